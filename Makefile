@@ -1,0 +1,34 @@
+# Two commands to start: `make demo` and `make test`. Both need Python 3.11+ and nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+.PHONY: demo test test-slow check clean
+
+demo: .venv/installed
+	$(BIN)/histoscribe demo --out demo
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+test-slow: .venv/installed-dev
+	$(BIN)/python -m pytest -q -m slow
+
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pylint --disable=all --enable=duplicate-code src/histoscribe
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv demo build dist

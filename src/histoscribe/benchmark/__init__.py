@@ -1,0 +1,1 @@
+"""Held-out patients in, an honest table out."""

@@ -1,0 +1,1 @@
+"""From sections to what models see: folds, targets, tiles, features."""

@@ -1,0 +1,32 @@
+"""The one error for data that breaks a promise: every problem, with its place and remedy."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken promise of the data, in words a user can act on."""
+
+    where: str
+    """File, section, column, line or setting."""
+    found: str
+    expected: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Format as one readable paragraph."""
+        return (
+            f"{self.where}: {self.found}\n  expected: {self.expected}\n  what to do: {self.remedy}"
+        )
+
+
+class DataContractError(Exception):
+    """Data, settings or weights break a promise; lists every problem found, not the first."""
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        found = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        if not found:
+            raise ValueError("a DataContractError needs at least one problem")
+        self.problems: tuple[Problem, ...] = found
+        super().__init__("\n".join(str(problem) for problem in found))

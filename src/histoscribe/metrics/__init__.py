@@ -1,0 +1,1 @@
+"""Scores under the identifiers of the evaluation protocol."""

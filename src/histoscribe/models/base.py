@@ -1,0 +1,124 @@
+"""What a model is, and the registry that names them."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+from jaxtyping import Float
+from torch import nn
+
+from histoscribe.types import Inputs, Output, SpotTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a model may be told about its training spots when it is made; saved with it."""
+
+    feature_mean: Float[np.ndarray, " D"]
+    feature_scale: Float[np.ndarray, " D"]
+    target_mean: Float[np.ndarray, " G"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoConfig:
+    """The settings of a model that has none."""
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Settings for tests."""
+        return cls()
+
+
+class Estimator(ABC):
+    """A model that is fitted in closed form, in the shape of scikit-learn.
+
+    `fit` sees the training spots of one fold and nothing else; a choice it makes (alpha, a
+    number of neighbours) is made on `table.inner`. `state` holds all that `predict` needs.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[str]
+    Config: ClassVar[type] = NoConfig
+    encoder: ClassVar[str | None] = None
+    """The one encoder this model reads; None for that of the run."""
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
+
+    @abstractmethod
+    def fit(self, table: SpotTable) -> Self:
+        """Fit on the training spots."""
+
+    @abstractmethod
+    def predict(self, feature: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N G"]:
+        """Predict spots from their features."""
+
+    @abstractmethod
+    def state(self) -> dict[str, np.ndarray]:
+        """Give the fitted arrays by name."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, np.ndarray]) -> Self:
+        """Take the fitted arrays that `state` gave; a missing or extra name is an error."""
+
+
+class ExpressionModel(nn.Module, ABC):
+    """A neural model; the parameters of `forward` are fields of `Inputs` and say what it sees."""
+
+    name: ClassVar[str]
+    paper: ClassVar[str]
+    Config: ClassVar[type] = NoConfig
+    encoder: ClassVar[str | None] = None
+    item: ClassVar[str] = "spot"
+    """What one row of a batch is: `spot`, `section` or `bag`."""
+
+    @abstractmethod
+    def forward(self, *args: Any, **inputs: Any) -> Output:
+        """Predict from the named fields of `Inputs`."""
+
+
+_MODELS: dict[str, type[Estimator] | type[ExpressionModel]] = {}
+_Model = TypeVar("_Model", bound=type[Estimator] | type[ExpressionModel])
+
+
+def register(name: str) -> Callable[[_Model], _Model]:
+    """Put a class in the registry; refuses a `forward` that names anything but `Inputs` fields."""
+
+    def add(cls: _Model) -> _Model:
+        if name in _MODELS:
+            raise ValueError(f"a model named {name!r} is registered: {_MODELS[name].__qualname__}")
+        if issubclass(cls, ExpressionModel):
+            unknown = set(inputs_of(cls)) - {field.name for field in fields(Inputs)}
+            if unknown:
+                raise TypeError(
+                    f"{cls.__qualname__}.forward names {', '.join(sorted(unknown))}; "
+                    f"a model sees fields of Inputs only"
+                )
+        cls.name = name
+        _MODELS[name] = cls
+        return cls
+
+    return add
+
+
+def inputs_of(cls: type[ExpressionModel]) -> tuple[str, ...]:
+    """Name the fields of `Inputs` that a model sees, from the signature of its `forward`."""
+    return tuple(name for name in inspect.signature(cls.forward).parameters if name != "self")
+
+
+def model_class(name: str) -> type[Estimator] | type[ExpressionModel]:
+    """Look a model up; the error names the near ones."""
+    if name not in _MODELS:
+        near = get_close_matches(name, list(_MODELS), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(_MODELS)}"
+        raise ValueError(f"no model named {name!r}; {hint}")
+    return _MODELS[name]
+
+
+def list_models() -> tuple[str, ...]:
+    """Names in the registry, in reading order: baselines first."""
+    return tuple(_MODELS)

@@ -1,0 +1,1 @@
+"""One page a person can open."""

@@ -1,0 +1,1 @@
+"""The embedded cohort: simulated tissue, stain and counts, written as real files."""

@@ -1,0 +1,1 @@
+"""Fitting a model and the predictor folder it ends in."""
