@@ -1,0 +1,129 @@
+"""What every picture of a section shares: a window in um, its tissue, spots, a scale bar, a file.
+
+Axes are in um from the top left corner of the slide, y down, so that a spot is drawn at its true
+size whatever the resolution of the image below it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import EllipseCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from histoscribe.io.atomic import replacing
+from histoscribe.types import Section
+
+_DPI = 150
+_PANEL_PX = 900  # more pixels of tissue than a panel can show cost time and change nothing
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a slide that a picture shows, in um from its top left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def panel_inches(self) -> tuple[float, float]:
+        """Width and height of one panel: the longer side is 5 inches, the shorter at least 2."""
+        scale = 5 / max(self.width, self.height)
+        return max(self.width * scale, 2.0), max(self.height * scale, 2.0)
+
+
+def whole(section: Section) -> Window:
+    """The whole slide."""
+    slide = section.slide
+    return Window(0.0, 0.0, slide.width * slide.mpp, slide.height * slide.mpp)
+
+
+def around_spots(section: Section) -> Window:
+    """The spots with a margin of one and a half pitches, cut at the edge of the slide."""
+    slide, margin = section.slide, 1.5 * section.spots.pitch_um
+    edge = np.array([slide.width, slide.height]) * slide.mpp
+    um = centres_um(section)
+    low = np.maximum(um.min(axis=0) - margin, 0.0)
+    high = np.minimum(um.max(axis=0) + margin, edge)
+    return Window(*(float(value) for value in (*low, *(high - low))))
+
+
+def centres_um(section: Section) -> Float[np.ndarray, "N 2"]:
+    """Spot centres in um."""
+    return section.spots.xy * section.slide.mpp
+
+
+def draw_tissue(axes: Axes, section: Section, window: Window, dimmed: float) -> None:
+    """Draw the H&E of the window; `dimmed` in 0..1 is the share of white mixed in."""
+    slide = section.slide
+    mpp = max(slide.mpp, max(window.width, window.height) / _PANEL_PX)
+    image = slide.overview(mpp)
+    full = whole(section)
+    rows, columns = image.shape[:2]
+    y, x = full.height / rows, full.width / columns  # um per px as read, not as asked for
+    top, left = int(window.top / y), int(window.left / x)
+    bottom = min(rows, int(np.ceil((window.top + window.height) / y)))
+    right = min(columns, int(np.ceil((window.left + window.width) / x)))
+    part = image[top:bottom, left:right]
+    pale = np.rint(part * (1 - dimmed) + 255 * dimmed).astype(np.uint8)
+    axes.imshow(
+        pale, extent=(left * x, right * x, bottom * y, top * y), interpolation="antialiased"
+    )
+    axes.set_xlim(window.left, window.left + window.width)
+    axes.set_ylim(window.top + window.height, window.top)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def spot_circles(axes: Axes, um: Float[np.ndarray, "n 2"], diameter_um: float) -> EllipseCollection:
+    """Add one circle of true size per centre; the caller colours them."""
+    size = np.full(len(um), diameter_um)
+    circles = EllipseCollection(
+        size, size, np.zeros(len(um)), units="xy", offsets=um, offset_transform=axes.transData
+    )
+    axes.add_collection(circles, autolim=False)
+    return circles
+
+
+def scale_bar(axes: Axes, window: Window) -> None:
+    """Draw a bar of a round length, about a fifth of the width, with its length in um."""
+    length = round_length(window.width / 5)
+    pad = 0.03 * window.width
+    bottom = window.top + window.height - pad
+    thick = 0.012 * max(window.width, window.height)
+    left = window.left + pad
+    axes.add_patch(
+        Rectangle((left, bottom - thick), length, thick, facecolor="black", edgecolor="white")
+    )
+    axes.text(
+        left + length / 2,
+        bottom - 1.6 * thick,
+        f"{length:g} µm",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
+    )
+
+
+def round_length(most_um: float) -> float:
+    """The largest of 1, 2, 5, 10, 20, 50 ... um that is not above `most_um`.
+
+    >>> round_length(730.0), round_length(2.1)
+    (500.0, 2.0)
+    """
+    power = 10.0 ** np.floor(np.log10(most_um))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= most_um))
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write the figure; the same figure gives the same bytes, for no date or version is in it."""
+    FigureCanvasAgg(figure)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})

@@ -1,0 +1,111 @@
+"""Measured beside predicted expression of one gene, over the H&E of its section."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from histoscribe.plot.canvas import (
+    Window,
+    around_spots,
+    centres_um,
+    draw_tissue,
+    save_png,
+    scale_bar,
+    spot_circles,
+)
+from histoscribe.types import Section
+
+_DIMMED = 0.45  # the tissue stays readable and no longer competes with the colours
+
+
+def expression_map(
+    section: Section,
+    measured: Float[np.ndarray, " N"],
+    predicted: Float[np.ndarray, " N"],
+    gene: str,
+    path: Path,
+    *,
+    unit: str,
+) -> None:
+    """Write a PNG of measured beside predicted expression, both on one colour scale.
+
+    The scale runs from the 1st to the 99th percentile of both together, so a prediction that is
+    flatter than the truth looks flatter. Spots have their true diameter; a NaN is a hollow spot.
+    The title's `pcc` is over the spots where both are known, by the rules of the metric.
+
+    Parameters
+    ----------
+    measured, predicted
+        [N] values of the spots of the section, in its order and in `unit`.
+    unit
+        What the colours mean, e.g. `pearson-residuals`; stands at the colour bar.
+    """
+    for name, values in (("measured", measured), ("predicted", predicted)):
+        if values.shape != (len(section.spots),):
+            raise ValueError(f"{name} is {values.shape} for {len(section.spots)} spots")
+    window = around_spots(section)
+    width, height = window.panel_inches
+    figure = Figure(figsize=(2 * width + 1.4, height + 0.9), layout="compressed")
+    scale = _one_scale(measured, predicted)
+    left, right = figure.subplots(1, 2)
+    _panel(left, section, window, measured, scale)
+    _panel(right, section, window, predicted, scale)
+    left.set_title("measured", fontsize=10)
+    right.set_title("predicted", fontsize=10)
+    scale_bar(left, window)
+    bar = figure.colorbar(scale, ax=[left, right], extend="both", shrink=0.8, pad=0.02)
+    bar.set_label(f"{gene} ({unit})")
+    figure.suptitle(
+        f"{gene} · section {section.id} · patient {section.patient} · "
+        f"pcc {_pcc_text(measured, predicted)}",
+        fontsize=11,
+    )
+    save_png(figure, path)
+
+
+def _one_scale(
+    measured: Float[np.ndarray, " N"], predicted: Float[np.ndarray, " N"]
+) -> ScalarMappable:
+    both = np.concatenate([measured, predicted])
+    known = both[np.isfinite(both)]
+    low, high = np.percentile(known, [1, 99]) if known.size else (0.0, 1.0)
+    if high <= low:
+        low, high = low - 0.5, low + 0.5
+    # cividis reads the same to the common kinds of colour blindness and in grey
+    return ScalarMappable(Normalize(float(low), float(high)), "cividis")
+
+
+def _panel(
+    axes: Axes,
+    section: Section,
+    window: Window,
+    values: Float[np.ndarray, " N"],
+    scale: ScalarMappable,
+) -> None:
+    draw_tissue(axes, section, window, dimmed=_DIMMED)
+    um, known = centres_um(section), np.isfinite(values)
+    filled = spot_circles(axes, um[known], section.spots.diameter_um)
+    filled.set_array(values[known])
+    filled.set_cmap(scale.get_cmap())
+    filled.set_norm(scale.norm)
+    filled.set_edgecolor("white")  # tissue and colour map both have dark blues
+    filled.set_linewidth(0.4)
+    hollow = spot_circles(axes, um[~known], section.spots.diameter_um)
+    hollow.set_facecolor("none")
+    hollow.set_edgecolor("black")
+    hollow.set_linewidth(0.6)
+
+
+def _pcc_text(measured: Float[np.ndarray, " N"], predicted: Float[np.ndarray, " N"]) -> str:
+    known = np.isfinite(measured) & np.isfinite(predicted)
+    truth, guess = measured[known], predicted[known]
+    if truth.size < 2 or np.ptp(truth) == 0:
+        return "undefined"
+    if np.ptp(guess) == 0:
+        return "0 (constant prediction)"
+    return f"{np.corrcoef(truth, guess)[0, 1]:.2f}"

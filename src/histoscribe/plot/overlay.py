@@ -1,0 +1,49 @@
+"""Spots on their image, to see at a glance whether the two fit together."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from histoscribe.plot.canvas import (
+    centres_um,
+    draw_tissue,
+    save_png,
+    scale_bar,
+    spot_circles,
+    whole,
+)
+from histoscribe.types import Section
+
+
+def spot_overlay(section: Section, path: Path) -> None:
+    """Write a PNG of the whole image with every spot outlined at its true diameter.
+
+    The title gives um/px, pitch and the spots that each filter dropped: a shifted, flipped or
+    wrongly scaled set of spots is seen here before it costs a benchmark.
+    """
+    window = whole(section)
+    width, height = window.panel_inches
+    figure = Figure(figsize=(1.3 * width, 1.3 * height + 0.6), layout="compressed")
+    axes = figure.subplots()
+    draw_tissue(axes, section, window, dimmed=0.0)
+    # a dark line on a light one shows on pale tissue and on a black background alike
+    for colour, line in (("white", 2.0), ("black", 0.8)):
+        circles = spot_circles(axes, centres_um(section), section.spots.diameter_um)
+        circles.set_facecolor("none")
+        circles.set_edgecolor(colour)
+        circles.set_linewidth(line)
+    scale_bar(axes, window)
+    axes.set_title(_caption(section), fontsize=9)
+    save_png(figure, path)
+
+
+def _caption(section: Section) -> str:
+    spots = section.spots
+    dropped = ", ".join(f"{count} {name}" for name, count in section.dropped.items() if count)
+    lines = [
+        f"section {section.id} · patient {section.patient} · {section.slide.path.name}",
+        f"{len(spots)} spots of {spots.diameter_um:g} µm every {spots.pitch_um:g} µm · "
+        f"image {section.slide.mpp:.3g} µm/px · dropped: {dropped or 'none'}",
+        *section.notes,
+    ]
+    return "\n".join(lines)
