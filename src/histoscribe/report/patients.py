@@ -1,0 +1,58 @@
+"""Scores of each patient: with few of them, the only honest way to show their spread."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from histoscribe.report.run import Run
+from histoscribe.report.summary import HEADLINE
+from histoscribe.report.text import number
+
+FEWEST_FOR_INTERVALS = 5
+
+
+@dataclass(frozen=True)
+class PatientTable:
+    """One metric: a model a row, a patient a column."""
+
+    metric: str
+    patients: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    """Model, then its value for each patient."""
+
+
+def patient_tables(run: Run) -> list[PatientTable]:
+    """Each headline metric by model and patient.
+
+    Mean over the genes of a section, over the folds that tested it, over the sections of a
+    patient; undefined scores are left out, as in the summary.
+    """
+    by_section = run.scores[(run.scores["gene"] != "*") & (run.scores["section"] != "*")]
+    tables = []
+    for metric in HEADLINE:
+        values = _by_patient(by_section[by_section["metric"] == metric])
+        if len(values):
+            tables.append(_table(metric, values))
+    return tables
+
+
+def _by_patient(scores: pd.DataFrame) -> pd.DataFrame:
+    for levels in (
+        ["model", "patient", "section", "fold"],
+        ["model", "patient", "section"],
+        ["model", "patient"],
+    ):
+        scores = scores.groupby(levels, sort=False)["value"].mean().reset_index()
+    return scores
+
+
+def _table(metric: str, values: pd.DataFrame) -> PatientTable:
+    patients = tuple(sorted(str(name) for name in values["patient"].unique()))
+    models = list(values["model"].unique())  # pivoting sorts; the run's order is kept
+    wide = values.pivot(index="model", columns="patient", values="value")
+    wide = wide.reindex(index=models, columns=list(patients))
+    rows = tuple(
+        (str(model), *(number(float(value)) for value in row))
+        for model, row in zip(models, wide.to_numpy(dtype=float), strict=True)
+    )
+    return PatientTable(metric, patients, rows)

@@ -1,0 +1,130 @@
+"""A finished benchmark as it lies in its folder."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from histoscribe.errors import DataContractError, Problem
+
+_COLUMNS = {
+    "summary.csv": ("model", "metric", "mean", "low", "high", "n_patients", "n_undefined"),
+    "scores.csv": ("model", "fold", "section", "patient", "gene", "metric", "value"),
+    "genes.csv": (
+        *("model", "gene", "pcc", "pcc_given_depth", "null_low", "null_high"),
+        *("q", "detection_rate", "skewness"),
+    ),
+}
+_NAMES = ("model", "metric", "fold", "section", "patient", "gene")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding of the run about itself."""
+
+    code: str
+    level: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a report needs of a run."""
+
+    protocol: str
+    leaky: str | None
+    """Why the protocol leaks; None where it does not."""
+    checks: tuple[Check, ...]
+    card: Mapping[str, object]
+    """The protocol card as JSON gives it."""
+    card_text: str
+    """The same card in words."""
+    summary: pd.DataFrame
+    scores: pd.DataFrame
+    genes: pd.DataFrame
+    figures: tuple[Path, ...]
+    """PNG files in order of name."""
+
+    @property
+    def versions(self) -> list[tuple[str, str]]:
+        """Software by name."""
+        versions = self.card["versions"]
+        return sorted(versions.items()) if isinstance(versions, Mapping) else []
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises
+    ------
+    DataContractError
+        A file of the run is missing or lacks a column; all of them are listed.
+    """
+    problems = [*_missing(folder), *_short_of_columns(folder)]
+    if problems:
+        raise DataContractError(problems)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    return Run(
+        protocol=card["protocol"],
+        leaky=card["leaky"],
+        checks=tuple(
+            Check(check["code"], check["level"], check["message"], check["remedy"])
+            for check in card["checks"]
+        ),
+        card=card,
+        card_text=(folder / "card.md").read_text(encoding="utf-8"),
+        summary=_table(folder, "summary.csv"),
+        scores=_table(folder, "scores.csv"),
+        genes=_table(folder, "genes.csv"),
+        figures=tuple(sorted((folder / "figures").glob("*.png"))),
+    )
+
+
+def _missing(folder: Path) -> list[Problem]:
+    return [
+        Problem(
+            where=str(folder / name),
+            found="no such file",
+            expected="the folder of a finished benchmark",
+            remedy="run `histoscribe benchmark FILE.toml --out DIR` again: it does what is missing",
+        )
+        for name in (*_COLUMNS, "card.json", "card.md")
+        if not (folder / name).is_file()
+    ]
+
+
+def _short_of_columns(folder: Path) -> list[Problem]:
+    problems = []
+    for name, expected in _COLUMNS.items():
+        path = folder / name
+        if not path.is_file():
+            continue
+        with path.open(encoding="utf-8") as file:
+            found = file.readline().strip().split(",")
+        lacking = [column for column in expected if column not in found]
+        if lacking:
+            problems.append(
+                Problem(
+                    where=str(path),
+                    found=f"no column {', '.join(lacking)}",
+                    expected=", ".join(expected),
+                    remedy="write it again with `histoscribe benchmark`; do not edit it by hand",
+                )
+            )
+    return problems
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    # names stay text: a patient called 007 or a gene called NA is neither a number nor missing
+    text = [column for column in _COLUMNS[name] if column in _NAMES]
+    numbers = [column for column in _COLUMNS[name] if column not in _NAMES]
+    return pd.read_csv(
+        folder / name,
+        usecols=list(_COLUMNS[name]),
+        dtype=dict.fromkeys(text, str),
+        keep_default_na=False,
+        na_values={column: ["", "nan", "NaN"] for column in numbers},
+    )

@@ -1,0 +1,230 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from histoscribe.errors import DataContractError
+from histoscribe.report import compare, write
+from histoscribe.report.figures import embedded
+from histoscribe.report.patients import patient_tables
+from histoscribe.report.run import read_run
+from histoscribe.report.summary import best_model, summary_rows
+
+MODELS = ("mean", "depth", "ridge", "oracle-depth", "shuffled")
+GENES = ("ERBB2", "KRT19", "<script>alert(1)</script>", "NA")
+
+
+def make_run(folder, n_patients=3, leaky=None):
+    """A finished run with made-up scores: ridge 0.1 above depth, shuffled about zero."""
+    folder.mkdir(parents=True)
+    level = {"mean": 0.0, "depth": 0.1, "ridge": 0.2, "oracle-depth": 0.3, "shuffled": 0.0}
+    scores, genes, summary = [], [], []
+    for model in MODELS:
+        for metric in ("pcc", "pcc_given_depth", "scc"):
+            mean = level[model] * (1.0 if metric == "pcc" else 0.8)
+            interval = n_patients >= 5 or model == "shuffled"
+            low, high = (mean - 0.05, mean + 0.05) if interval else (None, None)
+            summary.append((model, metric, mean, low, high, n_patients, 2 * (model == "ridge")))
+            scores += [
+                (model, f"P{p}", f"S{p}{s}", f"00{p}", gene, metric, mean + 0.1 * p)
+                for p in range(n_patients)
+                for s in "ab"
+                for gene in GENES
+            ]
+        genes += [(model, g, level[model], 0.1 * i, -0.1, 0.1, 0.02 * i + 0.02, 0.9, 1.5)
+                  for i, g in enumerate(GENES)]  # fmt: skip
+    save(folder, "scores", "model fold section patient gene metric value", scores)
+    save(folder, "summary", "model metric mean low high n_patients n_undefined", summary)
+    save(
+        folder,
+        "genes",
+        "model gene pcc pcc_given_depth null_low null_high q detection_rate skewness",
+        genes,
+    )
+    card = {
+        "protocol": "section" if leaky else "patient",
+        "leaky": leaky,
+        "folds": {"hash": "ab12"},
+        "patients": [f"00{p}" for p in range(n_patients)],
+        "target": {"transform": "pearson-residuals", "n_genes": 4},
+        "inputs": {"mpp": 0.69},
+        "encoder": "colour_texture",
+        "seed": 0,
+        "versions": {"histoscribe": "0.1.0", "torch": "2.13.0"},
+        "checks": [
+            {
+                "code": "depth",
+                "level": "warning",
+                "message": "predicted depth explains the scores",
+                "remedy": "read pcc_given_depth",
+            }
+        ],
+    }
+    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "card.md").write_text("# Protocol card\n\nprotocol: patient & <b>not bold</b>\n")
+    picture = np.random.default_rng(0).random((60, 200, 3))
+    (folder / "figures").mkdir()
+    matplotlib.image.imsave(folder / "figures" / "S1-ERBB2.png", picture)
+    return folder
+
+
+def save(folder, name, columns, rows):
+    pd.DataFrame(rows, columns=columns.split()).to_csv(folder / f"{name}.csv", index=False)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return make_run(tmp_path / "run")
+
+
+def page_of(run):
+    return write(run).read_text(encoding="utf-8")
+
+
+class Tags(HTMLParser):
+    """Collects tags and attributes, and fails on a tag closed out of order."""
+
+    void = ("meta", "img", "br")
+
+    def __init__(self, page):
+        super().__init__()
+        self.seen, self.attributes, self._open = [], [], []
+        self.feed(page)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attributes += attrs
+        if tag not in self.void:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+
+def test_page_is_one_file_that_loads_nothing(run):
+    tags = Tags(page_of(run))
+    links = [value for name, value in tags.attributes if name in ("src", "href", "srcset")]
+    assert links
+    assert all(value.startswith("data:image/jpeg;base64,") for value in links)
+    assert "script" not in tags.seen
+    assert "link" not in tags.seen
+
+
+def test_page_is_well_formed_and_its_tables_are_labelled(run):
+    tags = Tags(page_of(run))
+    assert tags.seen.count("table") >= 4
+    assert ("lang", "en") in tags.attributes
+    assert ("scope", "row") in tags.attributes
+    assert ("scope", "col") in tags.attributes
+
+
+def test_names_from_data_are_escaped(run):
+    page = page_of(run)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert "<b>not bold" not in page
+
+
+def test_same_run_gives_the_same_bytes_wherever_it_lies(tmp_path):
+    one, two = make_run(tmp_path / "a"), make_run(tmp_path / "elsewhere" / "b")
+    assert write(one).read_bytes() == write(two).read_bytes()
+
+
+def test_a_leaky_protocol_is_branded_with_its_reason(tmp_path):
+    leaky = page_of(make_run(tmp_path / "leaky", leaky="sections of one patient on both sides"))
+    assert "This protocol is leaky" in leaky
+    assert "sections of one patient on both sides" in leaky
+    assert "(leaky)</title>" in leaky
+    assert "This protocol is leaky" not in page_of(make_run(tmp_path / "honest"))
+
+
+def test_oracle_and_shuffled_stand_apart_with_their_meaning(run):
+    models, beside = summary_rows(read_run(run))
+    assert [row.model for row in models] == ["mean", "depth", "ridge"]
+    assert [row.model for row in beside] == ["oracle-depth", "shuffled"]
+    page = page_of(run)
+    assert "No model can use it" in page
+    assert "what chance alone reaches" in re.sub(r"\s+", " ", page)
+
+
+def test_a_model_inside_the_shuffled_band_is_not_called_better(run):
+    models, _ = summary_rows(read_run(run))
+    assert [row.band for row in models] == ["inside", "above", "above"]
+    assert best_model(read_run(run), models) == "ridge"
+
+
+def test_below_five_patients_values_are_listed_and_no_interval_is_given(tmp_path):
+    few = page_of(make_run(tmp_path / "few", n_patients=3))
+    assert "there are no\n  intervals" in few
+    assert few.index("by patient</caption>") < few.index("All metrics")
+    many = page_of(make_run(tmp_path / "many", n_patients=6))
+    assert "there are no" not in many
+    assert "95 % interval" in many
+
+
+def test_patient_values_are_means_of_sections_of_means_of_genes(tmp_path):
+    folder = make_run(tmp_path / "run")
+    rows = [
+        ("ridge", "f", "S1", "007", "A", "pcc", 0.0),
+        ("ridge", "f", "S1", "007", "B", "pcc", 0.4),
+        ("ridge", "f", "S1", "007", "C", "pcc", None),
+        ("ridge", "f", "S2", "007", "A", "pcc", 0.8),
+        ("ridge", "f", "*", "007", "A", "pcc", 9.0),
+        ("ridge", "f", "S1", "007", "*", "pcc", 9.0),
+        ("ridge", "f", "S3", "8", "A", "pcc", None),
+    ]
+    save(folder, "scores", "model fold section patient gene metric value", rows)
+    (table,) = patient_tables(read_run(folder))
+    assert table.patients == ("007", "8")  # a patient's name is text, never a number
+    assert table.rows == (("ridge", "0.500", "—"),)
+
+
+def test_undefined_scores_are_counted_beside_the_mean(run):
+    assert "2 undefined" in page_of(run)
+
+
+def test_missing_files_are_all_named_and_nothing_is_written(run):
+    (run / "genes.csv").unlink()
+    (run / "card.json").unlink()
+    with pytest.raises(DataContractError) as caught:
+        write(run)
+    assert len(caught.value.problems) == 2
+    assert not (run / "report.html").exists()
+
+
+def test_a_missing_column_is_named(run):
+    (run / "summary.csv").write_text("model,metric,mean\nridge,pcc,0.1\n")
+    with pytest.raises(DataContractError, match="low, high, n_patients, n_undefined"):
+        write(run)
+
+
+def test_a_run_without_maps_still_gives_a_page(run):
+    (run / "figures" / "S1-ERBB2.png").unlink()
+    assert "drew no maps" in page_of(run)
+
+
+def test_pictures_stay_within_their_budget(run):
+    paths = list((run / "figures").glob("*.png")) * 5
+    whole = embedded(paths)
+    assert len(whole) == 5
+    size = len(whole[0].uri)
+    assert len(embedded(paths, most_bytes=3 * size)) == 3
+
+
+def test_comparison_states_each_protocol_and_what_differs(tmp_path):
+    honest = make_run(tmp_path / "honest")
+    leaky = make_run(tmp_path / "leaky", leaky="sections of one patient on both sides")
+    text = compare([honest, leaky])
+    assert "protocol patient" in text
+    assert "protocol section (LEAKY)" in text
+    assert "sections of one patient on both sides" in text
+    assert "also differ" not in text
+    card = json.loads((leaky / "card.json").read_text())
+    card["target"]["n_genes"] = 5
+    (leaky / "card.json").write_text(json.dumps(card))
+    assert "also differ in: target" in compare([honest, leaky])
