@@ -88,7 +88,7 @@ def page_of(run):
 class Tags(HTMLParser):
     """Collects tags and attributes, and fails on a tag closed out of order."""
 
-    void = ("meta", "img", "br")
+    void = ("meta", "img", "br", "wbr")
 
     def __init__(self, page):
         super().__init__()

@@ -47,7 +47,7 @@ class Row:
     scores: tuple[Score, ...]
     """One for each headline metric."""
     band: str
-    """Where `pcc_given_depth` lies against the shuffled band; empty where there is no band."""
+    """Where `pcc_given_depth` lies against the shuffled band; empty where unknown."""
     genes: str
     """Genes above chance at q < 0.05, of how many; empty where q is unknown."""
 
@@ -96,12 +96,11 @@ def best_model(run: Run, rows: Sequence[Row]) -> str | None:
 
 
 def _row(run: Run, model: str) -> Row:
-    return Row(
-        model=model,
-        scores=tuple(score(run, model, metric) for metric in HEADLINE),
-        band="" if model in BESIDE else _against_band(run, model),
-        genes=_genes_above_chance(run.genes[run.genes["model"] == model]),
-    )
+    scores = tuple(score(run, model, metric) for metric in HEADLINE)
+    if model in BESIDE:
+        return Row(model, scores, band="", genes="")
+    genes = _genes_above_chance(run.genes[run.genes["model"] == model])
+    return Row(model, scores, _against_band(run, model), genes)
 
 
 def _against_band(run: Run, model: str) -> str:
