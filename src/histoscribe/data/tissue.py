@@ -1,0 +1,123 @@
+"""Where a slide shows tissue, from its image alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from scipy import ndimage
+from skimage import filters, morphology
+
+from histoscribe.types import Slide
+
+MASK_VERSION = "1"
+"""Part of every key of the feature cache: a change of the mask is a change of the features."""
+
+_MPP = 8.0  # coarse enough to be quick, and a nucleus still gives texture
+_BLACK = 50  # the densest tissue stays above it in blue at this scale
+_WINDOW_UM = 40.0
+_CLOSE_UM = 12.0
+_HOLE_MM2 = 0.02
+_SPECK_MM2 = 0.05  # a fiducial ring or a grain of dust is smaller, the finest biopsy is not
+_TEXTURE = (0.012, 0.035)  # a slide of nothing but tissue has no second mode for Otsu to find
+
+
+@dataclass(frozen=True, eq=False)
+class TissueMask:
+    """Tissue on a coarse grid over the whole slide."""
+
+    inside: Bool[np.ndarray, "height width"]
+    px_per_mask_px: tuple[float, float]
+    """Level-0 px of one mask px, in x and y."""
+    mpp: float
+    """um per level-0 px of the slide."""
+
+    def tile(self, xy: tuple[float, float], side_px: int, mpp: float) -> Bool[np.ndarray, "P P"]:
+        """Tissue in the square of `side_px` px at `mpp` um/px centred on `xy` (level-0 px).
+
+        Bilinear between mask px, so that an edge is a line and not a staircase; outside the
+        slide is no tissue.
+        """
+        offset = (np.arange(side_px) + 0.5 - side_px / 2) * mpp / self.mpp
+        down, right = (
+            _blend(xy[axis] + offset, self.px_per_mask_px[axis], self.inside.shape[1 - axis])
+            for axis in (1, 0)
+        )
+        rows, columns = (slice(low, low + weight.shape[1]) for low, weight in (down, right))
+        return down[1] @ self.inside[rows, columns] @ right[1].T > 0.5
+
+
+def tissue_mask(slide: Slide) -> TissueMask:
+    """Find tissue by its texture in optical density, on white, pink or black ground.
+
+    Tissue is rough at 8 um/px where glass, a halo of eosin or a black canvas is smooth: the
+    local deviation of the optical density is split by Otsu's threshold on its logarithm
+    (within bounds, for a slide that is all tissue), gaps are closed and specks dropped.
+    Nothing but the pixels is looked at: not the spots, not the patient.
+
+    It gets wrong: a picture pasted into the slide and dense pen strokes count as tissue;
+    smooth areas wider than 0.02 mm2 inside tissue (lumen, melted fat, a pool of mucus or
+    blood) count as glass; black areas above 0.05 mm2 are canvas even where they are pigment
+    or ink; the edge is true to about 20 um; chains of touching dust can pass.
+    """
+    image = slide.overview(max(_MPP, slide.mpp))
+    height, width = image.shape[:2]
+    px = (slide.width / width, slide.height / height)
+    return TissueMask(tissue_of(image, slide.mpp * px[0]), px, slide.mpp)
+
+
+def tissue_of(
+    image: UInt8[np.ndarray, "height width 3"], mpp: float
+) -> Bool[np.ndarray, "height width"]:
+    """Find tissue in an image of `mpp` um/px; see `tissue_mask`."""
+    area = 1e6 / mpp**2  # px of one mm2
+    canvas = _without_specks(image.max(axis=2) < _BLACK, _SPECK_MM2 * area)
+    canvas = ndimage.binary_dilation(canvas, iterations=2)  # its blurred rim is not texture
+    texture = _texture(image, canvas, _WINDOW_UM / mpp)
+    log_texture = np.log(np.maximum(texture, 1e-4))
+    if canvas.all() or np.ptp(log_texture[~canvas]) == 0:
+        return np.zeros(canvas.shape, dtype=bool)
+    cut = np.clip(np.exp(filters.threshold_otsu(log_texture[~canvas])), *_TEXTURE)
+    rough = (texture > cut) & ~canvas
+    closed = morphology.closing(rough, morphology.disk(round(_CLOSE_UM / mpp)))
+    # the window reaches over the edge by about its deviation: take that back
+    edge = morphology.disk(max(1, round(_WINDOW_UM / mpp / 4)))
+    solid = morphology.erosion(_without_specks(closed, _SPECK_MM2 * area), edge)
+    filled = ~_without_specks(~solid, _HOLE_MM2 * area)
+    return _without_specks(filled, _SPECK_MM2 * area) & ~canvas
+
+
+def _without_specks(
+    mask: Bool[np.ndarray, "height width"], area_px: float
+) -> Bool[np.ndarray, "height width"]:
+    """Drop connected parts of fewer px."""
+    label, _ = ndimage.label(mask)
+    keep = np.bincount(label.ravel()) >= area_px
+    keep[0] = False
+    return keep[label]
+
+
+def _texture(
+    image: UInt8[np.ndarray, "height width 3"],
+    canvas: Bool[np.ndarray, "height width"],
+    window_px: float,
+) -> Float[np.ndarray, "height width"]:
+    """Local deviation of the optical density over a Gaussian window that skips the canvas."""
+    density = -np.log10((image.mean(axis=2) + 1.0) / 256.0)
+    weight = (~canvas).astype(np.float64)
+    sigma = window_px / 4
+    total = np.maximum(ndimage.gaussian_filter(weight, sigma), 1e-6)
+    mean = ndimage.gaussian_filter(weight * density, sigma) / total
+    square = ndimage.gaussian_filter(weight * density**2, sigma) / total
+    return np.where(canvas, 0.0, np.sqrt(np.maximum(square - mean**2, 0.0)))
+
+
+def _blend(
+    px: Float[np.ndarray, " P"], px_per_mask_px: float, length: int
+) -> tuple[int, Float[np.ndarray, "P window"]]:
+    """Weights that read a line of mask px at level-0 positions, and the first px they meet."""
+    position = px / px_per_mask_px - 0.5
+    low = int(np.clip(np.floor(position[0]), 0, length - 1))
+    high = int(np.clip(np.ceil(position[-1]), 0, length - 1))
+    weight = np.maximum(1.0 - np.abs(position[:, None] - np.arange(low, high + 1)), 0.0)
+    weight[:, 0] += (position < low) & (position >= -0.5) & (low == 0)
+    return low, weight
