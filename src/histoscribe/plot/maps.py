@@ -45,26 +45,23 @@ def expression_map(
     unit
         What the colours mean, e.g. `pearson-residuals`; stands at the colour bar.
     """
-    for name, values in (("measured", measured), ("predicted", predicted)):
-        if values.shape != (len(section.spots),):
-            raise ValueError(f"{name} is {values.shape} for {len(section.spots)} spots")
+    if not measured.shape == predicted.shape == (len(section.spots),):
+        raise ValueError(
+            f"{measured.shape} measured, {predicted.shape} predicted, {len(section.spots)} spots"
+        )
     window = around_spots(section)
     width, height = window.panel_inches
     figure = Figure(figsize=(2 * width + 1.4, height + 0.9), layout="compressed")
     scale = _one_scale(measured, predicted)
     left, right = figure.subplots(1, 2)
-    _panel(left, section, window, measured, scale)
-    _panel(right, section, window, predicted, scale)
-    left.set_title("measured", fontsize=10)
-    right.set_title("predicted", fontsize=10)
+    for axes, values, title in ((left, measured, "measured"), (right, predicted, "predicted")):
+        _panel(axes, section, window, values, scale)
+        axes.set_title(title, fontsize=10)
     scale_bar(left, window)
     bar = figure.colorbar(scale, ax=[left, right], extend="both", shrink=0.8, pad=0.02)
     bar.set_label(f"{gene} ({unit})")
-    figure.suptitle(
-        f"{gene} · section {section.id} · patient {section.patient} · "
-        f"pcc {_pcc_text(measured, predicted)}",
-        fontsize=11,
-    )
+    place = f"section {section.id} · patient {section.patient}"
+    figure.suptitle(f"{gene} · {place} · pcc {_pcc_text(measured, predicted)}", fontsize=11)
     save_png(figure, path)
 
 
