@@ -1,0 +1,149 @@
+"""Draws a whole cohort to disk, section by section."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+
+from histoscribe.io.atomic import write_text
+from histoscribe.progress import track
+from histoscribe.seed import stream
+from histoscribe.simulate.config import Config
+from histoscribe.simulate.counts import draw_counts, draw_depth
+from histoscribe.simulate.families import (
+    COMPARTMENTS,
+    Genes,
+    Surroundings,
+    draw_genes,
+    flip_signs,
+    latent_rates,
+)
+from histoscribe.simulate.nuclei import Nuclei, draw_nuclei
+from histoscribe.simulate.patients import Patient, draw_patient
+from histoscribe.simulate.spaceranger import barcodes, write_folder, write_image
+from histoscribe.simulate.stain import MPP, render
+from histoscribe.simulate.tissue import CELL_UM, Tissue, draw_tissue, motif_frequency
+from histoscribe.simulate.truth import (
+    digest_of,
+    make_truth,
+    read_truth,
+    write_genes,
+    write_patient,
+    write_truth,
+)
+
+AROUND_UM = 50.0
+"""How far from its centre the tissue counts for a spot."""
+
+
+def simulate(out: Path, n_patients: int = 6, **settings: Any) -> Path:
+    """Write a simulated cohort to `out` and give the path of its manifest.
+
+    The manifest is written last; a section that is complete is not drawn again, so a killed
+    run that is started again ends in the same files.
+
+    Parameters
+    ----------
+    settings
+        The fields of `Config`: `sections_per_patient`, `families`, `genes_per_family`,
+        `depth`, `spots_per_section`, `seed`.
+    """
+    if "families" in settings:
+        settings["families"] = tuple(settings["families"])
+    config = Config(n_patients=n_patients, **settings)
+    genes = draw_genes(config.families, config.genes_per_family, config.seed)
+    flips = flip_signs(config.genes_per_family, config.n_patients, config.seed)
+    plans = [
+        _Plan(config, genes, draw_patient(f"P{number + 1}", config.seed), flips[number])
+        for number in range(config.n_patients)
+    ]
+    manifest = out / "cohort.csv"
+    wanted = [(plan, section) for plan in plans for section in plan.sections]
+    todo = [(plan, section) for plan, section in wanted if not _is_done(out, plan, section)]
+    if todo:
+        manifest.unlink(missing_ok=True)
+    for plan, section in track(todo, "drawing sections"):
+        _write_section(out, plan, section)
+    for plan in plans:
+        rates = [read_truth(out, section).rates for section in plan.sections]
+        bulk = np.concatenate(rates).sum(axis=0)
+        write_patient(out / "truth" / f"{plan.patient.id}.json", plan.patient, bulk, plan.flips)
+    write_genes(out, genes)
+    _write_manifest(manifest, plans)
+    return manifest
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """All that the sections of one patient need."""
+
+    config: Config
+    genes: Genes
+    patient: Patient
+    flips: Float[np.ndarray, " F"]
+
+    @property
+    def sections(self) -> list[str]:
+        return [f"{self.patient.id}S{n + 1}" for n in range(self.config.sections_per_patient)]
+
+
+def _is_done(out: Path, plan: _Plan, section: str) -> bool:
+    """The truth is the last file of a section to be written."""
+    return digest_of(out / "truth" / f"{section}.safetensors") == plan.config.digest
+
+
+def _write_section(out: Path, plan: _Plan, section: str) -> None:
+    config, genes, seed = plan.config, plan.genes, plan.config.seed
+    frequency = motif_frequency(stream(seed, "motifs"))
+    tissue = draw_tissue(
+        plan.patient.mix, config.spots_per_section, frequency, stream(seed, f"tissue-{section}")
+    )
+    nuclei = draw_nuclei(tissue, stream(seed, f"nuclei-{section}"))
+    image = render(tissue, nuclei, plan.patient, stream(seed, f"stain-{section}"))
+    around = surroundings(tissue, nuclei)
+    rates = latent_rates(genes, around, plan.flips, seed)
+    depth = draw_depth(around.density, config.depth, stream(seed, f"depth-{section}"))
+    counts = draw_counts(depth, rates, stream(seed, f"counts-{section}"))
+    write_image(out / f"{section}.jpg", image)
+    write_folder(out / section, tissue, image, counts, genes)
+    ids = tuple(np.array(barcodes(tissue))[tissue.in_tissue])
+    area = np.array([(tissue.compartment == c).sum() for c in range(len(COMPARTMENTS))])
+    truth = make_truth(ids, genes, around, (rates, depth), nuclei, area * (CELL_UM / 1000.0) ** 2)
+    write_truth(out / "truth" / f"{section}.safetensors", truth, config.digest)
+
+
+def surroundings(tissue: Tissue, nuclei: Nuclei) -> Surroundings:
+    """Measure what lies within `AROUND_UM` of each spot in tissue."""
+    xy_um = tissue.xy_um[tissue.in_tissue]
+    reach = int(AROUND_UM / CELL_UM)
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = x**2 + y**2 <= reach**2
+    row, column = tissue.cell_of(xy_um)
+    h, w = tissue.compartment.shape
+    rows = np.clip(row[:, None] + y[disc], 0, h - 1)
+    columns = np.clip(column[:, None] + x[disc], 0, w - 1)
+    kind = tissue.compartment[rows, columns]
+    area = np.stack([(kind == c).sum(axis=1) for c in range(len(COMPARTMENTS))], axis=1)
+    in_tissue = area.sum(axis=1)
+    near = cKDTree(nuclei.xy_um).query_ball_point(xy_um, AROUND_UM, return_length=True)
+    return Surroundings(
+        fraction=area / in_tissue[:, None],
+        density=near / (in_tissue * (CELL_UM / 1000.0) ** 2),
+        motif=tissue.motif[tissue.in_tissue],
+        position=(xy_um - tissue.centre_um) / tissue.radius_um,
+    )
+
+
+def _write_manifest(path: Path, plans: list[_Plan]) -> None:
+    rows = ["section,patient,kind,path,image,mpp,site,subtype"]
+    for plan in plans:
+        patient = plan.patient
+        rows += [
+            f"{section},{patient.id},spaceranger,{section},{section}.jpg,{MPP},"
+            f"{patient.site},{patient.subtype}"
+            for section in plan.sections
+        ]
+    write_text(path, "\n".join(rows) + "\n")

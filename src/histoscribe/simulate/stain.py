@@ -1,0 +1,190 @@
+"""From ground plan and nuclei to an H&E image: stain planes, Beer-Lambert, scanner."""
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
+
+from histoscribe.simulate.families import MOTIF_SHAPE
+from histoscribe.simulate.fields import block_mean, enlarge, smooth_field, texture
+from histoscribe.simulate.nuclei import Nuclei
+from histoscribe.simulate.patients import Patient
+from histoscribe.simulate.tissue import CELL_UM, FAT, LUMEN, OUTSIDE, STROMA, Tissue
+
+MPP = 0.5
+"""um per px of every simulated image."""
+_PER_CELL = int(CELL_UM / MPP)
+_SIDE = 512
+"""Px of a seamless texture: 256 um."""
+# units of each stain between the nuclei, and how strongly fibres modulate them
+_CYTOPLASM = np.array([[0.20, 0.34], [0.05, 0.52], [0.16, 0.22], [0.03, 0.45], [0.1, 0.3]])
+_FIBRE = np.array([0.20, 0.42, 0.22, 0.15, 0.2])
+# units of each stain that the mean colour of a compartment amounts to, nuclei included
+_MEAN_COLOUR = np.array([[0.47, 0.36], [0.27, 0.46], [0.62, 0.24], [0.12, 0.42], [0.4, 0.36]])
+_WINDOW_UM = 26.0
+"""Over which the mean colour is settled: about a spot."""
+
+
+def render(
+    tissue: Tissue, nuclei: Nuclei, patient: Patient, rng: np.random.Generator
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Draw a section at `MPP`.
+
+    The mean colour around each point is settled by compartment and by a drift of the stain, as
+    uneven thickness does, so neither crowding nor the motif can be read off it.
+    """
+    solid = _solid(tissue, rng)
+    haematoxylin, eosin = _cytoplasm(tissue, rng)
+    haematoxylin += _stamped(nuclei, haematoxylin.shape, rng)
+    light = _transmitted(
+        haematoxylin, eosin * (1.0 - 0.35 * np.minimum(haematoxylin, 1.0)), patient
+    )
+    gain = _settled(light, solid, tissue, patient, rng)
+    for channel in range(3):
+        through = light[channel] * np.repeat(
+            np.repeat(gain[channel], _PER_CELL, axis=0), _PER_CELL, axis=1
+        )
+        light[channel] = 1.0 - solid * (1.0 - through)
+    return _scanned(light, patient, rng)
+
+
+def _solid(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"]:
+    """1 in tissue, 0 on glass, in a lumen or in a fat vacuole, with soft edges."""
+    solid = ((tissue.compartment != OUTSIDE) & (tissue.compartment != LUMEN)).astype(np.float32)
+    solid = gaussian_filter(solid, 0.8)
+    fat = gaussian_filter((tissue.compartment == FAT).astype(np.float32), 1.0)
+    solid = solid * (1.0 - fat * _vacuoles(tissue.compartment.shape, rng))
+    return np.clip((enlarge(solid, _PER_CELL) - 0.5) * 3.0 + 0.5, 0.0, 1.0)
+
+
+def _vacuoles(shape: tuple[int, int], rng: np.random.Generator) -> Float[np.ndarray, "h w"]:
+    """1 inside a fat cell, 0 in the septa between; cells are 45 um wide."""
+    y, x = np.mgrid[: shape[0], : shape[1]] * CELL_UM
+    rows, columns = np.mgrid[-1 : shape[0] * CELL_UM / 39 + 1, -1 : shape[1] * CELL_UM / 45 + 1]
+    seeds = np.stack([(columns + 0.5 * (rows % 2)) * 45.0, rows * 39.0], axis=-1).reshape(-1, 2)
+    seeds += 7.0 * rng.standard_normal(seeds.shape)
+    near = cKDTree(seeds).query(np.stack([x, y], axis=-1).reshape(-1, 2), k=2)[0]
+    wall = (near[:, 1] - near[:, 0]).reshape(shape) / 2.0  # um to the wall between two cells
+    return np.clip((wall - 0.8) / 2.0, 0.0, 1.0).astype(np.float32)
+
+
+def _cytoplasm(
+    tissue: Tissue, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "H W"]]:
+    kind = np.where(tissue.compartment == OUTSIDE, STROMA, tissue.compartment)
+    fibre = _fibres(tissue, rng)
+    strength = enlarge(gaussian_filter(_FIBRE[kind], 1.5), _PER_CELL)
+    base = [enlarge(gaussian_filter(_CYTOPLASM[kind, s], 1.5), _PER_CELL) for s in (0, 1)]
+    eosin = base[1] * np.clip(1.0 + strength * fibre, 0.05, 2.2)
+    return base[0] * np.clip(1.0 - 0.5 * strength * fibre, 0.3, 2.0), eosin
+
+
+def _fibres(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"]:
+    """Strands along the orientation of each patch, in its grain, gently waved."""
+    _, _, _, n_angles, _ = MOTIF_SHAPE
+    bank = np.stack(
+        [
+            texture(rng, _SIDE, 8.0 * width, width, angle * np.pi / n_angles)
+            for angle in range(n_angles)
+            for width in (1.6, 4.0)
+        ]
+    )
+    _, _, _, angle, grain = np.unravel_index(tissue.motif, MOTIF_SHAPE)
+    which = (2 * angle + grain)[tissue.patch].astype(np.int32)
+    h, w = tissue.patch.shape
+    wave = [5.0 * smooth_field(rng, (h, w), 14.0 / CELL_UM) for _ in range(2)]
+    y, x = (enlarge(field, _PER_CELL).astype(np.int32) for field in wave)
+    y += np.arange(h * _PER_CELL, dtype=np.int32)[:, None]
+    x += np.arange(w * _PER_CELL, dtype=np.int32)
+    which = np.repeat(np.repeat(which, _PER_CELL, axis=0), _PER_CELL, axis=1)
+    return bank.ravel()[(which * _SIDE + y % _SIDE) * _SIDE + x % _SIDE]
+
+
+def _stamped(
+    nuclei: Nuclei, shape: tuple[int, int], rng: np.random.Generator
+) -> Float[np.ndarray, "H W"]:
+    """Haematoxylin of all nuclei: an uneven ellipse with a dark rim and clumped chromatin."""
+    plane = np.zeros(shape[0] * shape[1], dtype=np.float64)
+    chromatin = texture(rng, _SIDE, 1.6, 1.6, 0.0).ravel()
+    reach = int(np.ceil(nuclei.semi_um.max() * 1.2 / MPP)) if len(nuclei.ink) else 1
+    offset = np.arange(-reach, reach + 1)
+    dy, dx = (grid.ravel() for grid in np.meshgrid(offset, offset, indexing="ij"))
+    lobe = rng.uniform(0.0, 2.0 * np.pi, (len(nuclei.ink), 2))
+    start = rng.integers(0, _SIDE * _SIDE, len(nuclei.ink))
+    for first in range(0, len(nuclei.ink), 1000):
+        these = slice(first, first + 1000)
+        ink = _sprites(nuclei, these, (dx, dy), lobe[these])
+        grain = chromatin[(start[these, None] + dy * _SIDE + dx) % (_SIDE * _SIDE)]
+        ink *= np.clip(1.0 + 0.22 * grain, 0.3, 1.7)
+        x, y = (nuclei.xy_um[these] / MPP).astype(np.int64).T
+        column, row = x[:, None] + dx, y[:, None] + dy
+        hit = (ink > 0.0) & (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
+        np.add.at(plane, (row * shape[1] + column)[hit], ink[hit])
+    return plane.reshape(shape).astype(np.float32)
+
+
+def _sprites(
+    nuclei: Nuclei,
+    these: slice,
+    offset_px: tuple[np.ndarray, np.ndarray],
+    lobe: Float[np.ndarray, "m 2"],
+) -> Float[np.ndarray, "m px"]:
+    dx, dy = (offset[None] * MPP - 0.0 for offset in offset_px)
+    long, short = nuclei.semi_um[these].T[..., None]
+    cos, sin = np.cos(nuclei.angle[these, None]), np.sin(nuclei.angle[these, None])
+    u, v = (dx * cos + dy * sin) / long, (dy * cos - dx * sin) / short
+    around = np.arctan2(v, u)
+    uneven = 0.06 * np.cos(2.0 * around + lobe[:, :1]) + 0.05 * np.cos(3.0 * around + lobe[:, 1:])
+    r = np.sqrt(u**2 + v**2) * (1.0 + uneven)
+    edge = np.clip((1.0 - r) * np.sqrt(long * short) / MPP + 0.5, 0.0, 1.0)
+    rim = np.exp(-(((r - 0.85) / 0.15) ** 2))
+    return edge * nuclei.ink[these, None] * (0.75 + 0.45 * rim)
+
+
+def _transmitted(
+    haematoxylin: Float[np.ndarray, "H W"], eosin: Float[np.ndarray, "H W"], patient: Patient
+) -> list[Float[np.ndarray, "H W"]]:
+    """Light left in red, green and blue after both stains (Beer-Lambert)."""
+    (h, e), strength = patient.stain.astype(np.float32), patient.strength.astype(np.float32)
+    return [
+        np.exp(-(strength[0] * h[c]) * haematoxylin - (strength[1] * e[c]) * eosin)
+        for c in range(3)
+    ]
+
+
+def _settled(
+    light: list[Float[np.ndarray, "H W"]],
+    solid: Float[np.ndarray, "H W"],
+    tissue: Tissue,
+    patient: Patient,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "3 h w"]:
+    """Factor per channel that brings the local mean of the light to where it should be."""
+    sigma = _WINDOW_UM / CELL_UM
+    weight = block_mean(solid, _PER_CELL)
+    total = gaussian_filter(weight, sigma) + 1e-3
+    kind = np.where(tissue.compartment == OUTSIDE, STROMA, tissue.compartment)
+    shape = tissue.compartment.shape
+    wanted = np.zeros((3, *shape))
+    for s in (0, 1):
+        drift = np.exp(0.2 * smooth_field(rng, shape, 70.0 / CELL_UM))
+        units = gaussian_filter(_MEAN_COLOUR[kind, s] * weight, sigma) / total
+        wanted += (patient.stain[s] * patient.strength[s])[:, None, None] * (units * drift)
+    found = [
+        gaussian_filter(block_mean(plane * solid, _PER_CELL), sigma) / total for plane in light
+    ]
+    # off the tissue there is nothing to settle
+    return np.clip(np.exp(-wanted) / np.maximum(np.stack(found), 0.05), 0.6, 1.6)
+
+
+def _scanned(
+    light: list[Float[np.ndarray, "H W"]], patient: Patient, rng: np.random.Generator
+) -> UInt8[np.ndarray, "H W 3"]:
+    h, w = light[0].shape
+    image = np.empty((h, w, 3), dtype=np.uint8)
+    for channel in range(3):
+        noise = 2.0 * rng.standard_normal((_SIDE, _SIDE)).astype(np.float32)
+        noise = np.tile(noise, (-(-h // _SIDE), -(-w // _SIDE)))[:h, :w]
+        value = np.minimum(light[channel], 1.0) * np.float32(255.0 * patient.background[channel])
+        image[..., channel] = np.clip(np.rint(value + noise), 0, 255)
+    return image

@@ -1,0 +1,141 @@
+"""What the simulator knew: saved beside the cohort, read back by tests."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from histoscribe.io.atomic import replacing, write_json, write_text
+from histoscribe.simulate.families import Genes, Surroundings, gene_sets
+from histoscribe.simulate.nuclei import Nuclei
+from histoscribe.simulate.patients import Patient
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The truth of one section; spots in the order of its barcodes, genes as in its matrix."""
+
+    spot_ids: tuple[str, ...]
+    gene_ids: tuple[str, ...]
+    family: tuple[str, ...]
+    """Family of each gene."""
+    rates: Float[np.ndarray, "N A"]
+    """Expected share of each gene; rows sum to one."""
+    depth: Float[np.ndarray, " N"]
+    """Expected total count."""
+    fraction: Float[np.ndarray, "N 5"]
+    """Area share of tumour, stroma, infiltrate, fat and lumen within 50 um."""
+    density: Float[np.ndarray, " N"]
+    """Nuclei per mm2 within 50 um."""
+    motif: Int[np.ndarray, " N"]
+    position: Float[np.ndarray, "N 2"]
+    """From the centroid of the tissue, in tissue radii."""
+    nucleus_um: Float[np.ndarray, "M 2"]
+    """Centres of all nuclei, from the upper left corner of the image."""
+    nucleus_radius_um: Float[np.ndarray, " M"]
+    """Radius of the circle of equal area."""
+    nucleus_compartment: Int[np.ndarray, " M"]
+    area_mm2: Float[np.ndarray, " 5"]
+    """Area of each compartment in the section."""
+
+    def genes_of(self, family: str) -> Int[np.ndarray, " G"]:
+        """Columns of one gene family."""
+        return np.flatnonzero(np.array(self.family) == family)
+
+
+def read_truth(folder: Path, section: str) -> Truth:
+    """Read the truth of one section from the folder of the manifest."""
+    path = folder / "truth" / f"{section}.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = json.loads(file.metadata()["truth"])
+    return Truth(
+        spot_ids=tuple(names["spot_ids"]),
+        gene_ids=tuple(names["gene_ids"]),
+        family=tuple(names["family"]),
+        **arrays,
+    )
+
+
+def write_truth(path: Path, truth: Truth, digest: str) -> None:
+    """Write the truth of one section; `digest` names the settings it was drawn with."""
+    texts = ("spot_ids", "gene_ids", "family")
+    arrays = {
+        name: np.ascontiguousarray(value)
+        for name, value in vars(truth).items()
+        if name not in texts
+    }
+    # one entry: several would be written in any order
+    names = {name: getattr(truth, name) for name in texts} | {"digest": digest}
+    with replacing(path) as temporary:
+        save_file(arrays, temporary, metadata={"truth": json.dumps(names)})
+
+
+def digest_of(path: Path) -> str | None:
+    """Settings that a truth file was drawn with; None where there is no such file."""
+    if not path.is_file():
+        return None
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["truth"])["digest"]
+
+
+def make_truth(
+    spot_ids: tuple[str, ...],
+    genes: Genes,
+    around: Surroundings,
+    expected: tuple[Float[np.ndarray, "N A"], Float[np.ndarray, " N"]],
+    nuclei: Nuclei,
+    area_mm2: Float[np.ndarray, " 5"],
+) -> Truth:
+    """Put together what is known of a section; `expected` are its rates and depths."""
+    return Truth(
+        spot_ids=spot_ids,
+        gene_ids=genes.ids,
+        family=genes.family,
+        rates=expected[0],
+        depth=expected[1],
+        fraction=around.fraction,
+        density=around.density,
+        motif=around.motif,
+        position=around.position,
+        nucleus_um=nuclei.xy_um,
+        nucleus_radius_um=np.sqrt(nuclei.semi_um.prod(axis=1)),
+        nucleus_compartment=nuclei.compartment,
+        area_mm2=area_mm2,
+    )
+
+
+def write_genes(out: Path, genes: Genes) -> None:
+    """Write the gene table to `truth/genes.csv` and the pathways to `pathways.gmt`."""
+    rows = zip(genes.ids, genes.names, genes.family, genes.programme, strict=True)
+    table = ["gene_id,gene_name,family,programme", *(",".join(row) for row in rows)]
+    write_text(out / "truth" / "genes.csv", "\n".join(table) + "\n")
+    sets = ("\t".join([name, "simulated", *members]) for name, members in gene_sets(genes).items())
+    write_text(out / "pathways.gmt", "".join(line + "\n" for line in sets))
+
+
+def write_patient(
+    path: Path,
+    patient: Patient,
+    bulk: Float[np.ndarray, " A"],
+    flips: Float[np.ndarray, " F"],
+) -> None:
+    """Write the facts of one patient; `bulk` is the sum of latent rates over all its spots."""
+    write_json(
+        path,
+        {
+            "patient": patient.id,
+            "site": patient.site,
+            "subtype": patient.subtype,
+            "mix": patient.mix.tolist(),
+            "stain": patient.stain.tolist(),
+            "strength": patient.strength.tolist(),
+            "background": patient.background.tolist(),
+            "bulk": bulk.tolist(),
+            "flips": flips.tolist(),
+        },
+    )
