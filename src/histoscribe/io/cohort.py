@@ -1,0 +1,107 @@
+"""Cohorts: sections of a manifest or of the catalog, opened on first use."""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.catalog import catalog_sources
+from histoscribe.io.manifest import Manifest, read_manifest
+from histoscribe.io.qc import Filters
+from histoscribe.io.readers import read_section
+from histoscribe.io.source import Source
+from histoscribe.progress import track
+from histoscribe.types import Cohort, CohortEntry
+
+_CATALOG = "catalog:"
+_DEFAULT = Filters()
+
+
+def read_cohort(
+    source: str | Path, sections: Sequence[str] | None = None, filters: Filters = _DEFAULT
+) -> Cohort:
+    """Name the sections of a manifest (a CSV path) or of the catalog (`catalog:her2st`).
+
+    No section is opened yet. `sections` chooses some by id. Raises one DataContractError with
+    every problem that can be known without opening a section: missing files, an unknown kind, an
+    empty patient, an id twice.
+    """
+    return _cohort(read_sources(source, sections), filters)
+
+
+def read_sources(source: str | Path, sections: Sequence[str] | None = None) -> tuple[Source, ...]:
+    """Say where each section lies, with its facts; raises like `read_cohort`."""
+    found = _manifest(source, sections)
+    if found.problems:
+        raise DataContractError(found.problems)
+    return found.sources
+
+
+def check_cohort(
+    source: str | Path, sections: Sequence[str] | None = None, filters: Filters = _DEFAULT
+) -> list[Problem]:
+    """Open every section, decode every image, and list all problems at once; empty if none."""
+    try:
+        found = _manifest(source, sections)
+    except DataContractError as error:
+        return list(error.problems)
+    problems, sound = list(found.problems), []
+    cohort = _cohort(found.sources, filters)
+    for id_ in track(cohort.ids, "sections checked"):
+        try:
+            cohort[id_].slide.pixel_hash()
+        except DataContractError as error:
+            problems += error.problems
+        else:
+            sound.append(id_)
+    patients = cohort.patients
+    return problems + [_twin(pair, patients) for pair in twins(cohort.subset(sound))]
+
+
+def twins(cohort: Cohort) -> list[tuple[str, str]]:
+    """Pairs of sections whose images have equal pixels, sorted; reads every image once."""
+    hashes = {id_: cohort[id_].slide.pixel_hash() for id_ in track(cohort.ids, "images compared")}
+    return [(a, b) for a, b in combinations(cohort.ids, 2) if hashes[a] == hashes[b]]
+
+
+def _manifest(source: str | Path, sections: Sequence[str] | None) -> Manifest:
+    if str(source).startswith(_CATALOG):
+        return Manifest(catalog_sources(str(source).removeprefix(_CATALOG), sections), ())
+    return _chosen(read_manifest(Path(source)), str(source), sections)
+
+
+def _chosen(found: Manifest, where: str, sections: Sequence[str] | None) -> Manifest:
+    if sections is None:
+        return found
+    by_id = {source.section: source for source in found.sources}
+    unknown = [id_ for id_ in sections if id_ not in by_id]
+    # a section whose row has a problem is not unknown; its problem is told instead
+    if unknown and not found.problems:
+        problem = Problem(
+            where=where,
+            found=f"no section {', '.join(unknown)}",
+            expected=f"some of {', '.join(sorted(by_id))}",
+            remedy="correct the list of sections",
+        )
+        return Manifest((), (problem,))
+    return Manifest(tuple(by_id[id_] for id_ in sections if id_ in by_id), found.problems)
+
+
+def _cohort(sources: Sequence[Source], filters: Filters) -> Cohort:
+    return Cohort(
+        [CohortEntry(s.section, s.patient, partial(read_section, s, filters)) for s in sources]
+    )
+
+
+def _twin(pair: tuple[str, str], patients: dict[str, str | None]) -> Problem:
+    a, b = pair
+    same = patients[a] == patients[b]
+    whose = f"patient {patients[a]}" + ("" if same else f" and {patients[b]}")
+    return Problem(
+        where=f"sections {a} and {b}",
+        found=f"twins: their images have equal pixels ({whose})",
+        expected="one image a section; twins of two patients would leak across folds",
+        remedy="take one out, or give each its own image"
+        + (" (within one patient nothing leaks, but spots count twice)" if same else ""),
+    )

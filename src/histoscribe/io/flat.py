@@ -1,0 +1,106 @@
+"""Flat images decoded whole, at most two of them at a time in the process."""
+
+import struct
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io import tiled
+
+_KEPT = 2
+"""Decoded images kept at once: an her2st image is 276 MB of pixels."""
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+_lock = RLock()
+_decoded: OrderedDict[tuple[Path, int, int], UInt8[np.ndarray, "height width 3"]] = OrderedDict()
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height in px, from the header; refuses what cannot be read truly."""
+    if tiled.is_tiff(path):
+        return tiled.size(path)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise _refused(
+            path, f"a {path.suffix or 'nameless'} file", "convert it to a tiled TIFF or a PNG"
+        )
+    with _opened(path) as image:
+        if image.mode.startswith(("I", "F")) or _png_depth(path) == 16:
+            raise _refused(path, "16 or 32 bits a channel", "save it with 8 bits a channel")
+        return image.size
+
+
+def stated_mpp(path: Path) -> float | None:
+    """Um/px from the resolution of a JPEG or PNG, whatever it may mean."""
+    with _opened(path) as image:
+        # from EXIF they are rationals that Pillow cannot subtract
+        x, y = (float(side) for side in image.info.get("dpi", (0, 0)))
+    return 25_400 / x if x > 0 and abs(x - y) <= 0.05 * x else None
+
+
+def decoded(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """All pixels as RGB, alpha composed on white; read-only and shared."""
+    stat = path.stat()
+    key = (path, stat.st_mtime_ns, stat.st_size)
+    with _lock:
+        if key not in _decoded:
+            while len(_decoded) >= _KEPT:
+                _decoded.popitem(last=False)
+            pixels = tiled.decode_flat(path) if tiled.is_tiff(path) else _decode(path)
+            pixels.flags.writeable = False
+            _decoded[key] = pixels
+        _decoded.move_to_end(key)
+        return _decoded[key]
+
+
+def _decode(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    with _opened(path) as image:
+        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            return tiled.on_white(np.asarray(image.convert("RGBA")))
+        return np.array(image.convert("RGB"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open with Pillow; Pillow's guard against large images is lifted for this block only."""
+    with _lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with Image.open(path) as image:
+                yield image
+        except UnidentifiedImageError as error:
+            raise _refused(path, "not an image that can be read", "save it again") from error
+        except (OSError, SyntaxError, struct.error) as error:
+            raise DataContractError(
+                Problem(
+                    where=str(path),
+                    found=f"the image is truncated or broken ({error})",
+                    expected="a complete image file",
+                    remedy="copy or download it again and compare the file sizes",
+                )
+            ) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _png_depth(path: Path) -> int | None:
+    """Bits a channel of a PNG: Pillow cuts 16-bit colour down to 8 without a word."""
+    with path.open("rb") as file:
+        head = file.read(25)
+    return head[24] if head.startswith(b"\x89PNG") and len(head) == 25 else None
+
+
+def _refused(path: Path, found: str, remedy: str) -> DataContractError:
+    return DataContractError(
+        Problem(
+            where=str(path),
+            found=found,
+            expected="a JPEG, PNG or TIFF with 8 bits a channel, in colour or grey",
+            remedy=remedy,
+        )
+    )

@@ -1,0 +1,42 @@
+"""Gene ids: version suffixes removed, each gene once."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from histoscribe.types import Counts
+
+_VERSION = re.compile(r"^(ENS[A-Z]*G\d{11})\.\d+")
+
+
+def counts_of(
+    matrix: sp.csr_matrix, gene_ids: Sequence[str], gene_names: Sequence[str]
+) -> tuple[Counts, tuple[str, ...]]:
+    """Make counts with the version suffix removed from Ensembl gene ids.
+
+    Only Ensembl ids have versions: the clone symbols `RP11-34P13.7` and `RP11-34P13.8` are two
+    genes. Columns that become one gene by it are summed, and a note (second result) says so.
+    A `gene_name` that is its own gene's id follows the id.
+    """
+    ids = [_VERSION.sub(r"\1", id_) for id_ in gene_ids]
+    names = [
+        id_ if name == given else name
+        for id_, name, given in zip(ids, gene_names, gene_ids, strict=True)
+    ]
+    first = {id_: column for column, id_ in reversed(list(enumerate(ids)))}
+    if len(first) == len(ids):
+        return Counts(matrix, tuple(ids), tuple(names)), ()
+    kept = sorted(first.values())
+    row_of = {ids[column]: row for row, column in enumerate(kept)}
+    ones = np.ones(len(ids), dtype=matrix.dtype)
+    places = (np.arange(len(ids)), [row_of[id_] for id_ in ids])
+    merge = sp.csr_matrix((ones, places), shape=(len(ids), len(kept)))
+    note = f"{len(ids) - len(kept)} gene columns were summed with another of the same id"
+    summed = Counts(
+        sp.csr_matrix(matrix @ merge),
+        tuple(ids[column] for column in kept),
+        tuple(names[column] for column in kept),
+    )
+    return summed, (note,)

@@ -1,0 +1,104 @@
+"""Sections from AnnData: counts, `obsm["spatial"]` in px of an image given beside it."""
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.genes import counts_of
+from histoscribe.io.resolution import Resolutions, nearest_px
+from histoscribe.io.slide import image_mpp, open_slide
+from histoscribe.io.source import Reader, Reading, Source
+from histoscribe.io.table import broken
+from histoscribe.types import Counts, Spots
+
+_VISIUM_PITCH_UM = 100.0
+_VISIUM_DIAMETER_UM = 55.0
+
+
+def read_h5ad(source: Source) -> Reading:
+    """Read raw counts from `layers["counts"]`, else from `X`; centres from `obsm["spatial"]`.
+
+    Where `uns["spatial"]` names a Visium library the spot pitch (100 um) gives the um/px; for any
+    other grid the metadata of the image or the user must. Gene ids are `var["gene_ids"]` where
+    that column exists, and symbols are the names of `var`.
+    """
+    if source.path is None or source.image is None:
+        raise ValueError("a section of kind h5ad needs a path and an image")
+    data = _open(source.path)
+    xy = _centres(source.path, data)
+    counts, notes = _counts(source.path, data)
+    pitch_px = nearest_px(xy)
+    is_visium = bool(data.uns.get("spatial"))
+    pitch_mpp = _VISIUM_PITCH_UM / pitch_px if is_visium else None
+    found = Resolutions(source.mpp, image_mpp(source.image), pitch_mpp)
+    mpp, origin = found.settle(source.where, source.mpp_from)
+    pitch_um = _VISIUM_PITCH_UM if is_visium else pitch_px * mpp
+    # a grid of unknown make is taken to be filled like Visium's, 55 um in 100
+    diameter_um = pitch_um * _VISIUM_DIAMETER_UM / _VISIUM_PITCH_UM
+    ids = tuple(data.obs_names.astype(str))
+    return Reading(
+        slide=open_slide(source.image, mpp, source.white),
+        spots=Spots(ids, xy, diameter_um, pitch_um),
+        in_tissue=_in_tissue(data),
+        counts=counts,
+        count_ids=ids,
+        notes=(origin, *notes),
+    )
+
+
+H5AD = Reader("h5ad", ("path", "image"), read_h5ad)
+
+
+def _open(path: Path) -> ad.AnnData:
+    try:
+        data = ad.read_h5ad(path)
+    except (OSError, KeyError, ValueError) as error:
+        raise broken(path, f"truncated or no AnnData file ({error})", "a complete .h5ad") from error
+    if not data.obs_names.is_unique or data.n_obs < 2:
+        raise broken(path, "spot names repeat, or fewer than two spots", "each spot once")
+    return data
+
+
+def _centres(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
+    xy = np.asarray(data.obsm.get("spatial", np.empty((0, 0))), dtype=np.float64)
+    if xy.shape != (data.n_obs, 2) or not np.isfinite(xy).all():
+        raise DataContractError(
+            Problem(
+                where=f'{path}, obsm["spatial"]',
+                found="missing" if xy.size == 0 else f"shape {xy.shape}, or not finite",
+                expected=f"{data.n_obs} x 2 finite px of the image, x before y",
+                remedy='write the spot centres to obsm["spatial"]',
+            )
+        )
+    return xy
+
+
+def _counts(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]]:
+    place = 'layers["counts"]' if "counts" in data.layers else "X"
+    stored = data.layers.get("counts", data.X)
+    matrix = sp.csr_matrix(stored if stored is not None else (data.n_obs, data.n_vars))
+    values = matrix.data
+    if not np.isfinite(values).all() or (values < 0).any() or (values != np.rint(values)).any():
+        raise DataContractError(
+            Problem(
+                where=f"{path}, {place}",
+                found="fractions, negatives or NaN: normalised values",
+                expected="raw counts: whole numbers >= 0",
+                remedy='keep the raw counts in layers["counts"]',
+            )
+        )
+    names = data.var_names.astype(str).tolist()
+    ids = data.var["gene_ids"].astype(str).tolist() if "gene_ids" in data.var else names
+    if len(set(ids)) != len(ids):
+        raise broken(path, "gene ids repeat", "each gene once (see var_names_make_unique)")
+    return counts_of(matrix.astype(np.int32), ids, names)
+
+
+def _in_tissue(data: ad.AnnData) -> np.ndarray:
+    if "in_tissue" not in data.obs:
+        return np.ones(data.n_obs, dtype=bool)
+    return data.obs["in_tissue"].astype(int).to_numpy() == 1

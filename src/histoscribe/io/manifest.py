@@ -1,0 +1,168 @@
+"""The manifest: a CSV that names the sections of a cohort, one a line."""
+
+import csv
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.readers import READERS
+from histoscribe.io.resolution import ORIGINS
+from histoscribe.io.source import Source
+
+_REQUIRED = ("section", "patient", "kind")
+_PATHS = ("path", "image", "counts", "spots")
+_OTHER = ("mpp", "mpp_from")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What could be read of a manifest, and all that is wrong with it."""
+
+    sources: tuple[Source, ...]
+    """Rows without a problem."""
+    problems: tuple[Problem, ...]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest without opening its sections; paths in it are relative to the manifest.
+
+    Columns: `section`, `patient`, `kind`; `path`, `image`, `counts`, `spots` as the kind needs;
+    `mpp` (um/px) and `mpp_from` where known; every other column is kept as a fact of the section.
+    Raises DataContractError where the file cannot be read as such a table at all.
+    """
+    rows = _rows(path)
+    repeated = {name for name, n in Counter(row["section"] for row in rows).items() if n > 1}
+    sources, problems = [], []
+    for line, row in enumerate(rows, start=2):
+        where = f"{path.name}, line {line}, section {row['section'] or '(no name)'}"
+        found = _problems(where, row, path.parent, repeated)
+        if found:
+            problems += found
+        else:
+            sources.append(_source(row, path.parent))
+    return Manifest(tuple(sources), tuple(problems))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        # spreadsheets put a byte order mark before the first column's name
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataContractError(
+            Problem(str(path), f"cannot be read ({error})", "a CSV file in UTF-8", "check the path")
+        ) from error
+    header = [name.strip() for name in lines[0]] if lines else []
+    missing = [name for name in _REQUIRED if name not in header]
+    body = [line for line in lines[1:] if any(cell.strip() for cell in line)]
+    ragged = [number for number, line in enumerate(body, start=2) if len(line) != len(header)]
+    if missing or ragged or not body or len(set(header)) != len(header):
+        found = (
+            f"no column {', '.join(missing)}"
+            if missing
+            else f"lines of another length than the header: {ragged}"
+            if ragged
+            else "no section, or a column twice"
+        )
+        expected = f"a header with {', '.join(_REQUIRED)} (comma-separated) and one line a section"
+        raise DataContractError(Problem(str(path), found, expected, "correct the manifest"))
+    return [{name: cell.strip() for name, cell in zip(header, line, strict=True)} for line in body]
+
+
+def _problems(
+    where: str, row: Mapping[str, str], folder: Path, repeated: set[str]
+) -> list[Problem]:
+    """List everything wrong with a row that can be known without opening its files."""
+    problems = []
+    if not row["section"] or "/" in row["section"]:
+        problems.append(Problem(where, "no usable section id", "a name", "name the section"))
+    if row["section"] in repeated:
+        problems.append(
+            Problem(where, "another line has this section id", "each id once", "rename one")
+        )
+    if not row["patient"]:
+        problems.append(
+            Problem(
+                where,
+                "the patient is empty",
+                "who the tissue is from: folds are made by patient",
+                "fill the column `patient`; sections of one person share a name",
+            )
+        )
+    problems += _kind_problems(where, row) + _path_problems(where, row, folder)
+    return problems + _mpp_problems(where, row)
+
+
+def _kind_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
+    if row["kind"] not in READERS:
+        near = get_close_matches(row["kind"], READERS, n=1)
+        remedy = f"did you mean {near[0]}?" if near else "correct the column `kind`"
+        return [Problem(where, f"kind {row['kind']!r}", f"one of {', '.join(READERS)}", remedy)]
+    return [
+        Problem(
+            where,
+            f"no {name}",
+            f"kind {row['kind']} needs {', '.join(READERS[row['kind']].needs)}",
+            f"fill the column `{name}`",
+        )
+        for name in READERS[row["kind"]].needs
+        if not row.get(name)
+    ]
+
+
+def _path_problems(where: str, row: Mapping[str, str], folder: Path) -> list[Problem]:
+    return [
+        Problem(
+            where,
+            f"{name} does not exist: {folder / row[name]}",
+            "a path relative to the manifest, or a full one",
+            f"correct the column `{name}`",
+        )
+        for name in _PATHS
+        if row.get(name) and not (folder / row[name]).exists()
+    ]
+
+
+def _mpp_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
+    problems = []
+    if row.get("mpp") and _number(row["mpp"]) is None:
+        problems.append(
+            Problem(where, f"mpp {row['mpp']!r}", "um per px of the image, above 0", "correct it")
+        )
+    if row.get("mpp_from") and row["mpp_from"] not in ORIGINS:
+        problems.append(
+            Problem(
+                where,
+                f"mpp_from {row['mpp_from']!r}",
+                f"one of {', '.join(ORIGINS)}",
+                "correct it, or leave it empty",
+            )
+        )
+    return problems
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None
+
+
+def _source(row: Mapping[str, str], folder: Path) -> Source:
+    paths = {name: folder / row[name] if row.get(name) else None for name in _PATHS}
+    return Source(
+        section=row["section"],
+        patient=row["patient"],
+        kind=row["kind"],
+        mpp=_number(row["mpp"]) if row.get("mpp") else None,
+        mpp_from=row.get("mpp_from") or None,
+        path=paths["path"],
+        image=paths["image"],
+        counts=paths["counts"],
+        spots=paths["spots"],
+        facts={k: v for k, v in row.items() if k not in (*_REQUIRED, *_PATHS, *_OTHER)},
+    )

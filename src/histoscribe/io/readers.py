@@ -1,0 +1,16 @@
+"""The readers by kind; each ends in the same `Section`."""
+
+from histoscribe.io.h5ad import H5AD
+from histoscribe.io.qc import Filters, section_of
+from histoscribe.io.source import Reader, Source
+from histoscribe.io.spaceranger import SPACERANGER
+from histoscribe.io.st import ST, ST2K
+from histoscribe.types import Section
+
+READERS: dict[str, Reader] = {reader.kind: reader for reader in (SPACERANGER, ST, ST2K, H5AD)}
+"""What the column `kind` of a manifest may say."""
+
+
+def read_section(source: Source, filters: Filters) -> Section:
+    """Open one section: its files, um/px, counts matched to spots, and the filters."""
+    return section_of(READERS[source.kind].read(source), source, filters)

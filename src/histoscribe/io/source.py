@@ -1,0 +1,62 @@
+"""What a manifest says of a section, and what a reader makes of it before quality control."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from histoscribe.io.resample import Box
+from histoscribe.types import Counts, Slide, Spots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where one section lies, as a manifest row or the catalog says it."""
+
+    section: str
+    patient: str
+    kind: str
+    path: Path | None = None
+    """Folder of Space Ranger, or the h5ad file."""
+    image: Path | None = None
+    counts: Path | None = None
+    spots: Path | None = None
+    mpp: float | None = None
+    """Um/px of the image as the user knows it."""
+    mpp_from: str | None = None
+    """Which of `user`, `metadata`, `pitch` to believe where they disagree."""
+    white: tuple[Box, ...] = ()
+    """Rectangles of the image that are no tissue."""
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Other columns of the manifest, e.g. site or subtype."""
+
+    @property
+    def where(self) -> str:
+        """How a message names this section."""
+        return f"section {self.section}"
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A section as its files say it, before spots and counts are matched and filtered."""
+
+    slide: Slide
+    spots: Spots
+    in_tissue: Bool[np.ndarray, " N"]
+    counts: Counts
+    count_ids: tuple[str, ...]
+    """Spot of each row of `counts`; rows without a spot are left out."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of section: which columns a manifest must fill, and how it is read."""
+
+    kind: str
+    needs: tuple[str, ...]
+    """Fields of `Source` without which nothing can be read."""
+    read: Callable[[Source], Reading]
