@@ -66,8 +66,10 @@ def load_backbone(name: str, layer: str | None, weights: Path | int) -> Backbone
         load_exactly(net, tensors, net_name=name, where=str(weights))
     if layer is not None and layer not in dict(net.named_modules()):
         raise DataContractError(_unknown_layer(name, layer, net))
+    net = net.eval().requires_grad_(requires_grad=False)
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub
     make = _torchvision_backbone if family == "torchvision" else _timm_backbone
-    return make(model, net.eval().requires_grad_(requires_grad=False), layer, source)
+    return make(model, net, layer, source)
 
 
 def _torchvision_net(model: str) -> nn.Module:
@@ -133,7 +135,7 @@ class _Pooled(nn.Module):
         self.n_tokens, self.channels_last = n_tokens, channels_last
 
     def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B D"]:
-        seen = self.cut(image)["map"]
+        seen = self.cut(_channels_last(image))["map"]
         if seen.ndim == 4:
             return seen.mean(dim=(1, 2) if self.channels_last else (2, 3))
         if seen.ndim == 3:
@@ -150,7 +152,13 @@ class _Headless(nn.Module):
         self.body: Any = net
 
     def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B D"]:
-        return self.body.forward_head(self.body.forward_features(image), pre_logits=True)
+        seen = self.body.forward_features(_channels_last(image))
+        return self.body.forward_head(seen, pre_logits=True)
+
+
+def _channels_last(image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 3 P P"]:
+    """The same tiles, laid out as convolutions on a CPU are half as fast again."""
+    return image.contiguous(memory_format=torch.channels_last)
 
 
 def _width(net: nn.Module, input_px: int | None) -> int:

@@ -1,0 +1,196 @@
+"""Features of a section's tiles, through the cache."""
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from histoscribe.data.tiles import Tiles, grid_order, tile_batches
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.feature_store import FeatureOrigin, FeatureStore
+from histoscribe.models.encoder import Encoder
+from histoscribe.progress import track
+from histoscribe.types import Section
+
+Precision = Literal["float32", "bfloat16"]
+
+_BATCH = 32  # a divisor of the rows of a chunk: every chunk is cut the same way in every run
+_ALIKE = 0.999  # least cosine of a tile's features in bfloat16 to those in float32
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Features of every spot of a section, and what they were computed in."""
+
+    values: Float32[np.ndarray, "N D"]
+    precision: str
+    folder: Path
+    """The zarr array; its rows are in the order of `grid_order`."""
+
+
+def features(
+    section: Section,
+    encoder: Encoder,
+    tiles: Tiles,
+    *,
+    precision: Precision = "float32",
+    cache: Path,
+) -> Float32[np.ndarray, "N D"]:
+    """Features of every spot, in the order of the spots; see `embed`."""
+    return embed(section, encoder, tiles, precision=precision, cache=cache).values
+
+
+def embed(
+    section: Section,
+    encoder: Encoder,
+    tiles: Tiles,
+    *,
+    precision: Precision = "float32",
+    cache: Path,
+) -> Embedding:
+    """Compute what the cache lacks, and read the rest.
+
+    `bfloat16` is used where the processor supports it, the encoder has weights and the cosine
+    to float32 stays above 0.999 for every tile of the section's first batch; else float32 is
+    used and a warning says why. However often a run is interrupted, the bits are the same.
+
+    Raises
+    ------
+    DataContractError
+        The image is too coarse for the tiles, a feature is not finite (names the spots), or
+        the disk is full (finished chunks stay).
+    """
+    tiles.check(section)
+    order = grid_order(section.spots, section.slide.mpp)
+    origin = _origin(section, encoder, tiles, precision, order)
+    store = FeatureStore.find(cache, origin)
+    if store is None:
+        used = _settle(section, encoder, tiles, precision, order[:_BATCH])
+        store = FeatureStore.create(cache, origin, (len(order), encoder.width), used)
+    elif store.precision != precision:
+        _warn(section, encoder, "as found when this cache was begun")
+    _fill(store, section, encoder, tiles, order)
+    values = np.empty((len(order), encoder.width), dtype=np.float32)
+    for rows in store.chunks:
+        values[order[rows]] = store.read(rows)
+    store.tidy()
+    return Embedding(values, store.precision, store.folder)
+
+
+def _fill(
+    store: FeatureStore,
+    section: Section,
+    encoder: Encoder,
+    tiles: Tiles,
+    order: Int[np.ndarray, " N"],
+) -> None:
+    """Compute the chunks that are not done, in batches that never cross a chunk."""
+    missing = [rows for rows in store.chunks if store.read(rows) is None]
+    batches = [
+        order[start : min(start + _BATCH, rows.stop)]
+        for rows in missing
+        for start in range(rows.start, rows.stop, _BATCH)
+    ]
+    images = iter(
+        track(tile_batches(section, tiles, batches), f"features {section.id}", len(batches))
+    )
+    for rows in missing:
+        n_batches = -(-(rows.stop - rows.start) // _BATCH)
+        parts = [_encode(encoder, next(images), store.precision) for _ in range(n_batches)]
+        values = np.concatenate(parts)
+        _check_finite(section, encoder, order[rows], values)
+        store.write(rows, values)
+
+
+def _encode(
+    encoder: Encoder, image: UInt8[Tensor, "B 3 P P"], precision: str
+) -> Float32[np.ndarray, "B D"]:
+    device = encoder.mean.device
+    half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    with torch.inference_mode(), half:
+        return encoder(image.to(device)).float().cpu().numpy()
+
+
+def _settle(
+    section: Section,
+    encoder: Encoder,
+    tiles: Tiles,
+    precision: Precision,
+    first: Int[np.ndarray, " rows"],
+) -> Precision:
+    """Choose the precision of a section from its first batch; say so where it is not as asked."""
+    if precision == "float32":
+        return precision
+    if not encoder.record.needs_weights:
+        _warn(section, encoder, "it has no layers that gain from bfloat16")
+        return "float32"
+    if not _supports_bfloat16(encoder.mean.device):
+        _warn(section, encoder, "this processor has no bfloat16 arithmetic")
+        return "float32"
+    (image,) = tile_batches(section, tiles, [first])
+    full, half = (
+        torch.from_numpy(_encode(encoder, image, kind)) for kind in ("float32", "bfloat16")
+    )
+    alike = float(functional.cosine_similarity(full, half).min())
+    if not alike > _ALIKE:
+        _warn(section, encoder, f"the cosine to float32 is {alike:.5f} on its first tiles")
+        return "float32"
+    return precision
+
+
+def _supports_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _warn(section: Section, encoder: Encoder, why: str) -> None:
+    warnings.warn(
+        f"section {section.id}: {encoder.record.name} runs in float32, not in bfloat16: {why}",
+        stacklevel=3,
+    )
+
+
+def _check_finite(
+    section: Section,
+    encoder: Encoder,
+    spots: Int[np.ndarray, " rows"],
+    values: Float32[np.ndarray, "rows D"],
+) -> None:
+    bad = spots[~np.isfinite(values).all(axis=1)]
+    if bad.size:
+        names = ", ".join(section.spots.ids[spot] for spot in sorted(bad)[:5])
+        raise DataContractError(
+            Problem(
+                where=f"section {section.id}, {bad.size} spots: {names}",
+                found=f"features of {encoder.record.name} that are not finite",
+                expected="finite numbers for every tile",
+                remedy="check the weights file, or run in float32",
+            )
+        )
+
+
+def _origin(
+    section: Section,
+    encoder: Encoder,
+    tiles: Tiles,
+    precision: Precision,
+    order: Int[np.ndarray, " N"],
+) -> FeatureOrigin:
+    spots = hashlib.sha256(np.ascontiguousarray(section.spots.xy).tobytes())
+    spots.update(order.astype(np.int64).tobytes())
+    return FeatureOrigin(
+        slide=f"{section.slide.pixel_hash()} at {section.slide.mpp!r} um/px",
+        spots=spots.hexdigest(),
+        encoder=encoder.identity,
+        tiles=tiles.identity,
+        precision=precision,
+        device=encoder.mean.device.type,
+    )

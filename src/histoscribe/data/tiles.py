@@ -1,0 +1,108 @@
+"""Tiles around spots: their geometry, their pixels and the order they are read in."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from histoscribe.data.tissue import MASK_VERSION, TissueMask, tissue_mask
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.types import Section, Slide, Spots
+
+_BAND_PITCHES = 4  # a band of rows that a tiled slide can keep decoded
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """The square of tissue that an encoder sees around a spot."""
+
+    side_px: int
+    mpp: float
+    """um/px of the tile."""
+    white_off_tissue: bool = True
+    """The colour of the background differs by patient: left in, it gives the patient away."""
+
+    def __post_init__(self) -> None:
+        if self.side_px < 1 or not self.mpp > 0:
+            raise ValueError(f"a tile needs side and um/px above 0: {self.side_px}, {self.mpp}")
+
+    @property
+    def identity(self) -> str:
+        """Everything that decides the pixels of a tile, in one stable string."""
+        ground = f"white-off-tissue-{MASK_VERSION}" if self.white_off_tissue else "as-it-is"
+        return f"{self.side_px}px/{self.mpp!r}um/{ground}"
+
+    def check(self, section: Section) -> None:
+        """Refuse a slide that is coarser than the tiles, by more than 1 %.
+
+        Raises
+        ------
+        DataContractError
+            Nothing is enlarged silently.
+        """
+        if section.slide.mpp > 1.01 * self.mpp:
+            raise DataContractError(_too_coarse(section, self))
+
+    def mask(self, slide: Slide) -> TissueMask | None:
+        """Find the tissue where it matters."""
+        return tissue_mask(slide) if self.white_off_tissue else None
+
+    def read(
+        self, slide: Slide, mask: TissueMask | None, xy: tuple[float, float]
+    ) -> UInt8[np.ndarray, "P P 3"]:
+        """Read one tile centred on `xy` (level-0 px), white where the mask says no tissue."""
+        pixels = slide.read(xy, self.side_px, self.mpp)
+        if mask is None:
+            return pixels
+        return np.where(mask.tile(xy, self.side_px, self.mpp)[..., None], pixels, np.uint8(255))
+
+
+def grid_order(spots: Spots, mpp: float) -> Int[np.ndarray, " N"]:
+    """Rows of the spots in an order that keeps near spots together: bands, left to right.
+
+    It depends on the centres only, so every run reads and stores in the same order.
+    """
+    x, y = spots.xy.T
+    band = np.floor(y / (_BAND_PITCHES * spots.pitch_um / mpp))
+    return np.lexsort((y, x, band))
+
+
+def tile_batches(
+    section: Section, tiles: Tiles, batches: list[Int[np.ndarray, " rows"]]
+) -> Iterator[UInt8[Tensor, "B 3 P P"]]:
+    """Read the tiles of each batch of rows, one batch ahead of the one in use.
+
+    The tensors are channels-last in memory.
+    """
+    tiles.check(section)
+    if not batches:
+        return
+    mask = tiles.mask(section.slide)
+
+    def read(rows: Int[np.ndarray, " rows"]) -> UInt8[np.ndarray, "B P P 3"]:
+        centres = [(float(x), float(y)) for x, y in section.spots.xy[rows]]
+        return np.stack([tiles.read(section.slide, mask, xy) for xy in centres])
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = reader.submit(read, batches[0])
+        for following in [*batches[1:], None]:
+            pixels = ahead.result()
+            if following is not None:
+                ahead = reader.submit(read, following)
+            yield torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+def _too_coarse(section: Section, tiles: Tiles) -> Problem:
+    native = section.slide.mpp
+    side_px = round(tiles.side_px * tiles.mpp / native)
+    return Problem(
+        where=f"section {section.id} ({section.slide.path.name})",
+        found=f"an image of {native:.4g} um/px",
+        expected=f"{tiles.mpp:.4g} um/px or finer, as the tiles ask: nothing is enlarged silently",
+        remedy=f"ask for tiles of {side_px} px at {native:.4g} um/px for the whole cohort, "
+        "give a finer image, or leave the section out",
+    )
