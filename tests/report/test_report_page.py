@@ -208,6 +208,14 @@ def test_a_run_without_maps_still_gives_a_page(run):
     assert "drew no maps" in page_of(run)
 
 
+def test_overlays_are_shown_apart_from_maps(run):
+    picture = run / "figures" / "S1-ERBB2.png"
+    (run / "figures" / "S1-overlay.png").write_bytes(picture.read_bytes())
+    page = page_of(run)
+    assert 'alt="Measured beside predicted expression, S1-ERBB2"' in page
+    assert 'alt="Spots outlined on the image, S1-overlay"' in page
+
+
 def test_pictures_stay_within_their_budget(run):
     paths = list((run / "figures").glob("*.png")) * 5
     whole = embedded(paths)

@@ -37,7 +37,7 @@ def write(run: Path) -> Path:
 
 def _html(run: Run) -> str:
     models, beside = summary_rows(run)
-    figures = embedded(run.figures)
+    pictures = embedded((*run.maps, *run.overlays))
     metrics, metric_rows = all_metrics(run)
     page = Environment(
         loader=PackageLoader("histoscribe", "report"),
@@ -59,6 +59,7 @@ def _html(run: Run) -> str:
         best=best_model(run, models),
         metrics=metrics,
         metric_rows=metric_rows,
-        figures=figures,
-        n_left_out=len(run.figures) - len(figures),
+        maps=pictures[: len(run.maps)],
+        overlays=pictures[len(run.maps) :],
+        n_left_out=len(run.maps) + len(run.overlays) - len(pictures),
     )

@@ -17,6 +17,7 @@ _COLUMNS = {
         *("q", "detection_rate", "skewness"),
     ),
 }
+_OVERLAY = "-overlay"
 _NAMES = ("model", "metric", "fold", "section", "patient", "gene")
 
 
@@ -45,8 +46,10 @@ class Run:
     summary: pd.DataFrame
     scores: pd.DataFrame
     genes: pd.DataFrame
-    figures: tuple[Path, ...]
-    """PNG files in order of name."""
+    maps: tuple[Path, ...]
+    """PNG files `<section>-<gene>.png`, in order of name."""
+    overlays: tuple[Path, ...]
+    """PNG files `<section>-overlay.png`: the spots on the image."""
 
     @property
     def versions(self) -> list[tuple[str, str]]:
@@ -66,6 +69,7 @@ def read_run(folder: Path) -> Run:
     problems = [*_missing(folder), *_short_of_columns(folder)]
     if problems:
         raise DataContractError(problems)
+    figures = sorted((folder / "figures").glob("*.png"))
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     return Run(
         protocol=card["protocol"],
@@ -79,7 +83,8 @@ def read_run(folder: Path) -> Run:
         summary=_table(folder, "summary.csv"),
         scores=_table(folder, "scores.csv"),
         genes=_table(folder, "genes.csv"),
-        figures=tuple(sorted((folder / "figures").glob("*.png"))),
+        maps=tuple(path for path in figures if not path.stem.endswith(_OVERLAY)),
+        overlays=tuple(path for path in figures if path.stem.endswith(_OVERLAY)),
     )
 
 
