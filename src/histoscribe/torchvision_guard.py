@@ -19,14 +19,19 @@ _SCHEMAS = {
 
 
 def operators_load() -> bool:
-    """Whether torchvision's compiled operators load beside this torch."""
+    """Whether torchvision's compiled operators load beside this torch.
+
+    A schema alone, such as the one this module defines, computes nothing and does not count.
+    """
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         return True  # nothing to guard
-    for library in sorted(Path(spec.origin).parent.glob("_C*.so")):
-        with contextlib.suppress(OSError):
-            torch.ops.load_library(str(library))
-    return hasattr(torch.ops.torchvision, "nms")
+    if not _computes("nms"):
+        for library in sorted(Path(spec.origin).parent.glob("_C*")):
+            if library.suffix in (".so", ".pyd"):
+                with contextlib.suppress(OSError):
+                    torch.ops.load_library(str(library))
+    return _computes("nms")
 
 
 def define_schemas() -> torch.library.Library | None:
@@ -34,14 +39,24 @@ def define_schemas() -> torch.library.Library | None:
 
     Returns
     -------
-    The library fragment, which must be kept alive, or None where the operators load.
+    The library fragment, which must be kept alive, or None where there was nothing to define.
     """
     if operators_load():
         return None
+    missing = [name for name in _SCHEMAS if not hasattr(torch.ops.torchvision, name)]
+    if not missing:
+        return None
     fragment = torch.library.Library("torchvision", "FRAGMENT")
-    for schema in _SCHEMAS.values():
-        fragment.define(schema)
+    for name in missing:
+        fragment.define(_SCHEMAS[name])
     return fragment
+
+
+def _computes(name: str) -> bool:
+    """Whether an operator has a kernel for the CPU; torch has no public question for it."""
+    return hasattr(torch.ops.torchvision, name) and bool(
+        torch._C._dispatch_has_kernel_for_dispatch_key(f"torchvision::{name}", "CPU")
+    )
 
 
 _fragment = define_schemas()

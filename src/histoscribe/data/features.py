@@ -57,9 +57,10 @@ def embed(
 ) -> Embedding:
     """Compute what the cache lacks, and read the rest.
 
-    `bfloat16` is used where the processor supports it, the encoder has weights and the cosine
-    to float32 stays above 0.999 for every tile of the section's first batch; else float32 is
-    used and a warning says why. However often a run is interrupted, the bits are the same.
+    `bfloat16` is used where the processor supports it and the cosine to float32 stays above
+    0.999 for every tile of the section's first batch; else float32 is used and a warning says
+    why. An encoder without weights has nothing to gain and runs in float32. However often a
+    run is interrupted, the bits are the same.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def embed(
     if store is None:
         used = _settle(section, encoder, tiles, precision, order[:_BATCH])
         store = FeatureStore.create(cache, origin, (len(order), encoder.width), used)
-    elif store.precision != precision:
+    elif store.precision != precision and encoder.record.needs_weights:
         _warn(section, encoder, "as found when this cache was begun")
     _fill(store, section, encoder, tiles, order)
     values = np.empty((len(order), encoder.width), dtype=np.float32)
@@ -126,10 +127,7 @@ def _settle(
     first: Int[np.ndarray, " rows"],
 ) -> Precision:
     """Choose the precision of a section from its first batch; say so where it is not as asked."""
-    if precision == "float32":
-        return precision
-    if not encoder.record.needs_weights:
-        _warn(section, encoder, "it has no layers that gain from bfloat16")
+    if precision == "float32" or not encoder.record.needs_weights:
         return "float32"
     if not _supports_bfloat16(encoder.mean.device):
         _warn(section, encoder, "this processor has no bfloat16 arithmetic")
@@ -154,7 +152,7 @@ def _supports_bfloat16(device: torch.device) -> bool:
 def _warn(section: Section, encoder: Encoder, why: str) -> None:
     warnings.warn(
         f"section {section.id}: {encoder.record.name} runs in float32, not in bfloat16: {why}",
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
