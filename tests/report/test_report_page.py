@@ -54,7 +54,7 @@ def make_run(folder, n_patients=3, leaky=None):
         "inputs": {"mpp": 0.69},
         "encoder": "colour_texture",
         "seed": 0,
-        "versions": {"histoscribe": "0.1.0", "torch": "2.13.0"},
+        "maps": {"ERBB2": "best gene, picked on test data"},
         "checks": [
             {
                 "code": "depth",
@@ -65,7 +65,10 @@ def make_run(folder, n_patients=3, leaky=None):
         ],
     }
     (folder / "card.json").write_text(json.dumps(card))
-    (folder / "card.md").write_text("# Protocol card\n\nprotocol: patient & <b>not bold</b>\n")
+    (folder / "card.md").write_text(
+        "# Protocol card\n\n- protocol: **patient** & <b>not bold</b>\n\n"
+        "| section | notes |\n|---|---|\n| S1 | none |\n\ntorch 2.13.0\n"
+    )
     picture = np.random.default_rng(0).random((60, 200, 3))
     (folder / "figures").mkdir()
     matplotlib.image.imsave(folder / "figures" / "S1-ERBB2.png", picture)
@@ -206,6 +209,17 @@ def test_a_missing_column_is_named(run):
 def test_a_run_without_maps_still_gives_a_page(run):
     (run / "figures" / "S1-ERBB2.png").unlink()
     assert "drew no maps" in page_of(run)
+
+
+def test_the_card_is_on_the_page_with_its_table(run):
+    page = page_of(run)
+    assert "<li>protocol: <strong>patient</strong> &amp; &lt;b&gt;not bold&lt;/b&gt;</li>" in page
+    assert '<th scope="row">S1</th><td>none</td>' in page
+    assert "torch 2.13.0" in page
+
+
+def test_a_map_says_why_its_gene_was_picked(run):
+    assert "<figcaption>S1-ERBB2: best gene, picked on test data</figcaption>" in page_of(run)
 
 
 def test_overlays_are_shown_apart_from_maps(run):

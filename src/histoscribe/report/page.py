@@ -5,6 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from histoscribe.io.atomic import write_text
+from histoscribe.report.blocks import blocks
 from histoscribe.report.figures import embedded
 from histoscribe.report.genes import gene_tables
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
@@ -48,6 +49,8 @@ def _html(run: Run) -> str:
     ).get_template("page.html.j2")
     return page.render(
         run=run,
+        card=blocks(run.card_text),
+        caption=run.caption,
         headline=HEADLINE,
         models=models,
         beside=beside,

@@ -24,8 +24,8 @@ class PatientTable:
 def patient_tables(run: Run) -> list[PatientTable]:
     """Each headline metric by model and patient.
 
-    Mean over the genes of a section, over the folds that tested it, over the sections of a
-    patient; undefined scores are left out, as in the summary.
+    Mean over the genes of a section, then over the sections of a patient (a section counts once
+    for each fold that tested a part of it); undefined scores are left out, as in the summary.
     """
     by_section = run.scores[(run.scores["gene"] != "*") & (run.scores["section"] != "*")]
     tables = []
@@ -37,11 +37,7 @@ def patient_tables(run: Run) -> list[PatientTable]:
 
 
 def _by_patient(scores: pd.DataFrame) -> pd.DataFrame:
-    for levels in (
-        ["model", "patient", "section", "fold"],
-        ["model", "patient", "section"],
-        ["model", "patient"],
-    ):
+    for levels in (["model", "patient", "section", "fold"], ["model", "patient"]):
         scores = scores.groupby(levels, sort=False)["value"].mean().reset_index()
     return scores
 

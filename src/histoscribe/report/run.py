@@ -51,11 +51,12 @@ class Run:
     overlays: tuple[Path, ...]
     """PNG files `<section>-overlay.png`: the spots on the image."""
 
-    @property
-    def versions(self) -> list[tuple[str, str]]:
-        """Software by name."""
-        versions = self.card["versions"]
-        return sorted(versions.items()) if isinstance(versions, Mapping) else []
+    def caption(self, figure: str) -> str:
+        """Name a figure, with the reason why its gene was picked where the card has one."""
+        picked = self.card.get("maps")
+        reasons = picked if isinstance(picked, Mapping) else {}
+        why = next((why for gene, why in reasons.items() if figure.endswith(f"-{gene}")), None)
+        return f"{figure}: {why}" if why else figure
 
 
 def read_run(folder: Path) -> Run:
