@@ -6,7 +6,7 @@ K context entries, E exemplars, D feature width, M evidence columns, P tile side
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +133,15 @@ class Section:
             raise ValueError(f"section {self.id} has no counts")
         return self.counts
 
+    def take(self, rows: Int[np.ndarray, " rows"]) -> "Section":
+        """The same section with these spots only."""
+        spots, counts = self.spots, self.counts
+        return replace(
+            self,
+            spots=replace(spots, ids=tuple(spots.ids[i] for i in rows), xy=spots.xy[rows]),
+            counts=None if counts is None else replace(counts, matrix=counts.matrix[rows]),
+        )
+
 
 @dataclass(frozen=True)
 class CohortEntry:
@@ -190,7 +199,7 @@ def _section_of(entry: CohortEntry) -> str:
     return entry.section
 
 
-SpotRows = Mapping[str, Int[np.ndarray, " rows"]]
+SpotRows = Mapping[str, Int[np.ndarray, " _"]]
 """Section id -> the rows of its spots that belong, ascending."""
 
 
@@ -228,7 +237,7 @@ class SpotTable:
     """log(1 + total count of the spot over all genes)."""
     section: tuple[str, ...]
     patient: tuple[str, ...]
-    inner: tuple[tuple[Int[np.ndarray, " fit"], Int[np.ndarray, " val"]], ...]
+    inner: tuple[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]], ...]
     """Row numbers of each inner split."""
 
 

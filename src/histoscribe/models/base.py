@@ -3,9 +3,9 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -28,7 +28,7 @@ class NoConfig:
     """The settings of a model that has none."""
 
     @classmethod
-    def tiny(cls) -> Self:
+    def tiny(cls) -> "NoConfig":
         """Settings for tests."""
         return cls()
 
@@ -46,11 +46,14 @@ class Estimator(ABC):
     encoder: ClassVar[str | None] = None
     """The one encoder this model reads; None for that of the run."""
 
+    choice: Mapping[str, Any] = {}
+    """What `fit` chose on the inner folds, and the scores it chose by; JSON."""
+
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
 
     @abstractmethod
-    def fit(self, table: SpotTable) -> Self:
+    def fit(self, table: SpotTable) -> "Estimator":
         """Fit on the training spots."""
 
     @abstractmethod
@@ -62,7 +65,7 @@ class Estimator(ABC):
         """Give the fitted arrays by name."""
 
     @abstractmethod
-    def restore(self, state: Mapping[str, np.ndarray]) -> Self:
+    def restore(self, state: Mapping[str, np.ndarray]) -> "Estimator":
         """Take the fitted arrays that `state` gave; a missing or extra name is an error."""
 
 
@@ -73,6 +76,8 @@ class ExpressionModel(nn.Module, ABC):
     paper: ClassVar[str]
     Config: ClassVar[type] = NoConfig
     encoder: ClassVar[str | None] = None
+    choice: Mapping[str, Any] = {}
+    """What training chose on the inner folds, and the scores it chose by; JSON."""
     item: ClassVar[str] = "spot"
     """What one row of a batch is: `spot`, `section` or `bag`."""
 
@@ -122,3 +127,46 @@ def model_class(name: str) -> type[Estimator] | type[ExpressionModel]:
 def list_models() -> tuple[str, ...]:
     """Names in the registry, in reading order: baselines first."""
     return tuple(_MODELS)
+
+
+def make_config(name: str, settings: Mapping[str, Any]) -> Any:
+    """Make a model's settings; `preset = "tiny"` starts from its test size.
+
+    Raises
+    ------
+    ValueError
+        for a key the model does not have, naming those it has.
+    """
+    config_class = model_class(name).Config
+    known = {field.name for field in fields(config_class)}
+    unknown = sorted(set(settings) - known - {"preset"})
+    if unknown:
+        has = f"its settings are {', '.join(sorted(known))}" if known else "it has no settings"
+        raise ValueError(f"model {name!r} has no setting {', '.join(unknown)}; {has}")
+    preset = settings.get("preset", "default")
+    if preset not in ("default", "tiny"):
+        raise ValueError(f"model {name!r} has no preset {preset!r}; choose default or tiny")
+    start = config_class.tiny() if preset == "tiny" else config_class()
+    return replace(start, **{key: settings[key] for key in settings if key != "preset"})
+
+
+def create_model(
+    name: str, *, facts: Facts | None = None, **settings: Any
+) -> Estimator | ExpressionModel:
+    """Make an unfitted model by name.
+
+    A neural model needs `facts` of its training spots: they fix its widths and become buffers,
+    so they are saved with it.
+
+    Raises
+    ------
+    ValueError
+        for an unknown name (the near ones are named), an unknown setting or missing facts.
+    """
+    cls = model_class(name)
+    config = make_config(name, settings)
+    if issubclass(cls, Estimator):
+        return cls(config)
+    if facts is None:
+        raise ValueError(f"model {name!r} is a network: it needs the facts of its training spots")
+    return cls(facts, config)  # type: ignore[call-arg]

@@ -1,0 +1,45 @@
+"""histoscribe predicts spatial gene expression from H&E histology, and says honestly how well.
+
+The public names; each is imported when it is first used, so importing the package is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from histoscribe.benchmark.run import benchmark as benchmark
+    from histoscribe.data.folds import patient_folds as patient_folds
+    from histoscribe.io.anndata import to_anndata as to_anndata
+    from histoscribe.io.cohort import read_cohort as read_cohort
+    from histoscribe.models.base import create_model as create_model
+    from histoscribe.models.base import list_models as list_models
+    from histoscribe.models.encoder import list_encoders as list_encoders
+    from histoscribe.simulate import simulate as simulate
+    from histoscribe.train.config import read_settings as read_settings
+    from histoscribe.train.predictor import load_predictor as load_predictor
+    from histoscribe.train.run import train as train
+
+_ROOMS = ("benchmark", "simulate", "train")  # called by their own names, see rooms.py
+_HOME = {
+    "create_model": "histoscribe.models.base",
+    "list_encoders": "histoscribe.models.encoder",
+    "list_models": "histoscribe.models.base",
+    "load_predictor": "histoscribe.train.predictor",
+    "patient_folds": "histoscribe.data.folds",
+    "read_cohort": "histoscribe.io.cohort",
+    "read_settings": "histoscribe.train.config",
+    "to_anndata": "histoscribe.io.anndata",
+}
+__all__ = sorted([*_HOME, *_ROOMS])  # noqa: PLE0605  named lazily
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"histoscribe.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'histoscribe' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,93 @@
+"""The label-shuffled band: what the same features score when spots and images do not belong.
+
+Ridge at the alpha that was chosen, fitted 100 times to training spots whose expression rows were
+permuted within their section. Whole rows move, so genes keep their correlations and each row its
+depth. One decomposition serves all runs: only the targets change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import safetensors.numpy
+from jaxtyping import Float
+
+from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.score import Truth
+from histoscribe.data.target import Target
+from histoscribe.io.atomic import replacing
+from histoscribe.metrics.moments import moments, pcc, pcc_given_depth
+from histoscribe.models.ridge_path import RidgePath, choose_alpha
+from histoscribe.progress import track
+from histoscribe.seed import stream
+from histoscribe.types import Fold, SpotTable
+
+SHUFFLED = "shuffled"
+RUNS = 100
+METRICS = {"pcc": pcc, "pcc_given_depth": pcc_given_depth}
+
+
+@dataclass(frozen=True, eq=False)
+class Shuffled:
+    """Scores of the shuffled runs in one test section."""
+
+    section: str
+    patient: str
+    genes: tuple[str, ...]
+    scores: dict[str, Float[np.ndarray, "runs G"]]
+    """By metric."""
+
+
+def shuffled_fold(
+    plan: Plan, fold: Fold, target: Target, truths: Sequence[Truth]
+) -> list[Shuffled]:
+    """Score the shuffled runs of a fold; what was done before is read back."""
+    path = plan.out / "predictions" / SHUFFLED / f"{fold.name}.safetensors"
+    if not path.exists():
+        arrays = _score(plan, fold, target, truths)
+        with replacing(path) as temporary:
+            safetensors.numpy.save_file(arrays, temporary)
+    arrays = safetensors.numpy.load_file(path)
+    return [
+        Shuffled(
+            truth.section,
+            truth.patient,
+            truth.genes,
+            {metric: arrays[f"{truth.section}/{metric}"] for metric in METRICS},
+        )
+        for truth in truths
+    ]
+
+
+def permuted_rows(table: SpotTable, seed: int, run: int) -> np.ndarray:
+    """Row numbers with the rows of each section permuted among themselves."""
+    section = np.asarray(table.section)
+    rows = np.arange(len(section))
+    for name in np.unique(section):
+        within = np.flatnonzero(section == name)
+        rows[within] = stream(seed, f"shuffle-{run}-{name}").permutation(within)
+    return rows
+
+
+def _score(
+    plan: Plan, fold: Fold, target: Target, truths: Sequence[Truth]
+) -> dict[str, np.ndarray]:
+    table = plan.bank.table(fold, target, None)
+    alpha, _ = choose_alpha(table)
+    path = RidgePath(table.feature)
+    mean = table.target.mean(axis=0, dtype=np.float64)
+    centred = (table.target - mean).astype(np.float32)
+    smoothers = [
+        path.smoother(plan.bank.features(None, t.section)[fold.test[t.section]], alpha)
+        for t in truths
+    ]
+    smoothers = [matrix.astype(np.float32) for matrix in smoothers]
+    shape = (RUNS, len(target.genes))
+    arrays = {f"{t.section}/{metric}": np.zeros(shape) for t in truths for metric in METRICS}
+    for run in track(range(RUNS), f"shuffled labels, fold {fold.name}"):
+        moved = centred[permuted_rows(table, plan.settings.seed, run)]
+        for truth, smoother in zip(truths, smoothers, strict=True):
+            m = moments(smoother @ moved, truth.measured, truth.log_total)
+            for metric, of in METRICS.items():
+                arrays[f"{truth.section}/{metric}"][run] = of(m)
+    return arrays

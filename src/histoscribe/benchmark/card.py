@@ -1,0 +1,138 @@
+"""The protocol card of a run, as JSON and in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from histoscribe.benchmark.band import RUNS
+from histoscribe.benchmark.checks import Check, Results
+from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.score import EVERY
+from histoscribe.data.folds import folds_hash, folds_json, leaky
+from histoscribe.data.target import Target
+from histoscribe.metrics.registry import METRICS
+from histoscribe.models.base import model_class
+from histoscribe.train.card import cohort_card, versions
+from histoscribe.types import Fold
+
+AGGREGATION = "mean over genes in a section, over sections in a patient, over patients"
+
+
+def run_card(
+    results: Results,
+    targets: Sequence[tuple[Fold, Target]],
+    scores: pd.DataFrame,
+    checks: Sequence[Check],
+    shown: dict[str, str],
+) -> dict[str, Any]:
+    """Everything a number of this run depends on."""
+    plan: Plan = results.plan
+    settings = plan.settings
+    encodings = {encoder: plan.bank.opened(encoder)[0] for encoder in plan.bank.encoders()}
+    return {
+        "protocol": settings.folds.protocol,
+        "leaky": leaky(settings.folds.protocol),
+        "grouping": "patient" if settings.folds.protocol == "patient" else settings.folds.protocol,
+        "seed": settings.seed,
+        "patients": sorted({truth.patient for truth in results.truths}),
+        "sections": cohort_card(plan.bank.cohort, plan.bank.cohort.ids),
+        "folds": folds_json(plan.folds),
+        "folds_sha256": folds_hash(plan.folds),
+        "target": {fold.name: target.card() for fold, target in targets},
+        "inputs": settings.inputs.model_dump(mode="json"),
+        "encoder": {
+            "used": [encoding.to_json() for encoding in encodings.values()],
+            "models": {
+                m: model_class(m).encoder or settings.inputs.encoder for m in settings.models
+            },
+        },
+        "models": {m: dict(settings.settings.get(m, {})) for m in settings.models},
+        "train": settings.train.model_dump(mode="json"),
+        "metrics": list(METRICS),
+        "aggregation": AGGREGATION,
+        "shuffled_runs": RUNS,
+        "per_patient": per_patient(scores),
+        "constant_predictions": results.constant,
+        "maps": shown,
+        "checks": [check.to_json() for check in checks],
+        "versions": versions(),
+    }
+
+
+def per_patient(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Metric -> model -> patient -> value, for the two headline metrics."""
+    found: dict[str, dict[str, dict[str, float | None]]] = {}
+    for metric in ("pcc", "pcc_given_depth"):
+        rows = scores[(scores["metric"] == metric) & (scores["section"] != EVERY)]
+        sections = rows.groupby(["model", "patient", "fold", "section"], sort=False)["value"].mean()
+        patients = sections.groupby(["model", "patient"], sort=False).mean()
+        table: dict[str, dict[str, float | None]] = {}
+        for (model, patient), value in patients.items():
+            table.setdefault(str(model), {})[str(patient)] = None if pd.isna(value) else value
+        found[metric] = table
+    return found
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """The card in words, as Markdown."""
+    target = next(iter(card["target"].values()))
+    lines = [
+        f"# Protocol card: {card['protocol']}",
+        *([f"\n**LEAKY: {card['leaky']}**"] if card["leaky"] else []),
+        "",
+        f"- Patients tested: {', '.join(card['patients'])}; grouped by {card['grouping']}; "
+        f"seed {card['seed']}.",
+        f"- Folds (sha256 {card['folds_sha256'][:12]}): see folds.json.",
+        f"- Inner validation: {_validations(card)}.",
+        *(f"- Target: {key} {value}." for key, value in sorted(target.items())),
+        *(f"- Encoder: {_encoder(used)}." for used in card["encoder"]["used"]),
+        f"- Scores: {card['aggregation']}; undefined scores are left out and counted.",
+        f"- Shuffled band: ridge, {card['shuffled_runs']} runs, rows permuted within a section.",
+        *(f"- Shown in maps: {gene} ({why})." for gene, why in sorted(card["maps"].items())),
+        "",
+        "## Sections",
+        "",
+        "| section | patient | spots | median total | um/px | left out | notes |",
+        "|---|---|---|---|---|---|---|",
+        *(_section_row(name, card["sections"][name]) for name in sorted(card["sections"])),
+        "",
+        "## Checks",
+        "",
+        *(
+            f"- **{c['code']}** ({c['level']}): {c['message']}. {c['remedy']}."
+            for c in card["checks"]
+        ),
+        "",
+        "## Versions",
+        "",
+        ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items())),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _validations(card: dict[str, Any]) -> str:
+    folds = card["folds"]
+    items = folds["folds"] if isinstance(folds, dict) else folds
+    return ", ".join(f"{fold['name']} by {fold['validation']}" for fold in items)
+
+
+def _encoder(used: dict[str, Any]) -> str:
+    layer = f" ({used['layer']})" if used["layer"] else ""
+    off = "made white" if used["white_off_tissue"] else "kept"
+    return (
+        f"{used['encoder']}{layer}, weights: {used['weights']}, tiles of {used['tile_px']} px at "
+        f"{used['mpp']:g} um/px, off-tissue pixels {off}, {used['precision']}"
+    )
+
+
+def _section_row(name: str, section: dict[str, Any]) -> str:
+    dropped = (
+        ", ".join(f"{why} {n}" for why, n in sorted(section["dropped"].items()) if n) or "none"
+    )
+    notes = "; ".join(section["notes"]) or "none"
+    return (
+        f"| {name} | {section['patient']} | {section['spots']} | {section['median_total']:.0f} "
+        f"| {section['mpp']:g} | {dropped} | {notes} |"
+    )

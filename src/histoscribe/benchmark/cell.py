@@ -1,0 +1,44 @@
+"""One cell of the benchmark: one model fitted for one fold, its predictor and its predictions."""
+
+from pathlib import Path
+
+from histoscribe.benchmark.plan import Plan
+from histoscribe.data.target import Target
+from histoscribe.io.anndata import read_prediction, write_prediction
+from histoscribe.models.base import model_class
+from histoscribe.train.predictor import is_predictor, load_predictor
+from histoscribe.train.run import fit_predictor
+from histoscribe.types import Fold, Prediction
+
+
+def predictor_folder(out: Path, model: str, fold: Fold) -> Path:
+    """Where the predictor of a cell lies."""
+    return out / "predictors" / model / fold.name
+
+
+def run_cell(plan: Plan, fold: Fold, model: str, target: Target) -> None:
+    """Fit, save and predict; what is already there is not done again."""
+    folder = predictor_folder(plan.out, model, fold)
+    missing = [s for s in sorted(fold.test) if not _file(plan, fold, model, s).exists()]
+    if is_predictor(folder) and not missing:
+        return
+    bank = plan.bank
+    predictor = (
+        load_predictor(folder, bank.weights)
+        if is_predictor(folder)
+        else fit_predictor(bank, fold, model, target, folder)
+    )
+    for section in missing:
+        rows = fold.test[section]
+        feature = bank.features(model_class(model).encoder, section)[rows]
+        prediction = predictor.from_features(bank.cohort[section].take(rows), feature)
+        write_prediction(prediction, _file(plan, fold, model, section))
+
+
+def cell_prediction(plan: Plan, fold: Fold, model: str, section: str) -> Prediction:
+    """Read the prediction of a test section that `run_cell` wrote."""
+    return read_prediction(_file(plan, fold, model, section))
+
+
+def _file(plan: Plan, fold: Fold, model: str, section: str) -> Path:
+    return plan.out / "predictions" / model / fold.name / f"{section}.h5ad"

@@ -1,0 +1,122 @@
+"""One command, one honest answer: every model on held-out patients, beside its baselines."""
+
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import pandas as pd
+
+from histoscribe.benchmark.band import Shuffled, shuffled_fold
+from histoscribe.benchmark.card import card_text, run_card
+from histoscribe.benchmark.cell import run_cell
+from histoscribe.benchmark.checks import Check, Results, run_checks
+from histoscribe.benchmark.maps import draw_maps, picked_genes
+from histoscribe.benchmark.plan import Plan, make_plan
+from histoscribe.benchmark.score import Truth, score_fold, score_rows
+from histoscribe.benchmark.tables import genes_table, summary_table
+from histoscribe.data.target import Target
+from histoscribe.io.atomic import replacing, write_json, write_text
+from histoscribe.io.weights import cache_folder
+from histoscribe.progress import track
+from histoscribe.train.config import RunSettings
+from histoscribe.train.encoding import WeightFiles
+from histoscribe.types import Fold
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """What a finished run found; the same lies in its folder."""
+
+    folder: Path
+    summary: pd.DataFrame
+    genes: pd.DataFrame
+    scores: pd.DataFrame
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _FoldResult:
+    fold: Fold
+    target: Target
+    truths: list[Truth]
+    scores: pd.DataFrame
+    band: list[Shuffled]
+    constant: dict[str, int]
+
+
+def benchmark(
+    settings: RunSettings,
+    out: Path,
+    *,
+    cache: Path | None = None,
+    weights: WeightFiles | None = None,
+) -> Benchmark:
+    """Run every model of the settings on every fold and write the run folder.
+
+    A killed run started again does only what is missing, and ends in the same files.
+
+    Raises
+    ------
+    DataContractError
+        for a cohort, settings or weights that do not do, before anything is fitted.
+    """
+    start = monotonic()
+    plan = make_plan(settings, out, weights=weights or {}, cache=cache or cache_folder())
+    _run_cells(plan)
+    folds = [_score(plan, fold) for fold in track(plan.folds, "scores")]
+    found = _write_tables(plan, folds)
+    took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
+    write_json(out / "run.json", {**took, "machine": platform.platform()})
+    return found
+
+
+def _run_cells(plan: Plan) -> None:
+    targets = {fold.name: plan.bank.target(fold.train) for fold in plan.folds}
+    cells = [(fold, model) for fold in plan.folds for model in plan.settings.models]
+    for encoder in plan.bank.encoders():
+        for section in plan.bank.cohort.ids:
+            plan.bank.features(encoder, section)
+    for fold, model in track(cells, "models x folds"):
+        run_cell(plan, fold, model, targets[fold.name])
+
+
+def _score(plan: Plan, fold: Fold) -> _FoldResult:
+    target = plan.bank.target(fold.train)
+    scored = list(score_fold(plan, fold, target))
+    truths = list({item.truth.section: item.truth for item in scored}.values())
+    constant: dict[str, int] = {}
+    for item in scored:
+        n_constant = item.evaluated.n_constant_predictions
+        constant[item.model] = constant.get(item.model, 0) + n_constant
+    band = shuffled_fold(plan, fold, target, truths)
+    return _FoldResult(fold, target, truths, score_rows(fold, scored), band, constant)
+
+
+def _write_tables(plan: Plan, folds: list[_FoldResult]) -> Benchmark:
+    out, seed = plan.out, plan.settings.seed
+    scores = pd.concat([result.scores for result in folds], ignore_index=True)
+    band = [part for result in folds for part in result.band]
+    truths = [(result.fold, truth) for result in folds for truth in result.truths]
+    summary = summary_table(scores, band, seed)
+    genes = genes_table(scores, band, [truth for _, truth in truths])
+    constant = {
+        model: sum(result.constant[model] for result in folds) for model in folds[0].constant
+    }
+    results = Results(plan, [truth for _, truth in truths], summary, constant)
+    checks = run_checks(results)
+    shown = picked_genes(genes, results.best())
+    draw_maps(plan, truths, genes, results.best())
+    card = run_card(results, [(r.fold, r.target) for r in folds], scores, checks, shown)
+    _write_csv(out / "scores.csv", scores)
+    _write_csv(out / "genes.csv", genes)
+    write_json(out / "card.json", card)
+    write_text(out / "card.md", card_text(card))
+    _write_csv(out / "summary.csv", summary)
+    return Benchmark(out, summary, genes, scores, tuple(checks))
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -1,0 +1,130 @@
+"""Scores of every model in every test section, each spot visited once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from jaxtyping import Float
+
+from histoscribe.benchmark.cell import cell_prediction
+from histoscribe.benchmark.plan import Plan
+from histoscribe.data.target import Target
+from histoscribe.metrics.evaluated import Evaluated
+from histoscribe.metrics.registry import METRICS, FoldMetric, GeneMetric, SectionMetric
+from histoscribe.models.depth import line_per_gene
+from histoscribe.metrics.spatial import neighbour_graph
+from histoscribe.train.bank import log_total
+from histoscribe.types import Fold
+
+ORACLE = "oracle-depth"
+EVERY = "*"
+"""In place of a gene or section: the score is over all of them."""
+COLUMNS = ("model", "fold", "section", "patient", "gene", "metric", "value")
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What was measured in one test section, with what metrics condition on."""
+
+    section: str
+    patient: str
+    genes: tuple[str, ...]
+    measured: Float[np.ndarray, "N G"]
+    log_total: Float[np.ndarray, " N"]
+    counts: Float[np.ndarray, "N G"]
+    graph: sp.csr_matrix
+
+    def beside(self, predicted: Float[np.ndarray, "N G"]) -> Evaluated:
+        """This truth beside a prediction of the same spots and genes."""
+        return Evaluated(predicted, self.measured, self.log_total, self.counts, self.graph)
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One model in one test section."""
+
+    model: str
+    truth: Truth
+    evaluated: Evaluated
+
+
+def truth_of(plan: Plan, fold: Fold, target: Target, section: str) -> Truth:
+    """What a fold's test spots of a section measured, in the fold's target space."""
+    cohort, rows = plan.bank.cohort, fold.test[section]
+    opened = cohort[section]
+    counts = target.counts(opened, rows)
+    return Truth(
+        section=section,
+        patient=str(cohort.patients[section]),
+        genes=target.genes,
+        measured=target.apply(opened, rows),
+        log_total=log_total(cohort, section, rows),
+        counts=counts,
+        graph=neighbour_graph(opened, rows),
+    )
+
+
+def score_fold(plan: Plan, fold: Fold, target: Target) -> Iterator[Scored]:
+    """Every model of the run, then the true-depth oracle, in every test section of a fold."""
+    truths = [truth_of(plan, fold, target, section) for section in sorted(fold.test)]
+    for model in plan.settings.models:
+        for truth in truths:
+            prediction = cell_prediction(plan, fold, model, truth.section)
+            yield Scored(model, truth, truth.beside(prediction.values))
+    slope, intercept = oracle_lines(plan, fold, target)
+    for truth in truths:
+        predicted = truth.log_total[:, None] * slope + intercept
+        yield Scored(ORACLE, truth, truth.beside(predicted.astype(np.float32)))
+
+
+def oracle_lines(
+    plan: Plan, fold: Fold, target: Target
+) -> tuple[Float[np.ndarray, " G"], Float[np.ndarray, " G"]]:
+    """Each gene's line on the measured log total, fitted on the training spots."""
+    cohort = plan.bank.cohort
+    parts = sorted(fold.train.items())
+    depth = np.concatenate([log_total(cohort, section, rows) for section, rows in parts])
+    return line_per_gene(
+        depth, np.concatenate([target.apply(cohort[section], rows) for section, rows in parts])
+    )
+
+
+def score_rows(fold: Fold, scored: Sequence[Scored]) -> pd.DataFrame:
+    """Rows of scores.csv for one fold: per gene and section, per section, per gene over all."""
+    parts = []
+    for item in scored:
+        for metric in METRICS.values():
+            if isinstance(metric, GeneMetric):
+                values = metric.of(item.evaluated)
+                parts.append(_table(fold, item, metric.id, values))
+            elif isinstance(metric, SectionMetric):
+                parts.append(_table(fold, item, metric.id, metric.of(item.evaluated)))
+    for model in dict.fromkeys(item.model for item in scored):
+        of_model = [item for item in scored if item.model == model]
+        for metric in METRICS.values():
+            if isinstance(metric, FoldMetric):
+                pooled = metric.of([item.evaluated for item in of_model])
+                table = _table(fold, of_model[0], metric.id, pooled)
+                patients = sorted({item.truth.patient for item in of_model})
+                parts.append(table.assign(section=EVERY, patient="+".join(patients)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _table(
+    fold: Fold, item: Scored, metric: str, values: Float[np.ndarray, " G"] | float
+) -> pd.DataFrame:
+    single = not isinstance(values, np.ndarray)
+    return pd.DataFrame(
+        {
+            "model": item.model,
+            "fold": fold.name,
+            "section": item.truth.section,
+            "patient": item.truth.patient,
+            "gene": [EVERY] if single else list(item.truth.genes),
+            "metric": metric,
+            "value": [values] if single else values,
+        },
+        columns=list(COLUMNS),
+    )

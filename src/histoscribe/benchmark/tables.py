@@ -1,0 +1,157 @@
+"""summary.csv and genes.csv, from the scores."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy.stats import false_discovery_control, skew
+
+from histoscribe.benchmark.band import METRICS as BAND_METRICS
+from histoscribe.benchmark.band import SHUFFLED, Shuffled
+from histoscribe.benchmark.score import EVERY, Truth
+from histoscribe.metrics.summary import SectionScores, Summary, pcc_at, summarise
+
+SUMMARY_COLUMNS = ("model", "metric", "mean", "low", "high", "n_patients", "n_undefined")
+
+
+def summary_table(scores: pd.DataFrame, band: Sequence[Shuffled], seed: int) -> pd.DataFrame:
+    """One row a model and metric: mean over patients with its interval where there is one.
+
+    The rows of `shuffled` give the mean of 100 shuffled runs, with the 2.5 and 97.5 percentiles
+    of those runs as `low` and `high`.
+    """
+    rows = [
+        _row(model, metric, summarise(section_scores(of_metric), seed))
+        for (model, metric), of_metric in scores.groupby(["model", "metric"], sort=False)
+    ]
+    for model, of_model in scores.groupby("model", sort=False):
+        rows.extend(_named_summaries(str(model), of_model, seed))
+    rows.extend(_band_rows(band))
+    table = pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
+    order = {model: i for i, model in enumerate(dict.fromkeys(table["model"]))}
+    return table.sort_values("model", key=lambda names: names.map(order), kind="stable")
+
+
+def section_scores(scores: pd.DataFrame) -> list[SectionScores]:
+    """The rows of one model and metric, by fold and section."""
+    return [
+        SectionScores(str(section), str(patient), part["value"].to_numpy(dtype=np.float64))
+        for (_, section, patient), part in scores.groupby(["fold", "section", "patient"])
+    ]
+
+
+def band_runs(band: Sequence[Shuffled], metric: str) -> Float[np.ndarray, " runs"]:
+    """One score a shuffled run, aggregated as a model's is: genes, sections, patients."""
+    by_patient: dict[str, list[np.ndarray]] = {}
+    for part in band:
+        by_patient.setdefault(part.patient, []).append(_mean(part.scores[metric], axis=1))
+    patients = [_mean(np.stack(sections), axis=0) for sections in by_patient.values()]
+    return _mean(np.stack(patients), axis=0)
+
+
+def genes_table(
+    scores: pd.DataFrame, band: Sequence[Shuffled], truths: Sequence[Truth]
+) -> pd.DataFrame:
+    """One row a model and gene: scores over patients beside the gene's own shuffled band.
+
+    `q` is the Benjamini-Hochberg adjusted share of shuffled runs that score the gene's
+    `pcc_given_depth` at least as high (one-sided, over the genes of a model). With 100 runs the
+    smallest possible p is 1/101.
+    """
+    facts = _gene_facts(truths)
+    null = _null_per_gene(band)
+    parts = []
+    for model, of_model in scores[scores["section"] != EVERY].groupby("model", sort=False):
+        table = facts.copy()
+        for metric in BAND_METRICS:
+            table[metric] = _over_patients(of_model[of_model["metric"] == metric])
+        table["null_low"], table["null_high"] = np.nanpercentile(null, [2.5, 97.5], axis=1)
+        table["q"] = _adjusted(table["pcc_given_depth"].to_numpy(), null)
+        parts.append(table.assign(model=model))
+    columns = ["model", "gene", *BAND_METRICS, "null_low", "null_high", "q"]
+    joined = pd.concat(parts).rename_axis("gene").reset_index()
+    return joined[[*columns, "detection_rate", "skewness"]]
+
+
+def _row(model: object, metric: object, summary: Summary) -> tuple[object, ...]:
+    low, high = summary.low, summary.high
+    return (model, metric, summary.mean, low, high, summary.n_patients, summary.n_undefined)
+
+
+def _named_summaries(model: str, scores: pd.DataFrame, seed: int) -> list[tuple[object, ...]]:
+    pooled = scores[scores["metric"] == "pcc_pooled"]
+    at = pcc_at([part["value"].to_numpy() for _, part in pooled.groupby("fold")])
+    n_undefined = int(pooled["value"].isna().sum())
+    n_folds = pooled["fold"].nunique()
+    rows: list[tuple[object, ...]] = [
+        (model, f"PCC@{letter}", value, None, None, n_folds, n_undefined)
+        for letter, value in (("F", at.first_quartile), ("S", at.median), ("M", at.mean))
+    ]
+    pcc = section_scores(scores[scores["metric"] == "pcc"])
+    return [*rows, _row(model, "median_pcc", summarise(pcc, seed, "median"))]
+
+
+def _band_rows(band: Sequence[Shuffled]) -> list[tuple[object, ...]]:
+    n_patients = len({part.patient for part in band})
+    rows: list[tuple[object, ...]] = []
+    for metric in BAND_METRICS:
+        runs = band_runs(band, metric)
+        low, high = np.percentile(runs, [2.5, 97.5])
+        undefined = sum(int(np.isnan(part.scores[metric][0]).sum()) for part in band)
+        rows.append((SHUFFLED, metric, runs.mean(), low, high, n_patients, undefined))
+    return rows
+
+
+def _gene_facts(truths: Sequence[Truth]) -> pd.DataFrame:
+    genes = sorted({gene for truth in truths for gene in truth.genes})
+    detected = pd.DataFrame(index=genes, columns=range(len(truths)), dtype=float)
+    skewness = detected.copy()
+    for i, truth in enumerate(truths):
+        measured = np.isfinite(truth.measured).all(axis=0)
+        of = [gene for gene, is_measured in zip(truth.genes, measured, strict=True) if is_measured]
+        detected.loc[of, i] = (truth.counts[:, measured] > 0).mean(axis=0)
+        values = truth.measured[:, measured].astype(np.float64)
+        varies = np.ptp(values, axis=0) > 0
+        skewness.loc[np.array(of)[varies], i] = skew(values[:, varies], axis=0)
+    return pd.DataFrame(
+        {"detection_rate": detected.mean(axis=1), "skewness": skewness.mean(axis=1)}
+    )
+
+
+def _null_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, "genes runs"]:
+    """`pcc_given_depth` of each gene in each run, over sections, then patients; genes sorted."""
+    genes = sorted({gene for part in band for gene in part.genes})
+    place = {gene: i for i, gene in enumerate(genes)}
+    by_patient: dict[str, list[np.ndarray]] = {}
+    for part in band:
+        scores = part.scores["pcc_given_depth"]
+        padded = np.full((len(genes), len(scores)), np.nan)
+        padded[[place[gene] for gene in part.genes]] = scores.T
+        by_patient.setdefault(part.patient, []).append(padded)
+    patients = [_mean(np.stack(sections), axis=0) for sections in by_patient.values()]
+    return _mean(np.stack(patients), axis=0)
+
+
+def _over_patients(scores: pd.DataFrame) -> pd.Series:
+    by_patient = scores.groupby(["gene", "patient"])["value"].mean()
+    return by_patient.groupby("gene").mean()
+
+
+def _adjusted(
+    found: Float[np.ndarray, " genes"], null: Float[np.ndarray, "genes runs"]
+) -> Float[np.ndarray, " genes"]:
+    q = np.full(len(found), np.nan)
+    defined = np.isfinite(found) & np.isfinite(null).any(axis=1)
+    if defined.any():
+        as_high = (null[defined] >= found[defined, None]).sum(axis=1)
+        q[defined] = false_discovery_control((1 + as_high) / (1 + null.shape[1]))
+    return q
+
+
+def _mean(values: Float[np.ndarray, "*axes"], axis: int) -> Float[np.ndarray, "*less"]:
+    """Mean of what is defined; NaN, without a warning, where nothing is."""
+    defined = np.isfinite(values)
+    count = defined.sum(axis=axis)
+    total = np.where(defined, values, 0).sum(axis=axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -1,0 +1,20 @@
+"""`histoscribe benchmark FILE.toml --out DIR`."""
+
+from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights, out, weight_files
+
+
+def run(
+    settings: SettingsFile, out_folder: OutFolder, set_: Overrides = [], weights: Weights = []
+) -> None:
+    """Benchmark models on held-out patients; resumes what was done before."""
+    from histoscribe.benchmark.run import benchmark
+    from histoscribe.cli.table import print_result
+    from histoscribe.report.page import write
+    from histoscribe.train.config import read_settings
+
+    result = benchmark(
+        read_settings(settings, tuple(set_)), out_folder, weights=weight_files(weights)
+    )
+    page = write(out_folder)
+    print_result(result)
+    out.print(f"\nreport: {page}")

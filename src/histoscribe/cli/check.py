@@ -1,0 +1,27 @@
+"""`histoscribe check COHORT`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from histoscribe.cli.console import out, show_problems
+
+
+def run(cohort: Annotated[str, typer.Argument(help="Manifest or catalog:NAME.")]) -> None:
+    """List every problem of a cohort with its remedy; exit code 2 where there is one."""
+    from histoscribe.io.cohort import check_cohort, read_cohort
+
+    problems = check_cohort(cohort)
+    if problems:
+        show_problems(problems)
+        sys.exit(2)
+    for section in read_cohort(cohort):
+        dropped = ", ".join(f"{name} {n}" for name, n in section.dropped.items() if n)
+        out.print(
+            f"{section.id}: patient {section.patient}, {len(section.spots)} spots, "
+            f"{section.slide.mpp:.3g} um/px" + (f", left out: {dropped}" if dropped else "")
+        )
+        for note in section.notes:
+            out.print(f"  {note}")
+    out.print("no problems")

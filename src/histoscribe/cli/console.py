@@ -1,0 +1,110 @@
+"""What every verb shares: messages, progress bars, and options that several verbs have."""
+
+import errno
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.progress import drawn_by
+
+out = Console()
+err = Console(stderr=True)
+
+SettingsFile = Annotated[Path, typer.Argument(metavar="FILE.toml", help="Settings of the run.")]
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting (repeatable).")
+]
+Weights = Annotated[
+    list[str],
+    typer.Option("--weights", metavar="NAME=FILE", help="Encoder weights (repeatable)."),
+]
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn errors a user can act on into one message and exit code 2; others rise."""
+    try:
+        yield
+    except DataContractError as error:
+        show_problems(error.problems)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        err.print(f"no space left on the disk ({error.filename}); free some and run it again")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("stopped; run the same command again to go on where it was")
+        sys.exit(130)
+
+
+@contextmanager
+def progress_drawn() -> Iterator[None]:
+    """Draw loops as bars with rate and time left; one bar at a time, nested loops below it."""
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+
+    def draw(items: Iterable[object], what: str, total: int | None) -> Iterator[object]:
+        progress.start()
+        task = progress.add_task(what, total=total, rate="")
+        try:
+            for item in items:
+                yield item
+                speed = progress.tasks[progress.task_ids.index(task)].speed
+                rate = f"{speed:.1f}/s" if speed else ""
+                progress.update(task, advance=1, rate=rate)
+        finally:
+            progress.remove_task(task)
+
+    with drawn_by(draw):
+        try:
+            yield
+        finally:
+            progress.stop()
+
+
+def weight_files(weights: Iterable[str]) -> dict[str, Path]:
+    """Read `NAME=FILE` options; every one that is wrong is listed."""
+    problems, found = [], {}
+    for item in weights:
+        name, equals, file = item.partition("=")
+        if not equals or not Path(file).is_file():
+            problems.append(
+                Problem(f"--weights {item}", "no such file", "NAME=FILE", "check name and path")
+            )
+        found[name] = Path(file)
+    if problems:
+        raise DataContractError(problems)
+    return found
+
+
+def show_problems(problems: Sequence[Problem]) -> None:
+    """Print every problem with its place and remedy."""
+    n = len(problems)
+    message = f"{n} problem{'s' if n > 1 else ''}\n\n" + "\n\n".join(map(str, problems))
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,17 @@
+"""`histoscribe models`."""
+
+from histoscribe.cli.console import out
+
+
+def run() -> None:
+    """List the models with their papers."""
+    from rich.table import Table
+
+    import histoscribe.models  # noqa: F401  fills the registry
+    from histoscribe.models.base import list_models, model_class
+
+    table = Table("model", "what it is", "paper or reason")
+    for name in list_models():
+        cls = model_class(name)
+        table.add_row(name, (cls.__doc__ or "").partition("\n")[0], cls.paper)
+    out.print(table)

@@ -1,0 +1,35 @@
+"""`histoscribe predict PREDICTOR COHORT --out DIR`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from histoscribe.cli.console import OutFolder, Weights, out, weight_files
+
+
+def run(
+    predictor: Annotated[Path, typer.Argument(help="Folder that `train` or `benchmark` wrote.")],
+    cohort: Annotated[str, typer.Argument(help="Manifest or catalog:NAME.")],
+    out_folder: OutFolder,
+    section: Annotated[
+        list[str], typer.Option("--section", help="Only this section (repeatable).")
+    ] = [],
+    weights: Weights = [],
+) -> None:
+    """Predict the sections of a cohort: one .h5ad a section; finished ones are kept."""
+    from histoscribe.io.anndata import write_prediction
+    from histoscribe.io.cohort import read_cohort
+    from histoscribe.io.weights import cache_folder
+    from histoscribe.progress import track
+    from histoscribe.train.predictor import load_predictor
+    from histoscribe.train.run import claim
+
+    loaded = load_predictor(predictor, weight_files(weights))
+    claim(out_folder / "predictor.txt", f"{loaded.name} {loaded.hash}\n")
+    sections = read_cohort(cohort, sections=tuple(section) or None)
+    for name in track(sections.ids, "sections"):
+        path = out_folder / f"{name}.h5ad"
+        if not path.exists():
+            write_prediction(loaded(sections[name], cache_folder()), path)
+        out.print(str(path))

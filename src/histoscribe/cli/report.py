@@ -1,0 +1,19 @@
+"""`histoscribe report DIR...`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from histoscribe.cli.console import out
+
+
+def run(folders: Annotated[list[Path], typer.Argument(metavar="DIR...")]) -> None:
+    """Write the report of each run again; with several runs, also show them side by side."""
+    from histoscribe.report.comparison import compare
+    from histoscribe.report.page import write
+
+    for folder in folders:
+        out.print(f"report: {write(folder)}")
+    if len(folders) > 1:
+        out.print(compare(folders), highlight=False)

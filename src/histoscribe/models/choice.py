@@ -1,0 +1,55 @@
+"""Choosing a setting on the inner folds, by the score the benchmark reports."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from histoscribe.metrics.moments import pearson_per_gene
+from histoscribe.types import SpotTable
+
+
+def validation_score(
+    predicted: Float[np.ndarray, "N G"],
+    measured: Float[np.ndarray, "N G"],
+    section: Sequence[str],
+) -> float:
+    """Pearson per gene within each section, mean over genes, then over sections.
+
+    Undefined genes are left out; NaN where every gene of every section is undefined.
+    """
+    labels = np.asarray(section)
+    scores = []
+    for name in np.unique(labels):
+        of_section = labels == name
+        pcc = pearson_per_gene(predicted[of_section], measured[of_section])
+        if np.isfinite(pcc).any():
+            scores.append(float(np.nanmean(pcc)))
+    return float(np.mean(scores)) if scores else float("nan")
+
+
+def best_on_inner(
+    table: SpotTable,
+    predict: Callable[
+        [Float[np.ndarray, "fit D"], Float[np.ndarray, "fit G"], Float[np.ndarray, "val D"]],
+        Sequence[Float[np.ndarray, "val G"]],
+    ],
+    n_settings: int,
+) -> tuple[int, Float[np.ndarray, " settings"]]:
+    """Choose among settings by their mean score over the inner folds.
+
+    `predict(fit features, fit targets, val features)` gives one prediction a setting. The first
+    setting wins a tie, so list the simplest first.
+
+    Returns
+    -------
+    The number of the chosen setting, and the score of each. The table must have inner folds.
+    """
+    scores = np.full((len(table.inner), n_settings), np.nan)
+    for i, (fit, val) in enumerate(table.inner):
+        section = [table.section[row] for row in val]
+        predictions = predict(table.feature[fit], table.target[fit], table.feature[val])
+        for j, predicted in enumerate(predictions):
+            scores[i, j] = validation_score(predicted, table.target[val], section)
+    mean = np.nan_to_num(scores, nan=0.0).mean(axis=0)
+    return int(np.argmax(mean)), mean

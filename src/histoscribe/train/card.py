@@ -1,0 +1,66 @@
+"""The protocol card: what a number or a predictor was made from."""
+
+import hashlib
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from histoscribe.types import Cohort, Section, SpotRows
+
+_PACKAGES = (
+    "histoscribe",
+    "anndata",
+    "lightning",
+    "numpy",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "timm",
+    "torch",
+    "torchvision",
+    "zarr",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of every package that a number may depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
+def counts_hash(section: Section) -> str:
+    """Sha256 over spot ids, gene ids and counts."""
+    counts = section.measured
+    digest = hashlib.sha256()
+    for names in (section.spots.ids, counts.gene_ids):
+        digest.update("\n".join(names).encode() + b"\0")
+    matrix = counts.matrix.sorted_indices()
+    for part in (matrix.indptr, matrix.indices, np.rint(matrix.data)):
+        digest.update(np.ascontiguousarray(part, dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def section_card(section: Section) -> dict[str, Any]:
+    """What must be said of one section: patient, size, resolution, hashes, what was left out."""
+    return {
+        "patient": section.patient,
+        "spots": len(section.spots),
+        "dropped": dict(section.dropped),
+        "notes": list(section.notes),
+        "mpp": round(section.slide.mpp, 4),
+        "median_total": float(np.median(section.measured.total)),
+        "image_sha256": section.slide.pixel_hash(),
+        "counts_sha256": counts_hash(section),
+    }
+
+
+def rows_card(rows: SpotRows) -> dict[str, int]:
+    """How many spots of each section."""
+    return {section: len(spots) for section, spots in sorted(rows.items())}
+
+
+def cohort_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, Any]:
+    """The cards of these sections."""
+    return {section: section_card(cohort[section]) for section in sorted(sections)}

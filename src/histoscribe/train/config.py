@@ -1,0 +1,173 @@
+"""The settings of a run: one TOML file, strict; an unknown key names the known ones."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from histoscribe.data.folds import FoldSettings
+from histoscribe.data.target import TargetSettings
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.qc import Filters
+from histoscribe.models.base import make_config
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSettings(_Strict):
+    """What a model is shown of a spot."""
+
+    tile_px: Positive = 224
+    """Side of the square tile around each spot, px at `mpp`."""
+    mpp: Annotated[float, Field(gt=0)] = 0.5
+    """um/px the slide is read at."""
+    encoder: str = "colour_texture"
+    layer: str | None = None
+    """Layer of the encoder whose pooled map is the feature; its last by default."""
+    weights: Literal["file", "random"] = "file"
+    """`random` takes an encoder without weights, and says so on the card."""
+    white_off_tissue: bool = True
+    """Off-tissue pixels are made white: the background gives the patient away."""
+
+
+class TrainSettings(_Strict):
+    """How a network is fitted."""
+
+    epochs: Positive = 100
+    """At most; the epoch that scored best on the inner validation is kept."""
+    patience: Positive = 20
+    """Epochs without a better inner score before stopping."""
+    batch_size: Positive = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Of AdamW."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+
+
+class MachineSettings(_Strict):
+    """Where and how a run computes."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the encoder; bfloat16 is used where its features agree with float32."""
+
+
+class RunSettings(_Strict):
+    """One run: one cohort, one protocol, any number of models."""
+
+    seed: int = 0
+    cohort: str
+    """A manifest (relative to the settings file) or `catalog:NAME`."""
+    sections: tuple[str, ...] | None = None
+    """All of the cohort by default."""
+    models: Annotated[tuple[str, ...], Field(min_length=1)]
+    filters: Filters = Filters()
+    folds: FoldSettings = FoldSettings()
+    target: TargetSettings = TargetSettings()
+    inputs: InputSettings = InputSettings()
+    settings: Mapping[str, Mapping[str, Any]] = {}
+    """Per model: its own settings, or `preset = "tiny"`."""
+    train: TrainSettings = TrainSettings()
+    run: MachineSettings = MachineSettings()
+
+    @model_validator(mode="after")
+    def _models_and_their_settings_exist(self) -> "RunSettings":
+        if len(set(self.models)) != len(self.models):
+            raise ValueError(f"a model is named twice in {', '.join(self.models)}")
+        for name in {*self.models, *self.settings}:
+            make_config(name, self.settings.get(name, {}))
+        return self
+
+
+def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> RunSettings:
+    """Read a settings file; `overrides` are `section.key=value` with values in TOML.
+
+    The cohort's manifest and the gene list are resolved against the file's folder.
+
+    Raises
+    ------
+    DataContractError
+        listing every unknown key (with the near ones), wrong value and unknown model.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataContractError(
+            Problem(str(path), "no such file", "a settings file in TOML", "check the path")
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataContractError(
+            Problem(str(path), f"not TOML: {error}", "a settings file in TOML", "mend that line")
+        ) from None
+    for override in overrides:
+        _override(table, override)
+    if isinstance(table.get("cohort"), str) and not table["cohort"].startswith("catalog:"):
+        table["cohort"] = str(path.parent / table["cohort"])
+    return parse_settings(table, str(path))
+
+
+def parse_settings(table: Mapping[str, Any], where: str) -> RunSettings:
+    """Check a table of settings; `where` names it in messages."""
+    try:
+        return RunSettings.model_validate(table)
+    except ValidationError as error:
+        raise DataContractError(_problems(error, where)) from None
+
+
+def dump_settings(settings: RunSettings) -> str:
+    """The settings as resolved, as TOML; reading it back gives the same settings."""
+    return tomli_w.dumps(_without_none(settings.model_dump(mode="json")))
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise DataContractError(
+            Problem(f"--set {override}", "no '='", "key=value, e.g. train.epochs=5", "add a value")
+        )
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is a string: --set inputs.encoder=mean_colour
+    *sections, last = key.split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+    table[last] = parsed
+
+
+def _problems(error: ValidationError, where: str) -> Iterator[Problem]:
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"]) or "settings"
+        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            known = _known_keys(item["loc"][:-1])
+            near = get_close_matches(str(item["loc"][-1]), known, n=2, cutoff=0.5)
+            remedy = f"did you mean {' or '.join(near)}?" if near else "remove it or correct it"
+            yield Problem(f"{where}, {place}", "unknown key", f"one of {', '.join(known)}", remedy)
+        else:
+            yield Problem(
+                f"{where}, {place}",
+                f"{item['msg'].removeprefix('Value error, ')} (got {item['input']!r:.200})",
+                "a value as the reference of settings describes",
+                "correct it",
+            )
+
+
+def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+    fields: Any = RunSettings
+    for part in path:
+        fields = fields.model_fields[str(part)].annotation
+    names = getattr(fields, "model_fields", None) or fields.__dataclass_fields__
+    return sorted(names)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value

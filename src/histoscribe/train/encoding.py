@@ -1,0 +1,89 @@
+"""Opening an encoder by its settings, with weights that are where they should be."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from histoscribe.data.tiles import Tiles
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.weights import find_weights
+from histoscribe.models.encoder import Encoder, load_encoder
+from histoscribe.seed import integer
+from histoscribe.train.config import InputSettings, RunSettings
+
+WeightFiles = Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pixels became features: enough to do the same again, and to notice when it is not."""
+
+    encoder: str
+    layer: str | None
+    weights: str
+    """`none`, `sha256:...` or `random:<seed>`."""
+    tile_px: int
+    mpp: float
+    white_off_tissue: bool
+    precision: Literal["float32", "bfloat16"]
+
+    @property
+    def tiles(self) -> Tiles:
+        """Geometry of the tiles."""
+        return Tiles(self.tile_px, self.mpp, white_off_tissue=self.white_off_tissue)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Encoding":
+        """Take back what `to_json` gave."""
+        return cls(**value)
+
+    def open(self, given: WeightFiles) -> Encoder:
+        """Open the same encoder again; other weights than these are refused."""
+        kind, _, detail = self.weights.partition(":")
+        encoder = load_encoder(
+            self.encoder,
+            layer=self.layer,
+            weights=find_weights(self.encoder, given) if kind == "sha256" else None,
+            random_seed=int(detail) if kind == "random" else None,
+        )
+        if encoder.weights != self.weights:
+            raise DataContractError(
+                Problem(
+                    where=f"weights of {self.encoder}",
+                    found=encoder.weights,
+                    expected=f"{self.weights}, with which the predictor was trained",
+                    remedy=f"give that file: --weights {self.encoder}=FILE",
+                )
+            )
+        return encoder
+
+
+def open_encoding(
+    settings: RunSettings, encoder: str | None, given: WeightFiles
+) -> tuple[Encoding, Encoder]:
+    """Open the run's encoder, or the one a model insists on."""
+    inputs: InputSettings = settings.inputs
+    name = inputs.encoder if encoder is None else encoder
+    layer = inputs.layer if encoder is None else None
+    random = inputs.weights == "random"
+    opened = load_encoder(
+        name,
+        layer=layer,
+        weights=None if random else find_weights(name, given),
+        random_seed=integer(settings.seed, f"weights-{name}") if random else None,
+    )
+    encoding = Encoding(
+        encoder=name,
+        layer=layer,
+        weights=opened.weights,
+        tile_px=inputs.tile_px,
+        mpp=inputs.mpp,
+        white_off_tissue=inputs.white_off_tissue,
+        precision=settings.run.precision,
+    )
+    return encoding, opened

@@ -1,0 +1,92 @@
+"""From training spots to a predictor folder."""
+
+from pathlib import Path
+from typing import Any
+
+from histoscribe.data.folds import whole_fold
+from histoscribe.data.target import Target
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.atomic import write_text
+from histoscribe.io.cohort import read_cohort
+from histoscribe.models.base import model_class
+from histoscribe.train.bank import Bank
+from histoscribe.train.card import cohort_card, rows_card, versions
+from histoscribe.train.config import RunSettings, dump_settings
+from histoscribe.train.encoding import WeightFiles
+from histoscribe.train.fit import fit
+from histoscribe.train.predictor import Predictor, is_predictor, load_predictor, save_predictor
+from histoscribe.types import Fold, SpotTable
+
+
+def train(settings: RunSettings, out: Path, *, cache: Path, weights: WeightFiles) -> Predictor:
+    """Fit the one model of the settings on all sections and write its predictor folder.
+
+    Choices are made on inner folds of the training patients, as in a benchmark; how well the
+    predictor does on patients it has not seen is what a benchmark says, not this.
+
+    Raises
+    ------
+    DataContractError
+        where the settings name several models, or `out` holds something else.
+    """
+    if len(settings.models) != 1:
+        raise DataContractError(
+            Problem(
+                where="settings, models",
+                found=f"{len(settings.models)} models: {', '.join(settings.models)}",
+                expected="one model, for one predictor folder",
+                remedy=f"name it: --set 'models=[\"{settings.models[-1]}\"]'",
+            )
+        )
+    claim(out / "settings.toml", dump_settings(settings))
+    if is_predictor(out):
+        return load_predictor(out, weights)
+    cohort = read_cohort(settings.cohort, sections=settings.sections, filters=settings.filters)
+    bank = Bank(settings, cohort, weights, cache)
+    fold = whole_fold(cohort, settings.seed)
+    return fit_predictor(bank, fold, settings.models[0], bank.target(fold.train), out)
+
+
+def fit_predictor(bank: Bank, fold: Fold, model: str, target: Target, folder: Path) -> Predictor:
+    """Fit one model on the training spots of a fold and save it as a predictor folder."""
+    encoder = model_class(model).encoder
+    table = bank.table(fold, target, encoder)
+    fitted = fit(model, table, bank.settings, folder / "resume")
+    card = training_card(bank, fold, target, table)
+    return save_predictor(Predictor(fitted, target, bank.opened(encoder)[0], card), folder)
+
+
+def training_card(bank: Bank, fold: Fold, target: Target, table: SpotTable) -> dict[str, Any]:
+    """What a predictor was trained on. Nothing of any test section: canaries compare the bytes."""
+    return {
+        "protocol": fold.protocol,
+        "validation": fold.validation,
+        "seed": bank.settings.seed,
+        "training_spots": rows_card(fold.train),
+        "sections": cohort_card(bank.cohort, fold.train),
+        "target": target.card(),
+        "n_features": int(table.feature.shape[1]),
+        "train": bank.settings.train.model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def claim(path: Path, text: str) -> None:
+    """Write what a run will do before it starts; another run's folder is refused.
+
+    Raises
+    ------
+    DataContractError
+        where the file is there and says something else: two runs never mix.
+    """
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found="this folder holds a run with other settings or data",
+                expected="a new folder, or the same run to go on with",
+                remedy="give another --out, or remove the folder",
+            )
+        )
+    if not path.exists():
+        write_text(path, text)
