@@ -175,7 +175,7 @@ def _her2st_rescaled(section: str, *notes: str) -> PublicSection:
             PublicFile("spots", (f"app-imgs/{section}_spots_in_app_image.tsv",), None),
         ),
         # a thumbnail of the slide is pasted into the top right corner
-        white=(Box(1480, 0, 2000, 560),),
+        white=(Box(1480.0, 0.0, 2000.0, 560.0),),
         notes=("image rescaled to 2000 px, thumbnail corner made white", *notes),
     )  # fmt: skip
 

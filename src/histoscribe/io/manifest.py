@@ -10,10 +10,9 @@ from pathlib import Path
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.readers import READERS
 from histoscribe.io.resolution import ORIGINS
-from histoscribe.io.source import Source
+from histoscribe.io.source import PATHS, Source, missing_files
 
 _REQUIRED = ("section", "patient", "kind")
-_PATHS = ("path", "image", "counts", "spots")
 _OTHER = ("mpp", "mpp_from")
 
 
@@ -38,11 +37,11 @@ def read_manifest(path: Path) -> Manifest:
     sources, problems = [], []
     for line, row in enumerate(rows, start=2):
         where = f"{path.name}, line {line}, section {row['section'] or '(no name)'}"
-        found = _problems(where, row, path.parent, repeated)
-        if found:
+        source = _source(row, path.parent)
+        if found := _problems(where, row, repeated) + missing_files(source, where):
             problems += found
         else:
-            sources.append(_source(row, path.parent))
+            sources.append(source)
     return Manifest(tuple(sources), tuple(problems))
 
 
@@ -72,9 +71,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     return [{name: cell.strip() for name, cell in zip(header, line, strict=True)} for line in body]
 
 
-def _problems(
-    where: str, row: Mapping[str, str], folder: Path, repeated: set[str]
-) -> list[Problem]:
+def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Problem]:
     """List everything wrong with a row that can be known without opening its files."""
     problems = []
     if not row["section"] or "/" in row["section"]:
@@ -92,8 +89,7 @@ def _problems(
                 "fill the column `patient`; sections of one person share a name",
             )
         )
-    problems += _kind_problems(where, row) + _path_problems(where, row, folder)
-    return problems + _mpp_problems(where, row)
+    return problems + _kind_problems(where, row) + _mpp_problems(where, row)
 
 
 def _kind_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
@@ -110,19 +106,6 @@ def _kind_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
         )
         for name in READERS[row["kind"]].needs
         if not row.get(name)
-    ]
-
-
-def _path_problems(where: str, row: Mapping[str, str], folder: Path) -> list[Problem]:
-    return [
-        Problem(
-            where,
-            f"{name} does not exist: {folder / row[name]}",
-            "a path relative to the manifest, or a full one",
-            f"correct the column `{name}`",
-        )
-        for name in _PATHS
-        if row.get(name) and not (folder / row[name]).exists()
     ]
 
 
@@ -153,7 +136,7 @@ def _number(text: str) -> float | None:
 
 
 def _source(row: Mapping[str, str], folder: Path) -> Source:
-    paths = {name: folder / row[name] if row.get(name) else None for name in _PATHS}
+    paths = {name: folder / row[name] if row.get(name) else None for name in PATHS}
     return Source(
         section=row["section"],
         patient=row["patient"],
@@ -164,5 +147,5 @@ def _source(row: Mapping[str, str], folder: Path) -> Source:
         image=paths["image"],
         counts=paths["counts"],
         spots=paths["spots"],
-        facts={k: v for k, v in row.items() if k not in (*_REQUIRED, *_PATHS, *_OTHER)},
+        facts={k: v for k, v in row.items() if k not in (*_REQUIRED, *PATHS, *_OTHER)},
     )

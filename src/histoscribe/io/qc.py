@@ -13,6 +13,8 @@ from histoscribe.types import Counts, Section, Spots
 class Filters:
     """Named quality filters, applied in this order; what each drops stands in the section."""
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # an unknown key is an error
+
     in_tissue: bool = True
     """Only spots that the experiment calls covered by tissue."""
     min_umi: int = 1

@@ -1,8 +1,9 @@
 """The readers by kind; each ends in the same `Section`."""
 
+from histoscribe.errors import DataContractError
 from histoscribe.io.h5ad import H5AD
 from histoscribe.io.qc import Filters, section_of
-from histoscribe.io.source import Reader, Source
+from histoscribe.io.source import Reader, Source, missing_files
 from histoscribe.io.spaceranger import SPACERANGER
 from histoscribe.io.st import ST, ST2K
 from histoscribe.types import Section
@@ -13,4 +14,6 @@ READERS: dict[str, Reader] = {reader.kind: reader for reader in (SPACERANGER, ST
 
 def read_section(source: Source, filters: Filters) -> Section:
     """Open one section: its files, um/px, counts matched to spots, and the filters."""
+    if missing := missing_files(source, source.where):
+        raise DataContractError(missing)
     return section_of(READERS[source.kind].read(source), source, filters)

@@ -52,7 +52,8 @@ class RegionSlide(Slide):
         """Read the whole image at about `mpp` um/px; finer than native gives native."""
         scale = max(1.0, mpp / self.mpp)
         width, height = (max(1, round(side / scale)) for side in (self.width, self.height))
-        return shrink(self.region, Box(0.0, 0.0, self.width, self.height), width, height)
+        whole = Box(0.0, 0.0, float(self.width), float(self.height))
+        return shrink(self.region, whole, width, height)
 
     def pixel_hash(self) -> str:
         """Sha256 of width, height and RGB rows, the same for a flat and a tiled copy."""
@@ -116,10 +117,7 @@ def open_slide(path: Path, mpp: float, white: tuple[Box, ...] = ()) -> RegionSli
     `white` names rectangles to be read as white. Raises DataContractError for a missing,
     broken, 16-bit or unsupported image.
     """
-    if not path.is_file():
-        raise DataContractError(
-            Problem(str(path), "no such image", "a JPEG, PNG or TIFF", "check the path")
-        )
+    _must_exist(path)
     slide: RegionSlide
     if tiled.is_tiled(path):
         slide = TiledSlide(path, tiled.size(path), mpp)
@@ -134,5 +132,13 @@ def image_mpp(path: Path) -> float | None:
     Print resolutions (72, 96, 300 dpi are 353 to 85 um/px) say nothing about the tissue:
     only 0.1 to 20 um/px is believed.
     """
+    _must_exist(path)
     found = tiled.stated_mpp(path) if tiled.is_tiff(path) else flat.stated_mpp(path)
     return found if found is not None and 0.1 <= found <= 20 else None
+
+
+def _must_exist(path: Path) -> None:
+    if not path.is_file():
+        raise DataContractError(
+            Problem(str(path), "no such image", "a JPEG, PNG or TIFF", "check the path")
+        )

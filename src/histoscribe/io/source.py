@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
+from histoscribe.errors import Problem
 from histoscribe.io.resample import Box
 from histoscribe.types import Counts, Slide, Spots
+
+PATHS = ("path", "image", "counts", "spots")
+"""Fields of a source that are paths."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,20 @@ class Source:
     def where(self) -> str:
         """How a message names this section."""
         return f"section {self.section}"
+
+
+def missing_files(source: Source, where: str) -> list[Problem]:
+    """List every file that a source names and that is not there, as found at `where`."""
+    return [
+        Problem(
+            where=where,
+            found=f"{name} does not exist: {path}",
+            expected="a path relative to the manifest, or a full one",
+            remedy=f"correct the column `{name}`",
+        )
+        for name in PATHS
+        if (path := getattr(source, name)) is not None and not path.exists()
+    ]
 
 
 @dataclass(frozen=True, eq=False)
