@@ -33,7 +33,7 @@ def test_a_table_is_read_with_or_without_a_corner_cell(text, tmp_path):
         (GOOD.replace("7", "7.5"), "1 fractions, first 7.5 at spot 1x3, gene ERBB2"),
         (GOOD.replace("7", "-7"), "1 negative values, first -7 at spot 1x3"),
         (GOOD.replace("7", ""), "1 empty cells"),
-        (GOOD.replace("7", "seven"), "words among the counts of ERBB2"),
+        (GOOD.replace("7", "seven"), "no number: 'seven' at spot 1x3, gene ERBB2"),
         (GOOD.replace("1x3", "1x2"), "1 spot ids repeat: 1x2"),
         (GOOD.replace("ACTB", "ERBB2"), "1 gene ids repeat: ERBB2"),
         (GOOD.split("\n", 1)[1], "the header is missing"),

@@ -15,7 +15,7 @@ def test_the_user_is_believed_before_metadata_before_pitch():
 
 def test_five_percent_apart_stops_with_both_values_and_the_way_out():
     assert Resolutions(1.0, None, 1.05).settle("s", None)[0] == 1.0
-    with pytest.raises(DataContractError, match="0.25 from the image, 0.5 from the spot pitch"):
+    with pytest.raises(DataContractError, match=r"0.25 from the image, 0.5 from the spot pitch"):
         Resolutions(None, 0.25, 0.5).settle("section B4", None)
     assert Resolutions(None, 0.25, 0.5).settle("s", "pitch")[0] == 0.5
 
