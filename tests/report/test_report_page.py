@@ -50,7 +50,10 @@ def make_run(folder, n_patients=3, leaky=None):
         "leaky": leaky,
         "folds": {"hash": "ab12"},
         "patients": [f"00{p}" for p in range(n_patients)],
-        "target": {"transform": "pearson-residuals", "n_genes": 4},
+        "target": {
+            f"fold-{leaky}-{i}": {"transform": "pearson-residuals", "genes_sha256": "ab"}
+            for i in range(2)
+        },
         "inputs": {"mpp": 0.69},
         "encoder": "colour_texture",
         "seed": 0,
@@ -247,6 +250,6 @@ def test_comparison_states_each_protocol_and_what_differs(tmp_path):
     assert "sections of one patient on both sides" in text
     assert "also differ" not in text
     card = json.loads((leaky / "card.json").read_text())
-    card["target"]["n_genes"] = 5
+    next(iter(card["target"].values()))["genes_sha256"] = "cd"
     (leaky / "card.json").write_text(json.dumps(card))
-    assert "also differ in: target" in compare([honest, leaky])
+    assert "also differ in: genes_sha256" in compare([honest, leaky])

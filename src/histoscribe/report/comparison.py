@@ -1,13 +1,14 @@
 """Several runs side by side, each under its own protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 from histoscribe.report.run import Run, read_run
 from histoscribe.report.summary import HEADLINE, models_of, score
 
-_MUST_AGREE = ("target", "inputs", "encoder", "patients")
+_MUST_AGREE = ("sections", "patients", "inputs", "encoder")
+_OF_TARGET = ("panel", "transform", "genes_sha256")
 
 
 def compare(runs: Sequence[Path]) -> str:
@@ -34,7 +35,8 @@ def compare(runs: Sequence[Path]) -> str:
     notes = [
         f"{path}: leaky, {run.leaky}" for path, run in zip(runs, read, strict=True) if run.leaky
     ]
-    differing = [key for key in _MUST_AGREE if _differs(read, key)]
+    differing = [key for key in _MUST_AGREE if _differ([run.card.get(key) for run in read])]
+    differing += [key for key in _OF_TARGET if _differ([_targets(run, key) for run in read])]
     if differing:
         notes.append(f"The runs also differ in: {', '.join(differing)} (see card.md of each).")
     return "\n".join([*_aligned(rows), "", *notes]).rstrip() + "\n"
@@ -45,8 +47,14 @@ def _text(run: Run, model: str, metric: str) -> str:
     return f"{found.text} ({found.interval})" if found.interval else found.text
 
 
-def _differs(runs: Sequence[Run], key: str) -> bool:
-    return any(run.card.get(key) != runs[0].card.get(key) for run in runs)
+def _differ(values: Sequence[object]) -> bool:
+    return any(value != values[0] for value in values)
+
+
+def _targets(run: Run, key: str) -> set[str]:
+    """What the folds of a run have under this key; folds have other names in another protocol."""
+    folds = run.card["target"]
+    return {str(fold.get(key)) for fold in folds.values()} if isinstance(folds, Mapping) else set()
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
