@@ -1,0 +1,132 @@
+"""What a cohort must hold before it is divided: every problem at once, before any fit."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.types import Cohort, Fold, Section
+
+
+def check_cohort(cohort: Cohort) -> None:
+    """Open every section and stop at what would make any division wrong.
+
+    Raises
+    ------
+    DataContractError
+        Listing missing patients, sections without counts or spots, sections that do not open,
+        and twin images: equal pixels under different patients.
+    """
+    problems: list[Problem] = []
+    opened: list[Section] = []
+    for id_, patient in cohort.patients.items():
+        if patient is None or not patient.strip():
+            problems.append(_no_patient(id_))
+            continue
+        try:
+            opened.append(cohort[id_])
+        except DataContractError as error:
+            problems += error.problems
+        else:
+            problems += _section_problems(opened[-1], patient)
+    problems += [
+        _twin_problem(twins)
+        for twins in twin_images(opened)
+        if len({section.patient for section in twins}) > 1
+    ]
+    if not opened and not problems:
+        problems = [
+            Problem("cohort", "no sections", "at least two patients", "list sections in it")
+        ]
+    if problems:
+        raise DataContractError(problems)
+
+
+def check_folds(cohort: Cohort, folds: Iterable[Fold]) -> None:
+    """Stop where a side is empty, or one patient or picture is on both sides.
+
+    Under the leaky protocols a patient may be on both sides, and under `section` two sections
+    that are one picture may not. Under `spot` every picture is on both sides by definition.
+    """
+    problems: list[Problem] = []
+    for fold in folds:
+        where = f"fold {fold.name}"
+        if not any(map(len, fold.train.values())) or not any(map(len, fold.test.values())):
+            problems.append(
+                Problem(where, "no spots on one side", "spots to train on and to test", "use fewer")
+            )
+        both = {cohort.patients[id_] for id_ in fold.train} & {
+            cohort.patients[id_] for id_ in fold.test
+        }
+        if fold.protocol == "patient" and both:
+            found = f"patients {', '.join(sorted(map(str, both)))} in training and test"
+            problems.append(Problem(where, found, "each patient on one side", "correct the folds"))
+        if fold.protocol == "section":
+            problems += _twins_across(cohort, fold)
+    if problems:
+        raise DataContractError(problems)
+
+
+def twin_images(sections: Iterable[Section]) -> Iterator[tuple[Section, ...]]:
+    """Groups of sections whose images have equal pixels; only images of one size are read."""
+    by_size: dict[tuple[int, int], list[Section]] = defaultdict(list)
+    for section in sections:
+        by_size[section.slide.width, section.slide.height].append(section)
+    for same_size in by_size.values():
+        if len(same_size) < 2:
+            continue
+        by_pixels: dict[str, list[Section]] = defaultdict(list)
+        for section in same_size:
+            by_pixels[section.slide.pixel_hash()].append(section)
+        yield from (tuple(twins) for twins in by_pixels.values() if len(twins) > 1)
+
+
+def _no_patient(section: str) -> Problem:
+    return Problem(
+        f"section {section}",
+        "no patient",
+        "the patient of every section: sections of one patient must stay together",
+        "fill the patient column; never give each section a patient of its own to get on",
+    )
+
+
+def _section_problems(section: Section, patient: str) -> Iterator[Problem]:
+    where = f"section {section.id}"
+    if section.patient != patient:
+        yield Problem(
+            where, f"patient {section.patient!r} and {patient!r}", "one patient", "correct one"
+        )
+    if section.counts is None:
+        yield Problem(
+            where, "no counts", "a sequenced section", "leave it out here; predict it afterwards"
+        )
+    if not len(section.spots):
+        dropped = ", ".join(f"{name}: {n}" for name, n in section.dropped.items())
+        yield Problem(
+            where,
+            f"no spots left (dropped by {dropped or 'no filter'})",
+            "at least one spot",
+            "loosen the filters, or leave the section out",
+        )
+
+
+def _twin_problem(twins: tuple[Section, ...]) -> Problem:
+    named = ", ".join(f"{twin.id} (patient {twin.patient})" for twin in twins)
+    return Problem(
+        where=f"images of {named}",
+        found="equal pixels under different patients",
+        expected="one picture belongs to one patient",
+        remedy="correct the patient column, or remove the copies",
+    )
+
+
+def _twins_across(cohort: Cohort, fold: Fold) -> Iterator[Problem]:
+    sections = [cohort[id_] for id_ in sorted({*fold.train, *fold.test})]
+    for twins in twin_images(sections):
+        ids = [twin.id for twin in twins]
+        if set(ids) & set(fold.train) and set(ids) & set(fold.test):
+            yield Problem(
+                f"fold {fold.name}",
+                f"{', '.join(ids)} have equal pixels and lie on both sides",
+                "a picture is in training or in test, also under the section protocol",
+                "keep them together with fixed folds, or use the patient protocol",
+            )

@@ -1,0 +1,60 @@
+"""Inner splits of training spots: where every choice of a model is made.
+
+They are made from the training sections alone, so taking test sections out of a cohort leaves
+them as they were. The rule is one for all protocols: two protocols differ in the outer division
+and in nothing else.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Int
+from scipy.spatial import cKDTree
+
+from histoscribe.metrics.spatial import neighbour_px
+from histoscribe.types import Cohort, Inner, Section, SpotRows
+
+N_BLOCKS = 5
+MIN_BLOCK_SPOTS = 5
+"""Fewest spots in a block: a correlation over fewer says nothing."""
+
+
+def inner_splits(cohort: Cohort, train: SpotRows) -> tuple[tuple[Inner, ...], str]:
+    """Split training spots by patient, else by section, else by block; and say which.
+
+    Returns
+    -------
+    Splits and `patient`, `section`, `block`, or `none` with no split where there is too little:
+    models then keep their fixed settings.
+    """
+    patient = {id_: str(cohort.patients[id_]) for id_ in train}
+    if len(set(patient.values())) > 1:
+        return tuple(_leave_each_out(train, patient)), "patient"
+    if len(train) > 1:
+        return tuple(_leave_each_out(train, {id_: id_ for id_ in train})), "section"
+    blocks = tuple(split for id_, rows in train.items() for split in _blocks(cohort[id_], rows))
+    return blocks, "block" if blocks else "none"
+
+
+def _leave_each_out(train: SpotRows, group: dict[str, str]) -> Iterator[Inner]:
+    for out in sorted(set(group.values())):
+        yield Inner(
+            fit={id_: rows for id_, rows in train.items() if group[id_] != out},
+            val={id_: rows for id_, rows in train.items() if group[id_] == out},
+        )
+
+
+def _blocks(section: Section, rows: Int[np.ndarray, " rows"]) -> Iterator[Inner]:
+    """Five strips across the longer side of the tissue, each held out with its neighbours gone."""
+    if len(rows) < N_BLOCKS * MIN_BLOCK_SPOTS:
+        return
+    xy = section.spots.xy[rows]
+    longer = int(np.ptp(xy, axis=0).argmax())
+    order = np.lexsort((xy[:, 1 - longer], xy[:, longer]))
+    tree = cKDTree(xy)
+    for block in np.array_split(order, N_BLOCKS):
+        # a spot of the block is its own neighbour, so this takes out the block and its rim
+        touched = tree.query_ball_point(xy[block], neighbour_px(section))
+        fit = np.setdiff1d(np.arange(len(rows)), np.concatenate(touched).astype(np.int64))
+        if len(fit) >= MIN_BLOCK_SPOTS:
+            yield Inner(fit={section.id: rows[fit]}, val={section.id: rows[np.sort(block)]})
