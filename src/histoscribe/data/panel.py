@@ -1,0 +1,189 @@
+"""Which genes are predicted: chosen on training spots, best first, ties by gene id."""
+
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float
+
+from histoscribe.data.genes import Candidates, PanelCounts, TrainingPart
+from histoscribe.data.transform import COUNTS_PER_SPOT, pearson_residuals
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.metrics.spatial import moran_i, neighbour_graph
+
+SEEN_SHARE = 0.05
+"""Least share of training spots with a count for a spatially variable gene: two lucky
+neighbours alone give a rare gene a high Moran's I."""
+
+_BLOCK = 512  # genes written out at a time: 20 MB at 5,000 spots
+_NAMED = 10  # problems are listed up to this many genes each, for a person to read
+
+
+def choose_genes(candidates: Candidates, panel: str, n_genes: int) -> tuple[str, ...]:
+    """The `n_genes` best genes of a named panel, best first; constant genes take no part.
+
+    Raises
+    ------
+    DataContractError
+        When fewer genes can be chosen from.
+    """
+    varies = _varies(candidates)
+    if panel == "spatially-variable":
+        varies &= _seen_share(candidates) >= SEEN_SHARE
+    if varies.sum() < n_genes:
+        raise DataContractError(
+            Problem(
+                where="settings, target.n_genes",
+                found=f"{varies.sum()} genes to choose {n_genes} from ({len(candidates.listed)} "
+                f"listed, {len(candidates.genes)} measured in every training section)",
+                expected=f"at least {n_genes} genes that vary over the training spots",
+                remedy=f"ask for at most {varies.sum()} genes, or use sections that share more",
+            )
+        )
+    score = np.where(varies, PANELS[panel](candidates), -np.inf)
+    best = np.argsort(-score, kind="stable")[:n_genes]  # candidates are sorted by id
+    return tuple(candidates.genes[gene] for gene in best)
+
+
+def listed_genes(candidates: Candidates, genes: tuple[str, ...]) -> tuple[str, ...]:
+    """The user's genes, in the user's order, once each is known to be usable.
+
+    Raises
+    ------
+    DataContractError
+        Listing every gene that no training section lists (with near ones), that some training
+        section did not measure, or that is constant over the training spots.
+    """
+    problems = tuple(_list_problems(candidates, genes))
+    if problems:
+        raise DataContractError(problems)
+    return genes
+
+
+def highest_mean(candidates: Candidates) -> Float[np.ndarray, " candidates"]:
+    """Mean raw count over all training spots."""
+    return _mean_over_spots(candidates, [_column_sums(part.counts) for part in candidates.parts])
+
+
+def highly_variable(candidates: Candidates) -> Float[np.ndarray, " candidates"]:
+    """Variance of the Pearson residuals within a section, mean over training sections."""
+    return np.mean([_residual_variance(part) for part in candidates.parts], axis=0)
+
+
+def spatially_variable(candidates: Candidates) -> Float[np.ndarray, " candidates"]:
+    """Moran's I of `cp10k-log1p` between neighbours, mean over training sections.
+
+    A section in which the gene is constant adds 0: it shows no pattern.
+    """
+    return np.mean([_moran(part) for part in candidates.parts], axis=0)
+
+
+PANELS: Mapping[str, Callable[[Candidates], Float[np.ndarray, " candidates"]]] = MappingProxyType(
+    {
+        "highest-mean": highest_mean,
+        "highly-variable": highly_variable,
+        "spatially-variable": spatially_variable,
+    }
+)
+
+
+def _residual_variance(part: TrainingPart) -> Float[np.ndarray, " candidates"]:
+    share = _column_sums(part.counts) / max(part.total.sum(), 1.0)
+    blocks = []
+    for start in range(0, len(share), _BLOCK):
+        at = slice(start, start + _BLOCK)
+        counts = part.counts[:, at].toarray().astype(np.float64)
+        panel = PanelCounts(counts, part.total, share[at], len(part.rows))
+        blocks.append(pearson_residuals(panel).var(axis=0))
+    return np.concatenate(blocks)
+
+
+def _moran(part: TrainingPart) -> Float[np.ndarray, " candidates"]:
+    scale = sp.diags(COUNTS_PER_SPOT / np.maximum(part.total, 1.0))
+    logs = sp.csr_matrix(scale @ part.counts).log1p()
+    return np.nan_to_num(moran_i(logs, neighbour_graph(part.section, part.rows)))
+
+
+def _varies(candidates: Candidates) -> Bool[np.ndarray, " candidates"]:
+    """Genes whose raw count is not the same in all training spots."""
+    high = np.max([_dense(part.counts.max(axis=0)) for part in candidates.parts], axis=0)
+    low = np.min([_dense(part.counts.min(axis=0)) for part in candidates.parts], axis=0)
+    return high > low
+
+
+def _seen_share(candidates: Candidates) -> Float[np.ndarray, " candidates"]:
+    seen = [_column_sums(part.counts > 0) for part in candidates.parts]
+    return _mean_over_spots(candidates, seen)
+
+
+def _mean_over_spots(
+    candidates: Candidates, sums: list[Float[np.ndarray, " candidates"]]
+) -> Float[np.ndarray, " candidates"]:
+    return np.sum(sums, axis=0) / sum(len(part.rows) for part in candidates.parts)
+
+
+def _column_sums(matrix: sp.spmatrix) -> Float[np.ndarray, " candidates"]:
+    return np.asarray(matrix.sum(axis=0), dtype=np.float64).ravel()
+
+
+def _dense(row: sp.spmatrix) -> Float[np.ndarray, " candidates"]:
+    return np.asarray(row.toarray(), dtype=np.float64).ravel()
+
+
+def _list_problems(candidates: Candidates, genes: tuple[str, ...]) -> Iterator[Problem]:
+    where = "settings, target.genes"
+    listed = set(candidates.listed)
+    place = {gene: at for at, gene in enumerate(candidates.genes)}
+    unknown = [gene for gene in genes if gene not in listed]
+    for gene in unknown[:_NAMED]:
+        yield Problem(
+            where,
+            f"no gene {gene!r} in any training section" + _rest(unknown),
+            "ids as the count tables give them",
+            _hint(gene, candidates),
+        )
+    partly = [gene for gene in genes if gene in listed and gene not in place]
+    if partly:
+        yield Problem(
+            where,
+            f"not measured in every training section: {_names(partly)}",
+            "genes that every training section measured",
+            "leave them out, or leave out the sections that lack them",
+        )
+    varies = _varies(candidates)
+    constant = [gene for gene in genes if gene in place and not varies[place[gene]]]
+    if constant:
+        yield Problem(
+            where,
+            f"constant over all training spots: {_names(constant)}",
+            "genes whose counts vary in training",
+            "leave them out: there is nothing to learn",
+        )
+
+
+def _hint(gene: str, candidates: Candidates) -> str:
+    ids = {
+        id_
+        for part in candidates.parts
+        for id_, name in zip(*_ids_and_names(part), strict=True)
+        if name == gene
+    }
+    if ids:
+        return f"{gene} is a name here: give its id, {' or '.join(sorted(ids))}"
+    near = get_close_matches(gene, candidates.listed, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else "leave it out, or correct its id"
+
+
+def _ids_and_names(part: TrainingPart) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return part.section.measured.gene_ids, part.section.measured.gene_names
+
+
+def _rest(unknown: list[str]) -> str:
+    more = len(unknown) - _NAMED
+    return f" (and {more} more)" if more > 0 else ""
+
+
+def _names(genes: list[str]) -> str:
+    return ", ".join(genes[:_NAMED]) + _rest(genes)

@@ -1,0 +1,202 @@
+"""What is predicted: a panel of genes and a transform, fitted on training spots and stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from hashlib import sha256
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+from histoscribe.data.genes import candidate_genes, panel_counts
+from histoscribe.data.panel import choose_genes, listed_genes
+from histoscribe.data.transform import COUNTS_PER_SPOT, Transform, transform_class
+from histoscribe.types import Section
+
+_ON = {
+    "highest-mean": "mean raw count over the training spots",
+    "highly-variable": "variance of Pearson residuals within a section, mean over training "
+    "sections",
+    "spatially-variable": "Moran's I of cp10k-log1p, neighbours within 1.5 pitches, mean over "
+    "training sections; seen in at least 5 % of the training spots",
+    "list": "given by the user",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetSettings:
+    """Which genes are predicted, and on which scale."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # an unknown key is an error
+
+    panel: Literal["highest-mean", "highly-variable", "spatially-variable", "list"] = "highest-mean"
+    """How genes are chosen, on the training spots of each fold; `list` takes `genes`."""
+    n_genes: int = 250
+    """Size of the panel; a list has its own."""
+    transform: str = "pearson-residuals"
+    """What counts become, by name."""
+    genes: tuple[str, ...] | None = None
+    """Ids, in order, for the panel `list`."""
+
+    def __post_init__(self) -> None:
+        if self.panel not in _ON:
+            near = get_close_matches(self.panel, list(_ON), n=1) or list(_ON)
+            raise ValueError(f"no panel named {self.panel!r}; choose {' or '.join(near)}")
+        transform_class(self.transform)
+        if (self.panel == "list") != (self.genes is not None):
+            raise ValueError("`genes` goes with panel = 'list', and only with it")
+        if self.genes is not None and (not self.genes or len(set(self.genes)) < len(self.genes)):
+            raise ValueError("`genes` must name at least one gene, each once")
+        if self.n_genes < 1:
+            raise ValueError(f"n_genes must be at least 1, got {self.n_genes}")
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Panel and transform as fitted on training spots; stored with every predictor.
+
+    Genes are matched by id. A panel gene that a section lacks is NaN there: undefined, never a
+    zero. The exception is a whole-transcriptome table that leaves out genes without a count
+    (see `data.genes`): there an absent gene is zero, for a training section lists it, unless its
+    training share makes zero counts unbelievable.
+    """
+
+    genes: tuple[str, ...]
+    panel: str
+    state: Transform
+    share: tuple[float, ...]
+    """Of each gene in all counts of the training spots."""
+    sections: tuple[str, ...]
+    """Training sections, sorted."""
+    n_spots: int
+    """Training spots."""
+    n_filled: tuple[tuple[str, int], ...]
+    """Training section -> candidate genes absent from its table and taken as zero."""
+
+    @property
+    def transform(self) -> str:
+        """Name of the transform: the unit of every prediction."""
+        return self.state.name
+
+    def apply(
+        self, section: Section, rows: Int[np.ndarray, " rows"] | None = None
+    ) -> Float32[np.ndarray, "n G"]:
+        """Target values of a section's spots (all, or these rows): NaN where not measured."""
+        panel = panel_counts(section, rows, self.genes, np.array(self.share))
+        return self.state.apply(panel).astype(np.float32)
+
+    def counts(
+        self, section: Section, rows: Int[np.ndarray, " rows"] | None = None
+    ) -> Float32[np.ndarray, "n G"]:
+        """Raw counts of the panel: NaN where not measured."""
+        panel = panel_counts(section, rows, self.genes, np.array(self.share))
+        return panel.counts.astype(np.float32)
+
+    def invert(
+        self, values: Float[np.ndarray, "n G"], total: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, "n G"]:
+        """Counts from target values, for spots with these totals over all genes.
+
+        Raises
+        ------
+        ValueError
+            Where the transform has no way back, saying why.
+        """
+        return self.state.invert(values, total)
+
+    def card(self) -> dict[str, Any]:
+        """What the protocol card says about the target."""
+        return {
+            "panel": self.panel,
+            "chosen_by": _ON[self.panel],
+            "chosen_on": list(self.sections),
+            "n_training_spots": self.n_spots,
+            "n_genes": len(self.genes),
+            "genes_sha256": genes_hash(self.genes),
+            "transform": self.transform,
+            "statistic": self.state.statistic,
+            "size_factors": "total over all genes measured",
+            "absent_taken_as_zero": dict(self.n_filled),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, in JSON's types; numbers come back to the bit."""
+        return {
+            "genes": list(self.genes),
+            "panel": self.panel,
+            "transform": self.transform,
+            "state": {key: _listed(value) for key, value in asdict(self.state).items()},  # type: ignore[call-overload]
+            "share": list(self.share),
+            "sections": list(self.sections),
+            "n_spots": self.n_spots,
+            "n_filled": dict(self.n_filled),
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Target":
+        """Take what `to_json` gave."""
+        state = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in record["state"].items()
+        }
+        return cls(
+            genes=tuple(record["genes"]),
+            panel=record["panel"],
+            state=transform_class(record["transform"])(**state),
+            share=tuple(record["share"]),
+            sections=tuple(record["sections"]),
+            n_spots=record["n_spots"],
+            n_filled=tuple(sorted(record["n_filled"].items())),
+        )
+
+
+def fit_target(
+    parts: Sequence[tuple[Section, Int[np.ndarray, " _"]]], settings: TargetSettings
+) -> Target:
+    """Choose the panel and fit the transform on these training spots and no others.
+
+    Raises
+    ------
+    DataContractError
+        For fewer genes than asked, and for listed genes that are unknown, not measured in every
+        training section, or constant.
+    """
+    parts = sorted(parts, key=lambda part: part[0].id)
+    candidates = candidate_genes(parts)
+    if settings.genes is None:
+        genes = choose_genes(candidates, settings.panel, settings.n_genes)
+    else:
+        genes = listed_genes(candidates, settings.genes)
+    place = {gene: at for at, gene in enumerate(candidates.genes)}
+    share = candidates.share[[place[gene] for gene in genes]]
+    state = transform_class(settings.transform).fit(
+        [panel_counts(section, rows, genes, share) for section, rows in parts],
+        n_listed=len(candidates.listed),
+    )
+    return Target(
+        genes=genes,
+        panel=settings.panel,
+        state=state,
+        share=tuple(share.tolist()),
+        sections=tuple(section.id for section, _ in parts),
+        n_spots=sum(len(rows) for _, rows in parts),
+        n_filled=candidates.n_filled,
+    )
+
+
+def size_factor(
+    section: Section, rows: Int[np.ndarray, " rows"] | None = None
+) -> Float[np.ndarray, " n"]:
+    """Total of each spot over all genes measured, per 10,000 counts."""
+    total = section.measured.total
+    return (total if rows is None else total[rows]) / COUNTS_PER_SPOT
+
+
+def genes_hash(genes: tuple[str, ...]) -> str:
+    """Sha256 of the genes in order, one a line."""
+    return sha256("\n".join(genes).encode()).hexdigest()
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

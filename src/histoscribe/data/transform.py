@@ -1,0 +1,240 @@
+"""What counts become before a model learns them, by name.
+
+Each transform is fitted on training spots, keeps its state, and inverts where it can. Totals are
+over all genes measured, never over a panel.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import ClassVar, final
+
+import numpy as np
+from jaxtyping import Float
+
+from histoscribe.data.genes import PanelCounts
+
+THETA = 100.0
+"""Overdispersion of the negative binomial behind `pearson-residuals`."""
+
+COUNTS_PER_SPOT = 10_000.0
+"""Total that `cp10k-log1p` scales every spot to."""
+
+
+class Transform(ABC):
+    """Counts to target values and, where the mathematics allows, back."""
+
+    name: ClassVar[str]
+    statistic: ClassVar[str]
+    """What it is computed from beside the spot itself: goes on the card."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, parts: Sequence[PanelCounts], n_listed: int) -> "Transform":
+        """Fit on the training spots; `n_listed` genes are listed by any training section."""
+
+    @abstractmethod
+    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+        """Give the target values; genes not measured stay NaN."""
+
+    @abstractmethod
+    def invert(
+        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "N G"]:
+        """Give the counts of spots with these totals. Raises ValueError where there is no way."""
+
+
+class _Stateless(Transform):
+    @classmethod
+    def fit(cls, parts: Sequence[PanelCounts], n_listed: int) -> "_Stateless":
+        del parts, n_listed
+        return cls()
+
+
+@final
+@dataclass(frozen=True)
+class PearsonResiduals(_Stateless):
+    """Analytic Pearson residuals (Lause et al. 2021, doi 10.1186/s13059-021-02451-7, eq. 2 to 4).
+
+    The expected count is the spot's total times the gene's share in that section, theta 100,
+    clipped at the root of the section's number of spots. Shares of the section itself: with
+    those of training the truth keeps a correlation of 0.4 with depth. So the truth is centred,
+    and levels between sections are not predicted.
+    """
+
+    name = "pearson-residuals"
+    statistic = (
+        "the gene's share in all counts of the same section (each section its own, test sections "
+        "too): centres the truth, so levels between sections are not predicted; not invertible"
+    )
+
+    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+        """Residuals, in standard deviations of the null model."""
+        return pearson_residuals(panel)
+
+    def invert(
+        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "N G"]:
+        """Refuse: a section that was not sequenced has no gene shares, and clipping loses."""
+        raise ValueError(
+            "pearson-residuals cannot be inverted: each section has its own gene shares, which a "
+            "section without counts does not have, and clipped values are lost"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class Cp10kLog1p(_Stateless):
+    """log(1 + counts per 10,000 of the spot): depth is divided out, its noise is not."""
+
+    name = "cp10k-log1p"
+    statistic = "none beside the spot's own total"
+
+    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+        """Natural log; an empty spot stays all zeros."""
+        scale = COUNTS_PER_SPOT / np.maximum(panel.total, 1.0)
+        return np.log1p(panel.counts * scale[:, None])
+
+    def invert(
+        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "N G"]:
+        """Counts of spots with these totals."""
+        return np.expm1(values) * (total / COUNTS_PER_SPOT)[:, None]
+
+
+@final
+@dataclass(frozen=True)
+class Log1p(_Stateless):
+    """log(1 + count), as HEST-Benchmark: depth is left in, and is what it mostly shows."""
+
+    name = "log1p"
+    statistic = "none; not normalised by depth"
+
+    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+        """Natural log of the raw counts."""
+        return np.log1p(panel.counts)
+
+    def invert(
+        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "N G"]:
+        """Counts; the totals are not needed."""
+        del total
+        return np.expm1(values)
+
+
+@final
+@dataclass(frozen=True)
+class RawCounts(_Stateless):
+    """Counts as they are, for models with a count distribution and size factors."""
+
+    name = "counts"
+    statistic = "none; size factors are totals over all genes per 10,000 counts"
+
+    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+        """The counts."""
+        return panel.counts
+
+    def invert(
+        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "N G"]:
+        """The values themselves."""
+        del total
+        return values
+
+
+@final
+@dataclass(frozen=True)
+class StNet(Transform):
+    """log((1 + count) / (n_genes + total)), as ST-Net (doi 10.1038/s41551-020-0578-x).
+
+    One pseudocount for each of `n_genes`: those that any training section lists, one number for
+    all sections, for tables that leave out unseen genes differ in length.
+    """
+
+    n_genes: int
+    name = "st-net"
+    statistic = "number of genes listed in training"
+
+    @classmethod
+    def fit(cls, parts: Sequence[PanelCounts], n_listed: int) -> "StNet":
+        """Keep the number of genes."""
+        del parts
+        return cls(n_listed)
+
+    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+        """Natural log of the smoothed share."""
+        return np.log((1 + panel.counts) / (self.n_genes + panel.total)[:, None])
+
+    def invert(
+        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "N G"]:
+        """Counts of spots with these totals."""
+        return np.exp(values) * (self.n_genes + total)[:, None] - 1
+
+
+@final
+@dataclass(frozen=True)
+class Log10MinMax(Transform):
+    """log10(1 + count), scaled by gene to 0..1 over the training spots, as EGN.
+
+    Other spots may fall outside 0..1; nothing is clipped.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    name = "log10-minmax"
+    statistic = "minimum and maximum over the training spots; not normalised by depth"
+
+    @classmethod
+    def fit(cls, parts: Sequence[PanelCounts], n_listed: int) -> "Log10MinMax":
+        """Find the range of each gene."""
+        del n_listed
+        logs = [np.log10(1 + part.counts) for part in parts]
+        low = np.min([values.min(axis=0) for values in logs], axis=0)
+        high = np.max([values.max(axis=0) for values in logs], axis=0)
+        return cls(tuple(low.tolist()), tuple(high.tolist()))
+
+    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+        """0 at the lowest training spot, 1 at the highest."""
+        low, high = np.array(self.low), np.array(self.high)
+        return (np.log10(1 + panel.counts) - low) / (high - low)
+
+    def invert(
+        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "N G"]:
+        """Counts; the totals are not needed."""
+        del total
+        low, high = np.array(self.low), np.array(self.high)
+        return 10 ** (values * (high - low) + low) - 1
+
+
+_ALL: tuple[type[Transform], ...] = (
+    PearsonResiduals,
+    Cp10kLog1p,
+    Log10MinMax,
+    StNet,
+    Log1p,
+    RawCounts,
+)
+
+TRANSFORMS: Mapping[str, type[Transform]] = MappingProxyType({cls.name: cls for cls in _ALL})
+
+
+def transform_class(name: str) -> type[Transform]:
+    """Look a transform up; the error names the near ones."""
+    if name not in TRANSFORMS:
+        near = get_close_matches(name, list(TRANSFORMS), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"choose: {', '.join(TRANSFORMS)}"
+        raise ValueError(f"no transform named {name!r}; {hint}")
+    return TRANSFORMS[name]
+
+
+def pearson_residuals(panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+    """Analytic Pearson residuals; 0 where nothing is expected (an empty spot or gene)."""
+    expected = panel.total[:, None] * panel.share
+    spread = np.sqrt(expected + expected**2 / THETA)
+    residual = (panel.counts - expected) / np.where(spread > 0, spread, 1.0)
+    bound = np.sqrt(panel.n_section_spots)
+    return np.clip(residual, -bound, bound)
