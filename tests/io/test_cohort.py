@@ -59,6 +59,7 @@ def test_no_section_is_opened_before_it_is_used(manifest, writer):
 
 def test_all_problems_of_a_manifest_come_at_once(manifest):
     path = manifest(
+        "",
         A.replace("P1", ""),
         A,
         B.replace("spaceranger", "spacerange"),
@@ -69,8 +70,8 @@ def test_all_problems_of_a_manifest_come_at_once(manifest):
         read_cohort(path)
     text = [str(problem) for problem in caught.value.problems]
     for part in (
-        "line 2, section a: the patient is empty",
-        "line 3, section a: another line has this section id",
+        "line 3, section a: the patient is empty",
+        "line 4, section a: another line has this section id",
         "did you mean spaceranger?",
         "counts does not exist",
         "section d: no path",
@@ -103,6 +104,13 @@ def test_a_manifest_without_a_needed_column_names_it(manifest):
 def test_an_unknown_section_is_named(manifest):
     with pytest.raises(DataContractError, match="no section z"):
         read_cohort(manifest(A, B), sections=["a", "z"])
+
+
+def test_a_line_not_asked_for_stops_nobody(manifest):
+    path = manifest(A, "c,,st,,lost.png,counts.tsv.gz,spots.tsv,x")
+    assert read_cohort(path, sections=["a"]).ids == ("a",)
+    with pytest.raises(DataContractError, match=r"lost\.png"):
+        read_cohort(path)
 
 
 def test_a_check_opens_every_section_and_lists_all(manifest, writer):

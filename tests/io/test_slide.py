@@ -85,6 +85,14 @@ def test_tiled_and_flat_files_open_as_such(slide):
     assert isinstance(slide, TiledSlide if "tiled" in slide.path.name else FlatSlide)
 
 
+def test_jpeg_tiles_are_those_of_the_whole_image(tmp_path: Path):
+    smooth = np.add.outer(np.arange(150), np.arange(203)).astype(np.uint8)
+    path = tmp_path / "jpeg.tif"
+    pixels = np.stack([smooth, 255 - smooth, smooth // 2], axis=2)
+    tifffile.imwrite(path, pixels, photometric="rgb", tile=(64, 64), compression="jpeg")
+    np.testing.assert_array_equal(open_slide(path, 0.5).overview(0.5), tifffile.imread(path))
+
+
 def test_white_boxes_are_white_and_nothing_else_is(tmp_path: Path):
     Image.fromarray(RGB).save(tmp_path / "a.png")
     slide = open_slide(tmp_path / "a.png", 0.5, (Box(180.0, 0.0, 203.0, 40.0),))

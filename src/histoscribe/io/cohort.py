@@ -68,24 +68,7 @@ def twins(cohort: Cohort) -> list[tuple[str, str]]:
 def _manifest(source: str | Path, sections: Sequence[str] | None) -> Manifest:
     if str(source).startswith(_CATALOG):
         return Manifest(catalog_sources(str(source).removeprefix(_CATALOG), sections), ())
-    return _chosen(read_manifest(Path(source)), str(source), sections)
-
-
-def _chosen(found: Manifest, where: str, sections: Sequence[str] | None) -> Manifest:
-    if sections is None:
-        return found
-    by_id = {source.section: source for source in found.sources}
-    unknown = [id_ for id_ in sections if id_ not in by_id]
-    # a section whose row has a problem is not unknown; its problem is told instead
-    if unknown and not found.problems:
-        problem = Problem(
-            where=where,
-            found=f"no section {', '.join(unknown)}",
-            expected=f"some of {', '.join(sorted(by_id))}",
-            remedy="correct the list of sections",
-        )
-        return Manifest((), (problem,))
-    return Manifest(tuple(by_id[id_] for id_ in sections if id_ in by_id), found.problems)
+    return read_manifest(Path(source), sections)
 
 
 def _cohort(sources: Sequence[Source], filters: Filters) -> Cohort:

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,17 +25,24 @@ class Manifest:
     problems: tuple[Problem, ...]
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, sections: Sequence[str] | None = None) -> Manifest:
     """Read a manifest without opening its sections; paths in it are relative to the manifest.
+
+    With `sections`, only those lines count; a problem of another line stops nobody.
 
     Columns: `section`, `patient`, `kind`; `path`, `image`, `counts`, `spots` as the kind needs;
     `mpp` (um/px) and `mpp_from` where known; every other column is kept as a fact of the section.
     Raises DataContractError where the file cannot be read as such a table at all.
     """
     rows = _rows(path)
-    repeated = {name for name, n in Counter(row["section"] for row in rows).items() if n > 1}
-    sources, problems = [], []
-    for line, row in enumerate(rows, start=2):
+    known = sorted({row["section"] for _, row in rows})
+    wanted = known if sections is None else sections
+    repeated = {name for name, n in Counter(row["section"] for _, row in rows).items() if n > 1}
+    sources: list[Source] = []
+    problems = [_unknown(path, id_, known) for id_ in wanted if id_ not in known]
+    for line, row in rows:
+        if row["section"] not in wanted:
+            continue
         where = f"{path.name}, line {line}, section {row['section'] or '(no name)'}"
         source = _source(row, path.parent)
         if found := _problems(where, row, repeated) + missing_files(source, where):
@@ -45,7 +52,13 @@ def read_manifest(path: Path) -> Manifest:
     return Manifest(tuple(sources), tuple(problems))
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _unknown(path: Path, section: str, known: Sequence[str]) -> Problem:
+    expected = f"one of {', '.join(known)}"
+    return Problem(str(path), f"no section {section}", expected, "correct the list of sections")
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Give the number and the cells of each line that is not blank."""
     try:
         # spreadsheets put a byte order mark before the first column's name
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -56,19 +69,23 @@ def _rows(path: Path) -> list[dict[str, str]]:
         ) from error
     header = [name.strip() for name in lines[0]] if lines else []
     missing = [name for name in _REQUIRED if name not in header]
-    body = [line for line in lines[1:] if any(cell.strip() for cell in line)]
-    ragged = [number for number, line in enumerate(body, start=2) if len(line) != len(header)]
-    if missing or ragged or not body or len(set(header)) != len(header):
-        found = (
-            f"no column {', '.join(missing)}"
-            if missing
-            else f"lines of another length than the header: {ragged}"
-            if ragged
-            else "no section, or a column twice"
-        )
+    body = [(n, line) for n, line in enumerate(lines[1:], start=2) if "".join(line).strip()]
+    ragged = [number for number, line in body if len(line) != len(header)]
+    wrong = {
+        f"no column {', '.join(missing)}": missing,
+        f"lines of another length than the header: {ragged}": ragged,
+        "no section": not body,
+        "a column twice": len(set(header)) != len(header),
+    }
+    if found := [what for what, is_so in wrong.items() if is_so]:
         expected = f"a header with {', '.join(_REQUIRED)} (comma-separated) and one line a section"
-        raise DataContractError(Problem(str(path), found, expected, "correct the manifest"))
-    return [{name: cell.strip() for name, cell in zip(header, line, strict=True)} for line in body]
+        raise DataContractError(
+            Problem(str(path), "; ".join(found), expected, "correct the manifest")
+        )
+    return [
+        (number, {name: cell.strip() for name, cell in zip(header, line, strict=True)})
+        for number, line in body
+    ]
 
 
 def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Problem]:

@@ -25,6 +25,7 @@ class RegionSlide(Slide):
             raise ValueError(f"um/px must be above 0, not {mpp}")
         self.path, self.mpp = path, mpp
         self.width, self.height = size
+        self._hash: str | None = None
 
     @abstractmethod
     def pixels(self, left: int, top: int, right: int, bottom: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -56,7 +57,12 @@ class RegionSlide(Slide):
         return shrink(self.region, whole, width, height)
 
     def pixel_hash(self) -> str:
-        """Sha256 of width, height and RGB rows, the same for a flat and a tiled copy."""
+        """Sha256 of width, height and RGB rows, the same for a flat and a tiled copy; kept."""
+        if self._hash is None:
+            self._hash = self._hash_pixels()
+        return self._hash
+
+    def _hash_pixels(self) -> str:
         digest = hashlib.sha256(f"{self.width}x{self.height}".encode())
         for top in range(0, self.height, _BAND_ROWS):
             bottom = min(top + _BAND_ROWS, self.height)

@@ -2,12 +2,13 @@
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -101,6 +102,8 @@ class _Tiles:
 
     path: Path
     page: tifffile.TiffPage
+    decode: Callable[..., tuple[np.ndarray | None, Any, Any]]
+    """Made while the file is open: for JPEG tiles tifffile looks into the first one."""
     kept: OrderedDict[int, UInt8[np.ndarray, "height width 3"]] = field(default_factory=OrderedDict)
 
     @property
@@ -131,7 +134,7 @@ class _Tiles:
                 data = file.read(n_bytes)
             if len(data) < n_bytes:
                 raise OSError(f"tile {index} has {len(data)} of {n_bytes} bytes")
-            segment = self.page.decode(data, index, jpegtables=self.page.jpegtables)[0]
+            segment = self.decode(data, index, jpegtables=self.page.jpegtables)[0]
             pixels = _rgb(np.asarray(segment)[0], self.page)
         tile[: pixels.shape[0], : pixels.shape[1]] = pixels  # tifffile trims tiles at the border
         return tile
@@ -142,7 +145,7 @@ def _tiles(path: Path, modified: int) -> _Tiles:
     del modified
     with _page(path) as page:
         _check(path, page)
-        return _Tiles(path, page)
+        return _Tiles(path, page, page.decode)
 
 
 @contextmanager
