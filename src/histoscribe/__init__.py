@@ -30,7 +30,7 @@ _HOME = {
     "read_settings": "histoscribe.train.config",
     "to_anndata": "histoscribe.io.anndata",
 }
-__all__ = sorted([*_HOME, *_ROOMS])  # noqa: PLE0605  named lazily
+__all__ = sorted([*_HOME, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """The protocol card of a run, as JSON and in words."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,7 +39,7 @@ def run_card(
         "patients": sorted({truth.patient for truth in results.truths}),
         "sections": cohort_card(plan.bank.cohort, plan.bank.cohort.ids),
         "folds": folds_json(plan.folds),
-        "folds_sha256": folds_hash(plan.folds),
+        "folds_sha256": folds_hash(plan.folds, plan.bank.cohort),
         "target": {fold.name: target.card() for fold, target in targets},
         "inputs": settings.inputs.model_dump(mode="json"),
         "encoder": {
@@ -68,8 +69,8 @@ def per_patient(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float | N
         sections = rows.groupby(["model", "patient", "fold", "section"], sort=False)["value"].mean()
         patients = sections.groupby(["model", "patient"], sort=False).mean()
         table: dict[str, dict[str, float | None]] = {}
-        for (model, patient), value in patients.items():
-            table.setdefault(str(model), {})[str(patient)] = None if pd.isna(value) else value
+        for (name, patient), value in zip(patients.index, patients.to_list(), strict=True):
+            table.setdefault(name, {})[patient] = None if math.isnan(value) else value
         found[metric] = table
     return found
 
@@ -113,9 +114,7 @@ def card_text(card: dict[str, Any]) -> str:
 
 
 def _validations(card: dict[str, Any]) -> str:
-    folds = card["folds"]
-    items = folds["folds"] if isinstance(folds, dict) else folds
-    return ", ".join(f"{fold['name']} by {fold['validation']}" for fold in items)
+    return ", ".join(f"{fold['name']} by {fold['validation']}" for fold in card["folds"])
 
 
 def _encoder(used: dict[str, Any]) -> str:

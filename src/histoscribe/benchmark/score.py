@@ -13,8 +13,8 @@ from histoscribe.benchmark.plan import Plan
 from histoscribe.data.target import Target
 from histoscribe.metrics.evaluated import Evaluated
 from histoscribe.metrics.registry import METRICS, FoldMetric, GeneMetric, SectionMetric
-from histoscribe.models.depth import line_per_gene
 from histoscribe.metrics.spatial import neighbour_graph
+from histoscribe.models.depth import line_per_gene
 from histoscribe.train.bank import log_total
 from histoscribe.types import Fold
 
@@ -37,7 +37,7 @@ class Truth:
     graph: sp.csr_matrix
 
     def beside(self, predicted: Float[np.ndarray, "N G"]) -> Evaluated:
-        """This truth beside a prediction of the same spots and genes."""
+        """The truth beside a prediction of the same spots and genes."""
         return Evaluated(predicted, self.measured, self.log_total, self.counts, self.graph)
 
 

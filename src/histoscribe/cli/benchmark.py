@@ -4,7 +4,7 @@ from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights,
 
 
 def run(
-    settings: SettingsFile, out_folder: OutFolder, set_: Overrides = [], weights: Weights = []
+    settings: SettingsFile, out_folder: OutFolder, set_: Overrides = None, weights: Weights = None
 ) -> None:
     """Benchmark models on held-out patients; resumes what was done before."""
     from histoscribe.benchmark.run import benchmark
@@ -13,7 +13,7 @@ def run(
     from histoscribe.train.config import read_settings
 
     result = benchmark(
-        read_settings(settings, tuple(set_)), out_folder, weights=weight_files(weights)
+        read_settings(settings, tuple(set_ or ())), out_folder, weights=weight_files(weights)
     )
     page = write(out_folder)
     print_result(result)

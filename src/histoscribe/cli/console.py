@@ -28,10 +28,11 @@ err = Console(stderr=True)
 SettingsFile = Annotated[Path, typer.Argument(metavar="FILE.toml", help="Settings of the run.")]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")]
 Overrides = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting (repeatable).")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting (repeatable)."),
 ]
 Weights = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option("--weights", metavar="NAME=FILE", help="Encoder weights (repeatable)."),
 ]
 
@@ -88,10 +89,10 @@ def progress_drawn() -> Iterator[None]:
             progress.stop()
 
 
-def weight_files(weights: Iterable[str]) -> dict[str, Path]:
+def weight_files(weights: Iterable[str] | None) -> dict[str, Path]:
     """Read `NAME=FILE` options; every one that is wrong is listed."""
     problems, found = [], {}
-    for item in weights:
+    for item in weights or ():
         name, equals, file = item.partition("=")
         if not equals or not Path(file).is_file():
             problems.append(

@@ -3,14 +3,14 @@
 from histoscribe.cli.console import Overrides, SettingsFile, Weights, out, weight_files
 
 
-def run(settings: SettingsFile, set_: Overrides = [], weights: Weights = []) -> None:
+def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None) -> None:
     """Extract the features a run will need into the cache; resumes what was done before."""
     from histoscribe.io.cohort import read_cohort
     from histoscribe.io.weights import cache_folder
     from histoscribe.train.bank import Bank
     from histoscribe.train.config import read_settings
 
-    resolved = read_settings(settings, tuple(set_))
+    resolved = read_settings(settings, tuple(set_ or ()))
     cohort = read_cohort(resolved.cohort, sections=resolved.sections, filters=resolved.filters)
     bank = Bank(resolved, cohort, weight_files(weights), cache_folder())
     for encoder in bank.encoders():

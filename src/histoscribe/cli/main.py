@@ -1,8 +1,5 @@
 """The command line. Verbs import what they need when they run, so `--help` is quick."""
 
-import logging
-import sys
-
 import typer
 
 from histoscribe.cli import (
@@ -31,10 +28,9 @@ for verb in (demo, check, embed, benchmark, train, predict, report, models, enco
 
 def main() -> None:
     """Run a verb; a user's mistake ends in one message and exit code 2."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its adverts, not ours
     with explained(), progress_drawn():
         app()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

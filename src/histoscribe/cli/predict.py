@@ -13,9 +13,9 @@ def run(
     cohort: Annotated[str, typer.Argument(help="Manifest or catalog:NAME.")],
     out_folder: OutFolder,
     section: Annotated[
-        list[str], typer.Option("--section", help="Only this section (repeatable).")
-    ] = [],
-    weights: Weights = [],
+        list[str] | None, typer.Option("--section", help="Only this section (repeatable).")
+    ] = None,
+    weights: Weights = None,
 ) -> None:
     """Predict the sections of a cohort: one .h5ad a section; finished ones are kept."""
     from histoscribe.io.anndata import write_prediction
@@ -27,7 +27,7 @@ def run(
 
     loaded = load_predictor(predictor, weight_files(weights))
     claim(out_folder / "predictor.txt", f"{loaded.name} {loaded.hash}\n")
-    sections = read_cohort(cohort, sections=tuple(section) or None)
+    sections = read_cohort(cohort, sections=tuple(section) if section else None)
     for name in track(sections.ids, "sections"):
         path = out_folder / f"{name}.h5ad"
         if not path.exists():

@@ -18,10 +18,9 @@ def print_result(result: Benchmark) -> None:
     patients = sorted({p for p in result.scores["patient"] if "+" not in p})
     few = len(patients) < 5
     table = Table(title="mean over genes, sections, patients", title_justify="left")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     for metric in HEADLINE:
-        table.add_column(metric, justify="right")
-        table.add_column("95 %", justify="right")
+        table.add_column(metric, no_wrap=True)
         for patient in patients if few else ():
             table.add_column(patient, justify="right")
     table.add_column("undefined", justify="right")
@@ -38,12 +37,11 @@ def print_result(result: Benchmark) -> None:
 def _cells(result: Benchmark, model: str, rows: pd.DataFrame, patients: list[str]) -> list[str]:
     cells = []
     for metric in HEADLINE:
-        row = rows.loc[metric]
-        cells.append(_number(row["mean"]))
-        interval = pd.notna(row["low"])
-        cells.append(f"{_number(row['low'])} to {_number(row['high'])}" if interval else "")
+        mean, low, high = rows.loc[[metric], ["mean", "low", "high"]].to_numpy(dtype=float)[0]
+        interval = "" if math.isnan(low) else f" ({_number(low)} to {_number(high)})"
+        cells.append(_number(mean) + interval)
         cells.extend(_number(_of_patient(result, model, metric, patient)) for patient in patients)
-    return [*cells, str(int(rows.loc["pcc"]["n_undefined"]))]
+    return [*cells, str(rows.loc["pcc", "n_undefined"])]
 
 
 def _of_patient(result: Benchmark, model: str, metric: str, patient: str) -> float:

@@ -4,7 +4,7 @@ from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights,
 
 
 def run(
-    settings: SettingsFile, out_folder: OutFolder, set_: Overrides = [], weights: Weights = []
+    settings: SettingsFile, out_folder: OutFolder, set_: Overrides = None, weights: Weights = None
 ) -> None:
     """Fit one model on all sections and write one predictor folder."""
     from histoscribe.io.weights import cache_folder
@@ -12,7 +12,7 @@ def run(
     from histoscribe.train.run import train
 
     predictor = train(
-        read_settings(settings, tuple(set_)),
+        read_settings(settings, tuple(set_ or ())),
         out_folder,
         cache=cache_folder(),
         weights=weight_files(weights),

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import zarr
@@ -63,7 +63,7 @@ class FeatureStore:
         self.folder = folder
 
     @classmethod
-    def find(cls, cache: Path, origin: FeatureOrigin) -> Self | None:
+    def find(cls, cache: Path, origin: FeatureOrigin) -> "FeatureStore | None":
         """Open the array of an origin, finished or not; None where nobody began."""
         folder = _folder(cache, origin)
         if not (folder / "zarr.json").is_file():
@@ -73,7 +73,7 @@ class FeatureStore:
     @classmethod
     def create(
         cls, cache: Path, origin: FeatureOrigin, shape: tuple[int, int], precision: str
-    ) -> Self:
+    ) -> "FeatureStore":
         """Begin the array of an origin, or open it where another writer was quicker.
 
         `precision` is what the features are computed in; it may be more than was asked for.

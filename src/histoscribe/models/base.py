@@ -42,7 +42,7 @@ class Estimator(ABC):
 
     name: ClassVar[str]
     paper: ClassVar[str]
-    Config: ClassVar[type] = NoConfig
+    Config: ClassVar[Any] = NoConfig
     encoder: ClassVar[str | None] = None
     """The one encoder this model reads; None for that of the run."""
 
@@ -74,12 +74,18 @@ class ExpressionModel(nn.Module, ABC):
 
     name: ClassVar[str]
     paper: ClassVar[str]
-    Config: ClassVar[type] = NoConfig
+    Config: ClassVar[Any] = NoConfig
+    config: Any
     encoder: ClassVar[str | None] = None
     choice: Mapping[str, Any] = {}
     """What training chose on the inner folds, and the scores it chose by; JSON."""
     item: ClassVar[str] = "spot"
     """What one row of a batch is: `spot`, `section` or `bag`."""
+
+    def __init__(self, facts: Facts, config: Any) -> None:
+        super().__init__()
+        del facts  # a model keeps what it needs as buffers, so that it is saved
+        self.config = config
 
     @abstractmethod
     def forward(self, *args: Any, **inputs: Any) -> Output:
@@ -150,10 +156,8 @@ def make_config(name: str, settings: Mapping[str, Any]) -> Any:
     return replace(start, **{key: settings[key] for key in settings if key != "preset"})
 
 
-def create_model(
-    name: str, *, facts: Facts | None = None, **settings: Any
-) -> Estimator | ExpressionModel:
-    """Make an unfitted model by name.
+def create_model(name: str, *, facts: Facts | None = None, **settings: Any) -> Any:
+    """Make an unfitted `Estimator` or `ExpressionModel` by name.
 
     A neural model needs `facts` of its training spots: they fix its widths and become buffers,
     so they are saved with it.
@@ -169,4 +173,4 @@ def create_model(
         return cls(config)
     if facts is None:
         raise ValueError(f"model {name!r} is a network: it needs the facts of its training spots")
-    return cls(facts, config)  # type: ignore[call-arg]
+    return cls(facts, config)

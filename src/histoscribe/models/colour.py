@@ -17,4 +17,5 @@ class ColourModel(LinearEstimator):
 
     def fit(self, table: SpotTable) -> "ColourModel":
         """Choose alpha, then fit on all training spots."""
-        return self.fit_ridge(table)
+        self.fit_ridge(table)
+        return self

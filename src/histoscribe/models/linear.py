@@ -35,7 +35,7 @@ class LinearEstimator(Estimator):
         self._state = dict(state)
         return self
 
-    def fit_ridge(self, table: SpotTable) -> "LinearEstimator":
+    def fit_ridge(self, table: SpotTable) -> None:
         """Choose alpha on the inner folds, then fit on all training spots."""
         alpha, scores = choose_alpha(table)
         self.choice = {"alpha": alpha, "inner_pcc": scores}
@@ -46,4 +46,3 @@ class LinearEstimator(Estimator):
             "weights": path.weights(table.target, alpha),
             "bias": table.target.mean(axis=0, dtype=np.float64),
         }
-        return self

@@ -33,10 +33,11 @@ class MLP(ExpressionModel):
 
     paper = "baseline"
     Config = MLPConfig
+    feature_mean: Tensor
+    feature_scale: Tensor
 
     def __init__(self, facts: Facts, config: MLPConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(facts, config)
         self.register_buffer("feature_mean", torch.from_numpy(facts.feature_mean).float())
         self.register_buffer("feature_scale", torch.from_numpy(facts.feature_scale).float())
         self.hidden = nn.Sequential(

@@ -16,4 +16,5 @@ class RidgeModel(LinearEstimator):
 
     def fit(self, table: SpotTable) -> "RidgeModel":
         """Choose alpha, then fit on all training spots."""
-        return self.fit_ridge(table)
+        self.fit_ridge(table)
+        return self

@@ -1,6 +1,12 @@
 """The parts of a training run: the task, its batches, and what happens when an epoch ends."""
 
+import histoscribe.torchvision_guard  # noqa: F401  before lightning, which imports torchvision
+
+# isort: split
+import logging
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +17,60 @@ from jaxtyping import Float, Int
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-import histoscribe.torchvision_guard  # noqa: F401  before lightning's torchmetrics
 from histoscribe.io.atomic import replacing
 from histoscribe.models.base import ExpressionModel
 from histoscribe.models.choice import validation_score
 from histoscribe.seed import integer, stream
-from histoscribe.train.config import TrainSettings
+from histoscribe.train.config import RunSettings, TrainSettings
 from histoscribe.types import SpotTable
 
 Batch = tuple[Float[Tensor, "B D"], Float[Tensor, "B G"]]
 CHECKPOINT = "last.ckpt"
+_log = logging.getLogger(__name__)
+
+
+def train_network(
+    model: ExpressionModel, table: SpotTable, settings: RunSettings, resume: Path
+) -> None:
+    """Train in place; afterwards the model holds the weights of its best epoch."""
+    train, seed = settings.train, settings.seed
+    end = EpochEnd(model, table, patience=train.patience, folder=resume)
+    task = Task(model, train, seed)
+    rows = table.inner[0][0] if table.inner else np.arange(len(table.target))
+    batches = Batches(table, rows, train.batch_size, seed, epoch=lambda: task.current_epoch)
+    trainer = lightning.Trainer(
+        accelerator=settings.run.device,
+        devices=1,
+        max_epochs=train.epochs,
+        callbacks=[end],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        deterministic=True,
+    )
+    if not end.finished(train.epochs):
+        with _quiet(), warnings.catch_warnings():
+            # lightning 2.6.6 on torch 2.13: its own use of LeafSpec, which nothing here can change
+            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
+    end.restore_best(model)
+    model.choice = {"epoch": end.best_epoch, "inner_pcc": end.scores}
+    _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep lightning's advice to itself; its warnings come through."""
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 class Batches:
@@ -100,7 +150,7 @@ class EpochEnd(Callback):
             self.best_epoch, self._best = len(self.scores), _copy(model)
         trainer.should_stop = self._out_of_patience()
         with replacing(self._folder / CHECKPOINT) as temporary:
-            trainer.save_checkpoint(temporary)
+            trainer.save_checkpoint(temporary, weights_only=False)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must know."""

@@ -171,7 +171,7 @@ def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | Expressi
     if not shapes:
         estimator = create_model(record["model"], **record["settings"])
         state = safetensors.numpy.load_file(folder / "estimator.safetensors")
-        fitted = estimator.restore(state)  # type: ignore[union-attr,operator]
+        fitted = estimator.restore(state)
         fitted.choice = record["chosen"]
         return fitted
     facts = Facts(
@@ -181,11 +181,9 @@ def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | Expressi
     )
     with torch.random.fork_rng(devices=[]):
         model = create_model(record["model"], facts=facts, **record["settings"])
-    model.load_state_dict(  # type: ignore[union-attr]
-        safetensors.torch.load_file(folder / "weights.safetensors"), strict=True
-    )
+    model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"), strict=True)
     model.choice = record["chosen"]
-    return model.eval()  # type: ignore[union-attr]
+    return model.eval()
 
 
 def _changed(path: Path, sha256: str) -> list[Problem]:
