@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,14 @@ class Writer:
     def save(path: Path, pixels: np.ndarray) -> Path:
         Image.fromarray(pixels).save(path)
         return path
+
+    def cut_each_file(self, fraction: float) -> Iterator[Path]:
+        """Leave the first part of one file after the other, and put the whole one back."""
+        for path in [path for path in sorted(self.folder.rglob("*")) if path.is_file()]:
+            whole = path.read_bytes()
+            path.write_bytes(whole[: int(fraction * len(whole))])
+            yield path
+            path.write_bytes(whole)
 
     def image(self) -> Path:
         return self.save(self.folder / "he.png", self.truth.image())
