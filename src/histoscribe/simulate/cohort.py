@@ -14,6 +14,7 @@ from histoscribe.seed import stream
 from histoscribe.simulate.config import Config
 from histoscribe.simulate.counts import draw_counts, draw_depth
 from histoscribe.simulate.families import (
+    AVERAGE_DENSITY,
     COMPARTMENTS,
     Genes,
     Surroundings,
@@ -25,7 +26,15 @@ from histoscribe.simulate.nuclei import Nuclei, draw_nuclei
 from histoscribe.simulate.patients import Patient, draw_patient
 from histoscribe.simulate.spaceranger import barcodes, write_folder, write_image
 from histoscribe.simulate.stain import MPP, render
-from histoscribe.simulate.tissue import CELL_UM, Tissue, draw_tissue, motif_frequency
+from histoscribe.simulate.tissue import (
+    CELL_UM,
+    INFILTRATE,
+    STROMA,
+    TUMOUR,
+    Tissue,
+    draw_tissue,
+    motif_frequency,
+)
 from histoscribe.simulate.truth import (
     digest_of,
     make_truth,
@@ -127,11 +136,14 @@ def surroundings(tissue: Tissue, nuclei: Nuclei) -> Surroundings:
     columns = np.clip(column[:, None] + x[disc], 0, w - 1)
     kind = tissue.compartment[rows, columns]
     area = np.stack([(kind == c).sum(axis=1) for c in range(len(COMPARTMENTS))], axis=1)
-    in_tissue = area.sum(axis=1)
-    near = cKDTree(nuclei.xy_um).query_ball_point(xy_um, AROUND_UM, return_length=True)
+    solid = np.isin(nuclei.compartment, (TUMOUR, STROMA, INFILTRATE))
+    near = cKDTree(nuclei.xy_um[solid]).query_ball_point(xy_um, AROUND_UM, return_length=True)
+    # a tenth of a disc of average tissue is added, for spots with next to nothing solid
+    spare = 0.1 * np.pi * (AROUND_UM / 1000.0) ** 2
+    solid_mm2 = area[:, [TUMOUR, STROMA, INFILTRATE]].sum(axis=1) * (CELL_UM / 1000.0) ** 2
     return Surroundings(
-        fraction=area / in_tissue[:, None],
-        density=near / (in_tissue * (CELL_UM / 1000.0) ** 2),
+        fraction=area / area.sum(axis=1, keepdims=True),
+        density=(near + AVERAGE_DENSITY * spare) / (solid_mm2 + spare),
         motif=tissue.motif[tissue.in_tissue],
         position=(xy_um - tissue.centre_um) / tissue.radius_um,
     )

@@ -4,6 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float
 
+from histoscribe.simulate.families import AVERAGE_DENSITY
+
 MEDIAN_DEPTH = 10_000.0
 """Molecules caught in a spot."""
 _THETA = 8.0
@@ -16,7 +18,7 @@ def draw_depth(
     """Expected total of each spot: log-normal, or following the nuclei around the spot."""
     noise = rng.standard_normal(len(density))
     if follows == "density":
-        return MEDIAN_DEPTH * np.maximum(density, 300.0) / 3800.0 * np.exp(0.15 * noise)
+        return MEDIAN_DEPTH * density / AVERAGE_DENSITY * np.exp(0.15 * noise)
     return MEDIAN_DEPTH * np.exp(0.4 * noise)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -28,12 +29,32 @@ FAMILY_SHARE = 0.05
 LARGEST_LOG_CHANGE = 0.9
 """Keeps the eight families below 8 * 0.05 * exp(0.9) = 0.98 of a spot."""
 
+AVERAGE_DENSITY = 4200.0
+"""Nuclei per mm2 of solid tissue, about."""
+
 COMPARTMENTS = ("tumour", "stroma", "infiltrate", "fat", "lumen")
-MOTIF_SHAPE = (3, 3, 3, 4, 2)
-"""Levels of nuclear size, nuclear elongation, arrangement, orientation and fibre grain."""
+MOTIF_SHAPE = (3, 3, 3, 2, 2, 2)
+"""Levels of nuclear size, elongation, arrangement, alignment, chromatin and fibre grain: all
+visible however a tile is turned or mirrored."""
 N_MOTIFS = int(np.prod(MOTIF_SHAPE))
 ARRANGEMENTS = ("regular", "random", "clustered")
 PATHWAYS = ("PROLIFERATION", "MATRIX", "IMMUNE", "ADIPOSE", "CROWDING", "INTERFACE")
+
+
+class MotifLevels(NamedTuple):
+    """Level of each visible attribute, in the order of `MOTIF_SHAPE`."""
+
+    size: Int[np.ndarray, " M"]
+    elongation: Int[np.ndarray, " M"]
+    arrangement: Int[np.ndarray, " M"]
+    alignment: Int[np.ndarray, " M"]
+    chromatin: Int[np.ndarray, " M"]
+    grain: Int[np.ndarray, " M"]
+
+
+def motif_levels(motif: Int[np.ndarray, " M"]) -> MotifLevels:
+    """Take motifs apart into the levels they are made of."""
+    return MotifLevels(*np.unravel_index(motif, MOTIF_SHAPE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +64,7 @@ class Surroundings:
     fraction: Float[np.ndarray, "N 5"]
     """Area share of each compartment; rows sum to one."""
     density: Float[np.ndarray, " N"]
-    """Nuclei per mm2."""
+    """Nuclei per mm2, fat and lumen left out: their white would give it away."""
     motif: Int[np.ndarray, " N"]
     position: Float[np.ndarray, "N 2"]
     """From the centroid of the tissue, in tissue radii."""
@@ -51,7 +72,7 @@ class Surroundings:
     @property
     def arrangement(self) -> Int[np.ndarray, " N"]:
         """Level of arrangement, as in `ARRANGEMENTS`."""
-        return np.unravel_index(self.motif, MOTIF_SHAPE)[2]
+        return motif_levels(self.motif).arrangement
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +141,15 @@ def latent_rates(
 def flip_signs(n_genes: int, n_patients: int, seed: int) -> Float[np.ndarray, "patients F"]:
     """Sign of each `patient_flip` gene in each patient.
 
-    Rows of a Hadamard matrix: any two patients agree on half of the genes (exactly, where
-    `n_genes` is a power of two), so the other patients say nothing about this one. Rows made
-    of an even number of base rows come next: then a majority vote of the others is blind too.
+    Rows of a Hadamard matrix, each gene turned by a sign of its own: any two patients agree on
+    half of the genes. With 2**k genes and up to k + 1 patients every pattern of signs occurs
+    once, so whatever the other patients suggest holds as often as not.
     """
-    order = 1 << max(n_genes - 1, n_patients, 1).bit_length()
-    rows = sorted(range(1, order), key=_row_rank)[:n_patients]
-    columns = stream(seed, "flip-genes").permutation(order)[:n_genes]
-    return scipy.linalg.hadamard(order)[rows][:, columns].astype(np.float64)
+    order = 1 << max(n_genes - 1, n_patients - 1, 1).bit_length()
+    rows = sorted(range(order), key=_row_rank)[:n_patients]
+    rng = stream(seed, "flip-genes")
+    columns, sign = rng.permutation(order)[:n_genes], rng.choice([-1.0, 1.0], n_genes)
+    return scipy.linalg.hadamard(order)[rows][:, columns] * sign
 
 
 def gene_sets(genes: Genes) -> Mapping[str, tuple[str, ...]]:
@@ -138,9 +160,10 @@ def gene_sets(genes: Genes) -> Mapping[str, tuple[str, ...]]:
     return {name: members for name, members in sets.items() if members}
 
 
-def _row_rank(row: int) -> tuple[bool, bool, int]:
+def _row_rank(row: int) -> tuple[bool, int]:
+    """Independent rows first, then products of many of them."""
     bits = row.bit_count()
-    return bits != 1, bits % 2 == 1, -bits
+    return bits > 1, -bits
 
 
 def _slopes(family: str, size: int, rng: np.random.Generator) -> Float[np.ndarray, " size"]:
@@ -170,7 +193,7 @@ def _compartment(
 
 
 def _log_density(around: Surroundings) -> Float[np.ndarray, "N 1"]:
-    return (np.log(np.maximum(around.density, 300.0))[:, None] - np.log(3800.0)) / 0.5
+    return (np.log(around.density)[:, None] - np.log(AVERAGE_DENSITY)) / 0.4
 
 
 def _density(programmes: list[str], around: Surroundings, seed: int) -> Float[np.ndarray, "N 1"]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from histoscribe.simulate.families import ARRANGEMENTS, MOTIF_SHAPE
+from histoscribe.simulate.families import ARRANGEMENTS, motif_levels
 from histoscribe.simulate.tissue import CELL_UM, INFILTRATE, OUTSIDE, Tissue
 
 # of each compartment: mean radius in um, elongation, darkness
@@ -15,6 +15,8 @@ _INK = np.array([0.95, 1.1, 1.35, 1.1, 1.0])
 # of each motif level
 _SIZE = np.array([0.84, 1.0, 1.19])
 _STRETCH = np.array([1.0, 1.4, 1.95])
+_DISARRAY = np.array([0.15, 1.5])
+"""Radians that nuclei stray from the direction of their patch."""
 _N_CANDIDATES = 30
 
 
@@ -30,6 +32,8 @@ class Nuclei:
     """Of the long axis, radians."""
     ink: Float[np.ndarray, " M"]
     """Haematoxylin relative to the average nucleus."""
+    clumped: Bool[np.ndarray, " M"]
+    """Whether the chromatin is coarse."""
 
 
 def draw_nuclei(tissue: Tissue, rng: np.random.Generator) -> Nuclei:
@@ -38,7 +42,7 @@ def draw_nuclei(tissue: Tissue, rng: np.random.Generator) -> Nuclei:
     The number in a patch is Poisson with the same mean whatever the arrangement, so counting
     nuclei says nothing about their pattern.
     """
-    level = np.unravel_index(tissue.motif, MOTIF_SHAPE)[2]
+    level = motif_levels(tissue.motif).arrangement
     order = np.argsort(tissue.patch, axis=None, kind="stable")
     patch_ids, start = np.unique(tissue.patch.ravel()[order], return_index=True)
     placed = []
@@ -91,16 +95,19 @@ def _shaped(tissue: Tissue, xy_um: Float[np.ndarray, "M 2"], rng: np.random.Gene
     kind = tissue.compartment[row, column]
     keep: Bool[np.ndarray, " M"] = kind != OUTSIDE
     xy_um, kind, row, column = xy_um[keep], kind[keep], row[keep], column[keep]
-    motif = tissue.motif[tissue.patch[row, column]]
-    size, stretch, _, angle, _ = np.unravel_index(motif, MOTIF_SHAPE)
-    radius = _RADIUS_UM[kind] * _SIZE[size] * np.exp(0.09 * rng.standard_normal(len(kind)))
+    patch = tissue.patch[row, column]
+    level = motif_levels(tissue.motif[patch])
+    radius = _RADIUS_UM[kind] * _SIZE[level.size] * np.exp(0.09 * rng.standard_normal(len(kind)))
     # lymphocytes stay rounder than their surroundings
-    longer = _STRETCH[stretch] ** np.where(kind == INFILTRATE, 0.6, 1.0)
+    longer = _STRETCH[level.elongation] ** np.where(kind == INFILTRATE, 0.6, 1.0)
     ratio = np.clip(_ELONGATION[kind] * longer * np.exp(0.1 * rng.standard_normal(len(kind))), 1, 3)
     return Nuclei(
         xy_um=xy_um,
         compartment=kind,
         semi_um=np.stack([radius * np.sqrt(ratio), radius / np.sqrt(ratio)], axis=1),
-        angle=angle * np.pi / 4.0 + 0.2 * rng.standard_normal(len(kind)),
-        ink=_INK[kind] * np.exp(0.18 * rng.standard_normal(len(kind))),
+        angle=tissue.direction[patch] * np.pi / 4.0
+        + _DISARRAY[level.alignment] * rng.standard_normal(len(kind)),
+        clumped=level.chromatin == 1,
+        # a small nucleus holds the same chromatin as a large one, more densely
+        ink=_INK[kind] / _SIZE[level.size] * np.exp(0.18 * rng.standard_normal(len(kind))),
     )

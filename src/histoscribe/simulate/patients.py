@@ -18,7 +18,7 @@ _MIX = {
 # optical density of a unit of stain in red, green, blue, near the values of Ruifrok and
 # Johnston 2001 (Anal Quant Cytol Histol 23:291), with the warmer eosin of present scanners
 _HAEMATOXYLIN = (0.65, 0.70, 0.29)
-_EOSIN = (0.14, 0.90, 0.40)
+_EOSIN = (0.13, 0.86, 0.50)
 
 
 @dataclass(frozen=True, eq=False)

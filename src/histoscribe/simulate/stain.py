@@ -1,11 +1,13 @@
 """From ground plan and nuclei to an H&E image: stain planes, Beer-Lambert, scanner."""
 
+from itertools import product
+
 import numpy as np
 from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from histoscribe.simulate.families import MOTIF_SHAPE
+from histoscribe.simulate.families import motif_levels
 from histoscribe.simulate.fields import block_mean, enlarge, smooth_field, texture
 from histoscribe.simulate.nuclei import Nuclei
 from histoscribe.simulate.patients import Patient
@@ -17,10 +19,16 @@ _PER_CELL = int(CELL_UM / MPP)
 _SIDE = 512
 """Px of a seamless texture: 256 um."""
 # units of each stain between the nuclei, and how strongly fibres modulate them
-_CYTOPLASM = np.array([[0.20, 0.34], [0.05, 0.52], [0.16, 0.22], [0.03, 0.45], [0.1, 0.3]])
-_FIBRE = np.array([0.20, 0.42, 0.22, 0.15, 0.2])
+_CYTOPLASM = np.array([[0.26, 0.34], [0.05, 0.50], [0.18, 0.24], [0.03, 0.45], [0.1, 0.3]])
+_FIBRE = np.array([0.16, 0.42, 0.20, 0.15, 0.2])
 # units of each stain that the mean colour of a compartment amounts to, nuclei included
-_MEAN_COLOUR = np.array([[0.47, 0.36], [0.27, 0.46], [0.62, 0.24], [0.12, 0.42], [0.4, 0.36]])
+_MEAN_COLOUR = np.array([[0.50, 0.36], [0.30, 0.44], [0.60, 0.27], [0.20, 0.42], [0.4, 0.36]])
+_GRAIN_UM = (1.0, 2.2)
+"""Correlation length across the strands, of each grain."""
+_CHROMATIN = ((1.1, 0.14), (2.4, 0.34))
+"""Size in px and contrast of fine and of coarse chromatin."""
+_DRIFT = 0.3
+"""Deviation of the log of each stain over a section, as of its thickness."""
 _WINDOW_UM = 26.0
 """Over which the mean colour is settled: about a spot."""
 
@@ -65,7 +73,7 @@ def _vacuoles(shape: tuple[int, int], rng: np.random.Generator) -> Float[np.ndar
     seeds += 7.0 * rng.standard_normal(seeds.shape)
     near = cKDTree(seeds).query(np.stack([x, y], axis=-1).reshape(-1, 2), k=2)[0]
     wall = (near[:, 1] - near[:, 0]).reshape(shape) / 2.0  # um to the wall between two cells
-    return np.clip((wall - 0.8) / 2.0, 0.0, 1.0).astype(np.float32)
+    return np.clip((wall - 0.2) / 1.6, 0.0, 1.0).astype(np.float32)
 
 
 def _cytoplasm(
@@ -75,29 +83,34 @@ def _cytoplasm(
     fibre = _fibres(tissue, rng)
     strength = enlarge(gaussian_filter(_FIBRE[kind], 1.5), _PER_CELL)
     base = [enlarge(gaussian_filter(_CYTOPLASM[kind, s], 1.5), _PER_CELL) for s in (0, 1)]
-    eosin = base[1] * np.clip(1.0 + strength * fibre, 0.05, 2.2)
+    h, w = fibre.shape
+    granules = np.tile(texture(rng, _SIDE, 1.3, 1.3, 0.0), (-(-h // _SIDE), -(-w // _SIDE)))
+    fibre_and_granules = strength * fibre + 0.1 * granules[:h, :w]
+    eosin = base[1] * np.clip(1.0 + fibre_and_granules, 0.05, 2.2)
     return base[0] * np.clip(1.0 - 0.5 * strength * fibre, 0.3, 2.0), eosin
 
 
 def _fibres(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"]:
-    """Strands along the orientation of each patch, in its grain, gently waved."""
-    _, _, _, n_angles, _ = MOTIF_SHAPE
-    bank = np.stack(
-        [
-            texture(rng, _SIDE, 8.0 * width, width, angle * np.pi / n_angles)
-            for angle in range(n_angles)
-            for width in (1.6, 4.0)
-        ]
-    )
-    _, _, _, angle, grain = np.unravel_index(tissue.motif, MOTIF_SHAPE)
-    which = (2 * angle + grain)[tissue.patch].astype(np.int32)
-    h, w = tissue.patch.shape
-    wave = [5.0 * smooth_field(rng, (h, w), 14.0 / CELL_UM) for _ in range(2)]
-    y, x = (enlarge(field, _PER_CELL).astype(np.int32) for field in wave)
-    y += np.arange(h * _PER_CELL, dtype=np.int32)[:, None]
-    x += np.arange(w * _PER_CELL, dtype=np.int32)
-    which = np.repeat(np.repeat(which, _PER_CELL, axis=0), _PER_CELL, axis=1)
-    return bank.ravel()[(which * _SIDE + y % _SIDE) * _SIDE + x % _SIDE]
+    """Strands along the orientation of each patch, in its grain, gently waved.
+
+    Drawn at 1 um/px and enlarged, the textures of neighbouring patches blended over 8 um.
+    """
+    level, (h, w) = motif_levels(tissue.motif), tissue.patch.shape
+    along, grain = tissue.direction, level.grain
+    crossed = level.alignment == 1
+    wave = [4.0 * smooth_field(rng, (h, w), 14.0 / CELL_UM) for _ in range(2)]
+    y, x = (enlarge(field, 2).astype(np.int64) for field in wave)
+    y, x = y + np.arange(2 * h)[:, None], x + np.arange(2 * w)
+    at = (y % _SIDE) * _SIDE + x % _SIDE
+    total = np.zeros((2 * h, 2 * w), dtype=np.float32)
+    for number, (which, um) in product(range(4), enumerate(_GRAIN_UM)):
+        strands = texture(rng, _SIDE, 8.0 * um, um, number * np.pi / 4.0).ravel()
+        # where nothing is aligned, two sets of strands cross at right angles
+        share = np.where(crossed, np.sqrt(0.5) * (along % 2 == number % 2), along == number)
+        share = (share * (grain == which))[tissue.patch]
+        share = gaussian_filter(share.astype(np.float32), 2.0)
+        total += enlarge(share, 2) * strands[at]
+    return enlarge(total, _PER_CELL // 2)
 
 
 def _stamped(
@@ -105,7 +118,8 @@ def _stamped(
 ) -> Float[np.ndarray, "H W"]:
     """Haematoxylin of all nuclei: an uneven ellipse with a dark rim and clumped chromatin."""
     plane = np.zeros(shape[0] * shape[1], dtype=np.float64)
-    chromatin = texture(rng, _SIDE, 1.6, 1.6, 0.0).ravel()
+    chromatin = [size * texture(rng, _SIDE, px, px, 0.0) for px, size in _CHROMATIN]
+    chromatin = np.stack(chromatin).ravel()
     reach = int(np.ceil(nuclei.semi_um.max() * 1.2 / MPP)) if len(nuclei.ink) else 1
     offset = np.arange(-reach, reach + 1)
     dy, dx = (grid.ravel() for grid in np.meshgrid(offset, offset, indexing="ij"))
@@ -114,8 +128,9 @@ def _stamped(
     for first in range(0, len(nuclei.ink), 1000):
         these = slice(first, first + 1000)
         ink = _sprites(nuclei, these, (dx, dy), lobe[these])
-        grain = chromatin[(start[these, None] + dy * _SIDE + dx) % (_SIDE * _SIDE)]
-        ink *= np.clip(1.0 + 0.22 * grain, 0.3, 1.7)
+        at = (start[these, None] + dy * _SIDE + dx) % (_SIDE * _SIDE)
+        at += nuclei.clumped[these, None] * (_SIDE * _SIDE)
+        ink *= np.clip(1.0 + chromatin[at], 0.3, 1.7)
         x, y = (nuclei.xy_um[these] / MPP).astype(np.int64).T
         column, row = x[:, None] + dx, y[:, None] + dy
         hit = (ink > 0.0) & (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
@@ -129,16 +144,16 @@ def _sprites(
     offset_px: tuple[np.ndarray, np.ndarray],
     lobe: Float[np.ndarray, "m 2"],
 ) -> Float[np.ndarray, "m px"]:
-    dx, dy = (offset[None] * MPP - 0.0 for offset in offset_px)
+    dx, dy = (offset[None] * MPP for offset in offset_px)
     long, short = nuclei.semi_um[these].T[..., None]
     cos, sin = np.cos(nuclei.angle[these, None]), np.sin(nuclei.angle[these, None])
     u, v = (dx * cos + dy * sin) / long, (dy * cos - dx * sin) / short
     around = np.arctan2(v, u)
     uneven = 0.06 * np.cos(2.0 * around + lobe[:, :1]) + 0.05 * np.cos(3.0 * around + lobe[:, 1:])
     r = np.sqrt(u**2 + v**2) * (1.0 + uneven)
-    edge = np.clip((1.0 - r) * np.sqrt(long * short) / MPP + 0.5, 0.0, 1.0)
+    edge = np.clip((1.0 - r) * np.sqrt(long * short) / (1.6 * MPP) + 0.4, 0.0, 1.0)
     rim = np.exp(-(((r - 0.85) / 0.15) ** 2))
-    return edge * nuclei.ink[these, None] * (0.75 + 0.45 * rim)
+    return edge * nuclei.ink[these, None] * (0.78 + 0.35 * rim)
 
 
 def _transmitted(
@@ -167,7 +182,7 @@ def _settled(
     shape = tissue.compartment.shape
     wanted = np.zeros((3, *shape))
     for s in (0, 1):
-        drift = np.exp(0.2 * smooth_field(rng, shape, 70.0 / CELL_UM))
+        drift = np.exp(_DRIFT * smooth_field(rng, shape, 70.0 / CELL_UM))
         units = gaussian_filter(_MEAN_COLOUR[kind, s] * weight, sigma) / total
         wanted += (patient.stain[s] * patient.strength[s])[:, None, None] * (units * drift)
     found = [

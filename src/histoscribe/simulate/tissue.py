@@ -33,6 +33,8 @@ class Tissue:
     """Which array position's surroundings a cell belongs to."""
     motif: Int[np.ndarray, " K"]
     """Motif of each patch."""
+    direction: Int[np.ndarray, " K"]
+    """Of strands and nuclei in each patch, in eighths of a turn."""
     array: Int[np.ndarray, "K 2"]
     """Row and column of each array position."""
     xy_um: Float[np.ndarray, "K 2"]
@@ -61,11 +63,13 @@ def draw_tissue(
     array, xy_um = _array(shape)
     near = gaussian_filter(inside.astype(np.float32), 10.0 / CELL_UM)
     row, column = (xy_um[:, ::-1] / CELL_UM).astype(np.int64).T
+    turn = 0.7 * smooth_field(rng, shape, 80.0 / CELL_UM)
     return Tissue(
         compartment=compartment,
         density=_density(compartment, rng),
         patch=_patches(shape, xy_um, rng),
         motif=rng.choice(N_MOTIFS, len(xy_um), p=frequency),
+        direction=np.floor(4.0 * turn[row, column]).astype(np.int64) % 4,
         array=array,
         xy_um=xy_um,
         in_tissue=near[row, column] > 0.8,
@@ -76,10 +80,10 @@ def draw_tissue(
 
 def motif_frequency(rng: np.random.Generator) -> Float[np.ndarray, " motifs"]:
     """How often each motif occurs: few common, many rare, every arrangement equally often."""
-    size, shape, arrangement, angle, grain = MOTIF_SHAPE
-    n_others = size * shape * angle * grain
-    weight = 1.0 / (rng.permutation(n_others) + 3.0)
-    weight = np.repeat(weight.reshape(size, shape, 1, angle, grain), arrangement, axis=2).ravel()
+    others = list(MOTIF_SHAPE)
+    others[2] = 1
+    weight = 1.0 / (rng.permutation(int(np.prod(others))) + 1.5)
+    weight = np.repeat(weight.reshape(others), MOTIF_SHAPE[2], axis=2).ravel()
     return weight / weight.sum()
 
 
@@ -96,7 +100,7 @@ def _outline(
     u = (x[None] - x.mean()) / (1.05 * radius_um)
     v = (y[:, None] - y.mean()) / (0.95 * radius_um)
     wobble = 0.06 * smooth_field(rng, shape, 80.0 / CELL_UM)
-    wobble += 0.01 * smooth_field(rng, shape, 8.0 / CELL_UM)
+    wobble += 0.006 * smooth_field(rng, shape, 8.0 / CELL_UM)
     inside = np.sqrt(u**2 + v**2) + wobble < 1.0
     rows, columns = np.nonzero(inside)
     return inside, CELL_UM * np.array([columns.mean(), rows.mean()])
@@ -111,7 +115,7 @@ def _compartments(
 
     plan = np.full(inside.shape, STROMA)
     nest, free = drawn(55.0, 0.25), inside.copy()
-    for which, field in ((FAT, drawn(60.0, 0.1)), (INFILTRATE, drawn(45.0, 0.35)), (TUMOUR, nest)):
+    for which, field in ((FAT, drawn(75.0, 0.1)), (INFILTRATE, drawn(45.0, 0.35)), (TUMOUR, nest)):
         area = mix[which] + (mix[LUMEN] if which == TUMOUR else 0.0)
         chosen = free & (field > _level(field[free], area * inside.sum() / max(free.sum(), 1)))
         plan[chosen] = which
@@ -133,7 +137,7 @@ def _level(values: Float[np.ndarray, " cells"], share: float) -> float:
 def _density(
     compartment: Int[np.ndarray, "h w"], rng: np.random.Generator
 ) -> Float[np.ndarray, "h w"]:
-    crowd = np.exp(0.45 * smooth_field(rng, compartment.shape, 60.0 / CELL_UM))
+    crowd = np.exp(0.5 * smooth_field(rng, compartment.shape, 60.0 / CELL_UM))
     # tumour stays above 3,000 and infiltrate above 6,000 per mm2 however thin it is spread
     low = np.array([0.68, 0.3, 0.73, 0.3, 1.0])[compartment]
     high = np.array([1.65, 2.2, 1.35, 2.0, 1.0])[compartment]
