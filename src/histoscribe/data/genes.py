@@ -3,7 +3,7 @@
 Tables come in two kinds. Most list every gene that was looked for, so a gene that is not listed
 was not measured. Some whole-transcriptome tables (legacy ST arrays) leave out genes without a
 count, each section others; there a gene that another section lists was looked for too, and its
-count is zero.
+count is zero, however common it is elsewhere: in her2st whole patients have no KRT14 or CHGA.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,6 @@ MOSTLY_SEEN = 0.1
 """A table that leaves out genes without a count has less than this share of them all the same:
 those seen only in spots that were dropped later (3 to 4 % in her2st). Tables that list every
 gene have about 40 %."""
-
-PLAUSIBLE_ZERO = 20.0
-"""Count expected of a gene above which "none was seen" is no longer believed (Poisson, 2e-9):
-then the gene was not looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +52,6 @@ class Candidates:
     """Genes measured, or zero by the rule above, in every training section; sorted by id."""
 
     genes: tuple[str, ...]
-    share: Float[np.ndarray, " candidates"]
-    """Of the gene in the counts of the training spots whose table lists it."""
     parts: tuple[TrainingPart, ...]
     listed: tuple[str, ...]
     """Every gene that any training section lists, sorted."""
@@ -73,24 +67,19 @@ def drops_unseen_genes(counts: Counts) -> bool:
     return bool((_gene_sums(counts.matrix) == 0).mean() < MOSTLY_SEEN)
 
 
-def candidate_genes(parts: Sequence[tuple[Section, Int[np.ndarray, " rows"]]]) -> Candidates:
+def candidate_genes(parts: Sequence[tuple[Section, Int[np.ndarray, " _"]]]) -> Candidates:
     """Find the genes a panel may choose from, looking at the training spots only."""
     listed = np.array(sorted(set().union(*(part.measured.gene_ids for part, _ in parts))))
     places = [_places(section.measured.gene_ids, listed) for section, _ in parts]
-    taken = [sp.csr_matrix(section.measured.matrix[rows]) for section, rows in parts]
-    sums = np.array([_at(_gene_sums(m), place) for m, place in zip(taken, places, strict=True)])
     present = np.array(places) >= 0
-    depth = np.array([m.sum() for m in taken], dtype=np.float64)
-    share = sums.sum(axis=0) / np.maximum((present * depth[:, None]).sum(axis=0), 1.0)
     drops = np.array([drops_unseen_genes(section.measured) for section, _ in parts])
-    filled = ~present & drops[:, None] & (share * depth[:, None] <= PLAUSIBLE_ZERO)
+    filled = ~present & drops[:, None]
     chosen = (present | filled).all(axis=0)
     return Candidates(
         genes=tuple(listed[chosen].tolist()),
-        share=share[chosen],
         parts=tuple(
-            TrainingPart(section, rows, _columns(m, place[chosen]), _row_sums(m))
-            for (section, rows), m, place in zip(parts, taken, places, strict=True)
+            _training_part(section, rows, place[chosen])
+            for (section, rows), place in zip(parts, places, strict=True)
         ),
         listed=tuple(listed.tolist()),
         n_filled=tuple(
@@ -102,21 +91,16 @@ def candidate_genes(parts: Sequence[tuple[Section, Int[np.ndarray, " rows"]]]) -
 
 
 def panel_counts(
-    section: Section,
-    rows: Int[np.ndarray, " rows"] | None,
-    genes: tuple[str, ...],
-    share: Float[np.ndarray, " G"],
+    section: Section, rows: Int[np.ndarray, " rows"] | None, genes: tuple[str, ...]
 ) -> PanelCounts:
-    """Counts of these genes, by id; `share` is theirs in training, to judge an absence by."""
+    """Counts of these genes, by id; each is listed by some training section."""
     counts = section.measured
     place = _places(counts.gene_ids, np.array(genes, dtype=object))
     total = counts.total
-    lacking = place < 0
-    if drops_unseen_genes(counts):
-        lacking &= share * total.sum() > PLAUSIBLE_ZERO
     values = np.zeros((len(total), len(genes)))
     values[:, place >= 0] = counts.matrix[:, place[place >= 0]].toarray()
-    values[:, lacking] = np.nan
+    if not drops_unseen_genes(counts):
+        values[:, place < 0] = np.nan
     return PanelCounts(
         counts=values if rows is None else values[rows],
         total=total if rows is None else total[rows],
@@ -131,19 +115,15 @@ def _places(ids: tuple[str, ...], wanted: np.ndarray) -> Int[np.ndarray, " wante
     return np.array([column.get(str(id_), -1) for id_ in wanted], dtype=np.int64)
 
 
-def _columns(matrix: sp.csr_matrix, place: Int[np.ndarray, " G"]) -> sp.csc_matrix:
-    """Columns at these places; -1 gives an empty column."""
-    empty = sp.csc_matrix((matrix.shape[0], 1), dtype=matrix.dtype)
-    return sp.csc_matrix(sp.hstack([matrix.tocsc(), empty], format="csc")[:, place])
-
-
-def _at(values: Float[np.ndarray, " A"], place: Int[np.ndarray, " G"]) -> Float[np.ndarray, " G"]:
-    return np.append(values, 0.0)[place]
+def _training_part(
+    section: Section, rows: Int[np.ndarray, " N"], place: Int[np.ndarray, " candidates"]
+) -> TrainingPart:
+    """The candidates' columns; -1 gives an empty one."""
+    matrix = section.measured.matrix[rows]
+    empty = sp.csc_matrix((len(rows), 1), dtype=matrix.dtype)
+    columns = sp.hstack([matrix.tocsc(), empty], format="csc")[:, place]
+    return TrainingPart(section, rows, sp.csc_matrix(columns), section.measured.total[rows])
 
 
 def _gene_sums(matrix: sp.spmatrix) -> Float[np.ndarray, " A"]:
     return np.asarray(matrix.sum(axis=0), dtype=np.float64).ravel()
-
-
-def _row_sums(matrix: sp.spmatrix) -> Float[np.ndarray, " N"]:
-    return np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()

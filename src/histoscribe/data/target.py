@@ -58,15 +58,12 @@ class Target:
 
     Genes are matched by id. A panel gene that a section lacks is NaN there: undefined, never a
     zero. The exception is a whole-transcriptome table that leaves out genes without a count
-    (see `data.genes`): there an absent gene is zero, for a training section lists it, unless its
-    training share makes zero counts unbelievable.
+    (see `data.genes`): there an absent gene is zero, for a training section lists it.
     """
 
     genes: tuple[str, ...]
     panel: str
     state: Transform
-    share: tuple[float, ...]
-    """Of each gene in all counts of the training spots."""
     sections: tuple[str, ...]
     """Training sections, sorted."""
     n_spots: int
@@ -83,14 +80,14 @@ class Target:
         self, section: Section, rows: Int[np.ndarray, " rows"] | None = None
     ) -> Float32[np.ndarray, "n G"]:
         """Target values of a section's spots (all, or these rows): NaN where not measured."""
-        panel = panel_counts(section, rows, self.genes, np.array(self.share))
+        panel = panel_counts(section, rows, self.genes)
         return self.state.apply(panel).astype(np.float32)
 
     def counts(
         self, section: Section, rows: Int[np.ndarray, " rows"] | None = None
     ) -> Float32[np.ndarray, "n G"]:
         """Raw counts of the panel: NaN where not measured."""
-        panel = panel_counts(section, rows, self.genes, np.array(self.share))
+        panel = panel_counts(section, rows, self.genes)
         return panel.counts.astype(np.float32)
 
     def invert(
@@ -127,7 +124,6 @@ class Target:
             "panel": self.panel,
             "transform": self.transform,
             "state": {key: _listed(value) for key, value in asdict(self.state).items()},  # type: ignore[call-overload]
-            "share": list(self.share),
             "sections": list(self.sections),
             "n_spots": self.n_spots,
             "n_filled": dict(self.n_filled),
@@ -144,7 +140,6 @@ class Target:
             genes=tuple(record["genes"]),
             panel=record["panel"],
             state=transform_class(record["transform"])(**state),
-            share=tuple(record["share"]),
             sections=tuple(record["sections"]),
             n_spots=record["n_spots"],
             n_filled=tuple(sorted(record["n_filled"].items())),
@@ -168,17 +163,14 @@ def fit_target(
         genes = choose_genes(candidates, settings.panel, settings.n_genes)
     else:
         genes = listed_genes(candidates, settings.genes)
-    place = {gene: at for at, gene in enumerate(candidates.genes)}
-    share = candidates.share[[place[gene] for gene in genes]]
     state = transform_class(settings.transform).fit(
-        [panel_counts(section, rows, genes, share) for section, rows in parts],
+        [panel_counts(section, rows, genes) for section, rows in parts],
         n_listed=len(candidates.listed),
     )
     return Target(
         genes=genes,
         panel=settings.panel,
         state=state,
-        share=tuple(share.tolist()),
         sections=tuple(section.id for section, _ in parts),
         n_spots=sum(len(rows) for _, rows in parts),
         n_filled=candidates.n_filled,

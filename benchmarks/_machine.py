@@ -1,0 +1,45 @@
+"""What every speed script shares: the machine it ran on, fair timing, one line of JSON."""
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+
+
+def machine() -> dict[str, str | int]:
+    """The machine in plain words: times mean nothing without it, ratios little."""
+    return {
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
+        "python": platform.python_version(),
+    }
+
+
+def seconds(*works: Callable[[], object], repeats: int = 5) -> list[float]:
+    """Median wall time of each piece of work over `repeats` rounds.
+
+    The pieces take turns within a round, so that a machine that slows down slows all of them.
+    """
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(repeats):
+        for work, taken in zip(works, times, strict=True):
+            start = perf_counter()
+            work()
+            taken.append(perf_counter() - start)
+    return [median(taken) for taken in times]
+
+
+def report(name: str, **figures: float | int | str) -> None:
+    """Print the figures and the machine as the one last line of JSON."""
+    rounded = {
+        key: float(f"{value:.4g}") if isinstance(value, float) else value
+        for key, value in figures.items()
+    }
+    print(json.dumps({"benchmark": name, **rounded, "machine": machine()}))
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
