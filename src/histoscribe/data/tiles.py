@@ -72,7 +72,7 @@ def grid_order(spots: Spots, mpp: float) -> Int[np.ndarray, " N"]:
 
 
 def tile_batches(
-    section: Section, tiles: Tiles, batches: list[Int[np.ndarray, " rows"]]
+    section: Section, tiles: Tiles, batches: list[Int[np.ndarray, " _"]]
 ) -> Iterator[UInt8[Tensor, "B 3 P P"]]:
     """Read the tiles of each batch of rows, one batch ahead of the one in use.
 

@@ -57,7 +57,8 @@ def tissue_mask(slide: Slide) -> TissueMask:
     It gets wrong: a picture pasted into the slide and dense pen strokes count as tissue;
     smooth areas wider than 0.02 mm2 inside tissue (lumen, melted fat, a pool of mucus or
     blood) count as glass; black areas above 0.05 mm2 are canvas even where they are pigment
-    or ink; the edge is true to about 20 um; chains of touching dust can pass.
+    or ink; the edge is true to about 20 um; a printed frame of fiducials, a curl of film and
+    chains of dust can pass as tissue.
     """
     image = slide.overview(max(_MPP, slide.mpp))
     height, width = image.shape[:2]
@@ -79,9 +80,10 @@ def tissue_of(
     cut = np.clip(np.exp(filters.threshold_otsu(log_texture[~canvas])), *_TEXTURE)
     rough = (texture > cut) & ~canvas
     closed = morphology.closing(rough, morphology.disk(round(_CLOSE_UM / mpp)))
-    # the window reaches over the edge by about its deviation: take that back
+    closed = _without_specks(closed, _SPECK_MM2 * area)
+    # the window reaches over an edge to glass by about its deviation: take that back
     edge = morphology.disk(max(1, round(_WINDOW_UM / mpp / 4)))
-    solid = morphology.erosion(_without_specks(closed, _SPECK_MM2 * area), edge)
+    solid = morphology.erosion(closed | canvas, edge) & ~canvas
     filled = ~_without_specks(~solid, _HOLE_MM2 * area)
     return _without_specks(filled, _SPECK_MM2 * area) & ~canvas
 
@@ -116,8 +118,8 @@ def _blend(
 ) -> tuple[int, Float[np.ndarray, "P window"]]:
     """Weights that read a line of mask px at level-0 positions, and the first px they meet."""
     position = px / px_per_mask_px - 0.5
-    low = int(np.clip(np.floor(position[0]), 0, length - 1))
-    high = int(np.clip(np.ceil(position[-1]), 0, length - 1))
+    on_slide = (position >= -0.5) & (position <= length - 0.5)
+    position = position.clip(0, length - 1)  # half a mask px along the rim has one neighbour
+    low, high = int(np.floor(position[0])), int(np.ceil(position[-1]))
     weight = np.maximum(1.0 - np.abs(position[:, None] - np.arange(low, high + 1)), 0.0)
-    weight[:, 0] += (position < low) & (position >= -0.5) & (low == 0)
-    return low, weight
+    return low, weight * on_slide[:, None]

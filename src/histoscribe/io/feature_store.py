@@ -156,7 +156,7 @@ def _told_when_full(folder: Path, needed: int) -> Iterator[None]:
             Problem(
                 where=str(folder),
                 found="the disk is full",
-                expected=f"about {needed / 1e6:.1f} MB more for the features of this section",
+                expected=f"about {max(needed / 1e6, 0.1):.1f} MB more for this section's features",
                 remedy="free some space, or name another cache folder, and start again: "
                 "what was finished is kept",
             )
