@@ -52,7 +52,12 @@ def check_folds(cohort: Cohort, folds: Iterable[Fold]) -> None:
         where = f"fold {fold.name}"
         if not any(map(len, fold.train.values())) or not any(map(len, fold.test.values())):
             problems.append(
-                Problem(where, "no spots on one side", "spots to train on and to test", "use fewer")
+                Problem(
+                    where,
+                    "no spots on one side",
+                    "spots to train on and to test",
+                    "use a smaller k",
+                )
             )
         both = {cohort.patients[id_] for id_ in fold.train} & {
             cohort.patients[id_] for id_ in fold.test
