@@ -39,7 +39,7 @@ def run_card(
         "patients": sorted({truth.patient for truth in results.truths}),
         "sections": cohort_card(plan.bank.cohort, plan.bank.cohort.ids),
         "folds": folds_json(plan.folds),
-        "folds_sha256": folds_hash(plan.folds, plan.bank.cohort),
+        "folds_sha256": folds_hash(plan.folds),
         "target": {fold.name: target.card() for fold, target in targets},
         "inputs": settings.inputs.model_dump(mode="json"),
         "encoder": {

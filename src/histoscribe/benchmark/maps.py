@@ -8,6 +8,7 @@ from histoscribe.benchmark.cell import cell_prediction
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.score import Truth
 from histoscribe.plot.maps import expression_map
+from histoscribe.plot.overlay import spot_overlay
 from histoscribe.progress import track
 from histoscribe.types import Fold
 
@@ -15,12 +16,18 @@ from histoscribe.types import Fold
 def draw_maps(
     plan: Plan, truths: list[tuple[Fold, Truth]], genes: pd.DataFrame, model: str
 ) -> None:
-    """Write `figures/<section>-<gene>.png` for the model; a map already there is kept.
+    """Write a map for each section and gene picked, and each section's spots over its image.
+
+    `figures/<section>-<gene>.png` and `figures/<section>-overlay.png`; what is there is kept.
 
     Genes are picked by their `pcc_given_depth` on the test sections, so the first map is the
     best of the panel and not what to expect; the median one is.
     """
     chosen = picked_genes(genes, model)
+    for section in track(sorted({truth.section for _, truth in truths}), "overlays"):
+        overlay = plan.out / "figures" / f"{section}-overlay.png"
+        if not overlay.exists():
+            spot_overlay(plan.bank.cohort[section], overlay)
     for fold, truth, gene in track(list(_wanted(truths, chosen)), "maps"):
         path = plan.out / "figures" / f"{truth.section}-{gene}.png"
         if path.exists():
@@ -33,7 +40,7 @@ def draw_maps(
             prediction.values[:, column],
             gene,
             path,
-            unit=prediction.unit,
+            unit=f"{prediction.unit}, {model}",
         )
 
 

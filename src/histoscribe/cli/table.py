@@ -3,57 +3,64 @@
 import math
 
 import pandas as pd
+from rich import box
 from rich.table import Table
 
+from histoscribe.benchmark.band import SHUFFLED
+from histoscribe.benchmark.card import per_patient
 from histoscribe.benchmark.run import Benchmark
-from histoscribe.benchmark.score import EVERY
 from histoscribe.cli.console import out
+from histoscribe.metrics.summary import MIN_PATIENTS
 
 HEADLINE = ("pcc", "pcc_given_depth")
 
 
 def print_result(result: Benchmark) -> None:
-    """Print the models with their headline scores, by patient below five, then the checks."""
+    """Print the models with their headline scores, then the checks.
+
+    Intervals are over patients; below five patients their values stand there instead.
+    """
     summary = result.summary
-    patients = sorted({p for p in result.scores["patient"] if "+" not in p})
-    few = len(patients) < 5
-    table = Table(title="mean over genes, sections, patients", title_justify="left")
+    values = per_patient(result.scores)
+    patients = sorted({patient for of in values["pcc"].values() for patient in of})
+    few = patients if len(patients) < MIN_PATIENTS else []
+    table = Table(title="mean over genes, then sections, then patients", box=box.SIMPLE)
     table.add_column("model", no_wrap=True)
     for metric in HEADLINE:
-        table.add_column(metric, no_wrap=True)
-        for patient in patients if few else ():
-            table.add_column(patient, justify="right")
-    table.add_column("undefined", justify="right")
+        table.add_column(metric, justify="right", no_wrap=True)
+        for column in few or ["95 %"]:
+            table.add_column(column, justify="right", no_wrap=True)
     for model in dict.fromkeys(summary["model"]):
         rows = summary[summary["model"] == model].set_index("metric")
-        table.add_row(str(model), *_cells(result, str(model), rows, patients if few else []))
+        cells = []
+        for metric in HEADLINE:
+            of_patient = values[metric].get(str(model), {})
+            cells += [_number(rows, metric, "mean")]
+            cells += [_text(of_patient.get(p)) for p in few] or [_interval(rows, metric)]
+        table.add_row(str(model), *cells)
     out.print(table)
-    out.print("the interval of `shuffled` is its 100 runs; of a model, its patients (from five on)")
+    _print_band(summary)
     for check in result.checks:
         colour = "yellow" if check.level == "warning" else "cyan"
         out.print(f"[{colour}]{check.code}[/]: {check.message}. {check.remedy}.", highlight=False)
 
 
-def _cells(result: Benchmark, model: str, rows: pd.DataFrame, patients: list[str]) -> list[str]:
-    cells = []
-    for metric in HEADLINE:
-        mean, low, high = rows.loc[[metric], ["mean", "low", "high"]].to_numpy(dtype=float)[0]
-        interval = "" if math.isnan(low) else f" ({_number(low)} to {_number(high)})"
-        cells.append(_number(mean) + interval)
-        cells.extend(_number(_of_patient(result, model, metric, patient)) for patient in patients)
-    return [*cells, str(rows.loc["pcc", "n_undefined"])]
+def _print_band(summary: pd.DataFrame) -> None:
+    rows = summary[summary["model"] == SHUFFLED].set_index("metric")
+    bands = ", ".join(f"{metric} {_interval(rows, metric)}" for metric in HEADLINE)
+    out.print(f"with labels shuffled, 95 of 100 runs lie in: {bands}", highlight=False)
+    undefined = int(summary.loc[summary["metric"] == "pcc", "n_undefined"].max())
+    out.print(f"undefined scores, left out of every mean: {undefined}\n", highlight=False)
 
 
-def _of_patient(result: Benchmark, model: str, metric: str, patient: str) -> float:
-    scores = result.scores
-    rows = scores[
-        (scores["model"] == model)
-        & (scores["metric"] == metric)
-        & (scores["patient"] == patient)
-        & (scores["section"] != EVERY)
-    ]
-    return float(rows.groupby(["fold", "section"])["value"].mean().mean())
+def _interval(rows: pd.DataFrame, metric: str) -> str:
+    low, high = _number(rows, metric, "low"), _number(rows, metric, "high")
+    return f"{low} to {high}" if low else ""
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3f}"
+def _number(rows: pd.DataFrame, metric: str, column: str) -> str:
+    return _text(float(rows[column].astype(float)[metric]))
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.3f}"

@@ -38,10 +38,23 @@ def train_network(
     task = Task(model, train, seed)
     rows = table.inner[0][0] if table.inner else np.arange(len(table.target))
     batches = Batches(table, rows, train.batch_size, seed, epoch=lambda: task.current_epoch)
-    trainer = lightning.Trainer(
+    if not end.finished(train.epochs):
+        with _quiet(), warnings.catch_warnings():
+            # lightning 2.6.6 on torch 2.13: its own use of LeafSpec, which nothing here can change
+            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            trainer = _trainer(settings, end)
+            trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
+    model.cpu()
+    end.restore_best(model)
+    model.choice = {"epoch": end.best_epoch, "inner_pcc": end.scores}
+    _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
+
+
+def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
+    return lightning.Trainer(
         accelerator=settings.run.device,
         devices=1,
-        max_epochs=train.epochs,
+        max_epochs=settings.train.epochs,
         callbacks=[end],
         logger=False,
         enable_checkpointing=False,
@@ -49,14 +62,6 @@ def train_network(
         enable_model_summary=False,
         deterministic=True,
     )
-    if not end.finished(train.epochs):
-        with _quiet(), warnings.catch_warnings():
-            # lightning 2.6.6 on torch 2.13: its own use of LeafSpec, which nothing here can change
-            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
-            trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
-    end.restore_best(model)
-    model.choice = {"epoch": end.best_epoch, "inner_pcc": end.scores}
-    _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
 
 
 @contextmanager
