@@ -64,6 +64,15 @@ def test_a_float_image_gets_a_finite_gradient(encoder, tiles):
     assert (image.grad != 0).flatten(1).any(dim=1).all()
 
 
+def test_a_gradient_can_follow_plain_inference(encoder, tiles):
+    small = tiles[:1, :, :80, :80]  # a size no other test has used
+    with torch.inference_mode():
+        encoder(small)
+    image = small.float().requires_grad_()
+    encoder(image).square().sum().backward()
+    assert image.grad.isfinite().all()
+
+
 def test_a_white_tile_has_a_finite_feature_and_gradient(encoder):
     image = torch.full((1, 3, 96, 96), 255.0).requires_grad_()
     feature = encoder(image)

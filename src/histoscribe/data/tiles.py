@@ -58,7 +58,12 @@ class Tiles:
         pixels = slide.read(xy, self.side_px, self.mpp)
         if mask is None:
             return pixels
-        return np.where(mask.tile(xy, self.side_px, self.mpp)[..., None], pixels, np.uint8(255))
+        inside = mask.tile(xy, self.side_px, self.mpp)
+        if inside.all():
+            return pixels
+        white = pixels.copy()  # a slide may give a view of its own pixels
+        white[~inside] = 255
+        return white
 
 
 def grid_order(spots: Spots, mpp: float) -> Int[np.ndarray, " N"]:

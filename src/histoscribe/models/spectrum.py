@@ -49,15 +49,20 @@ class RingSpectrum(nn.Module):
         """Averaging weights [P * P, rings] and [P * P, 2 * turned] for maps of one size."""
         key = (side_px, device)
         if key not in self._tables:
-            wave = torch.fft.fftfreq(side_px, 1.0 / side_px, dtype=torch.float64)
-            radius = torch.hypot(wave[:, None], wave[None, :])
-            edges = torch.logspace(math.log10(1.5), math.log10(side_px / 2), self.n_rings + 1)
-            edges[0] = 0.5  # the lowest ring takes single waves too
-            index = torch.bucketize(radius, edges.double()) - 1
-            ring = torch.stack([(index == i).double().flatten() for i in range(self.n_rings)], 1)
-            ring = ring / ring.sum(dim=0).clamp(min=1.0)
-            angle = 2 * torch.atan2(wave[:, None], wave[None, :]).flatten()[:, None]
-            turned = ring[:, : self.n_turned]
-            both = torch.cat([turned * angle.cos(), turned * angle.sin()], dim=1)
-            self._tables[key] = (ring.float().to(device), both.float().to(device))
+            # a table first needed in plain inference must serve gradients later
+            with torch.inference_mode(mode=False):
+                ring, turned = self._weights(side_px)
+                self._tables[key] = (ring.float().to(device), turned.float().to(device))
         return self._tables[key]
+
+    def _weights(self, side_px: int) -> tuple[Tensor, Tensor]:
+        wave = torch.fft.fftfreq(side_px, 1.0 / side_px, dtype=torch.float64)
+        radius = torch.hypot(wave[:, None], wave[None, :])
+        edges = torch.logspace(math.log10(1.5), math.log10(side_px / 2), self.n_rings + 1)
+        edges[0] = 0.5  # the lowest ring takes single waves too
+        index = torch.bucketize(radius, edges.double()) - 1
+        ring = torch.stack([(index == i).double().flatten() for i in range(self.n_rings)], dim=1)
+        ring = ring / ring.sum(dim=0).clamp(min=1.0)
+        angle = 2 * torch.atan2(wave[:, None], wave[None, :]).flatten()[:, None]
+        turned = ring[:, : self.n_turned]
+        return ring, torch.cat([turned * angle.cos(), turned * angle.sin()], dim=1)
