@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from histoscribe.models.base import ExpressionModel, list_models, model_class
 from histoscribe.train.config import MachineSettings, RunSettings, TrainSettings
 from histoscribe.train.fit import fit, predict_spots

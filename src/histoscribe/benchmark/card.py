@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from histoscribe.benchmark.band import RUNS
+from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.checks import Check, Results
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.score import EVERY
@@ -15,6 +16,7 @@ from histoscribe.data.target import Target
 from histoscribe.metrics.registry import METRICS
 from histoscribe.models.base import model_class
 from histoscribe.train.card import cohort_card, versions
+from histoscribe.train.predictor import load_predictor
 from histoscribe.types import Fold
 
 AGGREGATION = "mean over genes in a section, over sections in a patient, over patients"
@@ -48,7 +50,7 @@ def run_card(
                 m: model_class(m).encoder or settings.inputs.encoder for m in settings.models
             },
         },
-        "models": {m: dict(settings.settings.get(m, {})) for m in settings.models},
+        "models": {m: _model_card(plan, m) for m in settings.models},
         "train": settings.train.model_dump(mode="json"),
         "metrics": list(METRICS),
         "aggregation": AGGREGATION,
@@ -59,6 +61,13 @@ def run_card(
         "checks": [check.to_json() for check in checks],
         "versions": versions(),
     }
+
+
+def _model_card(plan: Plan, model: str) -> dict[str, Any]:
+    """Settings, and the number of fitted numbers in each fold."""
+    folders = {fold.name: predictor_folder(plan.out, model, fold) for fold in plan.folds}
+    fitted = {name: load_predictor(folder).card["n_parameters"] for name, folder in folders.items()}
+    return {"settings": dict(plan.settings.settings.get(model, {})), "n_parameters": fitted}
 
 
 def per_patient(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:

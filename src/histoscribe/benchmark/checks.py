@@ -137,11 +137,13 @@ def _depth_explains(results: Results) -> Iterator[Check]:
         return
     score, depth = results.mean(best, "pcc"), results.mean("depth", "pcc")
     if depth > max(0.5 * score, results.band_top("pcc")):
+        robust = results.plan.settings.target.transform == "pearson-residuals"
+        change = "" if robust else 'use transform = "pearson-residuals", and '
         yield Check(
             "depth-explains",
             "warning",
-            f"predicted depth alone reaches pcc {depth:.3f} of the {score:.3f} of {best}",
-            'use transform = "pearson-residuals", and read pcc_given_depth',
+            f"predicted depth alone has pcc {depth:.3f}; {best}, the best given depth, {score:.3f}",
+            f"{change}judge the models by pcc_given_depth",
         )
 
 

@@ -64,7 +64,7 @@ def benchmark(
     """
     start = monotonic()
     plan = make_plan(settings, out, weights=weights or {}, cache=cache or cache_folder())
-    _run_cells(plan)
+    run_cells(plan)
     folds = [_score(plan, fold) for fold in track(plan.folds, "scores")]
     found = _write_tables(plan, folds)
     took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
@@ -72,7 +72,8 @@ def benchmark(
     return found
 
 
-def _run_cells(plan: Plan) -> None:
+def run_cells(plan: Plan) -> None:
+    """Fit every model on every fold and predict the test sections; finished cells are kept."""
     targets = {fold.name: plan.bank.target(fold.train) for fold in plan.folds}
     cells = [(fold, model) for fold in plan.folds for model in plan.settings.models]
     for encoder in plan.bank.encoders():

@@ -8,7 +8,7 @@ from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_text
 from histoscribe.io.cohort import read_cohort
-from histoscribe.models.base import model_class
+from histoscribe.models.base import Estimator, ExpressionModel, model_class
 from histoscribe.train.bank import Bank
 from histoscribe.train.card import cohort_card, rows_card, versions
 from histoscribe.train.config import RunSettings, dump_settings
@@ -52,7 +52,7 @@ def fit_predictor(bank: Bank, fold: Fold, model: str, target: Target, folder: Pa
     encoder = model_class(model).encoder
     table = bank.table(fold, target, encoder)
     fitted = fit(model, table, bank.settings, folder / "resume")
-    card = training_card(bank, fold, target, table)
+    card = {**training_card(bank, fold, target, table), "n_parameters": n_parameters(fitted)}
     return save_predictor(Predictor(fitted, target, bank.opened(encoder)[0], card), folder)
 
 
@@ -69,6 +69,13 @@ def training_card(bank: Bank, fold: Fold, target: Target, table: SpotTable) -> d
         "train": bank.settings.train.model_dump(mode="json"),
         "versions": versions(),
     }
+
+
+def n_parameters(model: Estimator | ExpressionModel) -> int:
+    """How many numbers were fitted: trainable weights of a network, arrays of an estimator."""
+    if isinstance(model, Estimator):
+        return sum(array.size for array in model.state().values())
+    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 
 
 def claim(path: Path, text: str) -> None:

@@ -1,0 +1,196 @@
+"""Leak canaries: nothing that is fitted may notice the test patient.
+
+Each changes the test patient's data, runs the same benchmark again and compares every file of
+every predictor of that fold to the byte: panel, target state, validation scores, chosen
+settings, weights, and the card of the training data. Then four leaks are planted, and a canary
+must trip on each.
+"""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from histoscribe.benchmark.plan import make_plan
+from histoscribe.benchmark.run import run_cells
+from histoscribe.io.cohort import read_cohort
+from histoscribe.models.base import list_models
+from histoscribe.train.bank import Bank
+from histoscribe.train.run import train
+from histoscribe.types import SpotTable
+from tests.benchmark.runs import tiny_cohort, tiny_settings
+
+TEST = "P3"
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    return tiny_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+def settings_for(cohort: Path):
+    models = list_models()
+    tiny = {name: {"preset": "tiny"} for name in models}
+    return tiny_settings(
+        cohort, models=list(models), settings=tiny, folds={"test": [[TEST]]}, train={"epochs": 3}
+    )
+
+
+def artefacts(run: Path) -> dict[str, bytes]:
+    """Every file of the predictors of the fold that tests P3."""
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted((run / "predictors").rglob("*"))
+        if path.is_file()
+    }
+
+
+def trained(cohort: Path, folder: Path, models: tuple[str, ...] = ()) -> dict[str, bytes]:
+    settings = settings_for(cohort)
+    if models:
+        settings = settings.model_copy(update={"models": models})
+    run_cells(make_plan(settings, folder / "run", weights={}, cache=folder / "cache"))
+    return artefacts(folder / "run")
+
+
+def copied(cohort: Path, folder: Path) -> Path:
+    shutil.copytree(cohort.parent, folder / "cohort")
+    return folder / "cohort" / cohort.name
+
+
+def noise_in_counts(manifest: Path) -> None:
+    file = manifest.parent / f"{TEST}S1" / "filtered_feature_bc_matrix.h5"
+    with h5py.File(file, "r+") as matrix:
+        data = matrix["matrix/data"]
+        data[:] = np.random.default_rng(5).integers(1, 500, data.shape)
+
+
+def noise_in_image(manifest: Path) -> None:
+    file = next(manifest.parent.glob(f"**/{TEST}S1*.jpg"))
+    with Image.open(file) as image:
+        size = image.size
+    pixels = np.random.default_rng(6).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file)
+
+
+@pytest.fixture(scope="module")
+def reference(cohort, tmp_path_factory):
+    return trained(cohort, tmp_path_factory.mktemp("reference"))
+
+
+@pytest.mark.parametrize("noise", [noise_in_counts, noise_in_image])
+def test_training_does_not_notice_noise_in_the_test_patient(cohort, reference, tmp_path, noise):
+    changed = copied(cohort, tmp_path)
+    noise(changed)
+    assert trained(changed, tmp_path) == reference
+
+
+def test_every_model_leaves_artefacts_that_the_canaries_compare(reference):
+    for name in list_models():
+        assert f"predictors/{name}/{TEST}/predictor.json" in reference
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_training_does_not_notice_test_sections_taken_out(cohort, reference, tmp_path, name):
+    settings = settings_for(cohort).model_copy(
+        update={"models": (name,), "sections": ("P1S1", "P2S1")}
+    )
+    train(settings, tmp_path / "out", cache=tmp_path / "cache", weights={})
+    prefix = f"predictors/{name}/{TEST}/"
+    expected = {
+        file.removeprefix(prefix): value for file, value in reference.items() if prefix in file
+    }
+    found = {file: (tmp_path / "out" / file).read_bytes() for file in expected}
+    assert found == expected
+
+
+# ---------------------------------------------------------------------------- planted leaks
+
+
+def panel_of_all(monkeypatch):
+    """The panel is chosen on every section."""
+    honest = Bank.target
+
+    def leaky(bank, train):
+        cohort = bank.cohort
+        return honest(bank, {id_: np.arange(len(cohort[id_].spots)) for id_ in cohort.ids})
+
+    monkeypatch.setattr(Bank, "target", leaky)
+
+
+def scale_of_all(monkeypatch):
+    """Features are scaled by every section."""
+    honest = Bank.table
+
+    def leaky(bank, fold, target, encoder):
+        table: SpotTable = honest(bank, fold, target, encoder)
+        everything = [bank.features(encoder, id_) for id_ in bank.cohort.ids]
+        return replace(table, feature=table.feature - np.concatenate(everything).mean(axis=0))
+
+    monkeypatch.setattr(Bank, "table", leaky)
+
+
+def with_test_spots(table: SpotTable, bank: Bank, fold, target) -> SpotTable:
+    """The training table with the spots of the test sections below."""
+    test = sorted(fold.test)
+    feature = np.concatenate([bank.features(None, id_) for id_ in test])
+    measured = np.concatenate([target.apply(bank.cohort[id_]) for id_ in test])
+    return replace(
+        table,
+        feature=np.concatenate([table.feature, feature]),
+        target=np.concatenate([table.target, measured]),
+        log_total=np.concatenate([table.log_total, np.zeros(len(measured))]),
+        section=table.section + ("test",) * len(measured),
+        patient=table.patient + ("test",) * len(measured),
+    )
+
+
+def retrieval_of_all(monkeypatch):
+    """The spots that neighbours are looked up among hold the test spots."""
+    honest = Bank.table
+
+    def leaky(bank, fold, target, encoder):
+        table = honest(bank, fold, target, encoder)
+        return with_test_spots(table, bank, fold, target) if encoder is None else table
+
+    monkeypatch.setattr(Bank, "table", leaky)
+
+
+def epoch_by_test(monkeypatch):
+    """The epoch (and alpha) is chosen on the test spots."""
+    honest = Bank.table
+
+    def leaky(bank, fold, target, encoder):
+        table = honest(bank, fold, target, encoder)
+        if encoder is not None:
+            return table
+        longer = with_test_spots(table, bank, fold, target)
+        n, total = len(table.target), len(longer.target)
+        return replace(longer, inner=((np.arange(n), np.arange(n, total)),))
+
+    monkeypatch.setattr(Bank, "table", leaky)
+
+
+@pytest.mark.parametrize(
+    ("leak", "noise", "model"),
+    [
+        (panel_of_all, noise_in_counts, "ridge"),
+        (scale_of_all, noise_in_image, "ridge"),
+        (retrieval_of_all, noise_in_counts, "knn"),
+        (epoch_by_test, noise_in_counts, "mlp"),
+    ],
+)
+def test_a_planted_leak_trips_a_canary(cohort, tmp_path, monkeypatch, leak, noise, model):
+    changed = copied(cohort, tmp_path)
+    noise(changed)
+    leak(monkeypatch)
+    before = trained(cohort, tmp_path / "before", (model,))
+    assert trained(changed, tmp_path / "after", (model,)) != before
+
+
+def test_the_fold_of_the_canaries_trains_on_the_other_patients(cohort):
+    assert set(read_cohort(cohort).patients.values()) == {"P1", "P2", TEST}
