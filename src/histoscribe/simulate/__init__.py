@@ -3,5 +3,6 @@
 from histoscribe.simulate.cohort import simulate
 from histoscribe.simulate.families import FAMILIES
 from histoscribe.simulate.truth import Truth, read_truth
+from histoscribe.simulate.visibility import VISIBLE
 
-__all__ = ["FAMILIES", "Truth", "read_truth", "simulate"]
+__all__ = ["FAMILIES", "VISIBLE", "Truth", "read_truth", "simulate"]

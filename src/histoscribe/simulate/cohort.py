@@ -51,6 +51,11 @@ AROUND_UM = 50.0
 def simulate(out: Path, n_patients: int = 6, **settings: Any) -> Path:
     """Write a simulated cohort to `out` and give the path of its manifest.
 
+    Beside the manifest `cohort.csv` lie an image and a Space Ranger folder per section,
+    `pathways.gmt`, and under `truth/` what `read_truth` reads. `visibility` says which input of
+    a model can see which gene family. `patient_flip` needs several sections of a patient, best
+    three patients with three: a model must tell them apart by their stain to learn it.
+
     The manifest is written last; a section that is complete is not drawn again, so a killed
     run that is started again ends in the same files.
 

@@ -170,7 +170,7 @@ def _slopes(family: str, size: int, rng: np.random.Generator) -> Float[np.ndarra
     if family in ("null", BALANCE):
         return np.zeros(size)
     if family == "patient_flip":
-        return np.full(size, 0.6)  # equal sizes, so that opposite signs cancel over genes
+        return np.full(size, 0.8)  # equal sizes, so that opposite signs cancel over genes
     sign = rng.choice([-1.0, 1.0], size) if family in ("density", "arrangement") else 1.0
     return sign * rng.uniform(0.5, 0.75, size)
 

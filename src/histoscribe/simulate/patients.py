@@ -36,6 +36,8 @@ class Patient:
     """Units of each stain, relative to the average patient."""
     background: Float[np.ndarray, " 3"]
     """Colour of bare glass in 0..1."""
+    noise: float
+    """Deviation of the camera's noise, in grey levels of 255."""
 
 
 def draw_patient(id_: str, seed: int) -> Patient:
@@ -45,7 +47,7 @@ def draw_patient(id_: str, seed: int) -> Patient:
     mix = np.array(_MIX[subtype]) * np.exp(0.15 * rng.standard_normal(5))
     of_site = stream(seed, f"site-{site}")
     stain = np.array([_HAEMATOXYLIN, _EOSIN])
-    stain = stain + 0.03 * of_site.standard_normal((2, 3)) + 0.03 * rng.standard_normal((2, 3))
+    stain = stain + 0.03 * of_site.standard_normal((2, 3)) + 0.06 * rng.standard_normal((2, 3))
     stain = np.maximum(stain, 0.03)
     norm = np.linalg.norm(stain, axis=1, keepdims=True)
     return Patient(
@@ -54,6 +56,7 @@ def draw_patient(id_: str, seed: int) -> Patient:
         subtype=subtype,
         mix=mix / mix.sum(),
         stain=stain / norm,
-        strength=np.exp(0.08 * of_site.standard_normal(2) + 0.08 * rng.standard_normal(2)),
-        background=0.955 + 0.012 * rng.standard_normal(3),
+        strength=np.exp(0.08 * of_site.standard_normal(2) + 0.22 * rng.standard_normal(2)),
+        background=0.955 + 0.015 * rng.standard_normal(3),
+        noise=float(rng.uniform(1.0, 5.0)),
     )

@@ -103,11 +103,11 @@ def _fibres(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"
     y, x = y + np.arange(2 * h)[:, None], x + np.arange(2 * w)
     at = (y % _SIDE) * _SIDE + x % _SIDE
     total = np.zeros((2 * h, 2 * w), dtype=np.float32)
-    for number, (which, um) in product(range(4), enumerate(_GRAIN_UM)):
-        strands = texture(rng, _SIDE, 8.0 * um, um, number * np.pi / 4.0).ravel()
+    for eighth, (number, um) in product(range(4), enumerate(_GRAIN_UM)):
+        strands = texture(rng, _SIDE, 8.0 * um, um, eighth * np.pi / 4.0).ravel()
         # where nothing is aligned, two sets of strands cross at right angles
-        share = np.where(crossed, np.sqrt(0.5) * (along % 2 == number % 2), along == number)
-        share = (share * (grain == which))[tissue.patch]
+        share = np.where(crossed, np.sqrt(0.5) * (along % 2 == eighth % 2), along == eighth)
+        share = (share * (grain == number))[tissue.patch]
         share = gaussian_filter(share.astype(np.float32), 2.0)
         total += enlarge(share, 2) * strands[at]
     return enlarge(total, _PER_CELL // 2)
@@ -118,8 +118,9 @@ def _stamped(
 ) -> Float[np.ndarray, "H W"]:
     """Haematoxylin of all nuclei: an uneven ellipse with a dark rim and clumped chromatin."""
     plane = np.zeros(shape[0] * shape[1], dtype=np.float64)
-    chromatin = [size * texture(rng, _SIDE, px, px, 0.0) for px, size in _CHROMATIN]
-    chromatin = np.stack(chromatin).ravel()
+    chromatin = np.stack(
+        [size * texture(rng, _SIDE, px, px, 0.0) for px, size in _CHROMATIN]
+    ).ravel()
     reach = int(np.ceil(nuclei.semi_um.max() * 1.2 / MPP)) if len(nuclei.ink) else 1
     offset = np.arange(-reach, reach + 1)
     dy, dx = (grid.ravel() for grid in np.meshgrid(offset, offset, indexing="ij"))
@@ -198,7 +199,7 @@ def _scanned(
     h, w = light[0].shape
     image = np.empty((h, w, 3), dtype=np.uint8)
     for channel in range(3):
-        noise = 2.0 * rng.standard_normal((_SIDE, _SIDE)).astype(np.float32)
+        noise = patient.noise * rng.standard_normal((_SIDE, _SIDE)).astype(np.float32)
         noise = np.tile(noise, (-(-h // _SIDE), -(-w // _SIDE)))[:h, :w]
         value = np.minimum(light[channel], 1.0) * np.float32(255.0 * patient.background[channel])
         image[..., channel] = np.clip(np.rint(value + noise), 0, 255)

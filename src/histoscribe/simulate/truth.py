@@ -135,6 +135,7 @@ def write_patient(
             "stain": patient.stain.tolist(),
             "strength": patient.strength.tolist(),
             "background": patient.background.tolist(),
+            "noise": patient.noise,
             "bulk": bulk.tolist(),
             "flips": flips.tolist(),
         },
