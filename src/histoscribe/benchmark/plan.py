@@ -1,15 +1,16 @@
 """What a run will do, written down before anything is fitted."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from histoscribe.data.folds import folds_json, make_folds
+from histoscribe.data.target import Target
 from histoscribe.io.cohort import read_cohort
 from histoscribe.train.bank import Bank
 from histoscribe.train.config import RunSettings, dump_settings
 from histoscribe.train.encoding import WeightFiles
-from histoscribe.train.run import claim
 from histoscribe.types import Fold
 
 
@@ -19,6 +20,8 @@ class Plan:
 
     bank: Bank
     folds: tuple[Fold, ...]
+    targets: Mapping[str, Target]
+    """Panel and transform of each fold, by its name."""
     out: Path
 
     @property
@@ -26,20 +29,23 @@ class Plan:
         """Settings as resolved."""
         return self.bank.settings
 
+    def files(self) -> dict[str, str]:
+        """The files of a run folder, by name, that say which run it is."""
+        folds = json.dumps(folds_json(self.folds), indent=1, sort_keys=True) + "\n"
+        return {"settings.toml": dump_settings(self.settings), "folds.json": folds}
+
 
 def make_plan(settings: RunSettings, out: Path, *, weights: WeightFiles, cache: Path) -> Plan:
-    """Read the cohort, make the folds, write settings and folds.
+    """Read the cohort, make the folds and their targets; nothing is written.
 
     Raises
     ------
     DataContractError
-        for a cohort or weights that do not do, and where `out` holds another run.
+        for a cohort, settings or weights that do not do.
     """
     cohort = read_cohort(settings.cohort, sections=settings.sections, filters=settings.filters)
     folds = make_folds(cohort, settings.folds, settings.seed)
     bank = Bank(settings, cohort, weights, cache)
-    for encoder in bank.encoders():  # missing weights are said before the long work, not after
-        bank.opened(encoder)
-    claim(out / "settings.toml", dump_settings(settings))
-    claim(out / "folds.json", json.dumps(folds_json(folds), indent=1, sort_keys=True) + "\n")
-    return Plan(bank, folds, out)
+    bank.check()
+    targets = {fold.name: bank.target(fold.train) for fold in folds}
+    return Plan(bank, folds, targets, out)

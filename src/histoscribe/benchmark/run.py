@@ -18,6 +18,7 @@ from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.tables import genes_table, summary_table
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing, write_json, write_text
+from histoscribe.io.run_folder import claimed
 from histoscribe.io.weights import cache_folder
 from histoscribe.progress import track
 from histoscribe.train.config import RunSettings
@@ -60,31 +61,32 @@ def benchmark(
     Raises
     ------
     DataContractError
-        for a cohort, settings or weights that do not do, before anything is fitted.
+        for a cohort, settings or weights that do not do, before anything is written, and where
+        `out` holds another run.
     """
     start = monotonic()
     plan = make_plan(settings, out, weights=weights or {}, cache=cache or cache_folder())
-    run_cells(plan)
-    folds = [_score(plan, fold) for fold in track(plan.folds, "scores")]
-    found = _write_tables(plan, folds)
-    took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
-    write_json(out / "run.json", {**took, "machine": platform.platform()})
+    with claimed(out, plan.files()):
+        run_cells(plan)
+        folds = [_score(plan, fold) for fold in track(plan.folds, "scores")]
+        found = _write_tables(plan, folds)
+        took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
+        write_json(out / "run.json", {**took, "machine": platform.platform()})
     return found
 
 
 def run_cells(plan: Plan) -> None:
     """Fit every model on every fold and predict the test sections; finished cells are kept."""
-    targets = {fold.name: plan.bank.target(fold.train) for fold in plan.folds}
     cells = [(fold, model) for fold in plan.folds for model in plan.settings.models]
     for encoder in plan.bank.encoders():
         for section in plan.bank.cohort.ids:
             plan.bank.features(encoder, section)
     for fold, model in track(cells, "models x folds"):
-        run_cell(plan, fold, model, targets[fold.name])
+        run_cell(plan, fold, model, plan.targets[fold.name])
 
 
 def _score(plan: Plan, fold: Fold) -> _FoldResult:
-    target = plan.bank.target(fold.train)
+    target = plan.targets[fold.name]
     scored = list(score_fold(plan, fold, target))
     truths = list({item.truth.section: item.truth for item in scored}.values())
     constant: dict[str, int] = {}

@@ -13,6 +13,7 @@ def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None)
     resolved = read_settings(settings, tuple(set_ or ()))
     cohort = read_cohort(resolved.cohort, sections=resolved.sections, filters=resolved.filters)
     bank = Bank(resolved, cohort, weight_files(weights), cache_folder())
+    bank.check()
     for encoder in bank.encoders():
         for section in cohort.ids:
             n_spots, width = bank.features(encoder, section).shape

@@ -20,16 +20,16 @@ def run(
     """Predict the sections of a cohort: one .h5ad a section; finished ones are kept."""
     from histoscribe.io.anndata import write_prediction
     from histoscribe.io.cohort import read_cohort
+    from histoscribe.io.run_folder import claimed
     from histoscribe.io.weights import cache_folder
     from histoscribe.progress import track
     from histoscribe.train.predictor import load_predictor
-    from histoscribe.train.run import claim
 
     loaded = load_predictor(predictor, weight_files(weights))
-    claim(out_folder / "predictor.txt", f"{loaded.name} {loaded.hash}\n")
     sections = read_cohort(cohort, sections=tuple(section) if section else None)
-    for name in track(sections.ids, "sections"):
-        path = out_folder / f"{name}.h5ad"
-        if not path.exists():
-            write_prediction(loaded(sections[name], cache_folder()), path)
-        out.print(str(path))
+    with claimed(out_folder, {"predictor.txt": f"{loaded.name} {loaded.hash}\n"}):
+        for name in track(sections.ids, "sections"):
+            path = out_folder / f"{name}.h5ad"
+            if not path.exists():
+                write_prediction(loaded(sections[name], cache_folder()), path)
+            out.print(str(path), soft_wrap=True, highlight=False)

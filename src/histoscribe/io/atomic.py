@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+_MARK = ".histoscribe-"  # how a temporary file is known from a user's hidden file
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -16,7 +18,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(
-        dir=path.parent, prefix=".", suffix=path.suffix or ".tmp", delete=False
+        dir=path.parent, prefix=_MARK, suffix=path.suffix or ".tmp", delete=False
     ) as file:
         temporary = Path(file.name)
     try:
@@ -28,6 +30,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of killed writers; for a folder that nobody else writes to."""
+    for leftover in sorted(folder.rglob(f"{_MARK}*")):
+        leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from histoscribe.data.features import features
 from histoscribe.data.target import Target, fit_target
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import model_class
 from histoscribe.models.encoder import Encoder
 from histoscribe.train.config import RunSettings
@@ -29,6 +30,25 @@ class Bank:
     def encoders(self) -> tuple[str | None, ...]:
         """Every encoder that the models of the run read, each once."""
         return tuple(dict.fromkeys(model_class(name).encoder for name in self.settings.models))
+
+    def check(self) -> None:
+        """Open every encoder and hold the tiles against every slide, before the long work.
+
+        Raises
+        ------
+        DataContractError
+            listing missing weights, and every slide that is too coarse for the tiles.
+        """
+        problems: list[Problem] = []
+        for encoder in self.encoders():
+            tiles = self.opened(encoder)[0].tiles
+            for section in self.cohort:
+                try:
+                    tiles.check(section)
+                except DataContractError as error:
+                    problems += error.problems
+        if problems:
+            raise DataContractError(dict.fromkeys(problems))
 
     def opened(self, encoder: str | None) -> tuple[Encoding, Encoder]:
         """The encoder and how it is used."""

@@ -117,8 +117,9 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
         "card": dict(predictor.card),
         "files": {file: _sha256(folder / file)},
     }
-    write_json(folder / RECORD, record)
+    # before the record: once that is there, nobody looks into this folder's work again
     shutil.rmtree(folder / "resume", ignore_errors=True)
+    write_json(folder / RECORD, {**record, "sha256": _record_hash(record)})
     predictor.hash = _sha256(folder / RECORD)
     return predictor
 
@@ -143,16 +144,7 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
                 str(folder), f"no {RECORD}", "a predictor folder", "give one that `train` wrote"
             )
         )
-    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    if record.get("format") != FORMAT:
-        raise DataContractError(
-            Problem(
-                str(folder / RECORD),
-                f"format {record.get('format')}",
-                f"format {FORMAT}",
-                "use the histoscribe version that wrote it",
-            )
-        )
+    record = _read_record(folder / RECORD)
     problems = [p for name, sha in record["files"].items() for p in _changed(folder / name, sha)]
     if problems:
         raise DataContractError(problems)
@@ -164,6 +156,27 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
         hash=_sha256(folder / RECORD),
         weights=weights or {},
     )
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise DataContractError(_damaged(path, f"not readable: {error}")) from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        found = record.get("format") if isinstance(record, dict) else type(record).__name__
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found=f"format {found}",
+                expected=f"format {FORMAT}",
+                remedy="use the histoscribe version that wrote it",
+            )
+        )
+    recorded = record.pop("sha256", None)
+    if recorded != _record_hash(record):
+        raise DataContractError(_damaged(path, f"content that is not of sha256 {recorded}"))
+    return record
 
 
 def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | ExpressionModel:
@@ -190,14 +203,21 @@ def _changed(path: Path, sha256: str) -> list[Problem]:
     found = _sha256(path) if path.is_file() else "no such file"
     if found == sha256:
         return []
-    return [
-        Problem(
-            where=str(path),
-            found=f"sha256 {found}" if path.is_file() else found,
-            expected=f"sha256 {sha256}, recorded when the predictor was saved",
-            remedy="the folder was changed or copied in part: copy or train it again",
-        )
-    ]
+    return [_damaged(path, found, f"sha256 {sha256}, ")]
+
+
+def _damaged(path: Path, found: str, expected: str = "the file ") -> Problem:
+    return Problem(
+        where=str(path),
+        found=found,
+        expected=f"{expected}as recorded when the predictor was saved",
+        remedy="the folder was changed or copied in part: copy or train it again",
+    )
+
+
+def _record_hash(record: Mapping[str, Any]) -> str:
+    """Sha256 of a record's values, whatever the layout of the file they are read from."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

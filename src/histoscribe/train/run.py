@@ -6,8 +6,8 @@ from typing import Any
 from histoscribe.data.folds import whole_fold
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.atomic import write_text
 from histoscribe.io.cohort import read_cohort
+from histoscribe.io.run_folder import claimed
 from histoscribe.models.base import Estimator, ExpressionModel, model_class
 from histoscribe.train.bank import Bank
 from histoscribe.train.card import cohort_card, rows_card, versions
@@ -27,7 +27,8 @@ def train(settings: RunSettings, out: Path, *, cache: Path, weights: WeightFiles
     Raises
     ------
     DataContractError
-        where the settings name several models, or `out` holds something else.
+        where the settings name several models, for data, settings or weights that do not do, and
+        where `out` holds something else; nothing is written then.
     """
     if len(settings.models) != 1:
         raise DataContractError(
@@ -38,13 +39,15 @@ def train(settings: RunSettings, out: Path, *, cache: Path, weights: WeightFiles
                 remedy=f"name it: --set 'models=[\"{settings.models[-1]}\"]'",
             )
         )
-    claim(out / "settings.toml", dump_settings(settings))
-    if is_predictor(out):
-        return load_predictor(out, weights)
     cohort = read_cohort(settings.cohort, sections=settings.sections, filters=settings.filters)
     bank = Bank(settings, cohort, weights, cache)
     fold = whole_fold(cohort, settings.seed)
-    return fit_predictor(bank, fold, settings.models[0], bank.target(fold.train), out)
+    bank.check()
+    target = bank.target(fold.train)
+    with claimed(out, {"settings.toml": dump_settings(settings)}):
+        if is_predictor(out):
+            return load_predictor(out, weights)
+        return fit_predictor(bank, fold, settings.models[0], target, out)
 
 
 def fit_predictor(bank: Bank, fold: Fold, model: str, target: Target, folder: Path) -> Predictor:
@@ -76,24 +79,3 @@ def n_parameters(model: Estimator | ExpressionModel) -> int:
     if isinstance(model, Estimator):
         return sum(array.size for array in model.state().values())
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-
-
-def claim(path: Path, text: str) -> None:
-    """Write what a run will do before it starts; another run's folder is refused.
-
-    Raises
-    ------
-    DataContractError
-        where the file is there and says something else: two runs never mix.
-    """
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise DataContractError(
-            Problem(
-                where=str(path),
-                found="this folder holds a run with other settings or data",
-                expected="a new folder, or the same run to go on with",
-                remedy="give another --out, or remove the folder",
-            )
-        )
-    if not path.exists():
-        write_text(path, text)

@@ -1,0 +1,96 @@
+"""The folder of a run: one run for ever, one process at a time, nothing half-written left."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.atomic import remove_leftovers, write_text
+
+if sys.platform != "win32":
+    import fcntl
+
+
+@contextmanager
+def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
+    """Hold a folder for one run until the block ends; `files` (name -> text) say which run.
+
+    They are written first, so that the same run started again knows its folder. What a killed
+    run left half-written there goes before anything else is written.
+
+    Raises
+    ------
+    DataContractError
+        where `folder` cannot be a folder, holds another run, or another process is at work in
+        it: two runs never mix.
+    """
+    _make(folder)
+    with _held(folder) as alone:
+        problems = [
+            _other_run(folder / name)
+            for name, text in files.items()
+            if (folder / name).exists() and (folder / name).read_text(encoding="utf-8") != text
+        ]
+        if problems:
+            raise DataContractError(problems)
+        if alone:
+            remove_leftovers(folder)
+        for name, text in files.items():
+            if not (folder / name).exists():
+                write_text(folder / name, text)
+        yield
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise DataContractError(
+            Problem(str(folder), "a file lies there", "a folder to write to", "give another --out")
+        ) from None
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Lock a folder; gives False where the file system has no locks, so nobody can know.
+
+    The lock is the kernel's: it goes with its process, however that ends.
+    """
+    if sys.platform == "win32":
+        yield False
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield _lock(handle, folder)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataContractError(
+            Problem(
+                where=str(folder),
+                found="another histoscribe is writing here",
+                expected="one at a time in a folder",
+                remedy="wait until it is done, or give another --out",
+            )
+        ) from None
+    except OSError:  # some network mounts
+        return False
+    return True
+
+
+def _other_run(path: Path) -> Problem:
+    return Problem(
+        where=str(path),
+        found="this folder holds a run with other settings or data",
+        expected="a new folder, or the same run to go on with",
+        remedy="give another --out, or remove the folder",
+    )

@@ -1,0 +1,81 @@
+"""The command line in processes of its own, which can be killed without losing seconds to imports.
+
+A server imports the package once; every run is a fork of it. Figures are drawn small and feature
+chunks hold few rows, so that a kill finds a run at any of its kinds of work.
+"""
+
+import os
+import signal
+import sys
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+_CONTEXT = get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    [
+        "pytest",
+        "tests.cli.killing",
+        "histoscribe.models",
+        "histoscribe.cli.main",
+        "histoscribe.cli.table",
+        "histoscribe.report.page",
+        "histoscribe.train.run",
+    ]
+)
+ROWS = 8
+"""Rows of a feature chunk in these processes."""
+
+
+def start(arguments: list[str], cache: Path):
+    """Begin `histoscribe ARGUMENTS` in a fork."""
+    process = _CONTEXT.Process(target=_verb, args=(arguments, str(cache)))
+    process.start()
+    return process
+
+
+def finish(arguments: list[str], cache: Path) -> float:
+    """Run to the end; seconds."""
+    began = time.monotonic()
+    process = start(arguments, cache)
+    process.join()
+    assert process.exitcode == 0, arguments
+    return time.monotonic() - began
+
+
+def kill(arguments: list[str], cache: Path, after: float) -> bool:
+    """Run, and kill after so many seconds; False where the run was done before."""
+    process = start(arguments, cache)
+    process.join(after)
+    if process.exitcode is None:
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    return process.exitcode == -signal.SIGKILL
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Every file by relative path, and every folder; but not run.json, which holds times."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+        if path.name != "run.json"
+    }
+
+
+def _verb(arguments: list[str], cache: str) -> None:
+    import torch
+
+    from histoscribe.cli.main import main
+    from histoscribe.data import features
+    from histoscribe.io import feature_store
+    from histoscribe.plot import canvas
+
+    torch.set_num_threads(1)
+    canvas._DPI, canvas._PANEL_PX = 20, 100
+    feature_store.CHUNK_ROWS = features._BATCH = ROWS
+    os.environ["HISTOSCRIBE_CACHE"] = cache
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    sys.argv = ["histoscribe", *arguments]
+    main()

@@ -1,0 +1,118 @@
+"""Embed, train, benchmark and predict, killed at any time and started again: the same files."""
+
+import pytest
+
+from histoscribe.seed import stream
+from histoscribe.train.config import dump_settings
+from tests.benchmark.runs import tiny_cohort, tiny_settings
+from tests.cli.killing import finish, kill, start, tree
+
+VERBS = ("embed", "train", "benchmark", "predict")
+RUNS = {
+    "all": {"models": ["mean", "ridge", "mlp"]},
+    "mlp": {"models": ["mlp"], "train": {"epochs": 40, "patience": 40}},
+    "ridge": {"models": ["ridge"]},
+}
+
+
+class Scene:
+    """A tiny cohort, the settings of every verb, and a predictor."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.manifest = tiny_cohort(folder / "cohort", n_patients=2)
+        for name, changes in RUNS.items():
+            settings = tiny_settings(self.manifest, **{"target": {"n_genes": 5}, **changes})
+            (folder / f"{name}.toml").write_text(dump_settings(settings))
+        finish(["train", self.file("ridge.toml"), "--out", self.file("ridge")], folder / "cache")
+
+    def file(self, name):
+        return str(self.folder / name)
+
+    def arguments(self, verb, out):
+        """The command line of a verb that writes to `out`."""
+        return {
+            "embed": ["embed", self.file("all.toml")],
+            "train": ["train", self.file("mlp.toml"), "--out", str(out)],
+            "benchmark": ["benchmark", self.file("all.toml"), "--out", str(out)],
+            "predict": ["predict", self.file("ridge"), str(self.manifest), "--out", str(out)],
+        }[verb]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    return Scene(tmp_path_factory.mktemp("scene"))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(scene, tmp_path_factory):
+    """Seconds and files of each verb that nothing stops."""
+    found = {}
+    for verb in VERBS:
+        folder = tmp_path_factory.mktemp(verb)
+        seconds = finish(scene.arguments(verb, folder / "out"), folder / "cache")
+        found[verb] = seconds, tree(folder)
+    return found
+
+
+def killed_folder(scene, verb, folder, seconds, use):
+    """Where the verb was killed at a time drawn from its duration; a quicker run is drawn again."""
+    draw = stream(0, use)
+    for attempt in range(20):
+        again = folder / str(attempt)
+        after = draw.uniform(0, seconds * 0.9**attempt)
+        if kill(scene.arguments(verb, again / "out"), again / "cache", after):
+            return again
+    raise AssertionError(f"{verb} is over before it can be killed")
+
+
+def check_kills(scene, uninterrupted, verb, tmp_path, numbers):
+    seconds, expected = uninterrupted[verb]
+    for number in numbers:
+        use = f"kill-{verb}-{number}"
+        folder = killed_folder(scene, verb, tmp_path / str(number), seconds, use)
+        finish(scene.arguments(verb, folder / "out"), folder / "cache")
+        assert tree(folder) == expected, use
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_killed_verb_started_again_ends_in_the_same_files(scene, uninterrupted, verb, tmp_path):
+    check_kills(scene, uninterrupted, verb, tmp_path, range(5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_killed_at_twenty_times_ends_in_the_same_files(scene, uninterrupted, verb, tmp_path):
+    check_kills(scene, uninterrupted, verb, tmp_path, range(5, 25))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_killed_again_and_again_ends_in_the_same_files(scene, uninterrupted, verb, tmp_path):
+    seconds, expected = uninterrupted[verb]
+    arguments = scene.arguments(verb, tmp_path / "out")
+    for share in (0.3, 0.5, 0.4):
+        kill(arguments, tmp_path / "cache", share * seconds)
+    finish(arguments, tmp_path / "cache")
+    assert tree(tmp_path) == expected
+
+
+def test_two_processes_that_embed_at_once_leave_what_one_would(scene, uninterrupted, tmp_path):
+    arguments = scene.arguments("embed", tmp_path / "out")
+    both = [start(arguments, tmp_path / "cache") for _ in range(2)]
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert tree(tmp_path) == uninterrupted["embed"][1]
+
+
+def test_what_a_writer_of_the_cache_left_when_killed_does_not_stop_the_other(
+    scene, uninterrupted, tmp_path
+):
+    arguments = scene.arguments("embed", tmp_path / "out")
+    seconds, expected = uninterrupted["embed"]
+    other = start(arguments, tmp_path / "cache")
+    kill(arguments, tmp_path / "cache", seconds / 2)
+    other.join()
+    assert other.exitcode == 0
+    finish(arguments, tmp_path / "cache")  # what the killed one left last goes with the next start
+    assert tree(tmp_path) == expected
