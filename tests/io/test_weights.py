@@ -2,6 +2,7 @@
 
 import pytest
 
+from histoscribe.errors import DataContractError
 from histoscribe.io.weights import cache_folder, find_weights
 
 NAME = "torchvision:squeezenet1_0"
@@ -38,7 +39,7 @@ def test_a_given_file_must_be_there(places):
 def test_two_folders_that_fit_are_told_and_an_exact_one_wins(places):
     for ending in ("_a", "_b"):
         _put(places / "data" / "weights" / f"squeezenet1_0{ending}")
-    with pytest.raises(ValueError, match="several"):
+    with pytest.raises(DataContractError, match=f"several[\\s\\S]*--weights {NAME}=FILE"):
         find_weights(NAME)
     exact = _put(places / "data" / "weights" / "squeezenet1_0")
     assert find_weights(NAME) == exact

@@ -36,6 +36,15 @@ Weights = Annotated[
     typer.Option("--weights", metavar="NAME=FILE", help="Encoder weights (repeatable)."),
 ]
 
+_DISK = {
+    errno.ENOSPC: "free space on the disk",
+    errno.EDQUOT: "free space within the quota",
+    errno.EACCES: "permission to read and write here",
+    errno.EPERM: "permission to read and write here",
+    errno.EROFS: "a folder that can be written to",
+}
+"""Errors of the disk that a user can act on, with what was expected instead."""
+
 
 @contextmanager
 def explained() -> Iterator[None]:
@@ -46,9 +55,9 @@ def explained() -> Iterator[None]:
         show_problems(error.problems)
         sys.exit(2)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _DISK:
             raise
-        err.print(f"no space left on the disk ({error.filename}); free some and run it again")
+        show_problems([_disk_problem(error)])
         sys.exit(2)
     except KeyboardInterrupt:
         err.print("stopped; run the same command again to go on where it was")
@@ -102,6 +111,15 @@ def weight_files(weights: Iterable[str] | None) -> dict[str, Path]:
     if problems:
         raise DataContractError(problems)
     return found
+
+
+def _disk_problem(error: OSError) -> Problem:
+    return Problem(
+        where=str(error.filename or "the disk that is written to"),
+        found=(error.strerror or str(error)).lower(),
+        expected=_DISK[error.errno or 0],
+        remedy="then run the same command again: what was finished is kept",
+    )
 
 
 def show_problems(problems: Sequence[Problem]) -> None:

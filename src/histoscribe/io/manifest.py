@@ -91,8 +91,18 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Problem]:
     """List everything wrong with a row that can be known without opening its files."""
     problems = []
-    if not row["section"] or "/" in row["section"]:
-        problems.append(Problem(where, "no usable section id", "a name", "name the section"))
+    for column in ("section", "patient"):
+        if row[column] and not _is_file_name(row[column]):
+            problems.append(
+                Problem(
+                    where,
+                    f"{column} {row[column]!r}",
+                    "a name that can be that of a folder: results are filed under it",
+                    "write it without slashes, control characters and a dot in front",
+                )
+            )
+    if not row["section"]:
+        problems.append(Problem(where, "the section is empty", "a name", "name the section"))
     if row["section"] in repeated:
         problems.append(
             Problem(where, "another line has this section id", "each id once", "rename one")
@@ -107,6 +117,10 @@ def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Pr
             )
         )
     return problems + _kind_problems(where, row) + _mpp_problems(where, row)
+
+
+def _is_file_name(name: str) -> bool:
+    return name.isprintable() and not name.startswith(".") and not {"/", "\\"} & set(name)
 
 
 def _kind_problems(where: str, row: Mapping[str, str]) -> list[Problem]:

@@ -6,24 +6,30 @@ from pathlib import Path
 
 import platformdirs
 
+from histoscribe.errors import DataContractError, Problem
+
 
 def find_weights(name: str, given: Mapping[str, Path] | None = None) -> Path | None:
     """Find the safetensors file of an encoder, e.g. `torchvision:squeezenet1_0`; None if nowhere.
 
     Looked for in `given` (by full name), in `$HISTOSCRIBE_DATA/weights/<name>*/model.safetensors`
     with the name after the colon, then in the cache folder in the same layout. Raises ValueError
-    where `given` names a file that is not there, or where two folders fit the name.
+    where `given` names a file that is not there, DataContractError where two folders fit the name.
     """
     if given is not None and name in given:
         if not given[name].is_file():
             raise ValueError(f"weights of {name}: there is no file {given[name]}")
         return given[name]
+    found = (_in_place(name, place) for place in weight_places(name))
+    return next((file for file in found if file is not None), None)
+
+
+def weight_places(name: str) -> tuple[Path, ...]:
+    """Where the file of an encoder is looked for, in this order."""
     data = os.environ.get("HISTOSCRIBE_DATA")
-    for folder in ([Path(data)] if data else []) + [cache_folder()]:
-        found = _in_folder(folder / "weights", name.partition(":")[2] or name)
-        if found is not None:
-            return found
-    return None
+    folders = ([Path(data)] if data else []) + [cache_folder()]
+    short = name.partition(":")[2] or name
+    return tuple(folder / "weights" / short / "model.safetensors" for folder in folders)
 
 
 def cache_folder() -> Path:
@@ -32,14 +38,19 @@ def cache_folder() -> Path:
     return Path(given) if given else Path(platformdirs.user_cache_dir("histoscribe"))
 
 
-def _in_folder(weights: Path, name: str) -> Path | None:
-    exact = weights / name / "model.safetensors"
+def _in_place(name: str, exact: Path) -> Path | None:
+    """The file itself, else that of the one folder whose name goes on, e.g. with a version."""
     if exact.is_file():
         return exact
-    found = sorted(weights.glob(f"{name}*/model.safetensors"))
+    folder = exact.parent
+    found = sorted(folder.parent.glob(f"{folder.name}*/{exact.name}"))
     if len(found) > 1:
-        raise ValueError(
-            f"weights of {name}: several folders fit, {', '.join(str(path) for path in found)}; "
-            f"name the file with --weights"
+        raise DataContractError(
+            Problem(
+                where=f"weights of {name}",
+                found=f"several folders fit: {', '.join(map(str, found))}",
+                expected="one",
+                remedy=f"name the file: --weights {name}=FILE",
+            )
         )
     return found[0] if found else None

@@ -89,7 +89,7 @@ class RunSettings(_Strict):
 def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> RunSettings:
     """Read a settings file; `overrides` are `section.key=value` with values in TOML.
 
-    The cohort's manifest and the gene list are resolved against the file's folder.
+    The cohort's manifest is resolved against the file's folder.
 
     Raises
     ------
@@ -98,9 +98,10 @@ def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> RunSettings:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except OSError as error:
+        found = str(error.strerror or error).lower()
         raise DataContractError(
-            Problem(str(path), "no such file", "a settings file in TOML", "check the path")
+            Problem(str(path), found, "a settings file in TOML", "check the path")
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataContractError(
@@ -109,7 +110,8 @@ def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> RunSettings:
     for override in overrides:
         _override(table, override)
     if isinstance(table.get("cohort"), str) and not table["cohort"].startswith("catalog:"):
-        table["cohort"] = str(path.parent / table["cohort"])
+        # absolute, so that the run is the same from whichever folder it is started again
+        table["cohort"] = str((path.parent / table["cohort"]).resolve())
     return parse_settings(table, str(path))
 
 
@@ -139,6 +141,12 @@ def _override(table: dict[str, Any], override: str) -> None:
     *sections, last = key.split(".")
     for section in sections:
         table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise DataContractError(
+                Problem(
+                    f"--set {override}", f"{section} is no table", "key=value", "correct the key"
+                )
+            )
     table[last] = parsed
 
 

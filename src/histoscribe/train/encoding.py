@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from histoscribe.data.tiles import Tiles
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.weights import find_weights
+from histoscribe.io.weights import find_weights, weight_places
 from histoscribe.models.encoder import Encoder, load_encoder
 from histoscribe.seed import integer
 from histoscribe.train.config import InputSettings, RunSettings
@@ -48,7 +48,7 @@ class Encoding:
         encoder = load_encoder(
             self.encoder,
             layer=self.layer,
-            weights=find_weights(self.encoder, given) if kind == "sha256" else None,
+            weights=_weights(self.encoder, given) if kind == "sha256" else None,
             random_seed=int(detail) if kind == "random" else None,
         )
         if encoder.weights != self.weights:
@@ -74,7 +74,7 @@ def open_encoding(
     opened = load_encoder(
         name,
         layer=layer,
-        weights=None if random else find_weights(name, given),
+        weights=None if random else _weights(name, given),
         random_seed=integer(settings.seed, f"weights-{name}") if random else None,
     )
     encoding = Encoding(
@@ -87,3 +87,21 @@ def open_encoding(
         precision=settings.run.precision,
     )
     return encoding, opened
+
+
+def _weights(name: str, given: WeightFiles) -> Path | None:
+    """The weights file of an encoder that has weights; None for one that has none to load."""
+    if ":" not in name:
+        return None
+    found = find_weights(name, given)
+    if found is None:
+        places = weight_places(name)
+        raise DataContractError(
+            Problem(
+                where=f"weights of {name}",
+                found=f"no file {' nor '.join(map(str, places))}",
+                expected="a safetensors file with its trained weights; nothing is downloaded",
+                remedy=f"put it at the first place, or give it: --weights {name}=FILE",
+            )
+        )
+    return found
