@@ -42,7 +42,8 @@ def draw_nuclei(tissue: Tissue, rng: np.random.Generator) -> Nuclei:
     The number in a patch is Poisson with the same mean whatever the arrangement, so counting
     nuclei says nothing about their pattern.
     """
-    level = motif_levels(tissue.motif).arrangement
+    level = motif_levels(tissue.motif)
+    radius_um = _RADIUS_UM[tissue.compartment.ravel()]
     order = np.argsort(tissue.patch, axis=None, kind="stable")
     patch_ids, start = np.unique(tissue.patch.ravel()[order], return_index=True)
     placed = []
@@ -51,7 +52,12 @@ def draw_nuclei(tissue: Tissue, rng: np.random.Generator) -> Nuclei:
         n = int(rng.poisson(expected.sum()))
         if n:
             candidates = _candidates(cells, expected, n, tissue.patch.shape[1], rng)
-            placed.append(_place(candidates, ARRANGEMENTS[level[patch]], rng))
+            # nuclei overlap a little, as in a section 4 um thick
+            core_um = (
+                1.5 * np.average(radius_um[cells], weights=expected) * _SIZE[level.size[patch]]
+            )
+            pattern = ARRANGEMENTS[level.arrangement[patch]]
+            placed.append(_place(candidates, pattern, float(core_um), rng))
     return _shaped(tissue, np.concatenate(placed), rng)
 
 
@@ -68,16 +74,18 @@ def _candidates(
 
 
 def _place(
-    candidates: Float[np.ndarray, "n candidates 2"], arrangement: str, rng: np.random.Generator
+    candidates: Float[np.ndarray, "n candidates 2"],
+    arrangement: str,
+    core_um: float,
+    rng: np.random.Generator,
 ) -> Float[np.ndarray, "n 2"]:
     """Choose one candidate after the other.
 
     `regular` takes the one farthest from all nuclei placed, `clustered` the nearest that does
-    not lie on one (with a fresh clump now and then), `random` the first that does not.
+    not lie within `core_um` of one (with a fresh clump now and then), `random` the first such.
     """
     xy = candidates[:, 0].copy()
     fresh = rng.random(len(xy)) < 0.12
-    core_um = 5.2  # nuclei overlap a little, as in a section 4 um thick
     for i in range(1, len(xy)):
         gap = np.sqrt(((candidates[i][:, None] - xy[None, :i]) ** 2).sum(axis=-1)).min(axis=1)
         if arrangement == "regular" or (arrangement == "clustered" and fresh[i]):

@@ -27,7 +27,7 @@ _GRAIN_UM = (1.0, 2.2)
 """Correlation length across the strands, of each grain."""
 _CHROMATIN = ((1.1, 0.14), (2.4, 0.34))
 """Size in px and contrast of fine and of coarse chromatin."""
-_DRIFT = 0.3
+_DRIFT = 0.25
 """Deviation of the log of each stain over a section, as of its thickness."""
 _WINDOW_UM = 26.0
 """Over which the mean colour is settled: about a spot."""
@@ -106,7 +106,8 @@ def _fibres(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"
     for eighth, (number, um) in product(range(4), enumerate(_GRAIN_UM)):
         strands = texture(rng, _SIDE, 8.0 * um, um, eighth * np.pi / 4.0).ravel()
         # where nothing is aligned, two sets of strands cross at right angles
-        share = np.where(crossed, np.sqrt(0.5) * (along % 2 == eighth % 2), along == eighth)
+        straight, across = along == eighth, (along + 2) % 4 == eighth
+        share = np.where(crossed, 0.85 * straight + 0.53 * across, straight)
         share = (share * (grain == number))[tissue.patch]
         share = gaussian_filter(share.astype(np.float32), 2.0)
         total += enlarge(share, 2) * strands[at]
@@ -183,14 +184,15 @@ def _settled(
     shape = tissue.compartment.shape
     wanted = np.zeros((3, *shape))
     for s in (0, 1):
-        drift = np.exp(_DRIFT * smooth_field(rng, shape, 70.0 / CELL_UM))
+        field = np.clip(smooth_field(rng, shape, 70.0 / CELL_UM), -2.0, 2.0)
+        drift = np.exp(_DRIFT * field)
         units = gaussian_filter(_MEAN_COLOUR[kind, s] * weight, sigma) / total
         wanted += (patient.stain[s] * patient.strength[s])[:, None, None] * (units * drift)
     found = [
         gaussian_filter(block_mean(plane * solid, _PER_CELL), sigma) / total for plane in light
     ]
     # off the tissue there is nothing to settle
-    return np.clip(np.exp(-wanted) / np.maximum(np.stack(found), 0.05), 0.6, 1.6)
+    return np.clip(np.exp(-wanted) / np.maximum(np.stack(found), 0.05), 0.35, 1.7)
 
 
 def _scanned(
