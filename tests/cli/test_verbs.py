@@ -1,0 +1,112 @@
+"""Every verb does its work from the command line."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from histoscribe.cli.main import app
+from histoscribe.io.anndata import read_prediction
+
+QUICK = """
+import sys
+from histoscribe.cli.main import app
+heavy = {"torch", "pandas", "anndata", "lightning", "zarr", "sklearn", "scipy", "numpy"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def script() -> Path:
+    """The console script as installed beside this Python."""
+    return Path(sys.executable).with_name("histoscribe")
+
+
+def test_the_installed_script_answers():
+    done = subprocess.run([script(), "--help"], capture_output=True, text=True, check=True)
+    for command in app.registered_commands:
+        assert str(command.name) in done.stdout
+
+
+def test_help_imports_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", QUICK], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", [str(command.name) for command in app.registered_commands])
+def test_every_verb_explains_itself(histoscribe, verb):
+    done = histoscribe(verb, "--help")
+    assert done.code == 0
+    assert f"histoscribe {verb}" in done.out
+
+
+def test_a_script_stopped_by_bad_input_ends_with_code_2_and_no_traceback(tmp_path):
+    environment = {**os.environ, "HISTOSCRIBE_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [script(), "check", tmp_path / "lost.csv"], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 2
+    assert "lost.csv" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_says_what_is_there(histoscribe, cohort):
+    done = histoscribe("check", cohort.manifest)
+    assert done.code == 0
+    assert "P2S: patient P2, 36 spots, 10 um/px" in done.out
+    assert "no problems" in done.out
+
+
+def test_models_and_encoders_are_listed(histoscribe):
+    assert "ridge-hest" in histoscribe("models").out
+    assert "colour_texture" in histoscribe("encoders").out
+
+
+def test_embed_fills_the_cache(histoscribe, cohort, tmp_path):
+    done = histoscribe("embed", cohort.settings)
+    assert done.code == 0
+    assert "P1S: 36 spots x " in done.out
+    assert len(list((tmp_path / "cache" / "features").glob("*.zarr"))) == 3
+
+
+def test_benchmark_then_report(histoscribe, cohort, tmp_path):
+    out = tmp_path / "run"
+    done = histoscribe("benchmark", cohort.settings, "--out", out, "--set", 'models=["mean"]')
+    assert done.code == 0
+    assert "pcc_given_depth" in done.out
+    assert tomllib.loads((out / "settings.toml").read_text())["models"] == ["mean"]
+    for name in ("scores.csv", "genes.csv", "summary.csv", "card.json", "card.md", "run.json"):
+        assert (out / name).stat().st_size > 0, name
+    page = (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    assert histoscribe("report", out).code == 0
+    assert (out / "report.html").read_bytes() == page
+
+
+def test_train_then_predict(histoscribe, cohort, tmp_path):
+    predictor, out = tmp_path / "predictor", tmp_path / "predicted"
+    done = histoscribe("train", cohort.settings, "--out", predictor, "--set", 'models=["ridge"]')
+    assert done.code == 0
+    assert json.loads((predictor / "predictor.json").read_text())["model"] == "ridge"
+    done = histoscribe("predict", predictor, cohort.manifest, "--out", out, "--section", "P1S")
+    assert done.code == 0
+    assert str(out / "P1S.h5ad") in done.out
+    assert sorted(path.name for path in out.iterdir()) == ["P1S.h5ad", "predictor.txt"]
+    prediction = read_prediction(out / "P1S.h5ad")
+    assert prediction.values.shape == (36, 4)
+    assert prediction.predictor.startswith("ridge@")
+
+
+def test_settings_of_a_run_make_the_same_run_again(histoscribe, cohort, tmp_path, monkeypatch):
+    monkeypatch.chdir(cohort.folder)
+    assert histoscribe("benchmark", "run.toml", "--out", tmp_path / "one").code == 0
+    monkeypatch.chdir(tmp_path)
+    assert histoscribe("benchmark", "one/settings.toml", "--out", "two").code == 0
+    one, two = (pd.read_csv(tmp_path / name / "scores.csv") for name in ("one", "two"))
+    pd.testing.assert_frame_equal(one, two)
+    again = histoscribe("benchmark", cohort.settings, "--out", "one")
+    assert again.code == 0, "another working folder is no other run"
