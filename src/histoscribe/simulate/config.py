@@ -7,6 +7,9 @@ from typing import Literal
 
 from histoscribe.simulate.families import FAMILIES
 
+DRAWING = 1
+"""Rises when the same settings give other files, so that no cohort is half of each."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -39,6 +42,6 @@ class Config:
 
     @property
     def digest(self) -> str:
-        """Short hash of every setting, by which a finished section is known again."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """Short hash of every setting and of the drawing, by which a finished section is known again."""
+        text = json.dumps(asdict(self) | {"drawing": DRAWING}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
