@@ -42,6 +42,6 @@ class Config:
 
     @property
     def digest(self) -> str:
-        """Short hash of every setting and of the drawing, by which a finished section is known again."""
+        """Short hash of all settings and the drawing, by which a finished section is known."""
         text = json.dumps(asdict(self) | {"drawing": DRAWING}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
