@@ -87,6 +87,20 @@ def test_benchmark_then_report(histoscribe, cohort, tmp_path):
     assert (out / "report.html").read_bytes() == page
 
 
+def test_a_gene_that_its_test_section_lacks_is_undefined_and_stops_nobody(
+    histoscribe, cohort, tmp_path
+):
+    cohort.edit_counts("GENE1", "OTHER", patient="P2")
+    out = tmp_path / "run"
+    assert (
+        histoscribe("benchmark", cohort.settings, "--out", out, "--set", "target.n_genes=7").code
+        == 0
+    )
+    genes = pd.read_csv(out / "genes.csv").set_index(["model", "gene"])
+    assert genes.loc[("ridge", "GENE1"), ["pcc", "null_low", "q"]].isna().all()
+    assert genes.loc[("ridge", "GENE0"), ["pcc", "null_low", "q"]].notna().all()
+
+
 def test_train_then_predict(histoscribe, cohort, tmp_path):
     predictor, out = tmp_path / "predictor", tmp_path / "predicted"
     done = histoscribe("train", cohort.settings, "--out", predictor, "--set", 'models=["ridge"]')

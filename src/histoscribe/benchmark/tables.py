@@ -66,7 +66,7 @@ def genes_table(
         table = facts.copy()
         for metric in BAND_METRICS:
             table[metric] = _over_patients(of_model[of_model["metric"] == metric])
-        table["null_low"], table["null_high"] = np.nanpercentile(null, [2.5, 97.5], axis=1)
+        table["null_low"], table["null_high"] = _limits(null)
         table["q"] = _adjusted(table["pcc_given_depth"].to_numpy(), null)
         parts.append(table.assign(model=model))
     columns = ["model", "gene", *BAND_METRICS, "null_low", "null_high", "q"]
@@ -131,6 +131,14 @@ def _null_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, "genes runs"]:
         by_patient.setdefault(part.patient, []).append(padded)
     patients = [_mean(np.stack(sections), axis=0) for sections in by_patient.values()]
     return _mean(np.stack(patients), axis=0)
+
+
+def _limits(null: Float[np.ndarray, "genes runs"]) -> Float[np.ndarray, "2 genes"]:
+    """The 2.5 and 97.5 percentiles; NaN for a gene that no test section measured."""
+    limits = np.full((2, len(null)), np.nan)
+    defined = np.isfinite(null).any(axis=1)
+    limits[:, defined] = np.nanpercentile(null[defined], [2.5, 97.5], axis=1)
+    return limits
 
 
 def _over_patients(scores: pd.DataFrame) -> pd.Series:
