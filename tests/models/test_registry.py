@@ -1,4 +1,5 @@
 import pytest
+
 from histoscribe.models.base import ExpressionModel, create_model, list_models, register
 from histoscribe.types import Output
 

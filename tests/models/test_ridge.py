@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from histoscribe.models.base import create_model
-from histoscribe.models.ridge_path import ALPHAS, RidgePath, choose_alpha
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
+
+from histoscribe.models.base import create_model
+from histoscribe.models.ridge_path import ALPHAS, RidgePath, choose_alpha
 from tests.contracts.tables import planted_table
 
 

@@ -62,8 +62,8 @@ class Results:
         return float(self._row(SHUFFLED, metric)["high"])
 
     def best(self) -> str:
-        """The model with the highest `pcc_given_depth`."""
-        models = self.plan.settings.models
+        """The model with the highest `pcc_given_depth`; the mean only where it is alone."""
+        models = [name for name in self.plan.settings.models if name != "mean"] or ["mean"]
         return max(models, key=lambda model: np.nan_to_num(self.mean(model, "pcc_given_depth")))
 
     def _row(self, model: str, metric: str) -> pd.Series:
@@ -88,7 +88,7 @@ def _few_patients(results: Results) -> Iterator[Check]:
         yield Check(
             "few-patients",
             "warning",
-            f"{n_patients} patients: no interval over patients, and no ranking of models",
+            f"too few patients ({n_patients}) for an interval over them or a ranking of models",
             "read the values per patient; add patients before comparing models",
         )
 

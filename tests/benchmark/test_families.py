@@ -1,0 +1,184 @@
+"""Planted truth: each model finds the gene families that its input shows, and no others.
+
+One seed in `make test`, three with `make test-slow`.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from histoscribe.benchmark.plan import Plan, make_plan
+from histoscribe.benchmark.run import benchmark, run_cells
+from histoscribe.benchmark.score import ORACLE, Scored, score_fold
+from histoscribe.metrics.moments import pearson_per_gene
+from histoscribe.models.base import Estimator, inputs_of, list_models, model_class
+from histoscribe.seed import stream
+from histoscribe.simulate.cohort import simulate
+from histoscribe.simulate.truth import read_truth
+from histoscribe.simulate.visibility import VISIBLE
+from histoscribe.train.config import RunSettings, parse_settings
+
+PERMUTATIONS = 2000
+SEEDS = [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Every prediction of a run beside its truth, and the family of each gene."""
+
+    scored: list[Scored]
+    family: dict[str, str]
+
+    def score(self, model: str, family: str) -> float:
+        """Mean over the family's genes, then over test sections (one a patient)."""
+        return float(np.mean([s.mean() for s in self.by_section(model, family).values()]))
+
+    def by_section(self, model: str, family: str) -> dict[str, np.ndarray]:
+        """PCC of the family's genes in each test section."""
+        return {
+            part.truth.section: pearson_per_gene(*self.columns(part, family))
+            for part in self.scored
+            if part.model == model
+        }
+
+    def columns(self, part: Scored, family: str) -> tuple[np.ndarray, np.ndarray]:
+        """Predicted and measured values of the family's genes."""
+        of = [i for i, gene in enumerate(part.truth.genes) if self.family[gene] == family]
+        return part.evaluated.predicted[:, of], part.evaluated.measured[:, of]
+
+
+def settings_for(manifest, families, seed, **changes) -> RunSettings:
+    truth = read_truth(manifest.parent, "P1S1")
+    genes = [g for g, f in zip(truth.gene_ids, truth.family, strict=True) if f in families]
+    table = {
+        "seed": seed,
+        "cohort": str(manifest),
+        "models": list(list_models()),
+        "target": {"panel": "list", "genes": genes},
+        "settings": {name: {"preset": "tiny"} for name in list_models()},
+        "run": {"device": "cpu"},
+        **changes,
+    }
+    return parse_settings(table, "test settings")
+
+
+def outcome_of(plan: Plan, manifest) -> Outcome:
+    run_cells(plan)
+    scored = [
+        part
+        for fold in plan.folds
+        for part in score_fold(plan, fold, plan.bank.target(fold.train))
+        if part.model != ORACLE
+    ]
+    truth = read_truth(manifest.parent, "P1S1")
+    return Outcome(scored, dict(zip(truth.gene_ids, truth.family, strict=True)))
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def outcome(request, tmp_path_factory) -> Outcome:
+    folder = tmp_path_factory.mktemp(f"families-{request.param}")
+    manifest = simulate(folder / "cohort", n_patients=6, genes_per_family=32, seed=request.param)
+    settings = settings_for(manifest, set(VISIBLE["feature"]) | {"null"}, request.param)
+    plan = make_plan(settings, folder / "run", weights={}, cache=folder / "cache")
+    return outcome_of(plan, manifest)
+
+
+def seen_by(name: str) -> frozenset[str]:
+    """Families that the input of a model shows."""
+    cls = model_class(name)
+    if name in ("mean", "depth"):
+        return frozenset()
+    if cls.encoder is not None:
+        return VISIBLE[cls.encoder]
+    names = ("feature",) if issubclass(cls, Estimator) else inputs_of(cls)
+    return frozenset().union(*(VISIBLE[field] for field in names))
+
+
+@pytest.mark.parametrize("name", [n for n in list_models() if n not in ("mean", "depth")])
+def test_a_model_beats_predicted_depth_on_the_families_it_can_see(outcome, name):
+    beaten = {
+        family: (outcome.score(name, family), outcome.score("depth", family))
+        for family in sorted(seen_by(name))
+    }
+    assert all(score > depth for score, depth in beaten.values()), beaten
+
+
+def test_null_genes_stay_inside_the_band_of_their_own_permutations(outcome):
+    """Spots of each test section are permuted; 95 % over all models and seeds at once."""
+    models = list_models()
+    tail = 100 * 0.05 / (len(models) * len(SEEDS)) / 2
+    for name in models:
+        pairs = [outcome.columns(p, "null") for p in outcome.scored if p.model == name]
+        low, high = np.percentile(permuted_scores(pairs), [tail, 100 - tail])
+        assert low <= outcome.score(name, "null") <= high, name
+
+
+def permuted_scores(pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Mean PCC over genes and sections, once a permutation of the spots of each section."""
+    rng = stream(0, "permute-null")
+    scores = np.zeros((PERMUTATIONS, len(pairs)))
+    for column, (predicted, measured) in enumerate(pairs):
+        found, truth = standardised(predicted), standardised(measured)
+        for run in range(PERMUTATIONS):
+            scores[run, column] = (found * truth[rng.permutation(len(truth))]).mean()
+    return scores.mean(axis=1)
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Mean 0 and spread 1 in each column; a constant column is 0."""
+    centred = values - values.mean(axis=0, dtype=np.float64)
+    spread = centred.std(axis=0)
+    return centred / np.where(spread > 1e-9, spread, np.inf)
+
+
+@pytest.fixture(scope="module")
+def flip_cohort(tmp_path_factory):
+    return simulate(
+        tmp_path_factory.mktemp("flip") / "cohort",
+        n_patients=3,
+        sections_per_patient=3,
+        families=("patient_flip", "compartment"),
+        genes_per_family=8,
+        seed=0,
+    )
+
+
+def test_a_programme_that_flips_by_patient_is_learnable_only_by_leaking(flip_cohort, tmp_path):
+    best = {}
+    for protocol in ("section", "patient"):
+        settings = settings_for(
+            flip_cohort,
+            {"patient_flip"},
+            0,
+            models=["knn", "ridge", "mlp"],
+            settings={},
+            folds={"protocol": protocol},
+        )
+        plan = make_plan(settings, tmp_path / protocol, weights={}, cache=tmp_path / "cache")
+        outcome = outcome_of(plan, flip_cohort)
+        scores = {name: outcome.score(name, "patient_flip") for name in settings.models}
+        best[protocol] = max(scores.values())
+        if protocol == "patient":
+            by_gene = defaultdict(list)
+            for name in settings.models:
+                for genes in outcome.by_section(name, "patient_flip").values():
+                    by_gene[name].append(genes)
+            for name, genes in by_gene.items():
+                # signs are drawn per gene: their mean says how far chance goes
+                values = np.mean(genes, axis=0)
+                error = values.std(ddof=1) / np.sqrt(len(values))
+                assert abs(values.mean()) < 3 * error + 0.1, (name, values)
+    assert best["section"] > 0.3, best
+
+
+@pytest.mark.parametrize(("depth", "trips"), [("density", True), ("independent", False)])
+def test_the_depth_check_trips_where_depth_follows_cell_density(tmp_path, depth, trips):
+    manifest = simulate(
+        tmp_path / "cohort", n_patients=3, genes_per_family=4, depth=depth, spots_per_section=80
+    )
+    families = {"compartment", "density", "null"}
+    settings = settings_for(manifest, families, 0, models=["mean", "depth", "ridge"], settings={})
+    result = benchmark(settings, tmp_path / "run", cache=tmp_path / "cache")
+    assert ("depth-visible" in {check.code for check in result.checks}) is trips

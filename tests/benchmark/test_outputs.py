@@ -1,0 +1,171 @@
+import json
+import tomllib
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from histoscribe.benchmark.band import Shuffled, permuted_rows, shuffled_fold
+from histoscribe.benchmark.plan import make_plan
+from histoscribe.benchmark.run import benchmark
+from histoscribe.benchmark.score import Truth, truth_of
+from histoscribe.benchmark.tables import band_runs, genes_table
+from histoscribe.errors import DataContractError
+from histoscribe.metrics.registry import METRICS, BagMetric
+from histoscribe.train.config import parse_settings
+from tests.benchmark.runs import tiny_cohort, tiny_settings
+from tests.contracts.tables import planted_table
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("outputs")
+
+
+@pytest.fixture(scope="module")
+def settings(place):
+    return tiny_settings(tiny_cohort(place / "cohort"))
+
+
+@pytest.fixture(scope="module")
+def result(place, settings):
+    return benchmark(settings, place / "run", cache=place / "cache")
+
+
+def test_tables_have_the_columns_of_the_protocol(result):
+    columns = {
+        "scores.csv": ["model", "fold", "section", "patient", "gene", "metric", "value"],
+        "summary.csv": ["model", "metric", "mean", "low", "high", "n_patients", "n_undefined"],
+        "genes.csv": [
+            *("model", "gene", "pcc", "pcc_given_depth", "null_low", "null_high"),
+            *("q", "detection_rate", "skewness"),
+        ],
+    }
+    for file, expected in columns.items():
+        assert list(pd.read_csv(result.folder / file)) == expected
+
+
+def test_a_run_folder_holds_all_that_was_promised(result, settings):
+    for file in ("card.json", "card.md", "settings.toml", "folds.json", "run.json"):
+        assert (result.folder / file).is_file()
+    for model in settings.models:
+        for patient in ("P1", "P2", "P3"):
+            folder = result.folder / "predictors" / model / patient
+            assert (folder / "predictor.json").is_file()
+            assert not (folder / "resume").exists()
+    assert list((result.folder / "figures").glob("P1S1-*.png"))
+
+
+def test_every_metric_is_scored_for_every_model(result, settings):
+    expected = {m.id for m in METRICS.values() if not isinstance(m, BagMetric)}
+    for _, rows in result.scores.groupby("model"):
+        assert set(rows["metric"]) == expected
+    assert set(result.scores["model"]) == {*settings.models, "oracle-depth"}
+    assert "shuffled" in set(result.summary["model"])
+
+
+def test_the_training_mean_scores_nothing_and_the_oracle_nothing_given_depth(result):
+    table = result.summary.set_index(["model", "metric"])["mean"]
+    assert table["mean", "pcc"] == 0
+    assert abs(table["oracle-depth", "pcc_given_depth"]) < 0.02
+
+
+def test_below_five_patients_there_is_no_interval(result):
+    models = result.summary[result.summary["model"] != "shuffled"]
+    assert models["low"].isna().all()
+    assert models["high"].isna().all()
+    assert any(check.code == "few-patients" for check in result.checks)
+    card = json.loads((result.folder / "card.json").read_text())
+    assert set(card["per_patient"]["pcc"]["ridge"]) == {"P1", "P2", "P3"}
+
+
+def test_summary_is_genes_then_sections_then_patients(result):
+    rows = result.scores[(result.scores["model"] == "ridge") & (result.scores["metric"] == "pcc")]
+    by_section = rows.groupby(["patient", "section"])["value"].mean()
+    expected = by_section.groupby("patient").mean().mean()
+    table = result.summary.set_index(["model", "metric"])["mean"]
+    np.testing.assert_allclose(table["ridge", "pcc"], expected)
+
+
+def test_settings_as_resolved_read_back_the_same(result, settings):
+    text = (result.folder / "settings.toml").read_text()
+    assert parse_settings(tomllib.loads(text), "settings.toml") == settings
+
+
+def test_done_cells_are_not_done_again(result, settings, place, monkeypatch):
+    def never(*_):
+        raise AssertionError("fitted a second time")
+
+    monkeypatch.setattr("histoscribe.train.run.fit", never)
+    again = benchmark(settings, place / "run", cache=place / "cache")
+    pd.testing.assert_frame_equal(again.summary, result.summary)
+
+
+def test_two_runs_never_mix(result, settings, place):
+    other = settings.model_copy(update={"seed": 1})
+    with pytest.raises(DataContractError, match="other settings"):
+        benchmark(other, result.folder, cache=place / "cache")
+
+
+def test_whole_rows_are_permuted_within_their_section():
+    table = planted_table()
+    rows = permuted_rows(table, seed=0, run=3)
+    section = np.asarray(table.section)
+    assert sorted(rows) == list(range(len(section)))
+    assert (section[rows] == section).all()
+    assert (rows != np.arange(len(rows))).any()
+    assert (rows != permuted_rows(table, seed=0, run=4)).any()
+
+
+def test_shuffled_labels_score_about_nothing(result, settings, place):
+    plan = make_plan(settings, place / "run", weights={}, cache=place / "cache")
+    fold = plan.folds[0]
+    target = plan.bank.target(fold.train)
+    truths = [truth_of(plan, fold, target, section) for section in sorted(fold.test)]
+    band = shuffled_fold(plan, fold, target, truths)
+    runs = band_runs(band, "pcc_given_depth")
+    assert len(runs) == 100
+    assert abs(runs.mean()) < 0.1
+    assert runs.std() > 0
+
+
+def test_q_is_small_where_the_truth_is_predicted_and_not_where_it_is_not():
+    rng = np.random.default_rng(0)
+
+    genes = ("good", "null")
+    null = Shuffled("a", "A", genes, {"pcc_given_depth": rng.normal(0, 0.05, (100, 2))})
+    truth = Truth(
+        section="a",
+        patient="A",
+        genes=genes,
+        measured=rng.normal(size=(50, 2)).astype(np.float32),
+        log_total=np.zeros(50),
+        counts=rng.poisson(1.0, (50, 2)).astype(np.float32),
+        graph=sp.csr_matrix((50, 50)),
+    )
+    scores = pd.DataFrame(
+        {
+            "model": "m",
+            "fold": "f",
+            "section": "a",
+            "patient": "A",
+            "gene": ["good", "null"] * 2,
+            "metric": ["pcc", "pcc", "pcc_given_depth", "pcc_given_depth"],
+            "value": [0.6, 0.0, 0.6, 0.0],
+        }
+    )
+    table = genes_table(scores, [null], [truth]).set_index("gene")
+    assert table.loc["good", "q"] == pytest.approx(2 / 101)
+    assert table.loc["null", "q"] > 0.2
+    assert table.loc["good", "null_low"] < 0 < table.loc["good", "null_high"]
+
+
+@pytest.mark.parametrize("protocol", ["section", "spot"])
+def test_leaky_protocols_say_so_everywhere(place, settings, protocol):
+    folds = {"protocol": protocol} | ({"k": 2} if protocol == "spot" else {})
+    leaky = tiny_settings(settings.cohort, models=["mean", "ridge"], folds=folds)
+    result = benchmark(leaky, place / protocol, cache=place / "cache")
+    assert result.checks[0].code == "leaky"
+    assert json.loads((result.folder / "card.json").read_text())["leaky"]
+    assert "LEAKY" in (result.folder / "card.md").read_text()
