@@ -9,7 +9,7 @@ from tests.cli.killing import finish, kill, start, tree
 
 VERBS = ("embed", "train", "benchmark", "predict")
 RUNS = {
-    "all": {"models": ["mean", "ridge", "mlp"]},
+    "all": {"models": ["mean", "knn", "mlp"]},
     "mlp": {"models": ["mlp"], "train": {"epochs": 40, "patience": 40}},
     "ridge": {"models": ["ridge"]},
 }

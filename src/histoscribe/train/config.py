@@ -137,8 +137,8 @@ def _override(table: dict[str, Any], override: str) -> None:
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        parsed = value  # a bare word is a string: --set inputs.encoder=mean_colour
-    *sections, last = key.split(".")
+        parsed = value.strip()  # a bare word is a string: --set inputs.encoder=mean_colour
+    *sections, last = key.strip().split(".")
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):

@@ -97,7 +97,8 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(model, Estimator):
         file, state = "estimator.safetensors", model.state()
-        contiguous = {name: np.ascontiguousarray(value) for name, value in state.items()}
+        # np.ascontiguousarray would make an array of one number a row of one
+        contiguous = {name: np.asarray(value, order="C") for name, value in state.items()}
         with replacing(folder / file) as temporary:
             safetensors.numpy.save_file(contiguous, temporary)
         shapes = {}

@@ -1,0 +1,87 @@
+"""The training path: the best epoch is kept, patience is respected, the history is saved."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from histoscribe.train.config import MachineSettings, RunSettings, TrainSettings
+from histoscribe.train.fit import fit, predict_spots
+from histoscribe.train.loop import EpochEnd
+from tests.contracts.tables import planted_table
+
+
+def trained(folder, table=None, **train):
+    settings = RunSettings(
+        cohort="none",
+        models=("mlp",),
+        settings={"mlp": {"preset": "tiny"}},
+        train=TrainSettings(**train),
+        run=MachineSettings(device="cpu"),
+    )
+    return fit("mlp", planted_table() if table is None else table, settings, folder)
+
+
+def scored(monkeypatch, scores):
+    """Let the inner validation say these scores, one an epoch."""
+    said = iter(scores)
+    monkeypatch.setattr(EpochEnd, "_score", lambda self, model: next(said))
+
+
+def same(one, two):
+    feature = planted_table(1).feature
+    return np.array_equal(predict_spots(one, feature), predict_spots(two, feature))
+
+
+def test_the_weights_of_the_best_epoch_are_kept(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        scored(patch, [0.1, 0.2, 0.5, 0.4, 0.5, 0.1])
+        model = trained(tmp_path / "six", epochs=6)
+    assert model.choice == {"epoch": 3, "inner_pcc": [0.1, 0.2, 0.5, 0.4, 0.5, 0.1]}
+    with monkeypatch.context() as patch:
+        scored(patch, [0.1, 0.2, 0.5])
+        assert same(model, trained(tmp_path / "three", epochs=3))
+    with monkeypatch.context() as patch:
+        scored(patch, [0.1, 0.2, 0.3, 0.4])
+        assert not same(model, trained(tmp_path / "four", epochs=4))
+
+
+def test_training_stops_when_patience_is_out(tmp_path, monkeypatch):
+    scored(monkeypatch, [0.3, 0.1, 0.4, 0.2, 0.2, 0.2, 0.9])
+    model = trained(tmp_path, epochs=50, patience=3)
+    assert model.choice == {"epoch": 3, "inner_pcc": [0.3, 0.1, 0.4, 0.2, 0.2, 0.2]}
+
+
+def test_a_run_out_of_patience_started_again_trains_no_further(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        scored(patch, [0.3, 0.1, 0.2])
+        first = trained(tmp_path, epochs=50, patience=2)
+    with monkeypatch.context() as patch:
+        scored(patch, [])  # an epoch more would ask for a score and find none
+        again = trained(tmp_path, epochs=50, patience=2)
+    assert first.choice == again.choice
+    assert same(first, again)
+
+
+def test_without_an_inner_split_every_epoch_is_trained(tmp_path):
+    table = dataclasses.replace(planted_table(), inner=())
+    model = trained(tmp_path, table, epochs=4, patience=1)
+    assert model.choice["epoch"] == 4
+
+
+def test_validation_spots_are_not_trained_on(tmp_path):
+    table = planted_table()
+    val = table.inner[0][1]
+    other = table.target.copy()
+    other[val] = other[val[::-1]]  # moved, so that the training mean stays
+    one = trained(tmp_path / "one", table, epochs=1)
+    two = trained(tmp_path / "two", dataclasses.replace(table, target=other), epochs=1)
+    assert same(one, two)
+    assert one.choice != two.choice, "they are scored"
+
+
+def test_the_order_of_batches_is_that_of_the_seed_not_of_the_process(tmp_path):
+    torch.manual_seed(1)
+    one = trained(tmp_path / "one", epochs=2)
+    torch.manual_seed(2)
+    assert same(one, trained(tmp_path / "two", epochs=2))
