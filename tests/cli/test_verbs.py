@@ -12,6 +12,8 @@ import pytest
 
 from histoscribe.cli.main import app
 from histoscribe.io.anndata import read_prediction
+from histoscribe.models.base import list_models
+from histoscribe.models.encoder import list_encoders
 
 QUICK = """
 import sys
@@ -61,9 +63,11 @@ def test_check_says_what_is_there(histoscribe, cohort):
     assert "no problems" in done.out
 
 
-def test_models_and_encoders_are_listed(histoscribe):
-    assert "ridge-hest" in histoscribe("models").out
-    assert "colour_texture" in histoscribe("encoders").out
+def test_models_and_encoders_are_listed_by_names_that_can_be_copied(histoscribe, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert all(f" {name} " in histoscribe("models").out for name in list_models())
+    listed = histoscribe("encoders").out
+    assert all(f" {record.name} " in listed for record in list_encoders())
 
 
 def test_embed_fills_the_cache(histoscribe, cohort, tmp_path):
@@ -102,13 +106,14 @@ def test_a_gene_that_its_test_section_lacks_is_undefined_and_stops_nobody(
 
 
 def test_train_then_predict(histoscribe, cohort, tmp_path):
-    predictor, out = tmp_path / "predictor", tmp_path / "predicted"
+    predictor, out = tmp_path / "predictor", tmp_path / ("predicted[1]" + "-long" * 20)
     done = histoscribe("train", cohort.settings, "--out", predictor, "--set", 'models=["ridge"]')
     assert done.code == 0
     assert json.loads((predictor / "predictor.json").read_text())["model"] == "ridge"
     done = histoscribe("predict", predictor, cohort.manifest, "--out", out, "--section", "P1S")
     assert done.code == 0
-    assert str(out / "P1S.h5ad") in done.out
+    assert done.out == f"{out / 'P1S.h5ad'}\n", "a path is printed as it is, on one line"
+    assert done.err == ""
     assert sorted(path.name for path in out.iterdir()) == ["P1S.h5ad", "predictor.txt"]
     prediction = read_prediction(out / "P1S.h5ad")
     assert prediction.values.shape == (36, 4)

@@ -1,6 +1,6 @@
 """`histoscribe benchmark FILE.toml --out DIR`."""
 
-from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights, out, weight_files
+from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights, say, weight_files
 
 
 def run(
@@ -17,4 +17,4 @@ def run(
     )
     page = write(out_folder)
     print_result(result)
-    out.print(f"\nreport: {page}")
+    say(f"\nreport: {page}")

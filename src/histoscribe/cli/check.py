@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from histoscribe.cli.console import out, show_problems
+from histoscribe.cli.console import say, show_problems
 
 
 def run(cohort: Annotated[str, typer.Argument(help="Manifest or catalog:NAME.")]) -> None:
@@ -18,10 +18,10 @@ def run(cohort: Annotated[str, typer.Argument(help="Manifest or catalog:NAME.")]
         sys.exit(2)
     for section in read_cohort(cohort):
         dropped = ", ".join(f"{name} {n}" for name, n in section.dropped.items() if n)
-        out.print(
+        say(
             f"{section.id}: patient {section.patient}, {len(section.spots)} spots, "
             f"{section.slide.mpp:.3g} um/px" + (f", left out: {dropped}" if dropped else "")
         )
         for note in section.notes:
-            out.print(f"  {note}")
-    out.print("no problems")
+            say(f"  {note}")
+    say("no problems")

@@ -95,7 +95,7 @@ def progress_drawn() -> Iterator[None]:
         try:
             yield
         finally:
-            progress.stop()
+            progress.live.stop()  # Progress.stop leaves an empty line in a log file
 
 
 def weight_files(weights: Iterable[str] | None) -> dict[str, Path]:
@@ -120,6 +120,11 @@ def _disk_problem(error: OSError) -> Problem:
         expected=_DISK[error.errno or 0],
         remedy="then run the same command again: what was finished is kept",
     )
+
+
+def say(text: str) -> None:
+    """Print a line as it is: a path is neither cut, coloured nor read as markup."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_problems(problems: Sequence[Problem]) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from histoscribe.cli.console import OutFolder, out
+from histoscribe.cli.console import OutFolder, say
 
 _SETTINGS = """\
 # The settings of the demo; change them and run
@@ -46,7 +46,7 @@ def run(out_folder: OutFolder = Path("demo")) -> None:
     file = out_folder / "demo.toml"
     write_text(file, _SETTINGS)
     manifest = simulate(out_folder / "cohort", n_patients=6)
-    out.print(f"simulated cohort: {manifest}")
+    say(f"simulated cohort: {manifest}")
     result = benchmark(read_settings(file), out_folder / "run")
     page = write(out_folder / "run")
     print_result(result)
@@ -58,6 +58,6 @@ def run(out_folder: OutFolder = Path("demo")) -> None:
     predictor = train(settings, out_folder / "predictor", cache=cache_folder(), weights={})
     prediction = predictor(read_cohort(manifest)[held_out], cache_folder())
     write_prediction(prediction, out_folder / "prediction" / f"{held_out}.h5ad")
-    out.print(f"\npredictor trained without {held_out}: {out_folder / 'predictor'}")
-    out.print(f"prediction of {held_out}: {out_folder / 'prediction' / held_out}.h5ad")
-    out.print(f"[bold]open the report: {page}[/]")
+    say(f"\npredictor trained without {held_out}: {out_folder / 'predictor'}")
+    say(f"prediction of {held_out}: {out_folder / 'prediction' / held_out}.h5ad")
+    say(f"open the report: {page}")

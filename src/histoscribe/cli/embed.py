@@ -1,6 +1,6 @@
 """`histoscribe embed FILE.toml`."""
 
-from histoscribe.cli.console import Overrides, SettingsFile, Weights, out, weight_files
+from histoscribe.cli.console import Overrides, SettingsFile, Weights, say, weight_files
 
 
 def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None) -> None:
@@ -18,4 +18,4 @@ def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None)
         for section in cohort.ids:
             n_spots, width = bank.features(encoder, section).shape
             name = bank.opened(encoder)[0].encoder
-            out.print(f"{section}: {n_spots} spots x {width} features of {name}")
+            say(f"{section}: {n_spots} spots x {width} features of {name}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from histoscribe.cli.console import OutFolder, Weights, out, weight_files
+from histoscribe.cli.console import OutFolder, Weights, say, weight_files
 
 
 def run(
@@ -32,4 +32,4 @@ def run(
             path = out_folder / f"{name}.h5ad"
             if not path.exists():
                 write_prediction(loaded(sections[name], cache_folder()), path)
-            out.print(str(path), soft_wrap=True, highlight=False)
+            say(str(path))

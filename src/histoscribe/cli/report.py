@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from histoscribe.cli.console import out
+from histoscribe.cli.console import out, say
 
 
 def run(folders: Annotated[list[Path], typer.Argument(metavar="DIR...")]) -> None:
@@ -14,6 +14,6 @@ def run(folders: Annotated[list[Path], typer.Argument(metavar="DIR...")]) -> Non
     from histoscribe.report.page import write
 
     for folder in folders:
-        out.print(f"report: {write(folder)}")
+        say(f"report: {write(folder)}")
     if len(folders) > 1:
         out.print(compare(folders), highlight=False)

@@ -1,6 +1,6 @@
 """`histoscribe train FILE.toml --out DIR`."""
 
-from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights, out, weight_files
+from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights, say, weight_files
 
 
 def run(
@@ -17,4 +17,4 @@ def run(
         cache=cache_folder(),
         weights=weight_files(weights),
     )
-    out.print(f"predictor {predictor.name}, {len(predictor.target.genes)} genes: {out_folder}")
+    say(f"predictor {predictor.name}, {len(predictor.target.genes)} genes: {out_folder}")
