@@ -12,6 +12,7 @@ import numpy as np
 import safetensors.numpy
 from jaxtyping import Float
 
+from histoscribe.benchmark.cell import folder_name
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.score import Truth
 from histoscribe.data.target import Target
@@ -42,7 +43,7 @@ def shuffled_fold(
     plan: Plan, fold: Fold, target: Target, truths: Sequence[Truth]
 ) -> list[Shuffled]:
     """Score the shuffled runs of a fold; what was done before is read back."""
-    path = plan.out / "predictions" / SHUFFLED / f"{fold.name}.safetensors"
+    path = plan.out / "predictions" / SHUFFLED / f"{folder_name(fold)}.safetensors"
     if not path.exists():
         arrays = _score(plan, fold, target, truths)
         with replacing(path) as temporary:

@@ -1,5 +1,6 @@
 """One cell of the benchmark: one model fitted for one fold, its predictor and its predictions."""
 
+from hashlib import sha256
 from pathlib import Path
 
 from histoscribe.benchmark.plan import Plan
@@ -10,10 +11,20 @@ from histoscribe.train.predictor import is_predictor, load_predictor
 from histoscribe.train.run import fit_predictor
 from histoscribe.types import Fold, Prediction
 
+_LONGEST = 200  # bytes; the limit is 255, and files carry an ending
+
+
+def folder_name(fold: Fold) -> str:
+    """The fold's name; shortened, with its hash, where no file system would take it."""
+    name = fold.name
+    if len(name.encode()) <= _LONGEST:
+        return name
+    return f"{name[:40]}...{sha256(name.encode()).hexdigest()[:12]}"
+
 
 def predictor_folder(out: Path, model: str, fold: Fold) -> Path:
     """Where the predictor of a cell lies."""
-    return out / "predictors" / model / fold.name
+    return out / "predictors" / model / folder_name(fold)
 
 
 def run_cell(plan: Plan, fold: Fold, model: str, target: Target) -> None:
@@ -41,4 +52,4 @@ def cell_prediction(plan: Plan, fold: Fold, model: str, section: str) -> Predict
 
 
 def _file(plan: Plan, fold: Fold, model: str, section: str) -> Path:
-    return plan.out / "predictions" / model / fold.name / f"{section}.h5ad"
+    return plan.out / "predictions" / model / folder_name(fold) / f"{section}.h5ad"

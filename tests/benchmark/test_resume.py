@@ -1,0 +1,43 @@
+"""A run folder: names of any length, and cells that are not done twice."""
+
+from types import MappingProxyType
+
+import numpy as np
+
+from histoscribe.benchmark.cell import folder_name
+from histoscribe.benchmark.run import benchmark
+from histoscribe.types import Fold
+from tests.benchmark.runs import tiny_cohort, tiny_settings
+
+
+def fold(name):
+    rows = MappingProxyType({"S": np.arange(3)})
+    return Fold(name, "patient", rows, rows, (), "none")
+
+
+def test_a_short_fold_name_is_its_folder():
+    assert folder_name(fold("P1+P2")) == "P1+P2"
+
+
+def test_many_patients_in_a_fold_still_make_a_folder(tmp_path):
+    many = "+".join(f"TCGA-A{number:03}-XY" for number in range(60))
+    other = many[:-1] + "Z"
+    assert folder_name(fold(many)) != folder_name(fold(other))
+    (tmp_path / (folder_name(fold("\N{MICROSCOPE}" * 200)) + ".safetensors")).touch()
+
+
+def test_finished_cells_are_not_fitted_again_and_missing_ones_are(tmp_path):
+    settings = tiny_settings(
+        tiny_cohort(tmp_path / "cohort", n_patients=2),
+        models=["mean", "knn"],
+        target={"n_genes": 4},
+    )
+    run = tmp_path / "run"
+    benchmark(settings, run, cache=tmp_path / "cache")
+    written = {path: path.stat().st_mtime_ns for path in (run / "predictors").rglob("*.*")}
+    scores = (run / "scores.csv").read_bytes()
+    for path in (run / "predictions" / "knn").rglob("*.h5ad"):
+        path.unlink()  # predicted again, from the predictors that are there
+    benchmark(settings, run, cache=tmp_path / "cache")
+    assert {path: path.stat().st_mtime_ns for path in (run / "predictors").rglob("*.*")} == written
+    assert (run / "scores.csv").read_bytes() == scores
