@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float
 
 from histoscribe.data.genes import Candidates, PanelCounts, TrainingPart
-from histoscribe.data.transform import COUNTS_PER_SPOT, pearson_residuals
+from histoscribe.data.transform import pearson_residuals, size_factors
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.metrics.spatial import moran_i, neighbour_graph
 
@@ -101,7 +101,7 @@ def _residual_variance(part: TrainingPart) -> Float[np.ndarray, " candidates"]:
 
 
 def _moran(part: TrainingPart) -> Float[np.ndarray, " candidates"]:
-    scale = sp.diags(COUNTS_PER_SPOT / np.maximum(part.total, 1.0))
+    scale = sp.diags(1.0 / size_factors(np.maximum(part.total, 1.0)))
     logs = sp.csr_matrix(scale @ part.counts).log1p()
     return np.nan_to_num(moran_i(logs, neighbour_graph(part.section, part.rows)))
 

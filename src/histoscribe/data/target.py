@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32, Int
 
 from histoscribe.data.genes import candidate_genes, panel_counts
 from histoscribe.data.panel import choose_genes, listed_genes
-from histoscribe.data.transform import COUNTS_PER_SPOT, Transform, transform_class
+from histoscribe.data.transform import Transform, transform_class
 from histoscribe.types import Section
 
 _ON = {
@@ -175,14 +175,6 @@ def fit_target(
         n_spots=sum(len(rows) for _, rows in parts),
         n_filled=candidates.n_filled,
     )
-
-
-def size_factor(
-    section: Section, rows: Int[np.ndarray, " rows"] | None = None
-) -> Float[np.ndarray, " n"]:
-    """Total of each spot over all genes measured, per 10,000 counts."""
-    total = section.measured.total
-    return (total if rows is None else total[rows]) / COUNTS_PER_SPOT
 
 
 def genes_hash(genes: tuple[str, ...]) -> str:

@@ -20,7 +20,7 @@ THETA = 100.0
 """Overdispersion of the negative binomial behind `pearson-residuals`."""
 
 COUNTS_PER_SPOT = 10_000.0
-"""Total that `cp10k-log1p` scales every spot to."""
+"""Total of a spot whose size factor is one."""
 
 
 class Transform(ABC):
@@ -94,14 +94,14 @@ class Cp10kLog1p(_Stateless):
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
         """Natural log; an empty spot stays all zeros."""
-        scale = COUNTS_PER_SPOT / np.maximum(panel.total, 1.0)
-        return np.log1p(panel.counts * scale[:, None])
+        # an empty spot is divided by that of one count, which leaves its zeros
+        return np.log1p(panel.counts / size_factors(np.maximum(panel.total, 1.0))[:, None])
 
     def invert(
         self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
     ) -> Float[np.ndarray, "N G"]:
         """Counts of spots with these totals."""
-        return np.expm1(values) * (total / COUNTS_PER_SPOT)[:, None]
+        return np.expm1(values) * size_factors(total)[:, None]
 
 
 @final
@@ -229,6 +229,11 @@ def transform_class(name: str) -> type[Transform]:
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose: {', '.join(TRANSFORMS)}"
         raise ValueError(f"no transform named {name!r}; {hint}")
     return TRANSFORMS[name]
+
+
+def size_factors(total: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+    """Size factors of spots from their totals over all genes measured, never over a panel."""
+    return total / COUNTS_PER_SPOT
 
 
 def pearson_residuals(panel: PanelCounts) -> Float[np.ndarray, "N G"]:
