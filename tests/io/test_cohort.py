@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from histoscribe.errors import DataContractError
-from histoscribe.io.cohort import check_cohort, read_cohort, read_sources, twins
+from histoscribe.io.cohort import check_cohort, read_cohort, read_sources
+from histoscribe.io.twins import twin_images
 
 
 @pytest.fixture
@@ -126,6 +127,6 @@ def test_a_check_opens_every_section_and_lists_all(manifest, writer):
 
 def test_sections_with_equal_pixels_are_twins_however_stored(manifest):
     cohort = read_cohort(manifest(A, B, A.replace("a,P1", "c,P1")))
-    assert twins(cohort) == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [[twin.id for twin in twins] for twins in twin_images(cohort)] == [["a", "b", "c"]]
     found = [problem.found for problem in check_cohort(manifest(A, B))]
     assert found == ["twins: their images have equal pixels (patient P1 and P2)"]

@@ -12,7 +12,7 @@ from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.score import ORACLE, Truth
 from histoscribe.data.folds import leaky
-from histoscribe.io.cohort import twins
+from histoscribe.io.twins import twin_images
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.metrics.summary import MIN_PATIENTS
 from histoscribe.models.base import list_models, model_class
@@ -64,7 +64,8 @@ class Results:
     def best(self) -> str:
         """The model with the highest `pcc_given_depth`; the mean only where it is alone."""
         models = [name for name in self.plan.settings.models if name != "mean"] or ["mean"]
-        return max(models, key=lambda model: np.nan_to_num(self.mean(model, "pcc_given_depth")))
+        means = {model: self.mean(model, "pcc_given_depth") for model in models}
+        return max(means, key=lambda model: np.nan_to_num(means[model], nan=-np.inf))
 
     def _row(self, model: str, metric: str) -> pd.Series:
         table = self.summary
@@ -222,9 +223,9 @@ def _constant(results: Results) -> Iterator[Check]:
 
 
 def _twins(results: Results) -> Iterator[Check]:
-    pairs = twins(results.plan.bank.cohort)
-    if pairs:
-        listed = ", ".join(f"{a} = {b}" for a, b in pairs)
+    found = twin_images(results.plan.bank.cohort)
+    if found:
+        listed = ", ".join(" = ".join(twin.id for twin in twins) for twins in found)
         yield Check(
             "twin-images",
             "warning",

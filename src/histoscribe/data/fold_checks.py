@@ -1,9 +1,9 @@
 """What a cohort must hold before it is divided: every problem at once, before any fit."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.twins import patients_of, twin_images
 from histoscribe.types import Cohort, Fold, Section
 
 
@@ -29,9 +29,7 @@ def check_cohort(cohort: Cohort) -> None:
         else:
             problems += _section_problems(opened[-1], patient)
     problems += [
-        _twin_problem(twins)
-        for twins in twin_images(opened)
-        if len({section.patient for section in twins}) > 1
+        _twin_problem(twins) for twins in twin_images(opened) if len(patients_of(twins)) > 1
     ]
     if not opened and not problems:
         problems = [
@@ -69,20 +67,6 @@ def check_folds(cohort: Cohort, folds: Iterable[Fold]) -> None:
             problems += _twins_across(cohort, fold)
     if problems:
         raise DataContractError(problems)
-
-
-def twin_images(sections: Iterable[Section]) -> Iterator[tuple[Section, ...]]:
-    """Groups of sections whose images have equal pixels; only images of one size are read."""
-    by_size: dict[tuple[int, int], list[Section]] = defaultdict(list)
-    for section in sections:
-        by_size[section.slide.width, section.slide.height].append(section)
-    for same_size in by_size.values():
-        if len(same_size) < 2:
-            continue
-        by_pixels: dict[str, list[Section]] = defaultdict(list)
-        for section in same_size:
-            by_pixels[section.slide.pixel_hash()].append(section)
-        yield from (tuple(twins) for twins in by_pixels.values() if len(twins) > 1)
 
 
 def _no_patient(section: str) -> Problem:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
@@ -11,8 +10,9 @@ from histoscribe.io.manifest import Manifest, read_manifest
 from histoscribe.io.qc import Filters
 from histoscribe.io.readers import read_section
 from histoscribe.io.source import Source
+from histoscribe.io.twins import patients_of, twin_images
 from histoscribe.progress import track
-from histoscribe.types import Cohort, CohortEntry
+from histoscribe.types import Cohort, CohortEntry, Section
 
 _CATALOG = "catalog:"
 _DEFAULT = Filters()
@@ -46,7 +46,8 @@ def check_cohort(
         found = _manifest(source, sections)
     except DataContractError as error:
         return list(error.problems)
-    problems, sound = list(found.problems), []
+    problems: list[Problem] = list(found.problems)
+    sound: list[Section] = []
     cohort = _cohort(found.sources, filters)
     for id_ in track(cohort.ids, "sections checked"):
         try:
@@ -54,15 +55,8 @@ def check_cohort(
         except DataContractError as error:
             problems += error.problems
         else:
-            sound.append(id_)
-    patients = cohort.patients
-    return problems + [_twin(pair, patients) for pair in twins(cohort.subset(sound))]
-
-
-def twins(cohort: Cohort) -> list[tuple[str, str]]:
-    """Pairs of sections whose images have equal pixels, sorted; reads every image once."""
-    hashes = {id_: cohort[id_].slide.pixel_hash() for id_ in track(cohort.ids, "images compared")}
-    return [(a, b) for a, b in combinations(cohort.ids, 2) if hashes[a] == hashes[b]]
+            sound.append(cohort[id_])
+    return problems + [_twin(twins) for twins in twin_images(sound)]
 
 
 def _manifest(source: str | Path, sections: Sequence[str] | None) -> Manifest:
@@ -77,13 +71,12 @@ def _cohort(sources: Sequence[Source], filters: Filters) -> Cohort:
     )
 
 
-def _twin(pair: tuple[str, str], patients: dict[str, str | None]) -> Problem:
-    a, b = pair
-    same = patients[a] == patients[b]
-    whose = f"patient {patients[a]}" + ("" if same else f" and {patients[b]}")
+def _twin(twins: Sequence[Section]) -> Problem:
+    patients = patients_of(twins)
+    same = len(patients) == 1
     return Problem(
-        where=f"sections {a} and {b}",
-        found=f"twins: their images have equal pixels ({whose})",
+        where=f"sections {' and '.join(twin.id for twin in twins)}",
+        found=f"twins: their images have equal pixels (patient {' and '.join(patients)})",
         expected="one image a section; twins of two patients would leak across folds",
         remedy="take one out, or give each its own image"
         + (" (within one patient nothing leaks, but spots count twice)" if same else ""),
