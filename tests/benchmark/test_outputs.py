@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from histoscribe.benchmark.band import Shuffled, permuted_rows, shuffled_fold
+from histoscribe.benchmark.maps import _file_name
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark
 from histoscribe.benchmark.score import Truth, truth_of
@@ -159,6 +160,23 @@ def test_q_is_small_where_the_truth_is_predicted_and_not_where_it_is_not():
     assert table.loc["good", "q"] == pytest.approx(2 / 101)
     assert table.loc["null", "q"] > 0.2
     assert table.loc["good", "null_low"] < 0 < table.loc["good", "null_high"]
+
+
+def test_every_map_is_on_the_card_with_its_model_and_reason(result):
+    card = json.loads((result.folder / "card.json").read_text())
+    assert {(m["section"], m["why"]) for m in card["maps"]} == {
+        (f"P{n}S1", why)
+        for n in (1, 2, 3)
+        for why in ("best gene, picked on test data", "median gene")
+    }
+    for item in card["maps"]:
+        assert item["model"] == card["best_model"]
+        assert (result.folder / "figures" / item["file"]).is_file()
+
+
+def test_a_gene_named_like_a_path_stays_in_its_folder():
+    assert _file_name("HLA-DRB1.2") == "HLA-DRB1.2"
+    assert _file_name("../a/b") == ".._a_b"
 
 
 @pytest.mark.parametrize("protocol", ["section", "spot"])

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from histoscribe.plot import expression_map, spot_overlay
 from histoscribe.plot.canvas import around_spots, round_length
-from histoscribe.plot.maps import _one_scale, _pcc_text
+from histoscribe.plot.maps import MapText, _one_scale, _pcc_text
 from histoscribe.types import Counts, Section, Slide, Spots
 
 
@@ -39,10 +39,13 @@ def section():
     return Section("S1", "P1", PlainSlide(1400, 1000), spots, counts, {"minimum-umi": 4})
 
 
+TEXT = MapText(gene="ERBB2", unit="cp10k-log1p", model="ridge", why="median gene")
+
+
 def draw(section, path, predicted=None):
     measured = np.linspace(0.0, 3.0, 30)
     predicted = measured[::-1].copy() if predicted is None else predicted
-    expression_map(section, measured, predicted, "ERBB2", path, unit="cp10k-log1p")
+    expression_map(section, measured, predicted, TEXT, path)
     return path
 
 
@@ -100,7 +103,7 @@ def test_scale_bar_is_round_and_at_most_what_fits():
 
 def test_values_of_another_section_are_refused(section, tmp_path):
     with pytest.raises(ValueError, match="30 spots"):
-        expression_map(section, np.ones(29), np.ones(29), "g", tmp_path / "x.png", unit="u")
+        expression_map(section, np.ones(29), np.ones(29), TEXT, tmp_path / "x.png")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -114,5 +117,5 @@ def test_a_single_spot_at_the_corner_can_be_drawn(tmp_path):
     spots = Spots(("one",), np.array([[0.0, 0.0]]), 55.0, 100.0)
     lone = Section("S2", None, PlainSlide(300, 4000), spots, None)
     spot_overlay(lone, tmp_path / "lone.png")
-    expression_map(lone, np.ones(1), np.ones(1), "g", tmp_path / "map.png", unit="u")
+    expression_map(lone, np.ones(1), np.ones(1), TEXT, tmp_path / "map.png")
     assert (tmp_path / "map.png").is_file()

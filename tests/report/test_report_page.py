@@ -12,7 +12,7 @@ from histoscribe.report import compare, write
 from histoscribe.report.figures import embedded
 from histoscribe.report.patients import patient_tables
 from histoscribe.report.run import read_run
-from histoscribe.report.summary import best_model, summary_rows
+from histoscribe.report.summary import summary_rows
 
 MODELS = ("mean", "depth", "ridge", "oracle-depth", "shuffled")
 GENES = ("ERBB2", "KRT19", "<script>alert(1)</script>", "NA")
@@ -57,7 +57,13 @@ def make_run(folder, n_patients=3, leaky=None):
         "inputs": {"mpp": 0.69},
         "encoder": "colour_texture",
         "seed": 0,
-        "maps": {"ERBB2": "best gene, picked on test data"},
+        "best_model": "ridge",
+        "sections": {"S1": {}, "S1-HLA": {}},
+        "maps": [
+            one_map("S1", "ERBB2", "best gene, picked on test data"),
+            one_map("S1", "HLA-A", "median gene"),
+            one_map("S1-HLA", "B", "another reason"),
+        ],
         "checks": [
             {
                 "code": "depth",
@@ -76,6 +82,16 @@ def make_run(folder, n_patients=3, leaky=None):
     (folder / "figures").mkdir()
     matplotlib.image.imsave(folder / "figures" / "S1-ERBB2.png", picture)
     return folder
+
+
+def one_map(section, gene, why):
+    return {
+        "file": f"{section}-{gene}.png",
+        "section": section,
+        "gene": gene,
+        "model": "ridge",
+        "why": why,
+    }
 
 
 def save(folder, name, columns, rows):
@@ -161,7 +177,6 @@ def test_oracle_and_shuffled_stand_apart_with_their_meaning(run):
 def test_a_model_inside_the_shuffled_band_is_not_called_better(run):
     models, _ = summary_rows(read_run(run))
     assert [row.band for row in models] == ["inside", "above", "above"]
-    assert best_model(read_run(run), models) == "ridge"
 
 
 def test_below_five_patients_values_are_listed_and_no_interval_is_given(tmp_path):
@@ -222,7 +237,22 @@ def test_the_card_is_on_the_page_with_its_table(run):
 
 
 def test_a_map_says_why_its_gene_was_picked(run):
-    assert "<figcaption>S1-ERBB2: best gene, picked on test data</figcaption>" in page_of(run)
+    page = page_of(run)
+    assert (
+        "<figcaption>Section S1, ERBB2, ridge: best gene, picked on test data</figcaption>" in page
+    )
+    assert "beside what <strong>ridge</strong> predicts" in page
+
+
+def test_sections_and_genes_with_hyphens_are_not_mixed_up(run):
+    picture = (run / "figures" / "S1-ERBB2.png").read_bytes()
+    for name in ("S1-HLA-A", "S1-HLA-B", "S1-HLA-overlay", "S1-notes"):
+        (run / "figures" / f"{name}.png").write_bytes(picture)
+    page = page_of(run)
+    assert "<figcaption>Section S1, HLA-A, ridge: median gene</figcaption>" in page
+    assert "<figcaption>Section S1-HLA, B, ridge: another reason</figcaption>" in page
+    assert "<figcaption>S1-HLA-overlay</figcaption>" in page
+    assert "S1-notes" not in page, "a picture that the run did not draw is not of the run"
 
 
 def test_overlays_are_shown_apart_from_maps(run):

@@ -9,6 +9,7 @@ import pandas as pd
 from histoscribe.benchmark.band import RUNS
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.checks import Check, Results
+from histoscribe.benchmark.maps import GeneMap
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.score import EVERY
 from histoscribe.data.folds import folds_hash, folds_json, leaky
@@ -27,7 +28,7 @@ def run_card(
     targets: Sequence[tuple[Fold, Target]],
     scores: pd.DataFrame,
     checks: Sequence[Check],
-    shown: dict[str, str],
+    maps: Sequence[GeneMap],
 ) -> dict[str, Any]:
     """Everything a number of this run depends on."""
     plan: Plan = results.plan
@@ -57,7 +58,8 @@ def run_card(
         "shuffled_runs": RUNS,
         "per_patient": per_patient(scores),
         "constant_predictions": results.constant,
-        "maps": shown,
+        "best_model": results.best(),
+        "maps": [item.to_json() for item in maps],
         "checks": [check.to_json() for check in checks],
         "versions": versions(),
     }
@@ -99,7 +101,9 @@ def card_text(card: dict[str, Any]) -> str:
         *(f"- Encoder: {_encoder(used)}." for used in card["encoder"]["used"]),
         f"- Scores: {card['aggregation']}; undefined scores are left out and counted.",
         f"- Shuffled band: ridge, {card['shuffled_runs']} runs, rows permuted within a section.",
-        *(f"- Shown in maps: {gene} ({why})." for gene, why in sorted(card["maps"].items())),
+        f"- Best by `pcc_given_depth` on the test sections: {card['best_model']}; the maps are "
+        "of it.",
+        *(f"- Shown in maps: {gene} ({why})." for gene, why in _shown(card)),
         "",
         "## Sections",
         "",
@@ -124,6 +128,10 @@ def card_text(card: dict[str, Any]) -> str:
 
 def _validations(card: dict[str, Any]) -> str:
     return ", ".join(f"{fold['name']} by {fold['validation']}" for fold in card["folds"])
+
+
+def _shown(card: dict[str, Any]) -> list[tuple[str, str]]:
+    return sorted({(item["gene"], item["why"]) for item in card["maps"]})
 
 
 def _encoder(used: dict[str, Any]) -> str:

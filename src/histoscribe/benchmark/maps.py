@@ -1,21 +1,40 @@
 """Maps of two genes a section: the one predicted best and the median one, both said to be so."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
 from histoscribe.benchmark.cell import cell_prediction
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.score import Truth
-from histoscribe.plot.maps import expression_map
+from histoscribe.plot.maps import MapText, expression_map
 from histoscribe.plot.overlay import spot_overlay
 from histoscribe.progress import track
 from histoscribe.types import Fold
 
 
+@dataclass(frozen=True)
+class GeneMap:
+    """One map of a run, with what must be said beside it."""
+
+    file: str
+    """Its name in `figures/`."""
+    section: str
+    gene: str
+    model: str
+    why: str
+    """Why this gene is shown, and not another."""
+
+    def to_json(self) -> dict[str, str]:
+        """As plain values."""
+        return asdict(self)
+
+
 def draw_maps(
     plan: Plan, truths: list[tuple[Fold, Truth]], genes: pd.DataFrame, model: str
-) -> None:
+) -> list[GeneMap]:
     """Write a map for each section and gene picked, and each section's spots over its image.
 
     `figures/<section>-<gene>.png` and `figures/<section>-overlay.png`; what is there is kept.
@@ -23,25 +42,16 @@ def draw_maps(
     Genes are picked by their `pcc_given_depth` on the test sections, so the first map is the
     best of the panel and not what to expect; the median one is.
     """
-    chosen = picked_genes(genes, model)
+    figures = plan.out / "figures"
     for section in track(sorted({truth.section for _, truth in truths}), "overlays"):
-        overlay = plan.out / "figures" / f"{section}-overlay.png"
+        overlay = figures / f"{section}-overlay.png"
         if not overlay.exists():
             spot_overlay(plan.bank.cohort[section], overlay)
-    for fold, truth, gene in track(list(_wanted(truths, chosen)), "maps"):
-        path = plan.out / "figures" / f"{truth.section}-{gene}.png"
-        if path.exists():
-            continue
-        prediction = cell_prediction(plan, fold, model, truth.section)
-        column = truth.genes.index(gene)
-        expression_map(
-            plan.bank.cohort[truth.section].take(fold.test[truth.section]),
-            truth.measured[:, column],
-            prediction.values[:, column],
-            gene,
-            path,
-            unit=f"{prediction.unit}, {model}",
-        )
+    wanted = list(_wanted(truths, picked_genes(genes, model), model))
+    for fold, truth, item in track(wanted, "maps"):
+        if not (figures / item.file).exists():
+            _draw(plan, fold, truth, item)
+    return [item for _, _, item in wanted]
 
 
 def picked_genes(genes: pd.DataFrame, model: str) -> dict[str, str]:
@@ -54,12 +64,30 @@ def picked_genes(genes: pd.DataFrame, model: str) -> dict[str, str]:
     return {names[len(names) // 2]: "median gene", names[0]: "best gene, picked on test data"}
 
 
+def _draw(plan: Plan, fold: Fold, truth: Truth, item: GeneMap) -> None:
+    prediction = cell_prediction(plan, fold, item.model, truth.section)
+    column = truth.genes.index(item.gene)
+    expression_map(
+        plan.bank.cohort[truth.section].take(fold.test[truth.section]),
+        truth.measured[:, column],
+        prediction.values[:, column],
+        MapText(gene=item.gene, unit=prediction.unit, model=item.model, why=item.why),
+        plan.out / "figures" / item.file,
+    )
+
+
 def _wanted(
-    truths: list[tuple[Fold, Truth]], chosen: dict[str, str]
-) -> Iterator[tuple[Fold, Truth, str]]:
+    truths: list[tuple[Fold, Truth]], chosen: dict[str, str], model: str
+) -> Iterator[tuple[Fold, Truth, GeneMap]]:
     seen: set[tuple[str, str]] = set()
     for fold, truth in truths:
-        for gene in chosen:
+        for gene, why in chosen.items():
             if gene in truth.genes and (truth.section, gene) not in seen:
                 seen.add((truth.section, gene))
-                yield fold, truth, gene
+                file = f"{truth.section}-{_file_name(gene)}.png"
+                yield fold, truth, GeneMap(file, truth.section, gene, model, why)
+
+
+def _file_name(gene: str) -> str:
+    """A gene's name without what would make a folder or no file at all of it."""
+    return re.sub(r"[^\w.+()-]", "_", gene)

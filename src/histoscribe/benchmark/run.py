@@ -12,7 +12,7 @@ from histoscribe.benchmark.band import Shuffled, shuffled_fold
 from histoscribe.benchmark.card import card_text, run_card
 from histoscribe.benchmark.cell import run_cell
 from histoscribe.benchmark.checks import Check, Results, run_checks
-from histoscribe.benchmark.maps import draw_maps, picked_genes
+from histoscribe.benchmark.maps import draw_maps
 from histoscribe.benchmark.plan import Plan, make_plan
 from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.tables import genes_table, summary_table
@@ -109,9 +109,8 @@ def _write_tables(plan: Plan, folds: list[_FoldResult]) -> Benchmark:
     }
     results = Results(plan, [truth for _, truth in truths], summary, constant)
     checks = run_checks(results)
-    shown = picked_genes(genes, results.best())
-    draw_maps(plan, truths, genes, results.best())
-    card = run_card(results, [(r.fold, r.target) for r in folds], scores, checks, shown)
+    maps = draw_maps(plan, truths, genes, results.best())
+    card = run_card(results, [(r.fold, r.target) for r in folds], scores, checks, maps)
     _write_csv(out / "scores.csv", scores)
     _write_csv(out / "genes.csv", genes)
     write_json(out / "card.json", card)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import EllipseCollection
@@ -59,8 +59,18 @@ def centres_um(section: Section) -> Float[np.ndarray, "N 2"]:
     return section.spots.xy * section.slide.mpp
 
 
-def draw_tissue(axes: Axes, section: Section, window: Window, dimmed: float) -> None:
-    """Draw the H&E of the window; `dimmed` in 0..1 is the share of white mixed in."""
+@dataclass(frozen=True, eq=False)
+class Tissue:
+    """The H&E of a window, read once for all panels that show it."""
+
+    window: Window
+    image: UInt8[np.ndarray, "height width 3"]
+    extent: tuple[float, float, float, float]
+    """Left, right, bottom and top of the image, um from the top left corner of the slide."""
+
+
+def read_tissue(section: Section, window: Window, dimmed: float) -> Tissue:
+    """Read the H&E of the window; `dimmed` in 0..1 is the share of white mixed in."""
     slide = section.slide
     mpp = max(slide.mpp, max(window.width, window.height) / _PANEL_PX)
     image = slide.overview(mpp)
@@ -72,9 +82,13 @@ def draw_tissue(axes: Axes, section: Section, window: Window, dimmed: float) -> 
     right = min(columns, int(np.ceil((window.left + window.width) / x)))
     part = image[top:bottom, left:right]
     pale = np.rint(part * (1 - dimmed) + 255 * dimmed).astype(np.uint8)
-    axes.imshow(
-        pale, extent=(left * x, right * x, bottom * y, top * y), interpolation="antialiased"
-    )
+    return Tissue(window, pale, (left * x, right * x, bottom * y, top * y))
+
+
+def draw_tissue(axes: Axes, tissue: Tissue) -> None:
+    """Draw the H&E and cut the axes to its window."""
+    window = tissue.window
+    axes.imshow(tissue.image, extent=tissue.extent, interpolation="antialiased")
     axes.set_xlim(window.left, window.left + window.width)
     axes.set_ylim(window.top + window.height, window.top)
     axes.set_xticks([])

@@ -1,5 +1,6 @@
 """Measured beside predicted expression of one gene, over the H&E of its section."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from histoscribe.plot.canvas import (
-    Window,
     around_spots,
     centres_um,
     draw_tissue,
+    read_tissue,
     save_png,
     scale_bar,
     spot_circles,
@@ -23,14 +24,25 @@ from histoscribe.types import Section
 _DIMMED = 0.45  # the tissue stays readable and no longer competes with the colours
 
 
+@dataclass(frozen=True, kw_only=True)
+class MapText:
+    """What a map says about itself."""
+
+    gene: str
+    unit: str
+    """What the colours mean, e.g. `pearson-residuals`; stands at the colour bar."""
+    model: str
+    """Who predicted."""
+    why: str
+    """Why this gene is shown, e.g. `median gene`."""
+
+
 def expression_map(
     section: Section,
     measured: Float[np.ndarray, " N"],
     predicted: Float[np.ndarray, " N"],
-    gene: str,
+    text: MapText,
     path: Path,
-    *,
-    unit: str,
 ) -> None:
     """Write a PNG of measured beside predicted expression, both on one colour scale.
 
@@ -41,9 +53,7 @@ def expression_map(
     Parameters
     ----------
     measured, predicted
-        [N] values of the spots of the section, in its order and in `unit`.
-    unit
-        What the colours mean, e.g. `pearson-residuals`; stands at the colour bar.
+        [N] values of the spots of the section, in its order and in the unit of `text`.
     """
     if not measured.shape == predicted.shape == (len(section.spots),):
         raise ValueError(
@@ -54,14 +64,18 @@ def expression_map(
     figure = Figure(figsize=(2 * width + 1.4, height + 0.9), layout="compressed")
     scale = _one_scale(measured, predicted)
     left, right = figure.subplots(1, 2)
-    for axes, values, title in ((left, measured, "measured"), (right, predicted, "predicted")):
-        _panel(axes, section, window, values, scale)
+    tissue = read_tissue(section, window, dimmed=_DIMMED)
+    titles = "measured", f"predicted by {text.model}"
+    for axes, values, title in zip((left, right), (measured, predicted), titles, strict=True):
+        draw_tissue(axes, tissue)
+        _spots(axes, section, values, scale)
         axes.set_title(title, fontsize=10)
     scale_bar(left, window)
     bar = figure.colorbar(scale, ax=[left, right], extend="both", shrink=0.8, pad=0.02)
-    bar.set_label(f"{gene} ({unit})")
+    bar.set_label(f"{text.gene} ({text.unit})")
     place = f"section {section.id} · patient {section.patient}"
-    figure.suptitle(f"{gene} · {place} · pcc {_pcc_text(measured, predicted)}", fontsize=11)
+    score = f"pcc {_pcc_text(measured, predicted)}"
+    figure.suptitle(f"{text.gene} ({text.why})\n{place} · {score}", fontsize=11)
     save_png(figure, path)
 
 
@@ -77,14 +91,12 @@ def _one_scale(
     return ScalarMappable(Normalize(float(low), float(high)), "cividis")
 
 
-def _panel(
+def _spots(
     axes: Axes,
     section: Section,
-    window: Window,
     values: Float[np.ndarray, " N"],
     scale: ScalarMappable,
 ) -> None:
-    draw_tissue(axes, section, window, dimmed=_DIMMED)
     um, known = centres_um(section), np.isfinite(values)
     filled = spot_circles(axes, um[known], section.spots.diameter_um)
     filled.set_array(values[known])

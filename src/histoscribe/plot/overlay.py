@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from histoscribe.plot.canvas import (
     centres_um,
     draw_tissue,
+    read_tissue,
     save_png,
     scale_bar,
     spot_circles,
@@ -25,7 +26,7 @@ def spot_overlay(section: Section, path: Path) -> None:
     width, height = window.panel_inches
     figure = Figure(figsize=(1.3 * width, 1.3 * height + 0.6), layout="compressed")
     axes = figure.subplots()
-    draw_tissue(axes, section, window, dimmed=0.0)
+    draw_tissue(axes, read_tissue(section, window, dimmed=0.0))
     # a dark line on a light one shows on pale tissue and on a black background alike
     for colour, line in (("white", 2.0), ("black", 0.8)):
         circles = spot_circles(axes, centres_um(section), section.spots.diameter_um)

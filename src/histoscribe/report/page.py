@@ -14,7 +14,6 @@ from histoscribe.report.summary import (
     BESIDE,
     HEADLINE,
     all_metrics,
-    best_model,
     n_patients,
     summary_rows,
 )
@@ -38,7 +37,7 @@ def write(run: Path) -> Path:
 
 def _html(run: Run) -> str:
     models, beside = summary_rows(run)
-    pictures = embedded((*run.maps, *run.overlays))
+    pictures = embedded((*(item.path for item in run.maps), *run.overlays))
     metrics, metric_rows = all_metrics(run)
     page = Environment(
         loader=PackageLoader("histoscribe", "report"),
@@ -50,7 +49,6 @@ def _html(run: Run) -> str:
     return page.render(
         run=run,
         card=blocks(run.card_text),
-        caption=run.caption,
         headline=HEADLINE,
         models=models,
         beside=beside,
@@ -59,10 +57,9 @@ def _html(run: Run) -> str:
         fewest=FEWEST_FOR_INTERVALS,
         patients=patient_tables(run),
         genes=gene_tables(run),
-        best=best_model(run, models),
         metrics=metrics,
         metric_rows=metric_rows,
-        maps=pictures[: len(run.maps)],
+        maps=list(zip(run.maps, pictures, strict=False)),
         overlays=pictures[len(run.maps) :],
         n_left_out=len(run.maps) + len(run.overlays) - len(pictures),
     )

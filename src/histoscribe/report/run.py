@@ -1,7 +1,7 @@
 """A finished benchmark as it lies in its folder."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ _COLUMNS = {
         *("q", "detection_rate", "skewness"),
     ),
 }
-_OVERLAY = "-overlay"
 _NAMES = ("model", "metric", "fold", "section", "patient", "gene")
 
 
@@ -29,6 +28,18 @@ class Check:
     level: str
     message: str
     remedy: str
+
+
+@dataclass(frozen=True)
+class Map:
+    """One picture of the run: measured beside predicted expression of a gene."""
+
+    path: Path
+    section: str
+    gene: str
+    model: str
+    why: str
+    """Why this gene is shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +57,12 @@ class Run:
     summary: pd.DataFrame
     scores: pd.DataFrame
     genes: pd.DataFrame
-    maps: tuple[Path, ...]
-    """PNG files `<section>-<gene>.png`, in order of name."""
+    best_model: str
+    """The model with the highest `pcc_given_depth`; the maps are of it."""
+    maps: tuple[Map, ...]
+    """Those of the card whose picture is there, by section, then gene."""
     overlays: tuple[Path, ...]
     """PNG files `<section>-overlay.png`: the spots on the image."""
-
-    def caption(self, figure: str) -> str:
-        """Name a figure, with the reason why its gene was picked where the card has one."""
-        picked = self.card.get("maps")
-        reasons = picked if isinstance(picked, Mapping) else {}
-        why = next((why for gene, why in reasons.items() if figure.endswith(f"-{gene}")), None)
-        return f"{figure}: {why}" if why else figure
 
 
 def read_run(folder: Path) -> Run:
@@ -70,7 +76,6 @@ def read_run(folder: Path) -> Run:
     problems = [*_missing(folder), *_short_of_columns(folder)]
     if problems:
         raise DataContractError(problems)
-    figures = sorted((folder / "figures").glob("*.png"))
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     return Run(
         protocol=card["protocol"],
@@ -84,9 +89,23 @@ def read_run(folder: Path) -> Run:
         summary=_table(folder, "summary.csv"),
         scores=_table(folder, "scores.csv"),
         genes=_table(folder, "genes.csv"),
-        maps=tuple(path for path in figures if not path.stem.endswith(_OVERLAY)),
-        overlays=tuple(path for path in figures if path.stem.endswith(_OVERLAY)),
+        best_model=card["best_model"],
+        maps=_maps(folder / "figures", card["maps"]),
+        overlays=_overlays(folder / "figures", card["sections"]),
     )
+
+
+def _maps(figures: Path, listed: list[dict[str, str]]) -> tuple[Map, ...]:
+    # from the card, not from file names: of HLA-A in section S1, S1-HLA-A.png does not say
+    # whether it is gene A of section S1-HLA
+    maps = [Map(figures / m["file"], m["section"], m["gene"], m["model"], m["why"]) for m in listed]
+    there = [item for item in maps if item.path.is_file()]
+    return tuple(sorted(there, key=lambda item: (item.section, item.gene)))
+
+
+def _overlays(figures: Path, sections: Iterable[str]) -> tuple[Path, ...]:
+    paths = [figures / f"{section}-overlay.png" for section in sorted(sections)]
+    return tuple(path for path in paths if path.is_file())
 
 
 def _missing(folder: Path) -> list[Problem]:

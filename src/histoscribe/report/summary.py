@@ -1,7 +1,6 @@
 """The summary of a run: models by headline metric, and what stands beside them."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +13,9 @@ BESIDE = {
     "oracle-depth": "each gene regressed on the measured total count of the spot: what depth "
     "alone explains. No model can use it, for it looks at the counts.",
     "shuffled": "ridge trained on rows permuted within each section, many times: what "
-    "chance alone reaches. A difference inside this band is not an improvement.",
+    "chance alone reaches. The range below its mean holds 95 of 100 such runs (`low` and `high` "
+    "in summary.csv); it is no interval over patients. A difference inside it is not an "
+    "improvement.",
 }
 """Rows that stand beside the models, never among them."""
 
@@ -86,13 +87,6 @@ def all_metrics(run: Run) -> tuple[list[str], list[tuple[str, ...]]]:
     return metrics, [
         (model, *(score(run, model, metric).text for metric in metrics)) for model in models_of(run)
     ]
-
-
-def best_model(run: Run, rows: Sequence[Row]) -> str | None:
-    """The first model with the highest `pcc_given_depth`; None where none is defined."""
-    means = {row.model: score(run, row.model, "pcc_given_depth").mean for row in rows}
-    known = {model: mean for model, mean in means.items() if math.isfinite(mean)}
-    return max(known, key=known.__getitem__) if known else None
 
 
 def _row(run: Run, model: str) -> Row:
