@@ -56,6 +56,16 @@ def test_a_script_stopped_by_bad_input_ends_with_code_2_and_no_traceback(tmp_pat
     assert "Traceback" not in done.stderr
 
 
+def test_control_c_says_how_to_go_on(histoscribe, cohort, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("histoscribe.train.config.read_settings", stop)
+    done = histoscribe("embed", cohort.settings)
+    assert done.code == 130
+    assert "run the same command again" in done.err
+
+
 def test_check_says_what_is_there(histoscribe, cohort):
     done = histoscribe("check", cohort.manifest)
     assert done.code == 0

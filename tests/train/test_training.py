@@ -1,8 +1,10 @@
 """The training path: the best epoch is kept, patience is respected, the history is saved."""
 
 import dataclasses
+import signal
 
 import numpy as np
+import pytest
 import torch
 
 from histoscribe.train.config import MachineSettings, RunSettings, TrainSettings
@@ -61,6 +63,25 @@ def test_a_run_out_of_patience_started_again_trains_no_further(tmp_path, monkeyp
         again = trained(tmp_path, epochs=50, patience=2)
     assert first.choice == again.choice
     assert same(first, again)
+
+
+def test_control_c_rises_and_the_run_goes_on_where_it_was(tmp_path, monkeypatch):
+    whole = trained(tmp_path / "whole", epochs=5)
+    real, handler = EpochEnd._score, signal.getsignal(signal.SIGINT)
+
+    def stop_in_the_third(self, model):
+        if len(self.scores) == 2:
+            raise KeyboardInterrupt
+        return real(self, model)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochEnd, "_score", stop_in_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path / "parts", epochs=5)
+    assert signal.getsignal(signal.SIGINT) is handler
+    resumed = trained(tmp_path / "parts", epochs=5)
+    assert same(whole, resumed)
+    assert whole.choice == resumed.choice
 
 
 def test_without_an_inner_split_every_epoch_is_trained(tmp_path):

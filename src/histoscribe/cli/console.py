@@ -36,6 +36,7 @@ Weights = Annotated[
     typer.Option("--weights", metavar="NAME=FILE", help="Encoder weights (repeatable)."),
 ]
 
+_STOPPED = 130  # what typer makes of Ctrl-C
 _DISK = {
     errno.ENOSPC: "free space on the disk",
     errno.EDQUOT: "free space within the quota",
@@ -59,9 +60,10 @@ def explained() -> Iterator[None]:
             raise
         show_problems([_disk_problem(error)])
         sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("stopped; run the same command again to go on where it was")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _STOPPED:
+            err.print("stopped; run the same command again to go on where it was")
+        raise
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import histoscribe.torchvision_guard  # noqa: F401  before lightning, which impo
 
 # isort: split
 import logging
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def train_network(
     rows = table.inner[0][0] if table.inner else np.arange(len(table.target))
     batches = Batches(table, rows, train.batch_size, seed, epoch=lambda: task.current_epoch)
     if not end.finished(train.epochs):
-        with _quiet(), warnings.catch_warnings():
+        with _quiet(), _interruptible(), warnings.catch_warnings():
             # lightning 2.6.6 on torch 2.13: its own use of LeafSpec, which nothing here can change
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
             trainer = _trainer(settings, end)
@@ -76,6 +77,17 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C rise as such: lightning makes an exit of it and stops listening for another."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
 
 
 class Batches:
