@@ -37,6 +37,18 @@ def test_a_halo_of_eosin_and_specks_of_dust_are_no_tissue(draw_tissue):
     assert overlap(tissue_of(image[::4, ::4], 8.0), truth[::4, ::4]) > 0.93
 
 
+@pytest.mark.parametrize("ground", ["white", "pink", "black"])
+@pytest.mark.parametrize(("colour", "is_tissue"), [((190, 110, 130), True), (None, False)])
+def test_a_smooth_hole_is_tissue_where_it_is_as_dense(draw_tissue, ground, colour, is_tissue):
+    image, truth = draw_tissue(ground)
+    y, x = np.mgrid[:1000, :1000] - 500
+    hole = np.hypot(x, y) < 120
+    image[hole] = image[990, 990].clip(200, None) if colour is None else colour
+    found = tissue_of(image[::4, ::4], 8.0)
+    assert abs(found[hole[::4, ::4]].mean() - is_tissue) < 0.2
+    assert overlap(found, (truth & (~hole | is_tissue))[::4, ::4]) > 0.85
+
+
 def test_an_image_of_tissue_alone_is_all_tissue(draw_tissue):
     image, _ = draw_tissue("white")
     inside = image[320:680, 320:680]

@@ -9,7 +9,7 @@ from skimage import filters, morphology
 
 from histoscribe.types import Slide
 
-MASK_VERSION = "1"
+MASK_VERSION = "2"
 """Part of every key of the feature cache: a change of the mask is a change of the features."""
 
 _MPP = 8.0  # coarse enough to be quick, and a nucleus still gives texture
@@ -51,12 +51,13 @@ def tissue_mask(slide: Slide) -> TissueMask:
 
     Tissue is rough at 8 um/px where glass, a halo of eosin or a black canvas is smooth: the
     local deviation of the optical density is split by Otsu's threshold on its logarithm
-    (within bounds, for a slide that is all tissue), gaps are closed and specks dropped.
+    (within bounds, for a slide that is all tissue), gaps are closed and specks dropped. A smooth
+    hole nearer in optical density to tissue than to glass (muscle, mucus, blood) is tissue.
     Nothing but the pixels is looked at: not the spots, not the patient.
 
     It gets wrong: a picture pasted into the slide and dense pen strokes count as tissue;
-    smooth areas wider than 0.02 mm2 inside tissue (lumen, melted fat, a pool of mucus or
-    blood) count as glass; black areas above 0.05 mm2 are canvas even where they are pigment
+    smooth pale areas wider than 0.02 mm2 inside tissue (lumen, melted fat) count as glass;
+    black areas above 0.05 mm2 are canvas even where they are pigment
     or ink; the edge is true to about 20 um; a printed frame of fiducials, a curl of film and
     chains of dust can pass as tissue.
     """
@@ -73,7 +74,8 @@ def tissue_of(
     area = 1e6 / mpp**2  # px of one mm2
     canvas = _without_specks(image.max(axis=2) < _BLACK, _SPECK_MM2 * area)
     canvas = ndimage.binary_dilation(canvas, iterations=2)  # its blurred rim is not texture
-    texture = _texture(image, canvas, _WINDOW_UM / mpp)
+    density = -np.log10((image.mean(axis=2) + 1.0) / 256.0)
+    texture = _texture(density, canvas, _WINDOW_UM / mpp)
     log_texture = np.log(np.maximum(texture, 1e-4))
     if canvas.all() or np.ptp(log_texture[~canvas]) == 0:
         return np.zeros(canvas.shape, dtype=bool)
@@ -84,7 +86,8 @@ def tissue_of(
     # the window reaches over an edge to glass by about its deviation: take that back
     edge = morphology.disk(max(1, round(_WINDOW_UM / mpp / 4)))
     solid = morphology.erosion(closed | canvas, edge) & ~canvas
-    filled = ~_without_specks(~solid, _HOLE_MM2 * area)
+    holes = _without_specks(~solid, _HOLE_MM2 * area)
+    filled = ~_pale(holes, np.where(canvas, np.nan, density), closed)
     return _without_specks(filled, _SPECK_MM2 * area) & ~canvas
 
 
@@ -98,13 +101,33 @@ def _without_specks(
     return keep[label]
 
 
+def _pale(
+    holes: Bool[np.ndarray, "height width"],
+    density: Float[np.ndarray, "height width"],
+    rough: Bool[np.ndarray, "height width"],
+) -> Bool[np.ndarray, "height width"]:
+    """Connected holes nearer in median density to the palest 5 % than to what is rough.
+
+    Density is NaN on the canvas, which counts as pale. Where glass fills less than 5 % the
+    palest tissue stands for it, so a dense hole is still told from a lumen.
+    """
+    canvas = np.isnan(density)
+    if not (rough & ~canvas).any():
+        return holes
+    tissue, glass = np.median(density[rough & ~canvas]), np.nanpercentile(density, 5)
+    label, n_holes = ndimage.label(holes)
+    level = ndimage.median(np.where(canvas, glass, density), label, np.arange(n_holes + 1))
+    pale = level <= (tissue + glass) / 2
+    pale[0] = False
+    return pale[label]
+
+
 def _texture(
-    image: UInt8[np.ndarray, "height width 3"],
+    density: Float[np.ndarray, "height width"],
     canvas: Bool[np.ndarray, "height width"],
     window_px: float,
 ) -> Float[np.ndarray, "height width"]:
     """Local deviation of the optical density over a Gaussian window that skips the canvas."""
-    density = -np.log10((image.mean(axis=2) + 1.0) / 256.0)
     weight = (~canvas).astype(np.float64)
     sigma = window_px / 4
     total = np.maximum(ndimage.gaussian_filter(weight, sigma), 1e-6)
