@@ -11,6 +11,7 @@ from histoscribe.io.weights import find_weights, weight_places
 from histoscribe.models.encoder import Encoder, load_encoder
 from histoscribe.seed import integer
 from histoscribe.train.config import InputSettings, RunSettings
+from histoscribe.train.device import choose_device
 
 WeightFiles = Mapping[str, Path]
 
@@ -66,7 +67,7 @@ class Encoding:
 def open_encoding(
     settings: RunSettings, encoder: str | None, given: WeightFiles
 ) -> tuple[Encoding, Encoder]:
-    """Open the run's encoder, or the one a model insists on."""
+    """Open the run's encoder, or the one a model insists on, on the run's device."""
     inputs: InputSettings = settings.inputs
     name = inputs.encoder if encoder is None else encoder
     layer = inputs.layer if encoder is None else None
@@ -86,7 +87,7 @@ def open_encoding(
         white_off_tissue=inputs.white_off_tissue,
         precision=settings.run.precision,
     )
-    return encoding, opened
+    return encoding, opened.to(choose_device(settings.run.device))
 
 
 def _weights(name: str, given: WeightFiles) -> Path | None:

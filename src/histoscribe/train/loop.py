@@ -23,6 +23,7 @@ from histoscribe.models.base import ExpressionModel
 from histoscribe.models.choice import validation_score
 from histoscribe.seed import integer, stream
 from histoscribe.train.config import RunSettings, TrainSettings
+from histoscribe.train.device import choose_device
 from histoscribe.types import SpotTable
 
 Batch = tuple[Float[Tensor, "B D"], Float[Tensor, "B G"]]
@@ -53,7 +54,7 @@ def train_network(
 
 def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
     return lightning.Trainer(
-        accelerator=settings.run.device,
+        accelerator=choose_device(settings.run.device),
         devices=1,
         max_epochs=settings.train.epochs,
         callbacks=[end],
