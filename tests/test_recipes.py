@@ -46,12 +46,12 @@ def test_a_recipe_stops_only_at_missing_files_and_names_each(
     files = [f for s in data.sections if s.section in wanted for f in s.files]
     assert f"{len(files)} problems" in done.err
     for file in files:
-        assert str(tmp_path / "empty" / data.name / file.local[0]) in done.err
+        assert str(tmp_path / "empty" / data.folder / file.local[0]) in done.err
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.data
-@named([path for path in RECIPES if path.stem != WITHOUT_WEIGHTS])
+@named([path for path in RECIPES if not path.stem.endswith("-published")])
 def test_a_recipe_resolves_with_the_files_there(recipe, real_data, tmp_path):
     plan = make_plan(read_settings(recipe), tmp_path, weights={}, cache=tmp_path)
     assert len(plan.folds) == len(plan.targets) >= 1

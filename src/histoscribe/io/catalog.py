@@ -44,6 +44,8 @@ class DataSet:
     paper: str
     """DOI."""
     kind: str
+    folder: str
+    """Below HISTOSCRIBE_DATA."""
     sections: tuple[PublicSection, ...]
 
 
@@ -62,7 +64,7 @@ def data_set(name: str) -> DataSet:
 
 
 def catalog_sources(name: str, sections: Sequence[str] | None = None) -> tuple[Source, ...]:
-    """Find the local files of a data set's sections below `$HISTOSCRIBE_DATA/<name>`.
+    """Find the local files of a data set's sections below `$HISTOSCRIBE_DATA`.
 
     Raises one DataContractError that names every missing file of the sections asked for.
     """
@@ -94,12 +96,12 @@ def _root(chosen: DataSet) -> Path:
             Problem(
                 where=f"catalog:{chosen.name}",
                 found=f"HISTOSCRIBE_DATA is not set, so {len(files)} files are missing, "
-                f"e.g. {chosen.name}/{files[0].local[0]}",
-                expected=f"a folder that holds {chosen.name}/",
+                f"e.g. {chosen.folder}/{files[0].local[0]}",
+                expected=f"a folder that holds {chosen.folder}/",
                 remedy=f"download {chosen.source} and set HISTOSCRIBE_DATA to the folder above it",
             )
         )
-    return Path(folder) / chosen.name
+    return Path(folder) / chosen.folder
 
 
 def _missing(root: Path, name: str, section: PublicSection) -> list[Problem]:
@@ -188,11 +190,26 @@ CATALOG: dict[str, DataSet] = {
         licence="none stated",
         paper="10.1038/s41467-021-26271-2",
         kind="st",
+        folder="her2st",
         sections=(
             _her2st_rescaled("A1"),
             _her2st_rescaled("A2", "re-registered"),
             *(_her2st(section) for section in ("B4", "C2", "C3", "C4", "C5", "C6")),
         ),
-    )
+    ),
+    "her2st-published": DataSet(
+        name="her2st-published",
+        title="HER2-positive breast cancer, legacy ST arrays, all 36 sections of 8 patients",
+        source=_HER2ST,
+        licence="none stated",
+        paper="10.1038/s41467-021-26271-2",
+        kind="st",
+        folder="her2st",
+        sections=tuple(
+            _her2st(f"{patient}{number}")
+            for patient, n_sections in zip("ABCDEFGH", (6, 6, 6, 6, 3, 3, 3, 3), strict=True)
+            for number in range(1, n_sections + 1)
+        ),
+    ),
 }
 """Data sets that a setting may name as `catalog:<name>`."""
