@@ -30,6 +30,7 @@ class InputSettings(_Strict):
     mpp: Annotated[float, Field(gt=0)] = 0.5
     """um/px the slide is read at."""
     encoder: str = "colour_texture"
+    """What turns a tile into features, by name."""
     layer: str | None = None
     """Layer of the encoder whose pooled map is the feature; its last by default."""
     weights: Literal["file", "random"] = "file"
@@ -46,15 +47,18 @@ class TrainSettings(_Strict):
     patience: Positive = 20
     """Epochs without a better inner score before stopping."""
     batch_size: Positive = 64
+    """Spots in a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Of AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    """Of AdamW, decoupled from the gradient."""
 
 
 class MachineSettings(_Strict):
     """Where and how a run computes."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the encoder; bfloat16 is used where its features agree with float32."""
 
@@ -63,11 +67,13 @@ class RunSettings(_Strict):
     """One run: one cohort, one protocol, any number of models."""
 
     seed: int = 0
+    """Of every random draw; the same seed on the same machine gives the same bits."""
     cohort: str
     """A manifest (relative to the settings file) or `catalog:NAME`."""
     sections: tuple[str, ...] | None = None
     """All of the cohort by default."""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names, in the order of the tables; `train` takes one."""
     filters: Filters = Filters()
     folds: FoldSettings = FoldSettings()
     target: TargetSettings = TargetSettings()
