@@ -1,0 +1,56 @@
+"""The files of docs/howto/add-a-model.md work when they are put where the page says."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from histoscribe.data.target import Target
+from histoscribe.data.transform import Log1p
+from histoscribe.models import base
+from histoscribe.train.encoding import Encoding
+from histoscribe.train.fit import predict_spots
+from histoscribe.train.predictor import Predictor, load_predictor, save_predictor
+from tests.contracts import test_models as contracts
+from tests.contracts.tables import planted_table
+
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "add-a-model.md"
+FILES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+
+
+@pytest.fixture(params=["median", "linear-head"])
+def name(request, monkeypatch, tmp_path):
+    """A model of the page, registered for this test only."""
+    monkeypatch.setattr(base, "_MODELS", dict(base._MODELS))
+    monkeypatch.syspath_prepend(tmp_path)
+    for number, text in enumerate(FILES):
+        module = f"{tmp_path.name}_{number}".replace("-", "_")
+        (tmp_path / f"{module}.py").write_text(text, "utf-8")
+        __import__(module)
+    return request.param
+
+
+def test_the_page_has_a_file_for_each_kind_of_model():
+    assert len(FILES) == 2
+
+
+def test_a_model_of_the_page_keeps_the_contracts(name, tmp_path):
+    models = {name: contracts.fitted(name, tmp_path)}
+    contracts.test_one_row_a_spot_and_one_column_a_gene(models, name)
+    contracts.test_a_spot_does_not_depend_on_its_batch_mates(models, name)
+    contracts.test_prediction_draws_nothing(models, name)
+    contracts.test_same_seed_same_bits(models, name, tmp_path / "again")
+    if name == "linear-head":
+        contracts.test_gradients_reach_every_parameter(models, name)
+        contracts.test_a_planted_truth_is_found(models, name)
+
+
+def test_a_model_of_the_page_is_saved_and_loaded_to_the_bit(name, tmp_path):
+    fitted, feature = contracts.fitted(name, tmp_path), planted_table(1).feature
+    encoding = Encoding("colour_texture", None, "none", 64, 1.0, True, "float32")
+    card = {"n_features": feature.shape[1]}
+    target = Target(tuple("ABCDE"), "list", Log1p(), ("S1",), 240, ())
+    save_predictor(Predictor(fitted, target, encoding, card), tmp_path / "saved")
+    again = load_predictor(tmp_path / "saved").model
+    np.testing.assert_array_equal(predict_spots(again, feature), predict_spots(fitted, feature))
