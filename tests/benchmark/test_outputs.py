@@ -12,6 +12,7 @@ from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark
 from histoscribe.benchmark.score import Truth, truth_of
 from histoscribe.benchmark.tables import band_runs, genes_table
+from histoscribe.data.target import TargetSettings
 from histoscribe.errors import DataContractError
 from histoscribe.metrics.registry import METRICS, BagMetric
 from histoscribe.train.config import parse_settings
@@ -160,6 +161,32 @@ def test_q_is_small_where_the_truth_is_predicted_and_not_where_it_is_not():
     assert table.loc["good", "q"] == pytest.approx(2 / 101)
     assert table.loc["null", "q"] > 0.2
     assert table.loc["good", "null_low"] < 0 < table.loc["good", "null_high"]
+
+
+def test_the_truth_is_what_was_measured_never_smoothed(settings, place):
+    raw = settings.model_copy(update={"target": TargetSettings(n_genes=12, transform="counts")})
+    plan = make_plan(raw, place / "raw", weights={}, cache=place / "cache")
+    for fold in plan.folds:
+        for section in fold.test:
+            truth = truth_of(plan, fold, plan.targets[fold.name], section)
+            counts = plan.bank.cohort[section].measured
+            columns = [counts.gene_ids.index(gene) for gene in truth.genes]
+            np.testing.assert_array_equal(truth.measured, counts.matrix[:, columns].toarray())
+
+
+def test_the_card_says_how_each_model_saw_the_tissue_and_how_much_of_it_was_fitted(result):
+    card = json.loads((result.folder / "card.json").read_text())
+    seen = {used["encoder"]: used for used in card["encoder"]["used"]}
+    n_genes = 12
+    n_weights = {}
+    for model, encoder in card["encoder"]["models"].items():
+        assert (seen[encoder]["tile_px"], seen[encoder]["mpp"]) == (64, 1.0)
+        assert seen[encoder]["weights"] == "none"
+        assert set(card["models"][model]["n_parameters"]) == {"P1", "P2", "P3"}
+        n_weights[model] = card["models"][model]["n_parameters"]["P1"]
+    # weights and bias a gene, mean and scale a feature; none for the encoder: it stays as it was
+    assert n_weights["colour"] == 3 * n_genes + n_genes + 2 * 3
+    assert n_weights["mean"] == n_genes
 
 
 def test_every_map_is_on_the_card_with_its_model_and_reason(result):
