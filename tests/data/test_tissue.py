@@ -78,6 +78,14 @@ def test_a_tile_at_half_the_resolution_covers_twice_the_ground():
     assert (tile.any(axis=1).sum(), tile.any(axis=0).sum()) == (12, 16)
 
 
+def test_a_place_is_on_tissue_where_its_tile_is():
+    inside = np.zeros((10, 20), dtype=bool)
+    inside[2:5, 12:16] = True
+    mask = TissueMask(inside, (8.0, 8.0), mpp=1.0)
+    places = np.array([[112.0, 28.0], [95.9, 28.0], [96.1, 16.1], [112.0, 40.1], [160.0, 80.0]])
+    assert mask.at(places).tolist() == [True, False, True, False, False]
+
+
 @pytest.mark.parametrize("xy", [(0.0, 0.0), (160.0, 80.0), (0.0, 80.0), (-500.0, 40.0)])
 def test_outside_the_slide_is_no_tissue(xy):
     mask = TissueMask(np.ones((10, 20), dtype=bool), (8.0, 8.0), mpp=1.0)

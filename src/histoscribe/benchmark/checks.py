@@ -12,6 +12,7 @@ from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.score import ORACLE, Truth
 from histoscribe.data.folds import leaky
+from histoscribe.data.tissue import tissue_mask
 from histoscribe.io.twins import twin_images
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.metrics.summary import MIN_PATIENTS
@@ -21,6 +22,9 @@ from histoscribe.train.predictor import load_predictor
 
 SHALLOW = 1000
 """Median total count of a section below which its truth is mostly sampling noise."""
+ON_TISSUE = 0.8
+"""Share of a section's spots whose centre lies on tissue, below which image and spots may not fit:
+it is 0.93 to 1 in the real sections it was tried on."""
 COARSE_MPP = 2.0
 """um/px above which a nucleus is a few pixels."""
 DEPTH_R = 0.2
@@ -196,6 +200,21 @@ def _random_weights(results: Results) -> Iterator[Check]:
         )
 
 
+def _off_tissue(results: Results) -> Iterator[Check]:
+    share = {
+        section.id: float(tissue_mask(section.slide).at(section.spots.xy).mean())
+        for section in results.plan.bank.cohort
+    }
+    listed = [f"{name} ({100 * on:.0f} %)" for name, on in share.items() if on < ON_TISSUE]
+    if listed:
+        yield Check(
+            "spots-off-tissue",
+            "warning",
+            f"few spots lie on tissue: {', '.join(listed)}",
+            "look at the overlay of these sections: image and positions may not belong together",
+        )
+
+
 def _undefined(results: Results) -> Iterator[Check]:
     table = results.summary
     pcc = table[(table["metric"] == "pcc") & ~table["model"].isin(NOT_MODELS)]
@@ -262,6 +281,7 @@ _CHECKS: tuple[Callable[[Results], Iterator[Check]], ...] = (
     _depth_explains,
     _random_weights,
     _coarse,
+    _off_tissue,
     _twins,
     _weak_validation,
     _no_baselines,

@@ -45,6 +45,12 @@ class TissueMask:
         rows, columns = (slice(low, low + weight.shape[1]) for low, weight in (down, right))
         return down[1] @ self.inside[rows, columns] @ right[1].T > 0.5
 
+    def at(self, xy: Float[np.ndarray, "N 2"]) -> Bool[np.ndarray, " N"]:
+        """Whether each place (level-0 px, on the slide) lies on tissue."""
+        columns, rows = np.floor(xy / self.px_per_mask_px).astype(np.int64).T
+        height, width = self.inside.shape
+        return self.inside[rows.clip(0, height - 1), columns.clip(0, width - 1)]
+
 
 def tissue_mask(slide: Slide) -> TissueMask:
     """Find tissue by its texture in optical density, on white, pink or black ground.

@@ -1,0 +1,21 @@
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from histoscribe.benchmark.checks import Results, _off_tissue
+from histoscribe.benchmark.plan import make_plan
+from tests.benchmark.runs import tiny_cohort, tiny_settings
+
+
+def test_spots_beside_the_tissue_are_told_and_spots_on_it_are_not(tmp_path):
+    manifest = tiny_cohort(tmp_path / "cohort")
+    image = manifest.parent / "P2S1.jpg"
+    pixels = np.asarray(Image.open(image))
+    Image.fromarray(np.roll(pixels, pixels.shape[1] // 2, axis=1)).save(image)
+    plan = make_plan(
+        tiny_settings(manifest), tmp_path / "run", weights={}, cache=tmp_path / "cache"
+    )
+    (check,) = _off_tissue(Results(plan, [], pd.DataFrame(), {}))
+    assert check.code == "spots-off-tissue"
+    assert "P2S1 (" in check.message
+    assert "P1S1" not in check.message
