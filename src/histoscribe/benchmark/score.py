@@ -95,36 +95,40 @@ def score_rows(fold: Fold, scored: Sequence[Scored]) -> pd.DataFrame:
     """Rows of scores.csv for one fold: per gene and section, per section, per gene over all."""
     parts = []
     for item in scored:
+        about = (item.model, fold.name, item.truth.section, item.truth.patient)
         for metric in METRICS.values():
-            if isinstance(metric, GeneMetric):
-                values = metric.of(item.evaluated)
-                parts.append(_table(fold, item, metric.id, values))
-            elif isinstance(metric, SectionMetric):
-                parts.append(_table(fold, item, metric.id, metric.of(item.evaluated)))
+            if isinstance(metric, GeneMetric | SectionMetric):
+                parts.append(_Part(about, metric.id, item.truth.genes, metric.of(item.evaluated)))
     for model in dict.fromkeys(item.model for item in scored):
         of_model = [item for item in scored if item.model == model]
+        patients = "+".join(sorted({item.truth.patient for item in of_model}))
+        about, genes = (model, fold.name, EVERY, patients), of_model[0].truth.genes
         for metric in METRICS.values():
             if isinstance(metric, FoldMetric):
                 pooled = metric.of([item.evaluated for item in of_model])
-                table = _table(fold, of_model[0], metric.id, pooled)
-                patients = sorted({item.truth.patient for item in of_model})
-                parts.append(table.assign(section=EVERY, patient="+".join(patients)))
-    return pd.concat(parts, ignore_index=True)
+                parts.append(_Part(about, metric.id, genes, pooled))
+    return _table(parts)
 
 
-def _table(
-    fold: Fold, item: Scored, metric: str, values: Float[np.ndarray, " G"] | float
-) -> pd.DataFrame:
-    single = not isinstance(values, np.ndarray)
-    return pd.DataFrame(
-        {
-            "model": item.model,
-            "fold": fold.name,
-            "section": item.truth.section,
-            "patient": item.truth.patient,
-            "gene": [EVERY] if single else list(item.truth.genes),
-            "metric": metric,
-            "value": [values] if single else values,
-        },
-        columns=list(COLUMNS),
-    )
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One metric of one model in one section, or over all."""
+
+    about: tuple[str, str, str, str]
+    """Model, fold, section, patient."""
+    metric: str
+    genes: tuple[str, ...]
+    value: Float[np.ndarray, " G"] | float
+    """Of each gene, or of the section."""
+
+
+def _table(parts: Sequence[_Part]) -> pd.DataFrame:
+    # one frame in all: a frame for each part took longer than every metric together
+    values = [np.atleast_1d(part.value) for part in parts]
+    rows = [
+        (*part.about, gene, part.metric)
+        for part in parts
+        for gene in (part.genes if isinstance(part.value, np.ndarray) else (EVERY,))
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS[:-1]))
+    return table.assign(value=np.concatenate(values).astype(np.float64))
