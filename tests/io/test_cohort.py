@@ -6,6 +6,7 @@ import pytest
 
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohort import check_cohort, read_cohort, read_sources
+from histoscribe.io.readers import READERS
 from histoscribe.io.twins import twin_images
 
 
@@ -130,3 +131,11 @@ def test_sections_with_equal_pixels_are_twins_however_stored(manifest):
     assert [[twin.id for twin in twins] for twins in twin_images(cohort)] == [["a", "b", "c"]]
     found = [problem.found for problem in check_cohort(manifest(A, B))]
     assert found == ["twins: their images have equal pixels (patient P1 and P2)"]
+
+
+def test_an_unknown_kind_is_told_what_each_kind_is(manifest):
+    with pytest.raises(DataContractError) as caught:
+        read_cohort(manifest(B.replace("spaceranger", "visium")))
+    (problem,) = caught.value.problems
+    assert "spaceranger (Visium" in problem.expected
+    assert all(kind in problem.expected for kind in READERS)

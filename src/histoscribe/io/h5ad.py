@@ -50,7 +50,7 @@ def read_h5ad(source: Source) -> Reading:
     )
 
 
-H5AD = Reader("h5ad", ("path", "image"), read_h5ad)
+H5AD = Reader("h5ad", "AnnData", ("path", "image"), read_h5ad)
 
 
 def _open(path: Path) -> ad.AnnData:

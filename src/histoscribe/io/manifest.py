@@ -127,7 +127,8 @@ def _kind_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
     if row["kind"] not in READERS:
         near = get_close_matches(row["kind"], READERS, n=1)
         remedy = f"did you mean {near[0]}?" if near else "correct the column `kind`"
-        return [Problem(where, f"kind {row['kind']!r}", f"one of {', '.join(READERS)}", remedy)]
+        kinds = "; ".join(f"{kind} ({reader.what})" for kind, reader in READERS.items())
+        return [Problem(where, f"kind {row['kind']!r}", f"one of {kinds}", remedy)]
     return [
         Problem(
             where,

@@ -75,6 +75,8 @@ class Reader:
     """One kind of section: which columns a manifest must fill, and how it is read."""
 
     kind: str
+    what: str
+    """In a few words, for who must choose."""
     needs: tuple[str, ...]
     """Fields of `Source` without which nothing can be read."""
     read: Callable[[Source], Reading]

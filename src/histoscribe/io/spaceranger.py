@@ -64,7 +64,7 @@ def read_spaceranger(source: Source) -> Reading:
     )
 
 
-SPACERANGER = Reader("spaceranger", ("path",), read_spaceranger)
+SPACERANGER = Reader("spaceranger", "Visium as Space Ranger writes it", ("path",), read_spaceranger)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,13 @@ def _root(path: Path) -> Path:
         if (folder / "spatial").is_dir():
             return folder
     raise DataContractError(
-        Problem(str(path), "no folder `spatial`", "a Space Ranger folder", "give its `outs` folder")
+        Problem(
+            where=str(path),
+            found="no folder `spatial`",
+            expected="a Space Ranger folder",
+            remedy="give its `outs` folder; other layouts are read from AnnData (kind h5ad), with "
+            'raw counts and spot centres in obsm["spatial"]',
+        )
     )
 
 

@@ -60,8 +60,9 @@ def read_array(source: Source, kind: str) -> Reading:
     )
 
 
-ST = Reader("st", ("image", "counts", "spots"), partial(read_array, kind="st"))
-ST2K = Reader("st2k", ("image", "counts", "spots"), partial(read_array, kind="st2k"))
+_NEEDS = ("image", "counts", "spots")
+ST = Reader("st", "legacy ST, square array", _NEEDS, partial(read_array, kind="st"))
+ST2K = Reader("st2k", "ST 2k, staggered array", _NEEDS, partial(read_array, kind="st2k"))
 
 
 def _fine_array(table: pd.DataFrame) -> np.ndarray:

@@ -88,7 +88,7 @@ _TABLE = "tab-separated lines of equal length below a header"
 
 
 def _problem(path: Path, found: str, expected: str) -> Problem:
-    return Problem(str(path), found, expected, "export the table again, or fix these entries")
+    return Problem(str(path), found, expected, "copy or export the file again, or mend it there")
 
 
 def _header(path: Path, first: bytes, second: bytes) -> list[str]:
