@@ -214,3 +214,5 @@ def test_leaky_protocols_say_so_everywhere(place, settings, protocol):
     assert result.checks[0].code == "leaky"
     assert json.loads((result.folder / "card.json").read_text())["leaky"]
     assert "LEAKY" in (result.folder / "card.md").read_text()
+    models = result.summary[result.summary["model"] == "ridge"].set_index("metric")
+    assert models.loc["PCC@M", "n_patients"] == 3, "folds of a leaky protocol are no patients"

@@ -162,6 +162,9 @@ def test_a_leaky_protocol_is_branded_with_its_reason(tmp_path):
     assert "This protocol is leaky" in leaky
     assert "sections of one patient on both sides" in leaky
     assert "(leaky)</title>" in leaky
+    captions = re.findall(r"<caption>(.*?)</caption>", leaky)
+    assert len(captions) >= 4
+    assert all(caption.endswith("leaky protocol") for caption in captions)
     assert "This protocol is leaky" not in page_of(make_run(tmp_path / "honest"))
 
 
@@ -186,6 +189,15 @@ def test_below_five_patients_values_are_listed_and_no_interval_is_given(tmp_path
     many = page_of(make_run(tmp_path / "many", n_patients=6))
     assert "there are no" not in many
     assert "95 % interval" in many
+
+
+def test_folds_are_not_counted_as_patients(run):
+    summary = pd.read_csv(run / "summary.csv")
+    summary.loc[summary["metric"] == "scc", "n_patients"] = 9
+    summary.to_csv(run / "summary.csv", index=False)
+    page = page_of(run)
+    assert "3 patients" in page
+    assert "95 % interval" not in page
 
 
 def test_patient_values_are_means_of_sections_of_means_of_genes(tmp_path):

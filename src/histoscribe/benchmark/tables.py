@@ -83,9 +83,9 @@ def _named_summaries(model: str, scores: pd.DataFrame, seed: int) -> list[tuple[
     pooled = scores[scores["metric"] == "pcc_pooled"]
     at = pcc_at([part["value"].to_numpy() for _, part in pooled.groupby("fold")])
     n_undefined = int(pooled["value"].isna().sum())
-    n_folds = pooled["fold"].nunique()
+    n_patients = scores.loc[scores["section"] != EVERY, "patient"].nunique()
     rows: list[tuple[object, ...]] = [
-        (model, f"PCC@{letter}", value, None, None, n_folds, n_undefined)
+        (model, f"PCC@{letter}", value, None, None, n_patients, n_undefined)
         for letter, value in (("F", at.first_quartile), ("S", at.median), ("M", at.mean))
     ]
     pcc = section_scores(scores[scores["metric"] == "pcc"])

@@ -66,8 +66,9 @@ def models_of(run: Run) -> list[str]:
 
 
 def n_patients(run: Run) -> int:
-    """Patients behind the summary."""
-    return int(run.summary["n_patients"].max())
+    """Patients behind the summary: those of `pcc`, for a metric over folds counts otherwise."""
+    table = run.summary
+    return int(table.loc[table["metric"].isin(HEADLINE), "n_patients"].max())
 
 
 def score(run: Run, model: str, metric: str) -> Score:
