@@ -7,7 +7,7 @@ from histoscribe.io.twins import patients_of, twin_images
 from histoscribe.types import Cohort, Fold, Section
 
 
-def check_cohort(cohort: Cohort) -> None:
+def check_sections(cohort: Cohort) -> None:
     """Open every section and stop at what would make any division wrong.
 
     Raises

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from histoscribe.data.fold_checks import check_cohort, check_folds
+from histoscribe.data.fold_checks import check_sections, check_folds
 from histoscribe.data.fold_settings import FoldSettings, leaky
 from histoscribe.data.inner import inner_splits
 from histoscribe.errors import DataContractError, Problem
@@ -44,7 +44,7 @@ def make_folds(cohort: Cohort, settings: FoldSettings, seed: int) -> tuple[Fold,
         Listing missing patients, sections without counts or spots and twin images; then for too
         few patients, or fixed folds that name unknown or repeated patients.
     """
-    check_cohort(cohort)
+    check_sections(cohort)
     divide = _spot_sides if settings.protocol == "spot" else _group_sides
     folds = tuple(_fold(cohort, settings, seed, side) for side in divide(cohort, settings, seed))
     check_folds(cohort, folds)
@@ -54,7 +54,7 @@ def make_folds(cohort: Cohort, settings: FoldSettings, seed: int) -> tuple[Fold,
 def whole_fold(cohort: Cohort, seed: int = 0) -> Fold:
     """All spots for training and none for test, to fit the predictor that is given away."""
     del seed  # nothing is drawn: the inner splits are by name and place
-    check_cohort(cohort)
+    check_sections(cohort)
     train = {id_: _all_rows(cohort, id_) for id_ in cohort.ids}
     inner, validation = inner_splits(cohort, train)
     return Fold("all", "patient", train, {}, inner, validation)
