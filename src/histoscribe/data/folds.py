@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from histoscribe.data.fold_checks import check_sections, check_folds
+from histoscribe.data.fold_checks import check_folds, check_sections
 from histoscribe.data.fold_settings import FoldSettings, leaky
 from histoscribe.data.inner import inner_splits
 from histoscribe.errors import DataContractError, Problem
