@@ -139,3 +139,9 @@ def test_an_unknown_kind_is_told_what_each_kind_is(manifest):
     (problem,) = caught.value.problems
     assert "spaceranger (Visium" in problem.expected
     assert all(kind in problem.expected for kind in READERS)
+
+
+def test_two_sections_of_one_patient_may_share_an_image(manifest):
+    path = manifest(A, A.replace("a,P1", "c,P1"))
+    assert twin_images(read_cohort(path))
+    assert check_cohort(path) == []

@@ -24,7 +24,7 @@ SHALLOW = 1000
 """Median total count of a section below which its truth is mostly sampling noise."""
 ON_TISSUE = 0.8
 """Share of a section's spots whose centre lies on tissue, below which image and spots may not fit:
-it is 0.93 to 1 in the real sections it was tried on."""
+it is 0.91 to 1 in the real sections it was tried on."""
 COARSE_MPP = 2.0
 """um/px above which a nucleus is a few pixels."""
 DEPTH_R = 0.2

@@ -41,7 +41,10 @@ def read_sources(source: str | Path, sections: Sequence[str] | None = None) -> t
 def check_cohort(
     source: str | Path, sections: Sequence[str] | None = None, filters: Filters = _DEFAULT
 ) -> list[Problem]:
-    """Open every section, decode every image, and list all problems at once; empty if none."""
+    """Open every section, decode every image, and list all problems at once; empty if none.
+
+    Two sections of one patient may share an image (one scan of two slices): that is no problem.
+    """
     try:
         found = _manifest(source, sections)
     except DataContractError as error:
@@ -56,7 +59,8 @@ def check_cohort(
             problems += error.problems
         else:
             sound.append(cohort[id_])
-    return problems + [_twin(twins) for twins in twin_images(sound)]
+    leaking = [twins for twins in twin_images(sound) if len(patients_of(twins)) > 1]
+    return problems + [_twin(twins) for twins in leaking]
 
 
 def _manifest(source: str | Path, sections: Sequence[str] | None) -> Manifest:
@@ -72,12 +76,10 @@ def _cohort(sources: Sequence[Source], filters: Filters) -> Cohort:
 
 
 def _twin(twins: Sequence[Section]) -> Problem:
-    patients = patients_of(twins)
-    same = len(patients) == 1
     return Problem(
         where=f"sections {' and '.join(twin.id for twin in twins)}",
-        found=f"twins: their images have equal pixels (patient {' and '.join(patients)})",
-        expected="one image a section; twins of two patients would leak across folds",
-        remedy="take one out, or give each its own image"
-        + (" (within one patient nothing leaks, but spots count twice)" if same else ""),
+        found="twins: their images have equal pixels "
+        f"(patient {' and '.join(patients_of(twins))})",
+        expected="no image under two patients: it would be in training and in test",
+        remedy="take one out, give each its own image, or correct the patient",
     )
