@@ -90,6 +90,15 @@ def test_summary_is_genes_then_sections_then_patients(result):
     np.testing.assert_allclose(table["ridge", "pcc"], expected)
 
 
+def test_differences_are_paired_with_the_baselines(result):
+    table = pd.read_csv(result.folder / "differences.csv").set_index(["model", "against", "metric"])
+    means = result.summary.set_index(["model", "metric"])["mean"]
+    for model, against in (("ridge", "depth"), ("mlp", "ridge"), ("depth", "ridge")):
+        expected = means[model, "pcc"] - means[against, "pcc"]
+        np.testing.assert_allclose(table["mean"][model, against, "pcc"], expected, atol=1e-5)
+    assert table["low"].isna().all()
+
+
 def test_settings_as_resolved_read_back_the_same(result, settings):
     text = (result.folder / "settings.toml").read_text()
     assert parse_settings(tomllib.loads(text), "settings.toml") == settings

@@ -12,6 +12,7 @@ from histoscribe.benchmark.band import Shuffled, shuffled_fold
 from histoscribe.benchmark.card import card_text, run_card
 from histoscribe.benchmark.cell import run_cell
 from histoscribe.benchmark.checks import Check, Results, run_checks
+from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
 from histoscribe.benchmark.plan import Plan, make_plan
 from histoscribe.benchmark.score import Truth, score_fold, score_rows
@@ -113,6 +114,7 @@ def _write_tables(plan: Plan, folds: list[_FoldResult]) -> Benchmark:
     card = run_card(results, [(r.fold, r.target) for r in folds], scores, checks, maps)
     _write_csv(out / "scores.csv", scores)
     _write_csv(out / "genes.csv", genes)
+    _write_csv(out / "differences.csv", differences_table(scores, seed))
     write_json(out / "card.json", card)
     write_text(out / "card.md", card_text(card))
     _write_csv(out / "summary.csv", summary)
