@@ -101,6 +101,17 @@ def test_benchmark_then_report(histoscribe, cohort, tmp_path):
     assert (out / "report.html").read_bytes() == page
 
 
+def test_the_table_of_a_leaky_run_says_so_and_names_are_no_markup(histoscribe, cohort, tmp_path):
+    cohort.edit_manifest(",P1,", ",[bold],")
+    arguments = ("--set", 'models=["mean"]', "--set", "folds.protocol=section")
+    done = histoscribe("benchmark", cohort.settings, "--out", tmp_path / "leaky", *arguments)
+    assert done.code == 0
+    assert "LEAKY PROTOCOL" in done.out
+    assert done.out.count("[bold]") >= 2, "a column for each metric"
+    done = histoscribe("benchmark", cohort.settings, "--out", tmp_path / "honest", *arguments[:2])
+    assert "LEAKY" not in done.out
+
+
 def test_a_gene_that_its_test_section_lacks_is_undefined_and_stops_nobody(
     histoscribe, cohort, tmp_path
 ):

@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from histoscribe.benchmark.band import SHUFFLED
@@ -13,10 +14,11 @@ from histoscribe.cli.console import out
 from histoscribe.metrics.summary import MIN_PATIENTS
 
 HEADLINE = ("pcc", "pcc_given_depth")
+SHORT = {"pcc": "pcc", "pcc_given_depth": "given depth"}  # 80 columns hold three patients
 
 
 def print_result(result: Benchmark) -> None:
-    """Print the models with their headline scores, then the checks.
+    """Print the models with their headline scores, then the checks, as text without markup.
 
     Intervals are over patients; below five patients their values stand there instead.
     """
@@ -24,12 +26,20 @@ def print_result(result: Benchmark) -> None:
     values = per_patient(result.scores)
     patients = sorted({patient for of in values["pcc"].values() for patient in of})
     few = patients if len(patients) < MIN_PATIENTS else []
-    table = Table(title="mean over genes, then sections, then patients", box=box.SIMPLE)
+    leaky = any(check.code == "leaky" for check in result.checks)
+    brand = "LEAKY PROTOCOL; " if leaky else ""
+    table = Table(
+        title=f"{brand}mean over genes, then sections, then patients",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("model", no_wrap=True)
     for metric in HEADLINE:
-        table.add_column(metric, justify="right", no_wrap=True)
+        table.add_column(SHORT[metric], justify="right", no_wrap=True)
         for column in few or ["95 %"]:
-            table.add_column(column, justify="right", no_wrap=True)
+            table.add_column(escape(column), justify="right", no_wrap=True)
     for model in dict.fromkeys(summary["model"]):
         rows = summary[summary["model"] == model].set_index("metric")
         cells = []
@@ -42,7 +52,10 @@ def print_result(result: Benchmark) -> None:
     _print_band(summary)
     for check in result.checks:
         colour = "yellow" if check.level == "warning" else "cyan"
-        out.print(f"[{colour}]{check.code}[/]: {check.message}. {check.remedy}.", highlight=False)
+        words = escape(f"{check.message}. {check.remedy}.")
+        out.print(f"[{colour}]{check.code}[/]: {words}", highlight=False)
+    if not result.checks:
+        out.print("checks: none has anything to say against this run")
 
 
 def _print_band(summary: pd.DataFrame) -> None:
