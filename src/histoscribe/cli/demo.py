@@ -4,9 +4,10 @@ from pathlib import Path
 
 from histoscribe.cli.console import OutFolder, say
 
+_FILE = "demo.toml"
 _SETTINGS = """\
-# The settings of the demo; change them and run
-#   histoscribe benchmark demo.toml --out another-folder
+# The settings of the demo. To try others, copy this file beside itself, change the copy and run
+#   histoscribe benchmark demo/copy.toml --out another-folder
 seed = 0
 cohort = "cohort/cohort.csv"
 models = ["mean", "colour", "depth", "knn", "ridge", "mlp"]
@@ -32,27 +33,41 @@ epochs = 50
 
 def run(out_folder: OutFolder = Path("demo")) -> None:
     """Simulate a cohort, benchmark by patient, train, predict a held-out section, report."""
+    from histoscribe.io.run_folder import claimed
+
+    # settings that a user has changed are never written over
+    with claimed(out_folder, {_FILE: _SETTINGS}):
+        manifest, page = _benchmark(out_folder)
+        _train_and_predict(out_folder, manifest)
+        say(f"open the report: {page}")
+
+
+def _benchmark(out_folder: Path) -> tuple[Path, Path]:
+    """Draw the cohort and score every model on it; gives the manifest and the report."""
     from histoscribe.benchmark.run import benchmark
     from histoscribe.cli.table import print_result
-    from histoscribe.io.anndata import write_prediction
-    from histoscribe.io.atomic import write_text
-    from histoscribe.io.cohort import read_cohort
-    from histoscribe.io.weights import cache_folder
     from histoscribe.report.page import write
     from histoscribe.simulate import simulate
     from histoscribe.train.config import read_settings
-    from histoscribe.train.run import train
 
-    file = out_folder / "demo.toml"
-    write_text(file, _SETTINGS)
     manifest = simulate(out_folder / "cohort", n_patients=6)
     say(f"simulated cohort: {manifest}")
-    result = benchmark(read_settings(file), out_folder / "run")
+    result = benchmark(read_settings(out_folder / _FILE), out_folder / "run")
     page = write(out_folder / "run")
     print_result(result)
+    return manifest, page
+
+
+def _train_and_predict(out_folder: Path, manifest: Path) -> None:
+    """Fit ridge without the last section, and predict that."""
+    from histoscribe.io.anndata import write_prediction
+    from histoscribe.io.cohort import read_cohort
+    from histoscribe.io.weights import cache_folder
+    from histoscribe.train.config import read_settings
+    from histoscribe.train.run import train
 
     *rest, held_out = read_cohort(manifest).ids
-    settings = read_settings(file, ('models=["ridge"]',)).model_copy(
+    settings = read_settings(out_folder / _FILE, ('models=["ridge"]',)).model_copy(
         update={"sections": tuple(rest)}
     )
     predictor = train(settings, out_folder / "predictor", cache=cache_folder(), weights={})
@@ -60,4 +75,3 @@ def run(out_folder: OutFolder = Path("demo")) -> None:
     write_prediction(prediction, out_folder / "prediction" / f"{held_out}.h5ad")
     say(f"\npredictor trained without {held_out}: {out_folder / 'predictor'}")
     say(f"prediction of {held_out}: {out_folder / 'prediction' / held_out}.h5ad")
-    say(f"open the report: {page}")
