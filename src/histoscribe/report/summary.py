@@ -13,7 +13,7 @@ BESIDE = {
     "oracle-depth": "each gene regressed on the measured total count of the spot: what depth "
     "alone explains. No model can use it, for it looks at the counts.",
     "shuffled": "ridge trained on rows permuted within each section, many times: what "
-    "chance alone reaches. The range below its mean holds 95 of 100 such runs (`low` and `high` "
+    "chance alone reaches. The range below its mean holds 95 of 100 such runs (low and high "
     "in summary.csv); it is no interval over patients. A difference inside it is not an "
     "improvement.",
 }
