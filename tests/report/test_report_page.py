@@ -236,6 +236,14 @@ def test_a_missing_column_is_named(run):
         write(run)
 
 
+@pytest.mark.parametrize(("text", "found"), [("{", "no JSON"), ('{"leaky": null}', "best_model")])
+def test_a_card_that_is_broken_or_of_another_version_is_refused(run, text, found):
+    (run / "card.json").write_text(text)
+    with pytest.raises(DataContractError, match=found):
+        write(run)
+    assert not (run / "report.html").exists()
+
+
 def test_a_run_without_maps_still_gives_a_page(run):
     (run / "figures" / "S1-ERBB2.png").unlink()
     assert "drew no maps" in page_of(run)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ _COLUMNS = {
         *("q", "detection_rate", "skewness"),
     ),
 }
+_OF_CARD = ("protocol", "leaky", "checks", "sections", "best_model", "maps")
 _NAMES = ("model", "metric", "fold", "section", "patient", "gene")
 
 
@@ -76,7 +78,7 @@ def read_run(folder: Path) -> Run:
     problems = [*_missing(folder), *_short_of_columns(folder)]
     if problems:
         raise DataContractError(problems)
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card = _card(folder / "card.json")
     return Run(
         protocol=card["protocol"],
         leaky=card["leaky"],
@@ -106,6 +108,26 @@ def _maps(figures: Path, listed: list[dict[str, str]]) -> tuple[Map, ...]:
 def _overlays(figures: Path, sections: Iterable[str]) -> tuple[Path, ...]:
     paths = [figures / f"{section}-overlay.png" for section in sorted(sections)]
     return tuple(path for path in paths if path.is_file())
+
+
+def _card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataContractError(_broken(path, f"no JSON: {error}")) from None
+    lacking = [key for key in _OF_CARD if not isinstance(card, dict) or key not in card]
+    if lacking:
+        raise DataContractError(_broken(path, f"no {', '.join(lacking)}"))
+    return card
+
+
+def _broken(path: Path, found: str) -> Problem:
+    return Problem(
+        where=str(path),
+        found=found,
+        expected=f"the card of a run, with {', '.join(_OF_CARD)}",
+        remedy="write it again with `histoscribe benchmark` of this version",
+    )
 
 
 def _missing(folder: Path) -> list[Problem]:
