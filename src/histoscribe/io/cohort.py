@@ -78,8 +78,7 @@ def _cohort(sources: Sequence[Source], filters: Filters) -> Cohort:
 def _twin(twins: Sequence[Section]) -> Problem:
     return Problem(
         where=f"sections {' and '.join(twin.id for twin in twins)}",
-        found="twins: their images have equal pixels "
-        f"(patient {' and '.join(patients_of(twins))})",
+        found=f"twins: their images have equal pixels (patient {' and '.join(patients_of(twins))})",
         expected="no image under two patients: it would be in training and in test",
         remedy="take one out, give each its own image, or correct the patient",
     )
