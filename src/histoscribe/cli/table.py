@@ -1,6 +1,7 @@
 """The table a benchmark ends with."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from rich import box
@@ -13,8 +14,10 @@ from histoscribe.benchmark.run import Benchmark
 from histoscribe.cli.console import out
 from histoscribe.metrics.summary import MIN_PATIENTS
 
+MOST_BESIDE = 2
+"""Patients whose values fit beside each other for both metrics in 80 columns."""
 HEADLINE = ("pcc", "pcc_given_depth")
-SHORT = {"pcc": "pcc", "pcc_given_depth": "given depth"}  # 80 columns hold three patients
+SHORT = {"pcc": "pcc", "pcc_given_depth": "given depth"}
 
 
 def print_result(result: Benchmark) -> None:
@@ -26,6 +29,25 @@ def print_result(result: Benchmark) -> None:
     values = per_patient(result.scores)
     patients = sorted({patient for of in values["pcc"].values() for patient in of})
     few = patients if len(patients) < MIN_PATIENTS else []
+    together = len(few) <= MOST_BESIDE
+    for metrics in [HEADLINE] if together else [(metric,) for metric in HEADLINE]:
+        out.print(_table(result, values, few, metrics))
+    _print_band(summary)
+    for check in result.checks:
+        colour = "yellow" if check.level == "warning" else "cyan"
+        words = escape(f"{check.message}. {check.remedy}.")
+        out.print(f"[{colour}]{check.code}[/]: {words}", highlight=False)
+    if not result.checks:
+        out.print("checks: none has anything to say against this run")
+
+
+def _table(
+    result: Benchmark,
+    values: Mapping[str, Mapping[str, Mapping[str, float | None]]],
+    few: Sequence[str],
+    metrics: Sequence[str],
+) -> Table:
+    summary = result.summary
     leaky = any(check.code == "leaky" for check in result.checks)
     brand = "LEAKY PROTOCOL; " if leaky else ""
     table = Table(
@@ -36,26 +58,20 @@ def print_result(result: Benchmark) -> None:
         padding=(0, 1, 0, 0),
     )
     table.add_column("model", no_wrap=True)
-    for metric in HEADLINE:
+    for metric in metrics:
         table.add_column(SHORT[metric], justify="right", no_wrap=True)
         for column in few or ["95 %"]:
-            table.add_column(escape(column), justify="right", no_wrap=True)
+            # a long name is folded, a number never
+            table.add_column(escape(column), justify="right", overflow="fold", min_width=6)
     for model in dict.fromkeys(summary["model"]):
         rows = summary[summary["model"] == model].set_index("metric")
         cells = []
-        for metric in HEADLINE:
+        for metric in metrics:
             of_patient = values[metric].get(str(model), {})
             cells += [_number(rows, metric, "mean")]
             cells += [_text(of_patient.get(p)) for p in few] or [_interval(rows, metric)]
         table.add_row(str(model), *cells)
-    out.print(table)
-    _print_band(summary)
-    for check in result.checks:
-        colour = "yellow" if check.level == "warning" else "cyan"
-        words = escape(f"{check.message}. {check.remedy}.")
-        out.print(f"[{colour}]{check.code}[/]: {words}", highlight=False)
-    if not result.checks:
-        out.print("checks: none has anything to say against this run")
+    return table
 
 
 def _print_band(summary: pd.DataFrame) -> None:
