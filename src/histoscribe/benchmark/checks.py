@@ -18,6 +18,7 @@ from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.metrics.summary import MIN_PATIENTS
 from histoscribe.models.base import list_models, model_class
 from histoscribe.models.depth import DepthModel
+from histoscribe.progress import track
 from histoscribe.train.predictor import load_predictor
 
 SHALLOW = 1000
@@ -203,7 +204,7 @@ def _random_weights(results: Results) -> Iterator[Check]:
 def _off_tissue(results: Results) -> Iterator[Check]:
     share = {
         section.id: float(tissue_mask(section.slide).at(section.spots.xy).mean())
-        for section in results.plan.bank.cohort
+        for section in track(results.plan.bank.cohort, "tissue under the spots")
     }
     listed = [f"{name} ({100 * on:.0f} %)" for name, on in share.items() if on < ON_TISSUE]
     if listed:
