@@ -17,7 +17,6 @@ from PIL import Image
 
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import run_cells
-from histoscribe.io.cohort import read_cohort
 from histoscribe.models.base import list_models
 from histoscribe.train.bank import Bank
 from histoscribe.train.run import train
@@ -192,5 +191,7 @@ def test_a_planted_leak_trips_a_canary(cohort, tmp_path, monkeypatch, leak, nois
     assert trained(changed, tmp_path / "after", (model,)) != before
 
 
-def test_the_fold_of_the_canaries_trains_on_the_other_patients(cohort):
-    assert set(read_cohort(cohort).patients.values()) == {"P1", "P2", TEST}
+def test_the_fold_of_the_canaries_trains_on_the_other_patients(cohort, tmp_path):
+    (fold,) = make_plan(settings_for(cohort), tmp_path, weights={}, cache=tmp_path).folds
+    assert set(fold.train) == {"P1S1", "P2S1"}
+    assert set(fold.test) == {f"{TEST}S1"}

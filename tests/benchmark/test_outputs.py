@@ -1,6 +1,9 @@
 import json
+import shutil
 import tomllib
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +13,8 @@ from histoscribe.benchmark.band import Shuffled, permuted_rows, shuffled_fold
 from histoscribe.benchmark.maps import _file_name
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark
-from histoscribe.benchmark.score import Truth, truth_of
-from histoscribe.benchmark.tables import band_runs, genes_table
+from histoscribe.benchmark.score import COLUMNS, Truth, truth_of
+from histoscribe.benchmark.tables import band_runs, genes_table, summary_table
 from histoscribe.data.target import TargetSettings
 from histoscribe.errors import DataContractError
 from histoscribe.metrics.registry import METRICS, BagMetric
@@ -117,6 +120,36 @@ def test_two_runs_never_mix(result, settings, place):
     other = settings.model_copy(update={"seed": 1})
     with pytest.raises(DataContractError, match="other settings"):
         benchmark(other, result.folder, cache=place / "cache")
+
+
+def test_work_on_other_data_is_never_taken_for_this_run(result, settings, place, tmp_path):
+    copy = shutil.copytree(Path(settings.cohort).parent, tmp_path / "cohort")
+    run = shutil.copytree(result.folder, tmp_path / "run")
+    moved = settings.model_copy(update={"cohort": str(copy / "cohort.csv")})
+    text = (run / "settings.toml").read_text().replace(settings.cohort, moved.cohort)
+    (run / "settings.toml").write_text(text)
+    benchmark(moved, run, cache=place / "cache")  # equal data elsewhere is the same run
+    with h5py.File(copy / "P1S1" / "filtered_feature_bc_matrix.h5", "r+") as matrix:
+        matrix["matrix/data"][:] += 1
+    with pytest.raises(DataContractError, match="other settings or data"):
+        benchmark(moved, run, cache=place / "cache")
+
+
+def test_a_score_pooled_over_patients_has_no_interval_over_them():
+    rows = [
+        ("m", fold, section, patient, "g", metric, value)
+        for fold, patients in (("A+B+C", "ABC"), ("D+E+F", "DEF"))
+        for section, patient, metric, value in [
+            ("*", "+".join(patients), "pcc_pooled", 0.3),
+            *((name, name, "pcc", 0.2) for name in patients),
+        ]
+    ]
+    scores = pd.DataFrame(rows, columns=list(COLUMNS))
+    null = Shuffled("A", "A", ("g",), {m: np.zeros((100, 1)) for m in ("pcc", "pcc_given_depth")})
+    table = summary_table(scores, [null], seed=0).set_index(["model", "metric"])
+    assert table.loc[("m", "pcc_pooled"), ["low", "high"]].isna().all()
+    assert table.loc[("m", "pcc_pooled"), "n_patients"] == 6
+    assert table.loc[("m", "pcc"), ["low", "high"]].notna().all()
 
 
 def test_whole_rows_are_permuted_within_their_section():

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def kill(arguments: list[str], cache: Path, after: float) -> bool:
     process = start(arguments, cache)
     process.join(after)
     if process.exitcode is None:
-        os.kill(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may end between the look and the kill
+            os.kill(process.pid, signal.SIGKILL)
         process.join()
     return process.exitcode == -signal.SIGKILL
 

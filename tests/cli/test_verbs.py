@@ -135,10 +135,14 @@ def test_train_then_predict(histoscribe, cohort, tmp_path):
     assert done.code == 0
     assert done.out == f"{out / 'P1S.h5ad'}\n", "a path is printed as it is, on one line"
     assert done.err == ""
-    assert sorted(path.name for path in out.iterdir()) == ["P1S.h5ad", "predictor.txt"]
+    assert sorted(path.name for path in out.iterdir()) == ["P1S.h5ad", "data", "predictor.txt"]
     prediction = read_prediction(out / "P1S.h5ad")
     assert prediction.values.shape == (36, 4)
     assert prediction.predictor.startswith("ridge@")
+    cohort.edit_counts("GENE1", "OTHER", patient="P1")
+    done = histoscribe("predict", predictor, cohort.manifest, "--out", out, "--section", "P1S")
+    assert done.code == 2
+    assert "other settings or data" in done.err
 
 
 def test_settings_of_a_run_make_the_same_run_again(histoscribe, cohort, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import pickletools
 import shutil
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 import safetensors.torch
@@ -71,6 +72,25 @@ def test_training_again_changes_nothing(fitted, place):
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert trained(place, folder.name, folder.name).hash == predictor.hash
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_a_predictor_of_other_data_is_never_taken_for_this_run(place, tmp_path):
+    trained(place, "ridge", "ridge")
+    shutil.copytree(place / "cohort", tmp_path / "cohort")
+    done = shutil.copytree(place / "ridge", tmp_path / "done")
+    settings = done / "settings.toml"
+    settings.write_text(settings.read_text().replace(str(place), str(tmp_path)))
+    assert trained(tmp_path, "done", "ridge").hash == load_predictor(place / "ridge").hash
+    begun = tmp_path / "begun" / "resume" / "data"
+    begun.mkdir(parents=True)
+    (begun / "P1S1.json").write_text("another image")
+    for name in ("done", "begun"):
+        with h5py.File(
+            tmp_path / "cohort" / "P1S1" / "filtered_feature_bc_matrix.h5", "r+"
+        ) as matrix:
+            matrix["matrix/data"][:] += 1
+        with pytest.raises(DataContractError, match=r"other (settings or )?data"):
+            trained(tmp_path, name, "ridge")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from histoscribe.data.folds import folds_hash, folds_json, leaky
 from histoscribe.data.target import Target
 from histoscribe.metrics.registry import METRICS
 from histoscribe.models.base import model_class
+from histoscribe.train.bank import Bank
 from histoscribe.train.card import cohort_card, versions
 from histoscribe.train.predictor import load_predictor
 from histoscribe.types import Fold
@@ -33,7 +34,6 @@ def run_card(
     """Everything a number of this run depends on."""
     plan: Plan = results.plan
     settings = plan.settings
-    encodings = {encoder: plan.bank.opened(encoder)[0] for encoder in plan.bank.encoders()}
     return {
         "protocol": settings.folds.protocol,
         "leaky": leaky(settings.folds.protocol),
@@ -46,7 +46,7 @@ def run_card(
         "target": {fold.name: target.card() for fold, target in targets},
         "inputs": settings.inputs.model_dump(mode="json"),
         "encoder": {
-            "used": [encoding.to_json() for encoding in encodings.values()],
+            "used": _encoders_used(plan.bank),
             "models": {
                 m: model_class(m).encoder or settings.inputs.encoder for m in settings.models
             },
@@ -63,6 +63,14 @@ def run_card(
         "checks": [check.to_json() for check in checks],
         "versions": versions(),
     }
+
+
+def _encoders_used(bank: Bank) -> list[dict[str, Any]]:
+    """Every encoder, and the precision it ran in, which may be more than was asked for."""
+    return [
+        {**bank.opened(encoder)[0].to_json(), "precision_used": bank.precision_used(encoder)}
+        for encoder in bank.encoders()
+    ]
 
 
 def _model_card(plan: Plan, model: str) -> dict[str, Any]:
@@ -139,7 +147,7 @@ def _encoder(used: dict[str, Any]) -> str:
     off = "made white" if used["white_off_tissue"] else "kept"
     return (
         f"{used['encoder']}{layer}, weights: {used['weights']}, tiles of {used['tile_px']} px at "
-        f"{used['mpp']:g} um/px, off-tissue pixels {off}, {used['precision']}"
+        f"{used['mpp']:g} um/px, off-tissue pixels {off}, {used['precision_used']}"
     )
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from histoscribe.data.folds import folds_json, make_folds
 from histoscribe.data.target import Target
 from histoscribe.io.cohort import read_cohort
+from histoscribe.progress import track
 from histoscribe.train.bank import Bank
+from histoscribe.train.card import data_files
 from histoscribe.train.config import RunSettings, dump_settings
 from histoscribe.train.encoding import WeightFiles
 from histoscribe.types import Fold
@@ -32,7 +34,12 @@ class Plan:
     def files(self) -> dict[str, str]:
         """The files of a run folder, by name, that say which run it is."""
         folds = json.dumps(folds_json(self.folds), indent=1, sort_keys=True) + "\n"
-        return {"settings.toml": dump_settings(self.settings), "folds.json": folds}
+        return {
+            "settings.toml": dump_settings(self.settings),
+            "folds.json": folds,
+            "encoders.json": self.bank.encoders_text(),
+            **data_files(self.bank.cohort),
+        }
 
 
 def make_plan(settings: RunSettings, out: Path, *, weights: WeightFiles, cache: Path) -> Plan:
@@ -47,5 +54,5 @@ def make_plan(settings: RunSettings, out: Path, *, weights: WeightFiles, cache: 
     folds = make_folds(cohort, settings.folds, settings.seed)
     bank = Bank(settings, cohort, weights, cache)
     bank.check()
-    targets = {fold.name: bank.target(fold.train) for fold in folds}
+    targets = {fold.name: bank.target(fold.train) for fold in track(folds, "panels and transforms")}
     return Plan(bank, folds, targets, out)

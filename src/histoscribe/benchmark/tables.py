@@ -1,6 +1,7 @@
 """summary.csv and genes.csv, from the scores."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,9 @@ def summary_table(scores: pd.DataFrame, band: Sequence[Shuffled], seed: int) -> 
     The rows of `shuffled` give the mean of 100 shuffled runs, with the 2.5 and 97.5 percentiles
     of those runs as `low` and `high`.
     """
+    patients = scores[scores["section"] != EVERY].groupby("fold")["patient"].unique()
     rows = [
-        _row(model, metric, summarise(section_scores(of_metric), seed))
+        _row(model, metric, _summary(of_metric, patients, seed))
         for (model, metric), of_metric in scores.groupby(["model", "metric"], sort=False)
     ]
     for model, of_model in scores.groupby("model", sort=False):
@@ -72,6 +74,19 @@ def genes_table(
     columns = ["model", "gene", *BAND_METRICS, "null_low", "null_high", "q"]
     joined = pd.concat(parts).rename_axis("gene").reset_index()
     return joined[[*columns, "detection_rate", "skewness"]]
+
+
+def _summary(scores: pd.DataFrame, patients: pd.Series, seed: int) -> Summary:
+    """Summary of one model and metric; `patients` are those of each fold.
+
+    A score pooled over a fold of several patients belongs to none of them: it has no interval
+    over patients.
+    """
+    summary = summarise(section_scores(scores), seed)
+    if (scores["section"] == EVERY).all() and patients.map(len).max() > 1:
+        n_patients = len({name for of_fold in patients for name in of_fold})
+        return replace(summary, low=None, high=None, n_patients=n_patients)
+    return summary
 
 
 def _row(model: object, metric: object, summary: Summary) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 import errno
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -81,7 +81,9 @@ def progress_drawn() -> Iterator[None]:
         transient=True,
     )
 
-    def draw(items: Iterable[object], what: str, total: int | None) -> Iterator[object]:
+    def draw(
+        items: Iterable[object], what: str, total: int | None
+    ) -> Generator[object, None, None]:
         progress.start()
         task = progress.add_task(what, total=total, rate="")
         try:

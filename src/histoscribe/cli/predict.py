@@ -23,11 +23,13 @@ def run(
     from histoscribe.io.run_folder import claimed
     from histoscribe.io.weights import cache_folder
     from histoscribe.progress import track
+    from histoscribe.train.card import data_files
     from histoscribe.train.predictor import load_predictor
 
     loaded = load_predictor(predictor, weight_files(weights))
     sections = read_cohort(cohort, sections=tuple(section) if section else None)
-    with claimed(out_folder, {"predictor.txt": f"{loaded.name} {loaded.hash}\n"}):
+    run = {"predictor.txt": f"{loaded.name} {loaded.hash}\n", **data_files(sections)}
+    with claimed(out_folder, run):
         for name in track(sections.ids, "sections"):
             path = out_folder / f"{name}.h5ad"
             if not path.exists():

@@ -80,7 +80,10 @@ def embed(
     _fill(store, section, encoder, tiles, order)
     values = np.empty((len(order), encoder.width), dtype=np.float32)
     for rows in store.chunks:
-        values[order[rows]] = store.read(rows)
+        chunk = store.read(rows)
+        if chunk is None:  # None would become NaN in the array
+            raise FileNotFoundError(f"rows of {store.folder} were removed while they were read")
+        values[order[rows]] = chunk
     store.tidy()
     return Embedding(values, store.precision, store.folder)
 

@@ -1,12 +1,13 @@
 """Features and training tables, each section read once an encoder."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from histoscribe.data.features import features
+from histoscribe.data.features import embed
 from histoscribe.data.target import Target, fit_target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import model_class
@@ -26,6 +27,7 @@ class Bank:
     cache: Path
     _opened: dict[str | None, tuple[Encoding, Encoder]] = field(default_factory=dict)
     _features: dict[tuple[str | None, str], Float[np.ndarray, "N D"]] = field(default_factory=dict)
+    _precision: dict[tuple[str | None, str], str] = field(default_factory=dict)
 
     def encoders(self) -> tuple[str | None, ...]:
         """Every encoder that the models of the run read, each once."""
@@ -56,18 +58,28 @@ class Bank:
             self._opened[encoder] = open_encoding(self.settings, encoder, self.weights)
         return self._opened[encoder]
 
+    def encoders_text(self) -> str:
+        """How every encoder of the run is used, its weights' checksum too, as a JSON file."""
+        used = [self.opened(encoder)[0].to_json() for encoder in self.encoders()]
+        return json.dumps(used, indent=1, sort_keys=True) + "\n"
+
+    def precision_used(self, encoder: str | None) -> str:
+        """What the sections read so far were computed in; may be more than was asked for."""
+        return " and ".join(sorted({p for (of, _), p in self._precision.items() if of == encoder}))
+
     def features(self, encoder: str | None, section: str) -> Float[np.ndarray, "N D"]:
         """Features of every spot of a section."""
         key = (encoder, section)
         if key not in self._features:
             encoding, opened = self.opened(encoder)
-            self._features[key] = features(
+            found = embed(
                 self.cohort[section],
                 opened,
                 encoding.tiles,
                 precision=encoding.precision,
                 cache=self.cache,
             )
+            self._features[key], self._precision[key] = found.values, found.precision
         return self._features[key]
 
     def target(self, train: SpotRows) -> Target:

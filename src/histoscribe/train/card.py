@@ -1,6 +1,7 @@
 """The protocol card: what a number or a predictor was made from."""
 
 import hashlib
+import json
 import platform
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from histoscribe.progress import track
 from histoscribe.types import Cohort, Section, SpotRows
 
 _PACKAGES = (
@@ -39,6 +41,28 @@ def counts_hash(section: Section) -> str:
     matrix = counts.matrix.sorted_indices()
     for part in (matrix.indptr, matrix.indices, np.rint(matrix.data)):
         digest.update(np.ascontiguousarray(part, dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def data_files(cohort: Cohort) -> dict[str, str]:
+    """A file a section, by name, with the hashes of its image, spots and counts.
+
+    A run folder is claimed with them: work done on other data is never taken for this run's.
+    """
+    files = {}
+    for section in track(cohort, "hashes of the data"):
+        content = {"image": section.slide.pixel_hash(), "spots": spots_hash(section)}
+        if section.counts is not None:
+            content["counts"] = counts_hash(section)
+        files[f"data/{section.id}.json"] = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    return files
+
+
+def spots_hash(section: Section) -> str:
+    """Sha256 over spot ids, centres and um/px."""
+    digest = hashlib.sha256("\n".join(section.spots.ids).encode() + b"\0")
+    digest.update(np.ascontiguousarray(section.spots.xy).tobytes())
+    digest.update(repr(section.slide.mpp).encode())
     return digest.hexdigest()
 
 

@@ -7,7 +7,7 @@ import logging
 import signal
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch import Tensor
 from histoscribe.io.atomic import replacing
 from histoscribe.models.base import ExpressionModel
 from histoscribe.models.choice import validation_score
+from histoscribe.progress import track
 from histoscribe.seed import integer, stream
 from histoscribe.train.config import RunSettings, TrainSettings
 from histoscribe.train.device import choose_device
@@ -41,14 +42,16 @@ def train_network(
     rows = table.inner[0][0] if table.inner else np.arange(len(table.target))
     batches = Batches(table, rows, train.batch_size, seed, epoch=lambda: task.current_epoch)
     if not end.finished(train.epochs):
-        with _quiet(), _interruptible(), warnings.catch_warnings():
+        with _contained(), _interruptible(), warnings.catch_warnings():
             # lightning 2.6.6 on torch 2.13: its own use of LeafSpec, which nothing here can change
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
             trainer = _trainer(settings, end)
-            trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
+            epochs = range(len(end.scores), train.epochs)
+            with closing(track(epochs, f"epochs of {model.name}, at most")) as task.epochs:
+                trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
     model.cpu()
     end.restore_best(model)
-    model.choice = {"epoch": end.best_epoch, "inner_pcc": end.scores}
+    model.choice = {"epoch": end.best_epoch, "inner_pcc": end.scores if table.inner else []}
     _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
 
 
@@ -67,8 +70,9 @@ def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep lightning's advice to itself; its warnings come through."""
+def _contained() -> Iterator[None]:
+    """Keep lightning's advice to itself, and leave torch's deterministic mode as it was."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -78,6 +82,7 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+        torch.use_deterministic_algorithms(deterministic)
 
 
 @contextmanager
@@ -119,12 +124,16 @@ class Batches:
 class Task(lightning.LightningModule):
     """Mean squared error by AdamW; torch's generator is set anew for every epoch."""
 
+    epochs: Iterator[int] = iter(())
+    """Whoever draws progress is told of an epoch by taking it."""
+
     def __init__(self, model: ExpressionModel, settings: TrainSettings, seed: int) -> None:
         super().__init__()
         self.model, self._settings, self._seed = model, settings, seed
 
     def on_train_epoch_start(self) -> None:
-        """Set the generator that dropout draws from."""
+        """Set the generator that dropout draws from, and say that an epoch begins."""
+        next(self.epochs, None)
         torch.manual_seed(integer(self._seed, f"epoch-{self.current_epoch}"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

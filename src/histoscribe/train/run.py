@@ -10,7 +10,7 @@ from histoscribe.io.cohort import read_cohort
 from histoscribe.io.run_folder import claimed
 from histoscribe.models.base import Estimator, ExpressionModel, model_class
 from histoscribe.train.bank import Bank
-from histoscribe.train.card import cohort_card, rows_card, versions
+from histoscribe.train.card import cohort_card, data_files, rows_card, versions
 from histoscribe.train.config import RunSettings, dump_settings
 from histoscribe.train.encoding import WeightFiles
 from histoscribe.train.fit import fit
@@ -44,10 +44,35 @@ def train(settings: RunSettings, out: Path, *, cache: Path, weights: WeightFiles
     fold = whole_fold(cohort, settings.seed)
     bank.check()
     target = bank.target(fold.train)
-    with claimed(out, {"settings.toml": dump_settings(settings)}):
+    with claimed(out, _run_files(bank, out)):
         if is_predictor(out):
-            return load_predictor(out, weights)
+            return _same(load_predictor(out, weights), bank, out)
         return fit_predictor(bank, fold, settings.models[0], target, out)
+
+
+def _run_files(bank: Bank, out: Path) -> dict[str, str]:
+    """The files that say which run this is; those of the data go with the resume folder."""
+    files = {"settings.toml": dump_settings(bank.settings)}
+    if is_predictor(out):
+        return files  # its card has the hashes, see _same
+    data = {"encoders.json": bank.encoders_text(), **data_files(bank.cohort)}
+    return files | {f"resume/{name}": text for name, text in data.items()}
+
+
+def _same(predictor: Predictor, bank: Bank, out: Path) -> Predictor:
+    """The finished predictor, if it was trained on these sections and this encoder."""
+    encoding, _ = bank.opened(predictor.model.encoder)
+    trained_on = predictor.card["sections"]
+    if predictor.encoding == encoding and trained_on == cohort_card(bank.cohort, bank.cohort.ids):
+        return predictor
+    raise DataContractError(
+        Problem(
+            where=str(out),
+            found="a predictor that was trained on other data or weights",
+            expected="a new folder, or the data it was trained on",
+            remedy="give another --out, or remove the folder",
+        )
+    )
 
 
 def fit_predictor(bank: Bank, fold: Fold, model: str, target: Target, folder: Path) -> Predictor:
