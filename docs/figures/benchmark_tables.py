@@ -42,10 +42,19 @@ def table(run: Path) -> str:
         [
             *lines,
             "",
+            f"Ridge, `pcc_given_depth` by section: {_by_section(run)}.",
+            "",
             f"Shuffled band (95 of 100 runs): {bands}. Undefined scores: {undefined}. "
             f"Folds sha256 `{card['folds_sha256'][:12]}`, seed {card['seed']}. Checks: {codes}.",
         ]
     )
+
+
+def _by_section(run: Path) -> str:
+    scores = pd.read_csv(run / "scores.csv")
+    rows = scores[(scores["model"] == "ridge") & (scores["metric"] == "pcc_given_depth")]
+    means = rows.groupby("section")["value"].mean()
+    return ", ".join(f"{section} {mean:.3f}" for section, mean in means.items())
 
 
 def _what(card: dict) -> str:
