@@ -43,8 +43,8 @@ def main() -> None:
 
 
 def _seconds(section: Section, encoder: Encoder, folder: Path) -> list[float]:
-    mask = TILES.mask(section.slide)
-    pixels = [TILES.read(section.slide, mask, (float(x), float(y))) for x, y in section.spots.xy]
+    look = TILES.look(section.slide)
+    pixels = [TILES.read(section.slide, look, (float(x), float(y))) for x, y in section.spots.xy]
     batches = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).split(32)
     fresh = count()
 

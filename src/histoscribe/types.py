@@ -276,6 +276,12 @@ class Prediction:
     """The target's transform."""
     predictor: str
     """Model name and short hash of its files."""
+    spot_facts: Mapping[str, Float[np.ndarray, " N"]] = field(default_factory=dict)
+    """What else is known of each spot, by name, e.g. the share of tissue below it."""
+    gene_facts: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
+    """What is known of each gene, by name, e.g. its score on held-out patients; NaN: unknown."""
+    card: str = ""
+    """The protocol card of the predictor, as JSON."""
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.spots), len(self.genes)):

@@ -16,6 +16,14 @@ from histoscribe.types import Section, Slide, Spots
 _BAND_PITCHES = 4  # a band of rows that a tiled slide can keep decoded
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What must be known of a slide as a whole before a tile of it is read."""
+
+    mask: TissueMask | None
+    """None where pixels off the tissue stay as they are."""
+
+
 @dataclass(frozen=True)
 class Tiles:
     """The square of tissue that an encoder sees around a spot."""
@@ -47,18 +55,18 @@ class Tiles:
         if section.slide.mpp > 1.01 * self.mpp:
             raise DataContractError(_too_coarse(section, self))
 
-    def mask(self, slide: Slide) -> TissueMask | None:
-        """Find the tissue where it matters."""
-        return tissue_mask(slide) if self.white_off_tissue else None
+    def look(self, slide: Slide, mask: TissueMask | None = None) -> Look:
+        """Look a slide over; `mask` is its tissue where that is known already."""
+        if not self.white_off_tissue:
+            return Look(None)
+        return Look(tissue_mask(slide) if mask is None else mask)
 
-    def read(
-        self, slide: Slide, mask: TissueMask | None, xy: tuple[float, float]
-    ) -> UInt8[np.ndarray, "P P 3"]:
+    def read(self, slide: Slide, look: Look, xy: tuple[float, float]) -> UInt8[np.ndarray, "P P 3"]:
         """Read one tile centred on `xy` (level-0 px), white where the mask says no tissue."""
         pixels = slide.read(xy, self.side_px, self.mpp)
-        if mask is None:
+        if look.mask is None:
             return pixels
-        inside = mask.tile(xy, self.side_px, self.mpp)
+        inside = look.mask.tile(xy, self.side_px, self.mpp)
         if inside.all():
             return pixels
         white = pixels.copy()  # a slide may give a view of its own pixels
@@ -77,20 +85,23 @@ def grid_order(spots: Spots, mpp: float) -> Int[np.ndarray, " N"]:
 
 
 def tile_batches(
-    section: Section, tiles: Tiles, batches: list[Int[np.ndarray, " _"]]
+    section: Section,
+    tiles: Tiles,
+    batches: list[Int[np.ndarray, " _"]],
+    look: Look | None = None,
 ) -> Iterator[UInt8[Tensor, "B 3 P P"]]:
     """Read the tiles of each batch of rows, one batch ahead of the one in use.
 
-    The tensors are channels-last in memory.
+    The tensors are channels-last in memory. `look` is that of the slide where it was taken before.
     """
     tiles.check(section)
     if not batches:
         return
-    mask = tiles.mask(section.slide)
+    seen = tiles.look(section.slide) if look is None else look
 
     def read(rows: Int[np.ndarray, " rows"]) -> UInt8[np.ndarray, "B P P 3"]:
         centres = [(float(x), float(y)) for x, y in section.spots.xy[rows]]
-        return np.stack([tiles.read(section.slide, mask, xy) for xy in centres])
+        return np.stack([tiles.read(section.slide, seen, xy) for xy in centres])
 
     with ThreadPoolExecutor(max_workers=1) as reader:
         ahead = reader.submit(read, batches[0])

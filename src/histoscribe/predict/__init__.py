@@ -1,0 +1,1 @@
+"""From a fitted predictor to gene maps of slides that were never sequenced."""
