@@ -75,3 +75,40 @@ def _disagree(where: str, said: str) -> Problem:
         remedy="check that the image belongs to these spots at this size; then correct `mpp` in "
         "the manifest, or name the one to believe in its column `mpp_from`: " + ", ".join(ORIGINS),
     )
+
+
+def settle_whole_slide(where: str, user: float | None, metadata: float | None) -> float:
+    """Settle on the um/px of a slide that comes without spots.
+
+    The user is believed where the file says nothing or the same within 5 %. Raises
+    DataContractError where the two differ by more, or where neither knows.
+    """
+    if user is None and metadata is None:
+        raise DataContractError(_ask(where))
+    if user is None or metadata is None:
+        return user or metadata or 0.0
+    if max(user, metadata) > 1.05 * min(user, metadata):
+        raise DataContractError(_choose(where, user, metadata))
+    return user
+
+
+def _ask(where: str) -> Problem:
+    return Problem(
+        where=where,
+        found="the file does not say how many um a px covers",
+        expected="um per px in the metadata of the slide, or from you",
+        remedy="give the um/px of the full image, e.g. `--mpp 0.25` for a 40x scan or `--mpp 0.5` "
+        "for a 20x scan; it stands in the scanner's report, in the slide's properties in QuPath "
+        "(`Pixel width`), or ask who scanned it",
+    )
+
+
+def _choose(where: str, user: float, metadata: float) -> Problem:
+    return Problem(
+        where=where,
+        found=f"um/px that differ by more than 5 %: {user:.4g} from you, {metadata:.4g} from the "
+        "metadata of the image",
+        expected="one value",
+        remedy="leave `--mpp` out to believe the metadata; if the metadata is wrong (the image was "
+        f"resized after it was scanned), save it with {user:.4g} um/px in its metadata",
+    )

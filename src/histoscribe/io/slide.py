@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io import flat, tiled
 from histoscribe.io.resample import Box, shrink
+from histoscribe.io.resolution import settle_whole_slide
 from histoscribe.types import Slide
 
 _BAND_ROWS = 512
@@ -130,6 +131,15 @@ def open_slide(path: Path, mpp: float, white: tuple[Box, ...] = ()) -> RegionSli
     else:
         slide = FlatSlide(path, flat.size(path), mpp)
     return MaskedSlide(slide, white) if white else slide
+
+
+def open_whole_slide(path: Path, mpp: float | None = None) -> RegionSlide:
+    """Open a slide that comes without spots; `mpp` is its um per level-0 px as the user knows it.
+
+    Raises DataContractError for an image that cannot be read, where neither the user nor the
+    metadata knows the um/px, and where they differ by more than 5 %.
+    """
+    return open_slide(path, settle_whole_slide(str(path), mpp, image_mpp(path)))
 
 
 def image_mpp(path: Path) -> float | None:
