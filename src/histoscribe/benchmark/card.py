@@ -8,9 +8,9 @@ import pandas as pd
 
 from histoscribe.benchmark.band import RUNS
 from histoscribe.benchmark.cell import predictor_folder
-from histoscribe.benchmark.checks import Check, Results
 from histoscribe.benchmark.maps import GeneMap
 from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.results import Check, Results
 from histoscribe.benchmark.score import EVERY
 from histoscribe.data.folds import folds_hash, folds_json, leaky
 from histoscribe.data.target import Target

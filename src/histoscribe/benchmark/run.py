@@ -8,13 +8,15 @@ from time import monotonic
 
 import pandas as pd
 
+from histoscribe.benchmark.alignment import alignment_table
 from histoscribe.benchmark.band import Shuffled, shuffled_fold
 from histoscribe.benchmark.card import card_text, run_card
 from histoscribe.benchmark.cell import run_cell
-from histoscribe.benchmark.checks import Check, Results, run_checks
+from histoscribe.benchmark.checks import run_checks
 from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
 from histoscribe.benchmark.plan import Plan, make_plan
+from histoscribe.benchmark.results import Check, Results, best_model
 from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.tables import genes_table, summary_table
 from histoscribe.data.target import Target
@@ -108,12 +110,14 @@ def _write_tables(plan: Plan, folds: list[_FoldResult]) -> Benchmark:
     constant = {
         model: sum(result.constant[model] for result in folds) for model in folds[0].constant
     }
-    results = Results(plan, [truth for _, truth in truths], summary, constant)
+    alignment = alignment_table(plan, truths, best_model(summary, plan.settings.models))
+    results = Results(plan, [truth for _, truth in truths], summary, constant, alignment)
     checks = run_checks(results)
     maps = draw_maps(plan, truths, genes, results.best())
     card = run_card(results, [(r.fold, r.target) for r in folds], scores, checks, maps)
     _write_csv(out / "scores.csv", scores)
     _write_csv(out / "genes.csv", genes)
+    _write_csv(out / "alignment.csv", alignment)
     _write_csv(out / "differences.csv", differences_table(scores, seed))
     write_json(out / "card.json", card)
     write_text(out / "card.md", card_text(card))

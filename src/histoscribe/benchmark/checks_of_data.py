@@ -1,0 +1,155 @@
+"""What the data and the settings of a run say against it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from histoscribe.benchmark.alignment import misaligned
+from histoscribe.benchmark.results import Check, Results
+from histoscribe.data.folds import leaky
+from histoscribe.data.tissue import tissue_mask
+from histoscribe.io.twins import twin_images
+from histoscribe.metrics.summary import MIN_PATIENTS
+from histoscribe.models.base import list_models
+from histoscribe.progress import track
+
+SHALLOW = 1000
+"""Median total count of a section below which its truth is mostly sampling noise."""
+ON_TISSUE = 0.8
+"""Share of a section's spots whose centre lies on tissue, below which image and spots may not fit:
+it is 0.91 to 1 in the real sections it was tried on."""
+COARSE_MPP = 2.0
+"""um/px above which a nucleus is a few pixels."""
+
+
+def protocol_leaks(results: Results) -> Iterator[Check]:
+    """The protocol was named leaky."""
+    reason = leaky(results.plan.settings.folds.protocol)
+    if reason is not None:
+        yield Check("leaky", "warning", f"leaky protocol: {reason}", 'use protocol = "patient"')
+
+
+def few_patients(results: Results) -> Iterator[Check]:
+    """Too few patients for an interval or a ranking."""
+    n_patients = len({truth.patient for truth in results.truths})
+    if n_patients == 1:
+        yield Check(
+            "one-patient",
+            "warning",
+            "all sections are of one patient: no score here says anything of another",
+            'claim nothing beyond this patient; add patients and use protocol = "patient"',
+        )
+    elif n_patients < MIN_PATIENTS:
+        yield Check(
+            "few-patients",
+            "warning",
+            f"too few patients ({n_patients}) for an interval over them or a ranking of models",
+            "read the values per patient; add patients before comparing models",
+        )
+
+
+def weak_validation(results: Results) -> Iterator[Check]:
+    """Choices made on less than whole patients."""
+    weak = [fold for fold in results.plan.folds if fold.validation != "patient"]
+    if weak and results.plan.settings.folds.protocol == "patient":
+        held = ", ".join(f"{fold.name} by {fold.validation}" for fold in weak)
+        yield Check(
+            "inner-validation",
+            "info",
+            f"choices could not be made on whole patients in every fold: {held}",
+            "with two training patients or more in a fold, inner validation is by patient",
+        )
+
+
+def no_baselines(results: Results) -> Iterator[Check]:
+    """Baselines that were left out."""
+    asked = results.plan.settings.models
+    wanted = ("mean", "colour", "depth", "knn", "ridge", "mlp")
+    missing = [name for name in wanted if name not in asked and name in list_models()]
+    if missing:
+        yield Check(
+            "baselines-missing",
+            "info",
+            f"baselines not run: {', '.join(missing)}",
+            "add them to models: a model is judged beside them",
+        )
+
+
+def shallow(results: Results) -> Iterator[Check]:
+    """Sections whose truth is mostly sampling noise."""
+    cohort = results.plan.bank.cohort
+    medians = {s.id: float(np.median(s.measured.total)) for s in cohort}
+    listed = [f"{name} ({median:.0f})" for name, median in medians.items() if median < SHALLOW]
+    if listed:
+        yield Check(
+            "shallow",
+            "info",
+            f"median total count below {SHALLOW}: {', '.join(listed)}",
+            "expect low correlations there whatever the model: the truth is noisy",
+        )
+
+
+def coarse(results: Results) -> Iterator[Check]:
+    """Tiles too coarse to show a nucleus."""
+    mpp = results.plan.settings.inputs.mpp
+    if mpp > COARSE_MPP:
+        yield Check(
+            "coarse-image",
+            "warning",
+            f"tiles are read at {mpp:g} um/px: nuclei are a few pixels wide",
+            "give the full-resolution image; compare no morphology models at this resolution",
+        )
+
+
+def random_weights(results: Results) -> Iterator[Check]:
+    """An encoder that was never trained."""
+    encoding, _ = results.plan.bank.opened(None)
+    if encoding.weights.startswith("random"):
+        yield Check(
+            "random-weights",
+            "warning",
+            f"the encoder {encoding.encoder} has random weights",
+            "give its weights: --weights NAME=FILE",
+        )
+
+
+def shifted(results: Results) -> Iterator[Check]:
+    """Sections whose prediction fits better when the spots are moved by one."""
+    for found in misaligned(results.alignment):
+        yield Check(
+            "shifted-spots",
+            "warning",
+            f"section {found.section}: the prediction fits better one spot to the "
+            f"{found.direction} (pcc {found.pcc:.3f}, in place {found.pcc_in_place:.3f}, over the "
+            "same spots)",
+            "look at its overlay: the image may be shifted, turned or flipped against the spots",
+        )
+
+
+def off_tissue(results: Results) -> Iterator[Check]:
+    """Sections whose spots lie beside the tissue."""
+    share = {
+        section.id: float(tissue_mask(section.slide).at(section.spots.xy).mean())
+        for section in track(results.plan.bank.cohort, "tissue under the spots")
+    }
+    listed = [f"{name} ({100 * on:.0f} %)" for name, on in share.items() if on < ON_TISSUE]
+    if listed:
+        yield Check(
+            "spots-off-tissue",
+            "warning",
+            f"few spots lie on tissue: {', '.join(listed)}",
+            "look at the overlay of these sections: image and positions may not belong together",
+        )
+
+
+def twins(results: Results) -> Iterator[Check]:
+    """Sections of one patient that share an image."""
+    found = twin_images(results.plan.bank.cohort)
+    if found:
+        listed = ", ".join(" = ".join(twin.id for twin in twins) for twins in found)
+        yield Check(
+            "twin-images",
+            "warning",
+            f"sections of one patient with equal pixels: {listed}",
+            "check that each section has its own image",
+        )

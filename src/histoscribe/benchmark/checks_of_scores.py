@@ -1,0 +1,110 @@
+"""What the scores of a run say against themselves."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from histoscribe.benchmark.cell import predictor_folder
+from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.results import NOT_MODELS, Check, Results
+from histoscribe.benchmark.score import ORACLE, Truth
+from histoscribe.metrics.moments import pearson_per_gene
+from histoscribe.models.base import model_class
+from histoscribe.models.depth import DepthModel
+from histoscribe.train.predictor import load_predictor
+
+DEPTH_R = 0.2
+"""Correlation of predicted with measured log total above which depth is called visible."""
+
+
+def nothing_found(results: Results) -> Iterator[Check]:
+    """No model leaves the shuffled band."""
+    best, top = results.best(), results.band_top("pcc_given_depth")
+    score = results.mean(best, "pcc_given_depth")
+    if not score > top:
+        yield Check(
+            "inside-band",
+            "warning",
+            f"no model leaves the shuffled band: the best ({best}) has pcc_given_depth "
+            f"{score:.3f}, shuffled labels reach {top:.3f}",
+            "claim nothing from this run; look at alignment, um/px and depth first",
+        )
+
+
+def depth_is_visible(results: Results) -> Iterator[Check]:
+    """Depth can be predicted from the image."""
+    by_patient = _depth_correlations(results.plan, results.truths)
+    if by_patient and np.mean(list(by_patient.values())) > DEPTH_R:
+        listed = ", ".join(f"{name} {r:.2f}" for name, r in sorted(by_patient.items()))
+        yield Check(
+            "depth-visible",
+            "warning",
+            "the image predicts how many molecules a spot caught (correlation of predicted with "
+            f"measured log total, by test patient: {listed}); a model can score by depth alone",
+            "read pcc_given_depth beside pcc, and the rows depth and oracle-depth",
+        )
+
+
+def depth_explains(results: Results) -> Iterator[Check]:
+    """Depth alone scores about as well as the best model."""
+    best = results.best()
+    if "depth" not in results.plan.settings.models or best == "depth":
+        return
+    score, depth = results.mean(best, "pcc"), results.mean("depth", "pcc")
+    if depth > max(0.5 * score, results.band_top("pcc")):
+        robust = results.plan.settings.target.transform == "pearson-residuals"
+        change = "" if robust else 'use transform = "pearson-residuals", and '
+        yield Check(
+            "depth-explains",
+            "warning",
+            f"predicted depth alone has pcc {depth:.3f}; {best}, the best given depth, {score:.3f}",
+            f"{change}judge the models by pcc_given_depth",
+        )
+
+
+def undefined(results: Results) -> Iterator[Check]:
+    """Scores that are not defined, counted."""
+    table = results.summary
+    pcc = table[(table["metric"] == "pcc") & ~table["model"].isin(NOT_MODELS)]
+    n_scores = sum(len(truth.genes) for truth in results.truths)
+    n_undefined = int(pcc["n_undefined"].max())
+    if n_undefined:
+        yield Check(
+            "undefined-scores",
+            "info",
+            f"{n_undefined} of {n_scores} scores (gene and section) are undefined: the gene is "
+            "constant or not measured there; they are left out of every mean",
+            "a smaller panel of well-detected genes has fewer",
+        )
+
+
+def constant(results: Results) -> Iterator[Check]:
+    """Predictions that do not vary, counted."""
+    listed = [f"{m} {n}" for m, n in results.constant.items() if n and m not in ("mean", ORACLE)]
+    if listed:
+        yield Check(
+            "constant-predictions",
+            "info",
+            f"scores that are 0 because the prediction is constant: {', '.join(listed)}",
+            "a model that collapses to the mean has learned nothing for those genes",
+        )
+
+
+def _depth_correlations(plan: Plan, truths: Sequence[Truth]) -> dict[str, float]:
+    """Correlation of predicted with measured log total: sections, then patients."""
+    if "depth" not in plan.settings.models:
+        return {}
+    by_patient: dict[str, list[float]] = {}
+    encoder = model_class("depth").encoder
+    for fold in plan.folds:
+        predictor = load_predictor(predictor_folder(plan.out, "depth", fold))
+        if not isinstance(predictor.model, DepthModel):
+            raise TypeError("the predictor named depth holds another model")
+        for section, rows in sorted(fold.test.items()):
+            feature = plan.bank.features(encoder, section)[rows]
+            predicted = predictor.model.predict_log_total(feature)
+            measured = np.log1p(plan.bank.cohort[section].measured.total[rows])
+            r = float(pearson_per_gene(predicted[:, None], measured[:, None])[0])
+            patient = str(plan.bank.cohort.patients[section])
+            by_patient.setdefault(patient, []).append(r)
+    return {name: float(np.nanmean(values)) for name, values in by_patient.items()}

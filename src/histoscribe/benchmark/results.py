@@ -1,0 +1,68 @@
+"""What the checks of a run look at, and what each of them says."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from histoscribe.benchmark.band import SHUFFLED
+from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.score import ORACLE, Truth
+
+NOT_MODELS = (ORACLE, SHUFFLED)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding of a run about itself."""
+
+    code: str
+    level: Literal["info", "warning"]
+    message: str
+    remedy: str
+
+    def to_json(self) -> dict[str, str]:
+        """As plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What the checks look at."""
+
+    plan: Plan
+    truths: Sequence[Truth]
+    """Of every fold."""
+    summary: pd.DataFrame
+    constant: dict[str, int]
+    """Scores of each model that are 0 because its prediction was constant."""
+    alignment: pd.DataFrame
+    """See `alignment.alignment_table`."""
+
+    def mean(self, model: str, metric: str) -> float:
+        """A model's mean in the summary."""
+        return float(self._row(model, metric)["mean"])
+
+    def band_top(self, metric: str) -> float:
+        """97.5 percentile of the shuffled runs."""
+        return float(self._row(SHUFFLED, metric)["high"])
+
+    def best(self) -> str:
+        """The model that the maps show; see `best_model`."""
+        return best_model(self.summary, self.plan.settings.models)
+
+    def _row(self, model: str, metric: str) -> pd.Series:
+        return _row(self.summary, model, metric)
+
+
+def best_model(summary: pd.DataFrame, models: Sequence[str]) -> str:
+    """The model with the highest `pcc_given_depth`; the mean only where it is alone."""
+    candidates = [name for name in models if name != "mean"] or ["mean"]
+    means = {m: float(_row(summary, m, "pcc_given_depth")["mean"]) for m in candidates}
+    return max(means, key=lambda model: np.nan_to_num(means[model], nan=-np.inf))
+
+
+def _row(summary: pd.DataFrame, model: str, metric: str) -> pd.Series:
+    return summary[(summary["model"] == model) & (summary["metric"] == metric)].iloc[0]
