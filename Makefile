@@ -1,7 +1,7 @@
 # Two commands to start: `make demo` and `make test`. Both need Python 3.11+ and nothing else.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow check docs clean
 
 demo: .venv/installed
 	$(BIN)/histoscribe demo --out demo
@@ -18,6 +18,12 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pylint --disable=all --enable=duplicate-code src/histoscribe
+
+# the command reference is typer's own; any warning of mkdocs fails the build
+docs: .venv/installed-dev
+	$(BIN)/typer histoscribe.cli.main utils docs --name histoscribe --title Commands \
+	  --output docs/reference/commands.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
