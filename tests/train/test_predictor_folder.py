@@ -59,6 +59,7 @@ def test_a_folder_holds_the_promised_files_and_nothing_that_runs(fitted):
     names = {path.name for path in folder.iterdir()}
     assert names - {"weights.safetensors", "estimator.safetensors"} == {
         "predictor.json",
+        "reference.safetensors",
         "settings.toml",
     }
     for path in folder.iterdir():
@@ -115,7 +116,7 @@ def test_a_changed_byte_is_refused(copied, share):
         lambda text: text.replace("pearson-residuals", "pearson-residualz", 1),
         lambda text: text.replace('"tile_px": 64', '"tile_px": 65'),
         lambda text: text[:-20],
-        lambda text: text.replace('"format": 1', '"format": 2'),
+        lambda text: text.replace('"format": 2', '"format": 1'),
         lambda _: "[1]",
         lambda _: "",
     ],

@@ -23,10 +23,12 @@ from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_mo
 from histoscribe.models.encoder import Encoder
 from histoscribe.train.encoding import Encoding, WeightFiles
 from histoscribe.train.fit import predict_spots
+from histoscribe.train.reference import Reference
 from histoscribe.types import Output, Prediction, Section
 
-FORMAT = 1
+FORMAT = 2
 RECORD = "predictor.json"
+_REFERENCE = "reference.safetensors"
 
 
 @dataclass(eq=False)
@@ -38,6 +40,8 @@ class Predictor:
     encoding: Encoding
     card: Mapping[str, Any]
     """What it was trained on; holds nothing of any test section."""
+    reference: Reference
+    """Training spots and slides, to know tissue that is unlike them."""
     hash: str = ""
     """Sha256 of predictor.json, which holds the sha256 of every other file."""
     weights: WeightFiles = field(default_factory=dict)
@@ -76,6 +80,8 @@ class Predictor:
             values=predict_spots(self.model, feature).astype(np.float32),
             unit=self.target.transform,
             predictor=self.name,
+            spot_facts={"distance_to_training": self.reference.distance(feature)},
+            card=json.dumps(dict(self.card), sort_keys=True),
         )
 
     def from_pixels(self, image: Float[Tensor, "B 3 P P"]) -> Output:
@@ -107,6 +113,8 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
         with replacing(folder / file) as temporary:
             safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, temporary)
         shapes = {"features": predictor.card["n_features"], "genes": len(predictor.target.genes)}
+    with replacing(folder / _REFERENCE) as temporary:
+        safetensors.numpy.save_file(predictor.reference.arrays(), temporary)
     record = {
         "format": FORMAT,
         "model": model.name,
@@ -116,7 +124,8 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
         "target": predictor.target.to_json(),
         "encoding": predictor.encoding.to_json(),
         "card": dict(predictor.card),
-        "files": {file: _sha256(folder / file)},
+        "reference": predictor.reference.to_json(),
+        "files": {name: _sha256(folder / name) for name in (file, _REFERENCE)},
     }
     # before the record: once that is there, nobody looks into this folder's work again
     shutil.rmtree(folder / "resume", ignore_errors=True)
@@ -154,6 +163,9 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
         target=Target.from_json(record["target"]),
         encoding=Encoding.from_json(record["encoding"]),
         card=record["card"],
+        reference=Reference.restored(
+            safetensors.numpy.load_file(folder / _REFERENCE), record["reference"]
+        ),
         hash=_sha256(folder / RECORD),
         weights=weights or {},
     )

@@ -15,6 +15,7 @@ from histoscribe.train.config import RunSettings, dump_settings
 from histoscribe.train.encoding import WeightFiles
 from histoscribe.train.fit import fit
 from histoscribe.train.predictor import Predictor, is_predictor, load_predictor, save_predictor
+from histoscribe.train.reference import fit_reference
 from histoscribe.types import Fold, SpotTable
 
 
@@ -81,7 +82,9 @@ def fit_predictor(bank: Bank, fold: Fold, model: str, target: Target, folder: Pa
     table = bank.table(fold, target, encoder)
     fitted = fit(model, table, bank.settings, folder / "resume")
     card = {**training_card(bank, fold, target, table), "n_parameters": n_parameters(fitted)}
-    return save_predictor(Predictor(fitted, target, bank.opened(encoder)[0], card), folder)
+    reference = fit_reference(table, bank.cohort, fold.train, bank.settings.seed)
+    predictor = Predictor(fitted, target, bank.opened(encoder)[0], card, reference)
+    return save_predictor(predictor, folder)
 
 
 def training_card(bank: Bank, fold: Fold, target: Target, table: SpotTable) -> dict[str, Any]:
