@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from histoscribe.data.folds import patient_folds as patient_folds
     from histoscribe.io.anndata import to_anndata as to_anndata
     from histoscribe.io.cohort import read_cohort as read_cohort
+    from histoscribe.io.spatialdata import to_spatialdata as to_spatialdata
     from histoscribe.models.base import create_model as create_model
     from histoscribe.models.base import list_models as list_models
     from histoscribe.models.encoder import list_encoders as list_encoders
@@ -29,6 +30,7 @@ _HOME = {
     "read_cohort": "histoscribe.io.cohort",
     "read_settings": "histoscribe.train.config",
     "to_anndata": "histoscribe.io.anndata",
+    "to_spatialdata": "histoscribe.io.spatialdata",
 }
 __all__ = sorted([*_HOME, *_ROOMS])
 

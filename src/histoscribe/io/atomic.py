@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+
+from histoscribe.errors import DataContractError, Problem
 
 _MARK = ".histoscribe-"  # how a temporary file is known from a user's hidden file
 
@@ -32,10 +35,43 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
+    """Give a path that does not exist yet; the folder written there takes the place of `path`.
+
+    A folder at `path` is replaced only where it holds the file `known_by` (e.g. `zarr.json`), so
+    that a wrong path costs nobody their data. On an error `path` stays as it was. Raises
+    DataContractError where something else stands at `path`.
+    """
+    if path.exists() and not (path / known_by).is_file():
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found="something else is there already",
+                expected=f"nothing, or an older copy (a folder with {known_by})",
+                remedy="choose another path, or move what is there away",
+            )
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent, prefix=_MARK) as temporary:
+        new, old = Path(temporary) / path.name, Path(temporary) / "replaced"
+        yield new
+        for file in new.rglob("*"):
+            if file.is_file():
+                with file.open("rb+") as opened:
+                    os.fsync(opened.fileno())
+        if path.exists():  # a rename cannot take the place of a folder that is not empty
+            path.rename(old)
+        new.rename(path)
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of killed writers; for a folder that nobody else writes to."""
+    """Remove temporary files and folders of killed writers; where nobody else writes to."""
     for leftover in sorted(folder.rglob(f"{_MARK}*")):
-        leftover.unlink(missing_ok=True)
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
