@@ -15,8 +15,8 @@ from histoscribe.io.source import Reader, Reading, Source
 from histoscribe.io.table import broken
 from histoscribe.types import Counts, Spots
 
-_VISIUM_PITCH_UM = 100.0
-_VISIUM_DIAMETER_UM = 55.0
+VISIUM_PITCH_UM = 100.0
+VISIUM_DIAMETER_UM = 55.0
 
 
 def read_h5ad(source: Source) -> Reading:
@@ -28,22 +28,22 @@ def read_h5ad(source: Source) -> Reading:
     """
     if source.path is None or source.image is None:
         raise ValueError("a section of kind h5ad needs a path and an image")
-    data = _open(source.path)
-    xy = _centres(source.path, data)
-    counts, notes = _counts(source.path, data)
+    data = open_anndata(source.path)
+    xy = centres_of(source.path, data)
+    counts, notes = raw_counts_of(source.path, data)
     pitch_px = nearest_px(xy)
     is_visium = bool(data.uns.get("spatial"))
-    pitch_mpp = _VISIUM_PITCH_UM / pitch_px if is_visium else None
+    pitch_mpp = VISIUM_PITCH_UM / pitch_px if is_visium else None
     found = Resolutions(source.mpp, image_mpp(source.image), pitch_mpp)
     mpp, origin = found.settle(source.where, source.mpp_from)
-    pitch_um = _VISIUM_PITCH_UM if is_visium else pitch_px * mpp
+    pitch_um = VISIUM_PITCH_UM if is_visium else pitch_px * mpp
     # a grid of unknown make is taken to be filled like Visium's, 55 um in 100
-    diameter_um = pitch_um * _VISIUM_DIAMETER_UM / _VISIUM_PITCH_UM
+    diameter_um = pitch_um * VISIUM_DIAMETER_UM / VISIUM_PITCH_UM
     ids = tuple(data.obs_names.astype(str))
     return Reading(
         slide=open_slide(source.image, mpp, source.white),
         spots=Spots(ids, xy, diameter_um, pitch_um),
-        in_tissue=_in_tissue(data),
+        in_tissue=in_tissue_of(data),
         counts=counts,
         count_ids=ids,
         notes=(origin, *notes),
@@ -53,7 +53,8 @@ def read_h5ad(source: Source) -> Reading:
 H5AD = Reader("h5ad", "AnnData", ("path", "image"), read_h5ad)
 
 
-def _open(path: Path) -> ad.AnnData:
+def open_anndata(path: Path) -> ad.AnnData:
+    """Read the file; raises DataContractError where it is broken or spot names repeat."""
     try:
         data = ad.read_h5ad(path)
     except (OSError, KeyError, ValueError) as error:
@@ -63,7 +64,8 @@ def _open(path: Path) -> ad.AnnData:
     return data
 
 
-def _centres(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
+def centres_of(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
+    """Spot centres in px, x before y; raises DataContractError where they are not all there."""
     xy = np.asarray(data.obsm.get("spatial", np.empty((0, 0))), dtype=np.float64)
     if xy.shape != (data.n_obs, 2) or not np.isfinite(xy).all():
         raise DataContractError(
@@ -77,7 +79,8 @@ def _centres(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
     return xy
 
 
-def _counts(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]]:
+def raw_counts_of(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]]:
+    """Raw counts with notes; raises DataContractError for values that are no counts."""
     place = 'layers["counts"]' if "counts" in data.layers else "X"
     stored = data.layers.get("counts", data.X)
     matrix = sp.csr_matrix(stored if stored is not None else (data.n_obs, data.n_vars))
@@ -98,7 +101,8 @@ def _counts(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]]:
     return counts_of(matrix.astype(np.int32), ids, names)
 
 
-def _in_tissue(data: ad.AnnData) -> np.ndarray:
+def in_tissue_of(data: ad.AnnData) -> np.ndarray:
+    """What the column `in_tissue` says of each spot; all, where there is no such column."""
     if "in_tissue" not in data.obs:
         return np.ones(data.n_obs, dtype=bool)
     return data.obs["in_tissue"].astype(int).to_numpy() == 1
