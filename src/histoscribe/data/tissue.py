@@ -1,5 +1,6 @@
 """Where a slide shows tissue, from its image alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ _CLOSE_UM = 12.0
 _HOLE_MM2 = 0.02
 _SPECK_MM2 = 0.05  # a fiducial ring or a grain of dust is smaller, the finest biopsy is not
 _TEXTURE = (0.012, 0.035)  # a slide of nothing but tissue has no second mode for Otsu to find
+_TRUNCATE = 4.0  # deviations that the Gaussian window reaches to either side
+_BAND_ROWS = 256  # the masks do not depend on it
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,21 +83,33 @@ def tissue_of(
     area = 1e6 / mpp**2  # px of one mm2
     canvas = _without_specks(image.max(axis=2) < _BLACK, _SPECK_MM2 * area)
     canvas = ndimage.binary_dilation(canvas, iterations=2)  # its blurred rim is not texture
-    density = -np.log10((image.mean(axis=2) + 1.0) / 256.0)
-    texture = _texture(density, canvas, _WINDOW_UM / mpp)
-    log_texture = np.log(np.maximum(texture, 1e-4))
-    if canvas.all() or np.ptp(log_texture[~canvas]) == 0:
+    rough = _rough(image, canvas, _WINDOW_UM / mpp)
+    if rough is None:
         return np.zeros(canvas.shape, dtype=bool)
-    cut = np.clip(np.exp(filters.threshold_otsu(log_texture[~canvas])), *_TEXTURE)
-    rough = (texture > cut) & ~canvas
     closed = morphology.closing(rough, morphology.disk(round(_CLOSE_UM / mpp)))
     closed = _without_specks(closed, _SPECK_MM2 * area)
     # the window reaches over an edge to glass by about its deviation: take that back
     edge = morphology.disk(max(1, round(_WINDOW_UM / mpp / 4)))
     solid = morphology.erosion(closed | canvas, edge) & ~canvas
     holes = _without_specks(~solid, _HOLE_MM2 * area)
-    filled = ~_pale(holes, np.where(canvas, np.nan, density), closed)
+    filled = ~_pale(holes, image, canvas, closed)
     return _without_specks(filled, _SPECK_MM2 * area) & ~canvas
+
+
+def _rough(
+    image: UInt8[np.ndarray, "height width 3"],
+    canvas: Bool[np.ndarray, "height width"],
+    window_px: float,
+) -> Bool[np.ndarray, "height width"] | None:
+    """Where the texture is above Otsu's cut; None where all is canvas or equally smooth."""
+    texture = _texture(image, canvas, window_px)
+    log_texture = texture[~canvas]
+    np.maximum(log_texture, 1e-4, out=log_texture)
+    np.log(log_texture, out=log_texture)
+    if log_texture.size == 0 or np.ptp(log_texture) == 0:
+        return None
+    cut = np.clip(np.exp(filters.threshold_otsu(log_texture)), *_TEXTURE)
+    return (texture > cut) & ~canvas
 
 
 def _without_specks(
@@ -102,44 +117,81 @@ def _without_specks(
 ) -> Bool[np.ndarray, "height width"]:
     """Drop connected parts of fewer px."""
     label, _ = ndimage.label(mask)
-    keep = np.bincount(label.ravel()) >= area_px
+    # band by band: bincount makes 8 bytes of every px, and there are as many as mm2 of glass
+    size = np.zeros(label.max() + 1, dtype=np.int64)
+    for rows in _bands(label.shape[0]):
+        size += np.bincount(label[rows].ravel(), minlength=len(size))
+    keep = size >= area_px
     keep[0] = False
     return keep[label]
 
 
 def _pale(
     holes: Bool[np.ndarray, "height width"],
-    density: Float[np.ndarray, "height width"],
+    image: UInt8[np.ndarray, "height width 3"],
+    canvas: Bool[np.ndarray, "height width"],
     rough: Bool[np.ndarray, "height width"],
 ) -> Bool[np.ndarray, "height width"]:
     """Connected holes nearer in median density to the palest 5 % than to what is rough.
 
-    Density is NaN on the canvas, which counts as pale. Where glass fills less than 5 % the
-    palest tissue stands for it, so a dense hole is still told from a lumen.
+    The canvas counts as pale. Where glass fills less than 5 % the palest tissue stands for it,
+    so a dense hole is still told from a lumen.
     """
-    canvas = np.isnan(density)
     if not (rough & ~canvas).any():
         return holes
-    tissue, glass = np.median(density[rough & ~canvas]), np.nanpercentile(density, 5)
+    tissue = np.median(_density(image[rough & ~canvas]), overwrite_input=True)
+    glass = np.percentile(_density(image[~canvas]), 5, overwrite_input=True)
     label, n_holes = ndimage.label(holes)
-    level = ndimage.median(np.where(canvas, glass, density), label, np.arange(n_holes + 1))
-    pale = level <= (tissue + glass) / 2
-    pale[0] = False
+    if n_holes == 0:
+        return holes
+    density = np.where(canvas[holes], glass, _density(image[holes]))
+    level = ndimage.median(density, label[holes], np.arange(1, n_holes + 1))
+    pale = np.concatenate([[False], level <= (tissue + glass) / 2])
     return pale[label]
 
 
 def _texture(
-    density: Float[np.ndarray, "height width"],
+    image: UInt8[np.ndarray, "height width 3"],
     canvas: Bool[np.ndarray, "height width"],
     window_px: float,
 ) -> Float[np.ndarray, "height width"]:
-    """Local deviation of the optical density over a Gaussian window that skips the canvas."""
-    weight = (~canvas).astype(np.float64)
-    sigma = window_px / 4
-    total = np.maximum(ndimage.gaussian_filter(weight, sigma), 1e-6)
-    mean = ndimage.gaussian_filter(weight * density, sigma) / total
-    square = ndimage.gaussian_filter(weight * density**2, sigma) / total
+    """Local deviation of the optical density over a Gaussian window that skips the canvas.
+
+    Computed in bands of rows that overlap by the window, so that what is kept beside the result
+    does not grow with the image; every px is the same sum as over the whole image.
+    """
+    texture = np.empty(canvas.shape)
+    reach = int(_TRUNCATE * window_px / 4 + 0.5)
+    height = canvas.shape[0]
+    for rows in _bands(height):
+        around = slice(max(rows.start - reach, 0), min(rows.stop + reach, height))
+        band = _texture_of_band(image[around], canvas[around], window_px / 4)
+        texture[rows] = band[rows.start - around.start :][: rows.stop - rows.start]
+    return texture
+
+
+def _texture_of_band(
+    image: UInt8[np.ndarray, "height width 3"],
+    canvas: Bool[np.ndarray, "height width"],
+    sigma: float,
+) -> Float[np.ndarray, "height width"]:
+    def blurred(values: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
+        return ndimage.gaussian_filter(values, sigma, truncate=_TRUNCATE)
+
+    density, weight = _density(image), (~canvas).astype(np.float64)
+    total = np.maximum(blurred(weight), 1e-6)
+    mean = blurred(weight * density) / total
+    square = blurred(weight * density**2) / total
     return np.where(canvas, 0.0, np.sqrt(np.maximum(square - mean**2, 0.0)))
+
+
+def _density(pixels: UInt8[np.ndarray, "*places 3"]) -> Float[np.ndarray, "*places"]:
+    """Optical density of the mean over the channels."""
+    return -np.log10((pixels.mean(axis=-1) + 1.0) / 256.0)
+
+
+def _bands(height: int) -> Iterator[slice]:
+    return (slice(top, min(top + _BAND_ROWS, height)) for top in range(0, height, _BAND_ROWS))
 
 
 def _blend(
