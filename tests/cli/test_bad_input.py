@@ -15,7 +15,7 @@ import histoscribe.torchvision_guard  # noqa: F401
 # isort: split
 import torchvision
 
-from histoscribe.io import feature_store
+from histoscribe.io import durable_zarr
 from tests.cli.small import GENES, SETTINGS, SmallCohort
 from tests.io.conftest import Writer
 
@@ -240,7 +240,7 @@ def test_a_changed_predictor_is_refused(histoscribe, cohort, tmp_path):
 
 
 def test_a_full_disk_keeps_what_is_finished(histoscribe, cohort, tmp_path, monkeypatch):
-    real, written = feature_store.replacing, []
+    real, written = durable_zarr.replacing, []
 
     def full_after_four(path):
         written.append(path)
@@ -248,10 +248,10 @@ def test_a_full_disk_keeps_what_is_finished(histoscribe, cohort, tmp_path, monke
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         return real(path)
 
-    monkeypatch.setattr(feature_store, "replacing", full_after_four)
+    monkeypatch.setattr(durable_zarr, "replacing", full_after_four)
     refused(histoscribe("embed", cohort.settings), "disk is full", "MB more", "finished is kept")
     assert half_written(tmp_path) == []
-    monkeypatch.setattr(feature_store, "replacing", lambda path: written.append(path) or real(path))
+    monkeypatch.setattr(durable_zarr, "replacing", lambda path: written.append(path) or real(path))
     written.clear()
     assert histoscribe("embed", cohort.settings).code == 0
     assert len(written) == 2, "only the third section was left to do"

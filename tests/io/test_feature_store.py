@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from histoscribe.errors import DataContractError
-from histoscribe.io import feature_store
+from histoscribe.io import durable_zarr
 from histoscribe.io.feature_store import CHUNK_ROWS, FeatureOrigin, FeatureStore
 
 ORIGIN = FeatureOrigin(
@@ -114,7 +114,7 @@ def test_a_writer_whose_file_another_tidied_away_is_content(tmp_path, monkeypatc
     store = begin(tmp_path)
     fill(store)
     whole = files(tmp_path)
-    real = feature_store.replacing
+    real = durable_zarr.replacing
 
     def tidied(path):
         class Gone:
@@ -129,7 +129,7 @@ def test_a_writer_whose_file_another_tidied_away_is_content(tmp_path, monkeypatc
 
         return Gone()
 
-    monkeypatch.setattr(feature_store, "replacing", tidied)
+    monkeypatch.setattr(durable_zarr, "replacing", tidied)
     store.write(store.chunks[0], VALUES[store.chunks[0]])
     assert files(tmp_path) == whole
 
@@ -143,7 +143,7 @@ def test_a_full_disk_keeps_what_is_finished_and_says_what_is_needed(tmp_path, mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(feature_store, "replacing", full)
+        patch.setattr(durable_zarr, "replacing", full)
         with pytest.raises(DataContractError, match=r"disk is full[\s\S]*0\.1 MB more[\s\S]*kept"):
             store.write(store.chunks[1], VALUES[store.chunks[1]])
     assert files(tmp_path) == kept
@@ -155,7 +155,7 @@ def test_a_full_disk_at_the_start_says_so(tmp_path, monkeypatch):
     def full(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(feature_store, "replacing", full)
+    monkeypatch.setattr(durable_zarr, "replacing", full)
     with pytest.raises(DataContractError, match="disk is full"):
         begin(tmp_path)
 
@@ -164,6 +164,6 @@ def test_other_errors_of_the_disk_are_not_hidden(tmp_path, monkeypatch):
     def broken(path):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(feature_store, "replacing", broken)
+    monkeypatch.setattr(durable_zarr, "replacing", broken)
     with pytest.raises(OSError, match="Input/output"):
         begin(tmp_path)
