@@ -1,0 +1,77 @@
+"""A square grid over a slide: the places that are predicted where nothing was sequenced."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from histoscribe.data.tissue import TissueMask
+from histoscribe.types import Slide, Spots
+
+_BAND = 4
+"""Grid rows that are visited together, column by column: near places share decoded pixels."""
+_LEAST_SHARE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Squares that lie side by side on tissue, in bands of four rows, left to right."""
+
+    row: Int[np.ndarray, " N"]
+    """From the top of the slide."""
+    column: Int[np.ndarray, " N"]
+    """From the left of the slide."""
+    tissue: Float[np.ndarray, " N"]
+    """Share of the square that is tissue, 0.5 to 1."""
+    spacing_um: float
+    """Side of a square."""
+    spacing_px: float
+    """Side of a square in level-0 px."""
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def spots(self) -> Spots:
+        """The centres; place `r12c34` is the same wherever the tissue is."""
+        ids = tuple(f"r{r}c{c}" for r, c in zip(self.row, self.column, strict=True))
+        xy = (np.stack([self.column, self.row], axis=1) + 0.5) * self.spacing_px
+        return Spots(ids, xy, diameter_um=self.spacing_um, pitch_um=self.spacing_um)
+
+
+def lay_grid(slide: Slide, mask: TissueMask, spacing_um: float) -> Grid:
+    """Lay squares of `spacing_um` from the upper left corner of the slide.
+
+    A square belongs when at least half of it is tissue; beyond the slide is none. Corner and
+    spacing fix the squares: another mask takes some out or in, and moves none.
+    """
+    if not spacing_um >= slide.mpp:
+        raise ValueError(f"{spacing_um} um is less than a px of the slide ({slide.mpp} um)")
+    spacing_px = spacing_um / slide.mpp
+    share = _shares(mask, spacing_px, (slide.width, slide.height))
+    row, column = np.nonzero(share >= _LEAST_SHARE)
+    order = np.lexsort((row, column, row // _BAND))
+    row, column = row[order], column[order]
+    return Grid(row, column, share[row, column], spacing_um, spacing_px)
+
+
+def _shares(
+    mask: TissueMask, spacing_px: float, size: tuple[int, int]
+) -> Float[np.ndarray, "rows columns"]:
+    """Share of tissue in every square whose centre lies on the slide."""
+    height, width = mask.inside.shape
+    step_x, step_y = (spacing_px / px for px in mask.px_per_mask_px)
+    n_columns, n_rows = (int(np.floor(side / spacing_px + 0.5)) for side in size)
+    share = np.zeros((n_rows, n_columns))
+    # tissue left of every edge of the grid, in one line of squares at a time
+    edges = np.clip(np.arange(n_columns + 1) * step_x, 0, width)
+    for row in range(n_rows):
+        top, bottom = np.clip([row * step_y, (row + 1) * step_y], 0, height)
+        low, high = int(np.floor(top)), int(np.ceil(bottom))
+        covered = np.minimum(np.arange(low, high) + 1, bottom) - np.maximum(
+            np.arange(low, high), top
+        )
+        line = covered @ mask.inside[low:high].astype(np.float64)
+        left = np.interp(edges, np.arange(width + 1), np.concatenate([[0.0], np.cumsum(line)]))
+        share[row] = np.diff(left) / (step_x * step_y)
+    return share.clip(0.0, 1.0)
