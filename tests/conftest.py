@@ -1,6 +1,7 @@
 """Shared by all tests: one thread, no network, and where the real sections lie."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,12 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("HISTOSCRIBE_DATA does not name a folder of real sections")
     return Path(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where nobody named a cache folder, none of the user's own is read or written."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not os.environ.get("HISTOSCRIBE_CACHE"):
+            patch.setenv("HISTOSCRIBE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

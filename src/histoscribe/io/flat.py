@@ -12,35 +12,37 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io import tiled
+from histoscribe.io import tiff, tiled
+from histoscribe.io.content import not_a_slide
 
 _KEPT = 2
 """Decoded images kept at once: an her2st image is 276 MB of pixels."""
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+_SUFFIXES = (".jpg", ".jpeg", ".png")
 _lock = RLock()
 _decoded: OrderedDict[tuple[Path, int, int], UInt8[np.ndarray, "height width 3"]] = OrderedDict()
 
 
+def is_flat_name(path: Path) -> bool:
+    """Whether the name is that of a JPEG or PNG."""
+    return path.suffix.lower() in _SUFFIXES
+
+
 def size(path: Path) -> tuple[int, int]:
     """Width and height in px, from the header; refuses what cannot be read truly."""
-    if tiled.is_tiff(path):
-        return tiled.size(path)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise _refused(
-            path, f"a {path.suffix or 'nameless'} file", "convert it to a tiled TIFF or a PNG"
-        )
+    if tiff.is_tiff(path):
+        return tiled.sizes(path)[0]
     with _opened(path) as image:
         if image.mode.startswith(("I", "F")) or _png_depth(path) == 16:
             raise _refused(path, "16 or 32 bits a channel", "save it with 8 bits a channel")
         return image.size
 
 
-def stated_mpp(path: Path) -> float | None:
-    """Um/px from the resolution of a JPEG or PNG, whatever it may mean."""
+def stated_mpp(path: Path) -> tuple[float, float] | None:
+    """Um/px in x and y from the resolution of a JPEG or PNG, whatever it may mean."""
     with _opened(path) as image:
         # from EXIF they are rationals that Pillow cannot subtract
         x, y = (float(side) for side in image.info.get("dpi", (0, 0)))
-    return 25_400 / x if x > 0 and abs(x - y) <= 0.05 * x else None
+    return (25_400 / x, 25_400 / y) if x > 0 and y > 0 else None
 
 
 def decoded(path: Path) -> UInt8[np.ndarray, "height width 3"]:
@@ -51,7 +53,7 @@ def decoded(path: Path) -> UInt8[np.ndarray, "height width 3"]:
         if key not in _decoded:
             while len(_decoded) >= _KEPT:
                 _decoded.popitem(last=False)
-            pixels = tiled.decode_flat(path) if tiled.is_tiff(path) else _decode(path)
+            pixels = tiled.decode_flat(path) if tiff.is_tiff(path) else _decode(path)
             pixels.flags.writeable = False
             _decoded[key] = pixels
         _decoded.move_to_end(key)
@@ -75,7 +77,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             with Image.open(path) as image:
                 yield image
         except UnidentifiedImageError as error:
-            raise _refused(path, "not an image that can be read", "save it again") from error
+            raise not_a_slide(path) from error
         except (OSError, SyntaxError, struct.error) as error:
             raise DataContractError(
                 Problem(

@@ -12,6 +12,8 @@ Region = Callable[[int, int, int, int], UInt8[np.ndarray, "height width 3"]]
 
 _BAND_ROWS = 64
 """Output rows made at once: a band of a 10,000 px wide image stays under 100 MB."""
+_BAND_BYTES = 256 << 20
+"""Most source pixels of a band: fewer rows are made at once where the slide is large."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ def shrink(
     y_edges = np.linspace(box.top, box.bottom, height + 1)
     left, right = int(np.floor(box.left)), int(np.ceil(box.right))
     out = np.empty((height, width, 3), dtype=np.uint8)
-    for start in range(0, height, _BAND_ROWS):
-        edges = y_edges[start : start + _BAND_ROWS + 1]
+    bytes_of_row = max(1.0, (box.bottom - box.top) / height) * 3 * (right - left)
+    n_rows = int(min(max(_BAND_BYTES // bytes_of_row, 1), _BAND_ROWS))
+    for start in range(0, height, n_rows):
+        edges = y_edges[start : start + n_rows + 1]
         top, bottom = int(np.floor(edges[0])), int(np.ceil(edges[-1]))
         rows = _mean_between(region(left, top, right, bottom), edges - top)
         mean = _mean_between(rows.transpose(1, 0, 2), x_edges - left).transpose(1, 0, 2)
-        out[start : start + _BAND_ROWS] = np.rint(mean)
+        out[start : start + n_rows] = np.rint(mean)
     return out
 
 

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from histoscribe.errors import DataContractError, Problem
 
-ORIGINS = ("user", "metadata", "pitch")
+ORIGINS = ("user", "metadata", "pitch", "table")
 """Where a um/px may come from, the most trusted first."""
 
 
@@ -19,6 +19,8 @@ class Resolutions:
     user: float | None
     metadata: float | None
     pitch: float | None
+    table: float | None = None
+    """A published table of samples, e.g. `pixel_size_um_estimated` of HEST-1k."""
 
     def settle(self, where: str, believe: str | None) -> tuple[float, str]:
         """Settle on one um/px and say, in words, where it came from.
@@ -37,7 +39,12 @@ class Resolutions:
         return known[name], f"{known[name]:.4g} um/px ({said})"
 
 
-_IN_WORDS = {"user": "the manifest", "metadata": "the image", "pitch": "the spot pitch"}
+_IN_WORDS = {
+    "user": "the manifest",
+    "metadata": "the image",
+    "pitch": "the spot pitch",
+    "table": "the metadata table",
+}
 
 
 def nearest_px(xy: Float[np.ndarray, "N 2"]) -> float:
@@ -90,6 +97,16 @@ def settle_whole_slide(where: str, user: float | None, metadata: float | None) -
     if max(user, metadata) > 1.05 * min(user, metadata):
         raise DataContractError(_choose(where, user, metadata))
     return user
+
+
+def uneven(where: str, x: float, y: float) -> Problem:
+    """The problem of px that are not square: a tile of tissue would come out squeezed."""
+    return Problem(
+        where=where,
+        found=f"px that are not square: {x:.4g} um wide and {y:.4g} um high",
+        expected="um/px in x and y within 5 % of each other",
+        remedy="save the image with square px, or with the right um/px in its metadata",
+    )
 
 
 def _ask(where: str) -> Problem:

@@ -1,87 +1,84 @@
-"""TIFF through tifffile: tiles decoded as needed, strips decoded whole."""
+"""TIFF through tifffile: tiles of any level decoded as needed, small strips decoded whole."""
 
-import struct
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import lru_cache
+import os
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import numpy as np
 import tifffile
 from jaxtyping import UInt8
 
-from histoscribe.errors import DataContractError, Problem
+from histoscribe.io import tiff
+from histoscribe.io.tile_cache import TileCache
 
-_TILES_KEPT = 64
-"""Decoded tiles kept per file: about 50 MB at 512 px."""
-_PHOTOMETRIC = (
-    tifffile.PHOTOMETRIC.RGB,
-    tifffile.PHOTOMETRIC.YCBCR,
-    tifffile.PHOTOMETRIC.MINISBLACK,
-    tifffile.PHOTOMETRIC.MINISWHITE,
-)
-_UM_PER_UNIT = {tifffile.RESUNIT.INCH: 25_400.0, tifffile.RESUNIT.CENTIMETER: 10_000.0}
-_lock = RLock()
+_CACHE = TileCache(192 << 20)
+"""Tiles of all open TIFFs: a row of tiles of a slide 50,000 px wide is 77 MB at 512 px."""
+_LARGE_PX = 400_000_000
+"""Strips of images above this are decoded one by one; below, the image is decoded once."""
+_FILES_KEPT = 8
 
 
-def is_tiff(path: Path) -> bool:
-    """Whether the name says TIFF."""
-    return path.suffix.lower() in (".tif", ".tiff")
+def reads_regions(path: Path) -> bool:
+    """Whether regions can be decoded without the whole: tiles, or strips of a large image."""
+    with tiff.opened(path) as file:
+        page = file.pages.first
+        return page.is_tiled or page.imagewidth * page.imagelength > _LARGE_PX
 
 
-def is_tiled(path: Path) -> bool:
-    """Whether the file is a TIFF stored in tiles."""
-    if not is_tiff(path):
-        return False
-    with _page(path) as page:
-        return page.is_tiled
+def sizes(path: Path) -> tuple[tuple[int, int], ...]:
+    """Width and height of each level, from the header; refuses what cannot be read truly."""
+    with tiff.opened(path) as file:
+        return tuple((page.imagewidth, page.imagelength) for page in tiff.levels(file, path))
 
 
-def size(path: Path) -> tuple[int, int]:
-    """Width and height in px, from the header; refuses what cannot be read truly."""
-    with _page(path) as page:
-        _check(path, page)
-        return page.imagewidth, page.imagelength
+def needs_openslide(path: Path) -> bool:
+    """Whether only OpenSlide knows what the tiles mean.
+
+    Aperio's JPEG 2000 in YCbCr (33003), whose colours tifffile leaves as they are, and Aperio
+    files that leave tiles out, which OpenSlide paints from the level above.
+    """
+    with tiff.opened(path) as file:
+        first = file.pages.first
+        if first.compression == tifffile.COMPRESSION.APERIO_JP2000_YCBC:
+            return True
+        aperio = first.description.startswith("Aperio")
+        return aperio and any(0 in page.databytecounts for page in tiff.levels(file, path))
 
 
-def stated_mpp(path: Path) -> float | None:
-    """Um/px from the resolution tags; None where the unit or one side is missing."""
-    with _page(path) as page:
-        sides = [page.tags.valueof(name) for name in ("XResolution", "YResolution")]
-        unit = page.tags.valueof("ResolutionUnit", default=tifffile.RESUNIT.INCH)
-    if None in sides or unit not in _UM_PER_UNIT or any(0 in side for side in sides):
-        return None
-    x, y = (_UM_PER_UNIT[unit] * side[1] / side[0] for side in sides)
-    return float(x) if abs(x - y) <= 0.05 * x else None
+def stated_mpp(path: Path) -> tuple[float, float] | None:
+    """Um/px in x and y as the metadata states them, whatever they may mean."""
+    with tiff.opened(path) as file:
+        return tiff.um_per_px(file)
 
 
 def decode_flat(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     """All pixels of a TIFF in strips as RGB."""
-    with _page(path) as page:
-        return _rgb(page.asarray(), page)
+    with tiff.opened(path) as file:
+        page = file.pages.first
+        pixels = page.asarray()
+        separate = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3
+        return _rgb(np.moveaxis(pixels, 0, -1) if separate else pixels, page)
 
 
 def read_region(
-    path: Path, left: int, top: int, right: int, bottom: int
+    path: Path, level: int, left: int, top: int, right: int, bottom: int
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Pixels of a rectangle inside a tiled TIFF; decodes only the tiles it touches."""
-    stat = path.stat()
-    with _lock:
-        tiles = _tiles(path, stat.st_mtime_ns)
-        out = np.empty((bottom - top, right - left, 3), dtype=np.uint8)
-        for row in range(top // tiles.height, -(-bottom // tiles.height)):
-            for column in range(left // tiles.width, -(-right // tiles.width)):
-                tile = tiles.get(row, column)
-                y0, x0 = row * tiles.height, column * tiles.width
-                ys = slice(max(top, y0), min(bottom, y0 + tiles.height))
-                xs = slice(max(left, x0), min(right, x0 + tiles.width))
-                out[ys.start - top : ys.stop - top, xs.start - left : xs.stop - left] = tile[
-                    ys.start - y0 : ys.stop - y0, xs.start - x0 : xs.stop - x0
-                ]
+    """Pixels of a rectangle inside a level; decodes only the tiles it touches."""
+    tiles = _levels(path, path.stat().st_mtime_ns)[level]
+    out = np.empty((bottom - top, right - left, 3), dtype=np.uint8)
+    for row in range(top // tiles.height, -(-bottom // tiles.height)):
+        y0 = row * tiles.height
+        ys = slice(max(top, y0), min(bottom, y0 + tiles.height))
+        for column in range(left // tiles.width, -(-right // tiles.width)):
+            x0 = column * tiles.width
+            xs = slice(max(left, x0), min(right, x0 + tiles.width))
+            out[ys.start - top : ys.stop - top, xs.start - left : xs.stop - left] = tiles.get(
+                row, column
+            )[ys.start - y0 : ys.stop - y0, xs.start - x0 : xs.stop - x0]
     return out
 
 
@@ -92,98 +89,86 @@ def on_white(rgba: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "he
     return ((colour + 127) // 255).astype(np.uint8)
 
 
-@dataclass
+class _File:
+    """A file read at given places: threads and forked workers share no position in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._number = None
+        if hasattr(os, "pread"):
+            self._number = os.open(path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._number)
+
+    def read(self, offset: int, n_bytes: int) -> bytes:
+        if self._number is not None:
+            return os.pread(self._number, n_bytes, offset)
+        with self.path.open("rb") as file:  # Windows has no pread
+            file.seek(offset)
+            return file.read(n_bytes)
+
+
+@dataclass(frozen=True, eq=False)
 class _Tiles:
-    """The layout of a tiled TIFF and the tiles decoded last.
+    """One level as tiles; a strip is a tile as wide as the image."""
 
-    The file is opened anew for each tile, so that no handle outlives its use or is shared by
-    forked workers, whose read position would be one.
-    """
-
-    path: Path
+    file: _File
+    key: tuple[Path, int, int]
+    """Path, time of change and level: what sets its tiles apart in the cache."""
     page: tifffile.TiffPage
     decode: Callable[..., tuple[np.ndarray | None, Any, Any]]
     """Made while the file is open: for JPEG tiles tifffile looks into the first one."""
-    kept: OrderedDict[int, UInt8[np.ndarray, "height width 3"]] = field(default_factory=OrderedDict)
-
-    @property
-    def width(self) -> int:
-        return self.page.tilewidth
-
-    @property
-    def height(self) -> int:
-        return self.page.tilelength
+    width: int
+    height: int
 
     def get(self, row: int, column: int) -> UInt8[np.ndarray, "height width 3"]:
         index = row * -(-self.page.imagewidth // self.width) + column
-        if index not in self.kept:
-            while len(self.kept) >= _TILES_KEPT:
-                self.kept.popitem(last=False)
-            self.kept[index] = self._decode(index)
-        self.kept.move_to_end(index)
-        return self.kept[index]
+        return _CACHE.get((self.key, index), partial(self._decoded, index))
 
-    def _decode(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
-        n_bytes = self.page.databytecounts[index]
+    def _decoded(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
+        if self.page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+            n_tiles = len(self.page.dataoffsets) // self.page.samplesperpixel
+            parts = [self._segment(index + n * n_tiles) for n in range(self.page.samplesperpixel)]
+            known = [part for part in parts if part is not None]
+            segment = np.concatenate(known, axis=2) if known else None
+        else:
+            segment = self._segment(index)
+        if segment is None:
+            return np.full((self.height, self.width, 3), 255, dtype=np.uint8)
+        pixels = _rgb(segment, self.page)
+        if pixels.shape[:2] == (self.height, self.width):
+            return pixels
         tile = np.full((self.height, self.width, 3), 255, dtype=np.uint8)
-        if n_bytes == 0:  # a sparse TIFF leaves empty tiles out
-            return tile
-        with _reported(self.path):
-            with self.path.open("rb") as file:
-                file.seek(self.page.dataoffsets[index])
-                data = file.read(n_bytes)
-            if len(data) < n_bytes:
-                raise OSError(f"tile {index} has {len(data)} of {n_bytes} bytes")
-            segment = self.decode(data, index, jpegtables=self.page.jpegtables)[0]
-            pixels = _rgb(np.asarray(segment)[0], self.page)
         tile[: pixels.shape[0], : pixels.shape[1]] = pixels  # tifffile trims tiles at the border
         return tile
 
-
-@lru_cache(maxsize=2)
-def _tiles(path: Path, modified: int) -> _Tiles:
-    del modified
-    with _page(path) as page:
-        _check(path, page)
-        return _Tiles(path, page, page.decode)
-
-
-@contextmanager
-def _page(path: Path) -> Iterator[tifffile.TiffPage]:
-    """Give the first page, which holds level 0."""
-    with _reported(path), tifffile.TiffFile(path) as tiff:
-        yield tiff.pages.first
+    def _segment(self, index: int) -> UInt8[np.ndarray, "height width samples"] | None:
+        """Decode one tile; None where a sparse TIFF leaves it out."""
+        n_bytes = self.page.databytecounts[index]
+        if n_bytes == 0:
+            return None
+        with tiff.reported(self.file.path):
+            data = self.file.read(self.page.dataoffsets[index], n_bytes)
+            if len(data) < n_bytes:
+                raise OSError(f"tile {index} has {len(data)} of {n_bytes} bytes")
+            segment = self.decode(data, index, jpegtables=self.page.jpegtables)[0]
+            return np.asarray(segment)[0]
 
 
-@contextmanager
-def _reported(path: Path) -> Iterator[None]:
-    """Turn what a broken file raises inside tifffile into a message for the user."""
-    try:
-        yield
-    except (tifffile.TiffFileError, OSError, ValueError, struct.error, RuntimeError) as error:
-        raise DataContractError(
-            Problem(
-                where=str(path),
-                found=f"the TIFF is truncated or broken ({error})",
-                expected="a complete image file",
-                remedy="copy or download it again and compare the file sizes",
+@lru_cache(maxsize=_FILES_KEPT)
+def _levels(path: Path, modified: int) -> tuple[_Tiles, ...]:
+    with tiff.opened(path) as opened:
+        pages, file = tiff.levels(opened, path), _File(path)
+        return tuple(
+            _Tiles(
+                file=file,
+                key=(path, modified, number),
+                page=page,
+                decode=page.decode,
+                width=page.tilewidth or page.imagewidth,
+                height=page.tilelength or page.rowsperstrip,
             )
-        ) from error
-
-
-def _check(path: Path, page: tifffile.TiffPage) -> None:
-    together = page.samplesperpixel == 1 or page.planarconfig == tifffile.PLANARCONFIG.CONTIG
-    if page.dtype == np.uint8 and page.photometric in _PHOTOMETRIC and together:
-        return
-    raise DataContractError(
-        Problem(
-            where=str(path),
-            found=f"{page.dtype} {tifffile.PHOTOMETRIC(page.photometric).name} pixels of "
-            f"{page.samplesperpixel} samples",
-            expected="8 bits a channel, RGB, RGBA or grey, channels stored together",
-            remedy="save the image as an 8-bit RGB TIFF",
+            for number, page in enumerate(pages)
         )
-    )
 
 
 def _rgb(pixels: np.ndarray, page: tifffile.TiffPage) -> UInt8[np.ndarray, "height width 3"]:
@@ -192,4 +177,6 @@ def _rgb(pixels: np.ndarray, page: tifffile.TiffPage) -> UInt8[np.ndarray, "heig
         channels = 255 - channels
     if channels.shape[2] <= 2:
         channels = np.concatenate([channels[..., :1]] * 3 + [channels[..., 1:]], axis=2)
-    return on_white(channels) if channels.shape[2] == 4 else np.ascontiguousarray(channels)
+    if channels.shape[2] == 3:
+        return np.ascontiguousarray(channels)
+    return on_white(channels[..., :4])

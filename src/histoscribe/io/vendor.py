@@ -1,0 +1,120 @@
+"""Slides of scanner vendors through OpenSlide: ndpi, mrxs, scn, bif, svslide, vms, dcm ..."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import openslide
+from jaxtyping import UInt8
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.tiled import on_white
+
+_CACHE_BYTES = 64 << 20
+_SIDE_PX = 4096
+"""Read at once: OpenSlide gives RGBA, of which several copies are alive for a moment."""
+_FILES_KEPT = 8
+
+
+def vendor(path: Path) -> str | None:
+    """Name the format as OpenSlide does, e.g. `aperio` or `mirax`; None where it knows none."""
+    return openslide.OpenSlide.detect_format(path)
+
+
+def sizes(path: Path) -> tuple[tuple[int, int], ...]:
+    """Width and height of each level."""
+    return tuple(_slide(path).level_dimensions)
+
+
+def stated_mpp(path: Path) -> tuple[float, float] | None:
+    """Um/px in x and y as the scanner stated them."""
+    known = _slide(path).properties
+    sides = [
+        known.get(name) for name in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)
+    ]
+    try:
+        x, y = (float(side or 0) for side in sides)
+    except ValueError:
+        return None
+    return (x, y) if x > 0 and y > 0 else None
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """All files that hold the slide, the named one first."""
+    kind = vendor(path)
+    if kind == "mirax":
+        others = [file for file in path.with_suffix("").rglob("*") if file.is_file()]
+    elif kind == "dicom":  # the instances of one series lie in one folder
+        others = [file for file in path.parent.glob(f"*{path.suffix}") if file != path]
+    elif kind == "hamamatsu" and path.suffix.lower() in (".vms", ".vmu"):
+        named = [line.partition("=")[2].strip() for line in path.read_text("latin-1").splitlines()]
+        others = [
+            path.parent / name for name in set(named) if name and _is_file(path.parent / name)
+        ]
+    else:
+        others = []
+    return (path, *sorted(others))
+
+
+def read_region(
+    path: Path, level: int, left: int, top: int, right: int, bottom: int
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Pixels of a rectangle inside a level, composed on white.
+
+    OpenSlide takes whole level-0 px as the corner. Where a level's factor is a fraction, a corner
+    is off by at most half a level-0 px.
+    """
+    slide = _slide(path)
+    factor = slide.level_downsamples[level]
+    out = np.empty((bottom - top, right - left, 3), dtype=np.uint8)
+    with _reported(path):
+        for y in range(top, bottom, _SIDE_PX):
+            for x in range(left, right, _SIDE_PX):
+                size = (min(_SIDE_PX, right - x), min(_SIDE_PX, bottom - y))
+                corner = (round(x * factor), round(y * factor))
+                rgba = np.asarray(slide.read_region(corner, level, size))
+                opaque = rgba[..., 3].min() == 255
+                out[y - top : y - top + size[1], x - left : x - left + size[0]] = (
+                    rgba[..., :3] if opaque else on_white(rgba)
+                )
+    return out
+
+
+def _slide(path: Path) -> openslide.OpenSlide:
+    # a forked worker opens its own, for a file has one position
+    return _open(path, path.stat().st_mtime_ns, os.getpid())
+
+
+@lru_cache(maxsize=_FILES_KEPT)
+def _open(path: Path, modified: int, process: int) -> openslide.OpenSlide:
+    del modified, process
+    with _reported(path):
+        slide = openslide.OpenSlide(path)
+    slide.set_cache(openslide.OpenSlideCache(_CACHE_BYTES))
+    return slide
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except openslide.OpenSlideError as error:
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found=f"the slide cannot be read: OpenSlide says {str(error)!r}",
+                expected="a complete slide with all its files, e.g. the folder beside a .mrxs",
+                remedy="copy it again with its folder and compare the sizes; if QuPath opens it, "
+                "export it there as OME-TIFF",
+            )
+        ) from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a value of the index that is no name at all
+        return False
