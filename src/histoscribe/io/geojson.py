@@ -1,0 +1,133 @@
+"""Predictions as GeoJSON squares for QuPath, and polygons of tissue back from it."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from jaxtyping import Float
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.atomic import replacing
+from histoscribe.types import Spots
+
+Ring = list[tuple[float, float]]
+Polygon = list[Ring]
+"""Outline first, then holes; level-0 px."""
+_DIGITS = 6  # a predicted value is good for fewer
+
+
+def write_detections(
+    path: Path,
+    spots: Spots,
+    side_px: float,
+    blocks: Iterable[Mapping[str, Float[np.ndarray, " rows"]]],
+) -> None:
+    """Write a square of `side_px` level-0 px around every spot, as a detection of QuPath.
+
+    Each block holds the measurements of the next spots by name; a value that is not finite is
+    left out. One block is held at a time.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write('{"type": "FeatureCollection", "features": [\n')
+        n_spots = sum(_write_block(file, block, spots, side_px) for block in _placed(blocks))
+        file.write("\n]}\n")
+    if n_spots != len(spots):
+        raise ValueError(f"{n_spots} rows of measurements for {len(spots)} spots")
+
+
+def read_polygons(path: Path) -> list[Polygon]:
+    """Read every polygon of a GeoJSON file, in level-0 px, whatever it is wrapped in.
+
+    Raises
+    ------
+    DataContractError
+        for a file that is no GeoJSON, and for one without a polygon.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        polygons = list(_polygons(content))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataContractError(_no_polygons(path, f"no GeoJSON ({error})")) from None
+    if not polygons:
+        raise DataContractError(_no_polygons(path, "no polygon"))
+    return polygons
+
+
+def _placed(
+    blocks: Iterable[Mapping[str, Float[np.ndarray, " rows"]]],
+) -> Iterator[tuple[int, Mapping[str, Float[np.ndarray, " rows"]]]]:
+    """Each block with the number of its first spot."""
+    first = 0
+    for block in blocks:
+        yield first, block
+        first += len(next(iter(block.values())))
+
+
+def _write_block(
+    file: TextIO,
+    placed: tuple[int, Mapping[str, Float[np.ndarray, " rows"]]],
+    spots: Spots,
+    side_px: float,
+) -> int:
+    first, block = placed
+    n_rows = len(next(iter(block.values())))
+    for row in range(n_rows):
+        spot = first + row
+        feature = _square(spots.ids[spot], spots.xy[spot], side_px)
+        measured = {name: _rounded(values[row]) for name, values in block.items()}
+        known = {name: value for name, value in measured.items() if np.isfinite(value)}
+        feature["properties"]["measurements"] = known
+        file.write(",\n" if spot else "")
+        file.write(json.dumps(feature, allow_nan=False))
+    return n_rows
+
+
+def _square(id_: str, xy: Float[np.ndarray, " 2"], side_px: float) -> dict[str, Any]:
+    left, top = (round(float(value - side_px / 2), 2) for value in xy)
+    right, bottom = (round(float(value + side_px / 2), 2) for value in xy)
+    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {"objectType": "detection", "name": id_},
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{float(value):.{_DIGITS}g}")
+
+
+def _polygons(item: Any) -> Iterator[Polygon]:
+    if isinstance(item, list):
+        for part in item:
+            yield from _polygons(part)
+        return
+    kind = item["type"]
+    if kind == "FeatureCollection":
+        yield from _polygons(item["features"])
+    elif kind == "Feature":
+        yield from _polygons(item["geometry"])
+    elif kind == "GeometryCollection":
+        yield from _polygons(item["geometries"])
+    elif kind == "Polygon":
+        yield _rings(item["coordinates"])
+    elif kind == "MultiPolygon":
+        yield from map(_rings, item["coordinates"])
+
+
+def _rings(coordinates: Sequence[Sequence[Sequence[float]]]) -> Polygon:
+    rings = [[(float(point[0]), float(point[1])) for point in ring] for ring in coordinates]
+    if not rings or any(len(ring) < 4 for ring in rings):
+        raise ValueError("a polygon with fewer than three corners")
+    return rings
+
+
+def _no_polygons(path: Path, found: str) -> Problem:
+    return Problem(
+        where=str(path),
+        found=found,
+        expected="polygons of the tissue in level-0 px of the slide",
+        remedy="export the annotation from QuPath as GeoJSON (File, Export objects as GeoJSON)",
+    )
