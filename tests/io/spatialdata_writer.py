@@ -1,0 +1,84 @@
+"""A section written as spatialdata-io writes Visium: the layout that the reader must know."""
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import spatialdata as sd
+from spatialdata.models import Image2DModel, ShapesModel, TableModel
+from spatialdata.transformations import Identity, Scale, get_transformation, set_transformation
+
+HIRES = "downscaled_hires"
+
+
+def table_of(counts, genes, region: str, names) -> ad.AnnData:
+    """Counts on a staggered array, annotating circles by a whole number as spatialdata-io does."""
+    n = len(counts)
+    row, column = np.divmod(np.arange(n), 4)
+    table = ad.AnnData(
+        X=sp.csr_matrix(np.asarray(counts, dtype=np.float32)),
+        obs=pd.DataFrame(
+            {
+                "in_tissue": 1,
+                "array_row": row,
+                "array_col": 2 * column + row % 2,
+                "spot_id": np.arange(n),
+                "region": pd.Categorical([region] * n),
+            },
+            index=pd.Index(names, dtype=object),
+        ),
+        var=pd.DataFrame({"gene_ids": list(genes)}, index=[f"name of {gene}" for gene in genes]),
+    )
+    return TableModel.parse(table, region=region, region_key="region", instance_key="spot_id")
+
+
+def circles_of(xy, radius_px: float, order=None):
+    """Circles in full-resolution px, known by whole numbers."""
+    order = np.arange(len(xy)) if order is None else order
+    return ShapesModel.parse(
+        np.asarray(xy)[order],
+        geometry=0,
+        radius=radius_px,
+        index=pd.Index(order),
+        transformations={"global": Identity()},
+    )
+
+
+def image_of(pixels, *, chunk: int = 40, levels: int = 0, **transformations):
+    """An image element cut into chunks that no spot respects, of one level or several."""
+    return Image2DModel.parse(
+        np.ascontiguousarray(pixels.transpose(2, 0, 1)),
+        dims=("c", "y", "x"),
+        c_coords=["r", "g", "b", "a"][: pixels.shape[2]],
+        transformations=transformations or {"global": Identity()},
+        chunks=(1, chunk, chunk),
+        scale_factors=[2] * levels or None,
+    )
+
+
+def section_of(truth, names, genes) -> sd.SpatialData:
+    """One Visium section: full-resolution image, circles in another order than the table."""
+    backwards = np.arange(len(truth.xy))[::-1]
+    return sd.SpatialData(
+        images={"S_full_image": image_of(truth.image(), levels=1)},
+        shapes={"S": circles_of(truth.xy, 6.0, backwards)},
+        tables={"table": table_of(truth.counts, genes, "S", names)},
+    )
+
+
+def with_hires(data: sd.SpatialData, pixels, scale: float) -> sd.SpatialData:
+    """Add the small picture of Space Ranger, in a coordinate system of its own."""
+    data.images["S_hires_image"] = image_of(pixels, **{HIRES: Identity()})
+    shapes = data.shapes["S"]
+    set_transformation(shapes, Scale([scale, scale], axes=("x", "y")), HIRES)
+    assert set(get_transformation(shapes, get_all=True)) == {"global", HIRES}
+    return data
+
+
+def write(data: sd.SpatialData, path: Path) -> Path:
+    """Write with the choices made that its libraries ask for."""
+    with ad.settings.override(auto_shard_zarr_v3=False):
+        data.write(path, overwrite=True)
+    return path
