@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,6 +196,72 @@ class Writer:
             image=self.image(),
             mpp=5.0,
         )
+
+    def hest(self, sample: str = "S", technology: str = "Visium") -> Source:
+        """A sample as HEST-1k lays it out; `uns` names an image whatever the technology is."""
+        for name in ("st", "wsis"):
+            (self.folder / name).mkdir(exist_ok=True)
+        data = ad.AnnData(
+            X=sp.csr_matrix(self.truth.counts.astype(np.float32)),
+            obs=pd.DataFrame(
+                {"in_tissue": 1, "array_row": self.truth.array[:, 1],
+                 "array_col": self.truth.array[:, 0]},
+                index=self.barcodes,
+            ),
+            var=pd.DataFrame({"gene_ids": GENES}, index=SYMBOLS),
+            obsm={"spatial": self.truth.xy},
+            uns={"spatial": {"ST": {"scalefactors": {"spot_diameter_fullres": 11.0}}}},
+        )  # fmt: skip
+        path = self.folder / "st" / f"{sample}.h5ad"
+        data.write_h5ad(path)
+        image = self.save(self.folder / "wsis" / f"{sample}.tif", self.truth.image())
+        facts = {"st_technology": technology, "pixel_size_um_embedded": "1"}
+        return Source(section=sample, patient="P", kind="hest", path=path, image=image, facts=facts)
+
+    def sparse(self) -> Source:
+        """Counts with genes in rows, their names, and coordinates in the order of the columns."""
+        sp.save_npz(self.folder / "counts.npz", sp.csc_matrix(self.truth.counts.T))
+        (self.folder / "genes.txt").write_text("".join(f"{gene}.3\n" for gene in GENES))
+        table = pd.DataFrame(self.truth.xy, columns=["px", "py"])
+        table.insert(0, "barcode", self.barcodes)
+        table[["pixel_x", "pixel_y"]] = self.truth.xy / 32  # of another image
+        table.to_csv(self.folder / "coords.csv", index=False)
+        return Source(
+            section="S",
+            patient="P",
+            kind="sparse",
+            path=self.folder / "genes.txt",
+            image=self.image(),
+            counts=self.folder / "counts.npz",
+            spots=self.folder / "coords.csv",
+            facts={"pitch_um": "100", "diameter_um": "55"},
+        )
+
+    def spatialdata(self) -> Source:
+        """As spatialdata-io writes Visium."""
+        from tests.io.spatialdata_writer import section_of, write  # seconds to import
+
+        path = write(section_of(self.truth, self.barcodes, GENES), self.folder / "S.zarr")
+        return Source(section="S", patient="P", kind="spatialdata", path=path)
+
+    def replace_image(self, source: Source, pixels: np.ndarray) -> None:
+        """Give the section another image."""
+        for path in (*self.folder.rglob("*.png"), *self.folder.rglob("*.tif")):
+            self.save(path, pixels)
+        if source.kind == "spatialdata":
+            from tests.io.spatialdata_writer import replace_image
+
+            replace_image(self.folder / "S.zarr", pixels)
+
+    @staticmethod
+    def cut_image(path: Path) -> None:
+        """Leave the first part of the image: of its file, or of each chunk of its folder."""
+        for file in [path] if path.is_file() else path.rglob("c/*/*/*"):
+            file.write_bytes(file.read_bytes()[:60])
+
+    @staticmethod
+    def remove_image(path: Path) -> None:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Cohorts: sections of a manifest or of the catalog, opened on first use."""
+"""Cohorts: sections of a manifest, the catalog or a HEST folder, opened on first use."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,47 +6,68 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.catalog import catalog_sources
+from histoscribe.io.hest_folder import hest_sources
 from histoscribe.io.manifest import Manifest, read_manifest
 from histoscribe.io.qc import Filters
 from histoscribe.io.readers import read_section
 from histoscribe.io.source import Source
 from histoscribe.io.twins import patients_of, twin_images
+from histoscribe.io.where import Where
 from histoscribe.progress import track
 from histoscribe.types import Cohort, CohortEntry, Section
 
 _CATALOG = "catalog:"
+_HEST = "hest:"
 _DEFAULT = Filters()
 
 
 def read_cohort(
-    source: str | Path, sections: Sequence[str] | None = None, filters: Filters = _DEFAULT
+    source: str | Path,
+    sections: Sequence[str] | None = None,
+    filters: Filters = _DEFAULT,
+    where: Where | None = None,
 ) -> Cohort:
-    """Name the sections of a manifest (a CSV path) or of the catalog (`catalog:her2st`).
+    """Name the sections of a manifest (a CSV path), of the catalog or of a HEST folder.
 
-    No section is opened yet. `sections` chooses some by id. Raises one DataContractError with
-    every problem that can be known without opening a section: missing files, an unknown kind, an
-    empty patient, an id twice.
+    `catalog:her2st` is a data set of the catalog and `hest:FOLDER` a folder laid out like HEST-1k.
+    No section is opened yet. `sections` chooses some by id, `where` by columns of the manifest or
+    of HEST's metadata (column: value or values). Raises one DataContractError with every problem
+    that can be known without opening a section: missing files, an unknown kind, an empty patient,
+    an id twice, a column or value that is not there.
     """
-    return _cohort(read_sources(source, sections), filters)
+    return _cohort(read_sources(source, sections, where), filters)
 
 
-def read_sources(source: str | Path, sections: Sequence[str] | None = None) -> tuple[Source, ...]:
+def read_sources(
+    source: str | Path, sections: Sequence[str] | None = None, where: Where | None = None
+) -> tuple[Source, ...]:
     """Say where each section lies, with its facts; raises like `read_cohort`."""
-    found = _manifest(source, sections)
+    found = _manifest(source, sections, where)
     if found.problems:
         raise DataContractError(found.problems)
     return found.sources
 
 
+def resolved(source: str, folder: Path) -> str:
+    """The cohort of a settings file in `folder`, so that it is the same from everywhere."""
+    if source.startswith(_CATALOG):
+        return source
+    prefix = _HEST if source.startswith(_HEST) else ""
+    return prefix + str((folder / source.removeprefix(prefix)).resolve())
+
+
 def check_cohort(
-    source: str | Path, sections: Sequence[str] | None = None, filters: Filters = _DEFAULT
+    source: str | Path,
+    sections: Sequence[str] | None = None,
+    filters: Filters = _DEFAULT,
+    where: Where | None = None,
 ) -> list[Problem]:
     """Open every section, decode every image, and list all problems at once; empty if none.
 
     Two sections of one patient may share an image (one scan of two slices): that is no problem.
     """
     try:
-        found = _manifest(source, sections)
+        found = _manifest(source, sections, where)
     except DataContractError as error:
         return list(error.problems)
     problems: list[Problem] = list(found.problems)
@@ -63,10 +84,13 @@ def check_cohort(
     return problems + [_twin(twins) for twins in leaking]
 
 
-def _manifest(source: str | Path, sections: Sequence[str] | None) -> Manifest:
-    if str(source).startswith(_CATALOG):
-        return Manifest(catalog_sources(str(source).removeprefix(_CATALOG), sections), ())
-    return read_manifest(Path(source), sections)
+def _manifest(source: str | Path, sections: Sequence[str] | None, where: Where | None) -> Manifest:
+    text = str(source)
+    if text.startswith(_CATALOG):
+        return Manifest(catalog_sources(text.removeprefix(_CATALOG), sections, where), ())
+    if text.startswith(_HEST):
+        return Manifest(hest_sources(Path(text.removeprefix(_HEST)), sections, where), ())
+    return read_manifest(Path(source), sections, where)
 
 
 def _cohort(sources: Sequence[Source], filters: Filters) -> Cohort:

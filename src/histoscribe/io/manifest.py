@@ -11,6 +11,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.readers import READERS
 from histoscribe.io.resolution import ORIGINS
 from histoscribe.io.source import PATHS, Source, missing_files
+from histoscribe.io.where import Where, choose
 
 _REQUIRED = ("section", "patient", "kind")
 _OTHER = ("mpp", "mpp_from")
@@ -25,27 +26,31 @@ class Manifest:
     problems: tuple[Problem, ...]
 
 
-def read_manifest(path: Path, sections: Sequence[str] | None = None) -> Manifest:
+def read_manifest(
+    path: Path, sections: Sequence[str] | None = None, where: Where | None = None
+) -> Manifest:
     """Read a manifest without opening its sections; paths in it are relative to the manifest.
 
-    With `sections`, only those lines count; a problem of another line stops nobody.
+    With `sections` and `where` (column: value or values), only those lines count; a problem of
+    another line stops nobody.
 
     Columns: `section`, `patient`, `kind`; `path`, `image`, `counts`, `spots` as the kind needs;
     `mpp` (um/px) and `mpp_from` where known; every other column is kept as a fact of the section.
     Raises DataContractError where the file cannot be read as such a table at all.
     """
     rows = _rows(path)
+    meant = {id(row) for row in choose([row for _, row in rows], where or {}, path.name)}
     known = sorted({row["section"] for _, row in rows})
     wanted = known if sections is None else sections
     repeated = {name for name, n in Counter(row["section"] for _, row in rows).items() if n > 1}
     sources: list[Source] = []
     problems = [_unknown(path, id_, known) for id_ in wanted if id_ not in known]
     for line, row in rows:
-        if row["section"] not in wanted:
+        if row["section"] not in wanted or id(row) not in meant:
             continue
-        where = f"{path.name}, line {line}, section {row['section'] or '(no name)'}"
+        place = f"{path.name}, line {line}, section {row['section'] or '(no name)'}"
         source = _source(row, path.parent)
-        if found := _problems(where, row, repeated) + missing_files(source, where):
+        if found := _problems(place, row, repeated) + missing_files(source, place):
             problems += found
         else:
             sources.append(source)

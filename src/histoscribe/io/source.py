@@ -23,7 +23,7 @@ class Source:
     patient: str
     kind: str
     path: Path | None = None
-    """Folder of Space Ranger, or the h5ad file."""
+    """Folder of Space Ranger, the h5ad file, or the gene names of a sparse matrix."""
     image: Path | None = None
     counts: Path | None = None
     spots: Path | None = None
