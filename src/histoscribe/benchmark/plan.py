@@ -50,7 +50,7 @@ def make_plan(settings: RunSettings, out: Path, *, weights: WeightFiles, cache: 
     DataContractError
         for a cohort, settings or weights that do not do.
     """
-    cohort = read_cohort(settings.cohort, sections=settings.sections, filters=settings.filters)
+    cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
     folds = make_folds(cohort, settings.folds, settings.seed)
     bank = Bank(settings, cohort, weights, cache)
     bank.check()

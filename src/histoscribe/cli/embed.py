@@ -11,7 +11,7 @@ def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None)
     from histoscribe.train.config import read_settings
 
     resolved = read_settings(settings, tuple(set_ or ()))
-    cohort = read_cohort(resolved.cohort, sections=resolved.sections, filters=resolved.filters)
+    cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
     bank = Bank(resolved, cohort, weight_files(weights), cache_folder())
     bank.check()
     for encoder in bank.encoders():

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from histoscribe.data.folds import FoldSettings
 from histoscribe.data.target import TargetSettings
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.cohort import resolved
 from histoscribe.io.qc import Filters
 from histoscribe.models.base import make_config
 
@@ -69,9 +70,13 @@ class RunSettings(_Strict):
     seed: int = 0
     """Of every random draw; the same seed on the same machine gives the same bits."""
     cohort: str
-    """A manifest (relative to the settings file) or `catalog:NAME`."""
+    """A manifest (relative to the settings file), `catalog:NAME`, or `hest:FOLDER` (relative too),
+    laid out like HEST-1k."""
     sections: tuple[str, ...] | None = None
     """All of the cohort by default."""
+    where: Mapping[str, str | tuple[str, ...]] = {}
+    """Only sections with this value, or one of these, in a column of the manifest or of HEST's
+    metadata, e.g. `organ = "Bowel"`; all columns named must fit."""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names, in the order of the tables; `train` takes one."""
     filters: Filters = Filters()
@@ -115,9 +120,9 @@ def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> RunSettings:
         ) from None
     for override in overrides:
         _override(table, override)
-    if isinstance(table.get("cohort"), str) and not table["cohort"].startswith("catalog:"):
+    if isinstance(table.get("cohort"), str):
         # absolute, so that the run is the same from whichever folder it is started again
-        table["cohort"] = str((path.parent / table["cohort"]).resolve())
+        table["cohort"] = resolved(table["cohort"], path.parent)
     return parse_settings(table, str(path))
 
 

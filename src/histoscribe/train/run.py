@@ -40,7 +40,7 @@ def train(settings: RunSettings, out: Path, *, cache: Path, weights: WeightFiles
                 remedy=f"name it: --set 'models=[\"{settings.models[-1]}\"]'",
             )
         )
-    cohort = read_cohort(settings.cohort, sections=settings.sections, filters=settings.filters)
+    cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
     bank = Bank(settings, cohort, weights, cache)
     fold = whole_fold(cohort, settings.seed)
     bank.check()
