@@ -63,8 +63,12 @@ class Writer:
         return path
 
     def cut_each_file(self, fraction: float) -> Iterator[Path]:
-        """Leave the first part of one file after the other, and put the whole one back."""
-        for path in [path for path in sorted(self.folder.rglob("*")) if path.is_file()]:
+        """Leave the first part of one file after the other, and put the whole one back.
+
+        Of a folder of many files each fraction cuts a quarter, another one each time.
+        """
+        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        for path in files[int(10 * fraction) % 4 :: 4] if len(files) > 30 else files:
             whole = path.read_bytes()
             path.write_bytes(whole[: int(fraction * len(whole))])
             yield path

@@ -1,5 +1,6 @@
 """A section written as spatialdata-io writes Visium: the layout that the reader must know."""
 
+import shutil
 from pathlib import Path
 
 import anndata as ad
@@ -82,3 +83,11 @@ def write(data: sd.SpatialData, path: Path) -> Path:
     with ad.settings.override(auto_shard_zarr_v3=False):
         data.write(path, overwrite=True)
     return path
+
+
+def replace_image(path: Path, pixels) -> None:
+    """Write a section anew with another image."""
+    data = sd.read_zarr(path)
+    images = {"S_full_image": image_of(pixels)}
+    shutil.rmtree(path)
+    write(sd.SpatialData(images=images, shapes=data.shapes, tables=data.tables), path)

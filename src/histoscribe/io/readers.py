@@ -2,13 +2,18 @@
 
 from histoscribe.errors import DataContractError
 from histoscribe.io.h5ad import H5AD
+from histoscribe.io.hest import HEST
 from histoscribe.io.qc import Filters, section_of
 from histoscribe.io.source import Reader, Source, missing_files
 from histoscribe.io.spaceranger import SPACERANGER
+from histoscribe.io.sparse import SPARSE
+from histoscribe.io.spatialdata_reader import SPATIALDATA
 from histoscribe.io.st import ST, ST2K
 from histoscribe.types import Section
 
-READERS: dict[str, Reader] = {reader.kind: reader for reader in (SPACERANGER, ST, ST2K, H5AD)}
+READERS: dict[str, Reader] = {
+    reader.kind: reader for reader in (SPACERANGER, ST, ST2K, H5AD, HEST, SPARSE, SPATIALDATA)
+}
 """What the column `kind` of a manifest may say."""
 
 
