@@ -6,14 +6,22 @@ from torch import nn
 
 from histoscribe.models.encoder import list_encoders, load_encoder
 
-FAMILIES = ("torchvision:resnet18", "timm:vit_tiny_patch16_224")
-NAMES = (*(record.name for record in list_encoders()), *FAMILIES)
-PRETRAINED = tuple(name for name in NAMES if ":" in name)
+FIXED = tuple(record.name for record in list_encoders() if not record.needs_weights)
+PRETRAINED = (
+    "torchvision:squeezenet1_0",
+    "torchvision:resnet18",
+    "timm:vit_tiny_patch16_224",
+)
+PUBLISHED = ("ctranspath", "gigapath-flash")  # one of each way a published net is built and read
+NAMES = (*FIXED, *PRETRAINED)
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(
+    scope="module",
+    params=[*NAMES, *(pytest.param(name, marks=pytest.mark.slow) for name in PUBLISHED)],
+)
 def encoder(request):
-    return load_encoder(request.param, random_seed=3 if request.param in PRETRAINED else None)
+    return load_encoder(request.param, random_seed=None if request.param in FIXED else 3)
 
 
 @pytest.fixture(scope="module")

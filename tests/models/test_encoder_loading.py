@@ -1,14 +1,14 @@
 """Weights load exactly, or one message says all that is wrong."""
 
 import hashlib
+import pathlib
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from histoscribe.errors import DataContractError
-from histoscribe.models.backbone import load_backbone
-from histoscribe.models.encoder import list_encoders, load_encoder
+from histoscribe.models.encoder import load_encoder
 
 SQUEEZENET = "torchvision:squeezenet1_0"
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -148,14 +148,59 @@ def test_a_timm_file_loads_with_and_without_its_head(n_classes, tmp_path):
 
 
 def test_a_vision_transformer_resizes_to_its_input():
-    backbone = load_backbone("timm:vit_tiny_patch16_224", None, 0)
-    assert backbone.input_px == 224
     encoder = load_encoder("timm:vit_tiny_patch16_224", random_seed=0)
+    assert encoder.record.input_px == 224
     assert encoder(torch.zeros(1, 3, 96, 96)).shape == (1, 192)
 
 
-def test_the_registry_lists_name_licence_and_paper():
-    assert [record.name for record in list_encoders()][:2] == ["colour_texture", "mean_colour"]
+def test_a_timm_model_may_be_named_with_the_tag_of_its_training():
+    encoder = load_encoder("timm:resnet18.a1_in1k", random_seed=0)
+    assert (encoder.width, encoder.record.licence) == (512, "apache-2.0")
+    with pytest.raises(DataContractError, match="no classification net"):
+        load_encoder("timm:resnet18.no_such_tag", random_seed=0)
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".pth", ".pt"])
+@pytest.mark.parametrize("wrapper", [None, "model", "state_dict"])
+def test_a_checkpoint_of_torch_with_tensors_only_loads_like_safetensors(
+    suffix, wrapper, file, tensors, tile, tmp_path
+):
+    path = tmp_path / f"checkpoint{suffix}"
+    torch.save(tensors if wrapper is None else {wrapper: tensors, "epoch": 3}, path)
+    loaded = load_encoder(SQUEEZENET, weights=path)
+    assert loaded.weights == "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+    expected = load_encoder(SQUEEZENET, weights=file)
+    assert torch.equal(loaded(tile.to(torch.uint8)), expected(tile.to(torch.uint8)))
+
+
+class Mischief:
+    """What a pickle can do to whoever opens it."""
+
+    def __reduce__(self):
+        return (pathlib.Path.touch, (pathlib.Path("touched"),))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": Mischief()}, tmp_path / "bad.pth")
+    with pytest.raises(DataContractError, match=r"bad\.pth: weights that cannot be read"):
+        load_encoder(SQUEEZENET, weights=tmp_path / "bad.pth")
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize("content", [[1, 2], {}, {"features.0.bias": "text"}])
+def test_a_checkpoint_without_a_table_of_tensors_is_refused(content, tmp_path):
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(DataContractError, match="tensors"):
+        load_encoder(SQUEEZENET, weights=tmp_path / "other.pt")
+
+
+def test_half_precision_in_a_file_becomes_single(tensors, tile, tmp_path):
+    halved = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+    save_file(halved, tmp_path / "half.safetensors")
+    encoder = load_encoder(SQUEEZENET, weights=tmp_path / "half.safetensors")
+    assert {p.dtype for p in encoder.parameters()} == {torch.float32}
+    assert encoder(tile.to(torch.uint8)).isfinite().all()
 
 
 @pytest.mark.data

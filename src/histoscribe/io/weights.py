@@ -1,27 +1,38 @@
 """Where weights and caches lie on this machine; nothing is downloaded."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import platformdirs
 
 from histoscribe.errors import DataContractError, Problem
 
+_FILE = "model.safetensors"
 
-def find_weights(name: str, given: Mapping[str, Path] | None = None) -> Path | None:
-    """Find the safetensors file of an encoder, e.g. `torchvision:squeezenet1_0`; None if nowhere.
 
-    Looked for in `given` (by full name), in `$HISTOSCRIBE_DATA/weights/<name>*/model.safetensors`
-    with the name after the colon, then in the cache folder in the same layout. Raises ValueError
-    where `given` names a file that is not there, DataContractError where two folders fit the name.
+def find_weights(
+    name: str,
+    given: Mapping[str, Path] | None = None,
+    hub: Sequence[tuple[str, str]] = (),
+) -> Path | None:
+    """Find the file of an encoder's weights, e.g. of `torchvision:squeezenet1_0`; None if nowhere.
+
+    Looked for in `given` (by full name), in `$HISTOSCRIBE_DATA/weights/<name>/model.safetensors`
+    with the name after the colon, in the cache folder in the same layout, then in the cache of
+    huggingface_hub by the repositories and file names of `hub`. A folder's name may go on after
+    `_`, `.` or `@`, with a version say. A file in a folder may also have its name from the hub.
+    Raises ValueError where `given` names a file that is not there, DataContractError where two
+    folders fit the name.
     """
     if given is not None and name in given:
         if not given[name].is_file():
             raise ValueError(f"weights of {name}: there is no file {given[name]}")
         return given[name]
-    found = (_in_place(name, place) for place in weight_places(name))
-    return next((file for file in found if file is not None), None)
+    names = tuple(dict.fromkeys((_FILE, *(file for _, file in hub))))
+    places = (_in_place(name, place.parent, names) for place in weight_places(name))
+    found = next((file for file in places if file is not None), None)
+    return found if found is not None else _in_hub_cache(hub)
 
 
 def weight_places(name: str) -> tuple[Path, ...]:
@@ -29,7 +40,7 @@ def weight_places(name: str) -> tuple[Path, ...]:
     data = os.environ.get("HISTOSCRIBE_DATA")
     folders = ([Path(data)] if data else []) + [cache_folder()]
     short = name.partition(":")[2] or name
-    return tuple(folder / "weights" / short / "model.safetensors" for folder in folders)
+    return tuple(folder / "weights" / short / _FILE for folder in folders)
 
 
 def cache_folder() -> Path:
@@ -38,12 +49,16 @@ def cache_folder() -> Path:
     return Path(given) if given else Path(platformdirs.user_cache_dir("histoscribe"))
 
 
-def _in_place(name: str, exact: Path) -> Path | None:
-    """The file itself, else that of the one folder whose name goes on, e.g. with a version."""
-    if exact.is_file():
-        return exact
-    folder = exact.parent
-    found = sorted(folder.parent.glob(f"{folder.name}*/{exact.name}"))
+def _in_place(name: str, exact: Path, files: Sequence[str]) -> Path | None:
+    """The file in the folder itself, else in the one folder whose name goes on."""
+    whole = _first(exact, files)
+    if whole is not None:
+        return whole
+    # uni must not find uni2-h, nor virchow virchow2: another model's name goes on with other signs
+    folders = sorted(
+        folder for sign in "_.@" for folder in exact.parent.glob(f"{exact.name}{sign}*")
+    )
+    found = [file for file in (_first(folder, files) for folder in folders) if file is not None]
     if len(found) > 1:
         raise DataContractError(
             Problem(
@@ -54,3 +69,20 @@ def _in_place(name: str, exact: Path) -> Path | None:
             )
         )
     return found[0] if found else None
+
+
+def _first(folder: Path, files: Sequence[str]) -> Path | None:
+    return next((folder / file for file in files if (folder / file).is_file()), None)
+
+
+def _in_hub_cache(hub: Sequence[tuple[str, str]]) -> Path | None:
+    """The first of these files that an earlier download left; asks no network."""
+    if not hub:
+        return None
+    from huggingface_hub import try_to_load_from_cache  # slow to import, and seldom needed
+
+    for repository, file in hub:
+        path = try_to_load_from_cache(repository, file)
+        if isinstance(path, str):  # else not asked for yet, or known not to exist
+            return Path(path)
+    return None

@@ -1,6 +1,5 @@
 """Nets of torchvision and timm, cut at a layer, with the weights of a local file or a seed."""
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, final
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from histoscribe import torchvision_guard  # noqa: F401 - before torchvision and timm
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.exact import load_exactly, read_weights
+from histoscribe.models.record import IMAGENET_MEAN, IMAGENET_STD, EncoderRecord
 from histoscribe.seed import integer
 
 import timm  # isort: skip
@@ -23,28 +23,19 @@ _LAST = ("features", "layer4", "trunk_output", "Mixed_7c", "inception5b", "conv5
          "encoder", "blocks")  # fmt: skip
 _FIXED_INPUT = ("vit_", "maxvit_")
 _CHANNELS_LAST = ("swin",)
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Backbone:
-    """A net from normalised tiles to features, and the facts of its family."""
+def load_backbone(
+    name: str, layer: str | None, weights: Path | int
+) -> tuple[nn.Module, EncoderRecord, str]:
+    """Make `torchvision:<model>` or `timm:<model>[.<tag>]`, read at `layer`.
 
-    net: nn.Module
-    width: int
-    input_px: int | None
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    licence: str
-    paper: str
-    weights: str
-    """`sha256:...` of the file or `random:<seed>`."""
+    `weights` is a file with the whole net's tensors, or a seed to draw them from.
 
-
-def load_backbone(name: str, layer: str | None, weights: Path | int) -> Backbone:
-    """Make `torchvision:<model>` or `timm:<model>`, read at `layer`.
-
-    `weights` is a safetensors file with the whole net's tensors, or a seed to draw them from.
+    Returns
+    -------
+    The net, from normalised tiles to features; the facts of its family; and `sha256:...` of the
+    file or `random:<seed>`.
 
     Raises
     ------
@@ -52,9 +43,9 @@ def load_backbone(name: str, layer: str | None, weights: Path | int) -> Backbone
         Unknown model or layer; weights that cannot be read or do not fit.
     """
     family, _, model = name.partition(":")
-    if model not in (
-        zoo.list_models(module=zoo) if family == "torchvision" else timm.list_models()
-    ):
+    known = zoo.list_models(module=zoo) if family == "torchvision" else timm.list_models()
+    tagged = family == "timm" and model in timm.list_pretrained()
+    if model not in known and not tagged:
         raise DataContractError(_unknown_model(family, model))
     tensors, source = (
         ({}, f"random:{weights}") if isinstance(weights, int) else read_weights(weights)
@@ -69,7 +60,8 @@ def load_backbone(name: str, layer: str | None, weights: Path | int) -> Backbone
     net = net.eval().requires_grad_(requires_grad=False)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub
     make = _torchvision_backbone if family == "torchvision" else _timm_backbone
-    return make(model, net, layer, source)
+    cut, record = make(name, net, layer)
+    return cut, record, source
 
 
 def _torchvision_net(model: str) -> nn.Module:
@@ -80,32 +72,35 @@ def _torchvision_net(model: str) -> nn.Module:
 
 def _timm_net(model: str, tensors: dict[str, Tensor]) -> nn.Module:
     """Make the net with as many classes as the file's head has; none where it has no head."""
-    net: Any = timm.create_model(model, pretrained=False)  # its nets share methods, not a type
-    heads = net.pretrained_cfg.get("classifier") or ()
+    facts = timm.get_pretrained_cfg(model)
+    heads = (facts.classifier if facts is not None else None) or ()
     head = f"{heads if isinstance(heads, str) else next(iter(heads), '')}.weight"
     n_classes = tensors[head].shape[0] if head in tensors else 0
     return timm.create_model(model, pretrained=False, num_classes=n_classes)
 
 
-def _torchvision_backbone(model: str, net: nn.Module, layer: str | None, weights: str) -> Backbone:
+def _torchvision_backbone(
+    name: str, net: nn.Module, layer: str | None
+) -> tuple[nn.Module, EncoderRecord]:
+    model = name.partition(":")[2]
     read = layer or next(last for last in _LAST if hasattr(net, last))
     tokens = 1 if model.startswith("vit_") else 0
     cut = _Pooled(net, read, n_tokens=tokens, channels_last=model.startswith(_CHANNELS_LAST))
     input_px = getattr(net, "image_size", 224) if model.startswith(_FIXED_INPUT) else None
-    return Backbone(
-        net=cut,
+    return cut, EncoderRecord(
+        name=name,
         width=_width(cut, input_px),
         input_px=input_px,
-        mean=_IMAGENET[0],
-        std=_IMAGENET[1],
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         licence="BSD-3-Clause (code); the weights' own",
         paper="https://docs.pytorch.org/vision/stable/models.html",
-        weights=weights,
+        needs_weights=True,
     )
 
 
-def _timm_backbone(model: str, net: Any, layer: str | None, weights: str) -> Backbone:
-    facts = net.pretrained_cfg
+def _timm_backbone(name: str, net: Any, layer: str | None) -> tuple[nn.Module, EncoderRecord]:
+    facts, model = net.pretrained_cfg, name.partition(":")[2]
     tokens = getattr(net, "num_prefix_tokens", 0)
     cut = (
         _Pooled(net, layer, n_tokens=tokens, channels_last=model.startswith(_CHANNELS_LAST))
@@ -113,15 +108,15 @@ def _timm_backbone(model: str, net: Any, layer: str | None, weights: str) -> Bac
         else _Headless(net)
     )
     input_px = facts["input_size"][-1] if facts.get("fixed_input_size") else None
-    return Backbone(
-        net=cut,
+    return cut, EncoderRecord(
+        name=name,
         width=_width(cut, input_px),
         input_px=input_px,
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
         licence=facts.get("license") or "not stated",
         paper=str(facts.get("paper_ids") or facts.get("origin_url") or "not stated"),
-        weights=weights,
+        needs_weights=True,
     )
 
 

@@ -1,6 +1,7 @@
 """Encoders by name: what turns a tile into a feature, where it comes from, and how to load it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import final
@@ -12,34 +13,13 @@ from torch.nn import functional
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.colour_texture import ColourTexture, MeanColour
+from histoscribe.models.pathology import PATHOLOGY
+from histoscribe.models.record import IMAGENET_MEAN, IMAGENET_STD, EncoderRecord
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderRecord:
-    """What a user must know of an encoder before choosing it."""
-
-    name: str
-    width: int
-    """Features per tile, at the default layer."""
-    input_px: int | None = None
-    """The only tile side it can take (tiles are resized to it); None where any does."""
-    mpp: float | None = None
-    """um/px it was trained at; None where that has no meaning."""
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Subtracted from RGB in 0..1."""
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Divides what is left."""
-    licence: str
-    paper: str
-    needs_weights: bool
-
-
-_RECORDS = (
+_OWN = (
     EncoderRecord(
         name="colour_texture",
+        group="nothing to load",
         width=ColourTexture.width,
         licence="BSD-3-Clause",
         paper="histoscribe; stain vectors of Ruifrok and Johnston 2001",
@@ -47,20 +27,35 @@ _RECORDS = (
     ),
     EncoderRecord(
         name="mean_colour",
+        group="nothing to load",
         width=MeanColour.width,
         licence="BSD-3-Clause",
         paper="histoscribe",
         needs_weights=False,
     ),
-    EncoderRecord(
-        name="torchvision:squeezenet1_0",
-        width=512,
-        mean=_IMAGENET_MEAN,
-        std=_IMAGENET_STD,
+)
+
+
+def _imagenet(model: str, width: int, paper: str, hub: str | None) -> EncoderRecord:
+    return EncoderRecord(
+        name=f"torchvision:{model}",
+        width=width,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         licence="BSD-3-Clause",
-        paper="arXiv:1602.07360",
+        paper=paper,
         needs_weights=True,
-    ),
+        hub=hub,
+        files=("model.safetensors",),
+    )
+
+
+_RECORDS = (
+    *_OWN,
+    _imagenet("densenet121", 1024, "arXiv:1608.06993", "timm/densenet121.tv_in1k"),
+    _imagenet("resnet50", 2048, "arXiv:1512.03385", "timm/resnet50.tv_in1k"),
+    _imagenet("squeezenet1_0", 512, "arXiv:1602.07360", None),
+    *(record for record, _ in PATHOLOGY.values()),
 )
 
 
@@ -115,6 +110,27 @@ def list_encoders() -> tuple[EncoderRecord, ...]:
     return _RECORDS
 
 
+def find_record(name: str) -> EncoderRecord | None:
+    """What is known of an encoder by its name alone; None where the name is not listed."""
+    return next((record for record in _RECORDS if record.name == name), None)
+
+
+def hub_files(name: str) -> tuple[tuple[str, str], ...]:
+    """Repositories and file names the weights of an encoder may have on huggingface.co."""
+    record = find_record(name)
+    if record is not None:
+        return record.published
+    family, _, model = name.partition(":")
+    # timm publishes a model under its full name, with the tag of what it was trained on
+    return ((f"timm/{model}", "model.safetensors"),) if family == "timm" and "." in model else ()
+
+
+def needs_weights(name: str) -> bool:
+    """Whether there is anything to load for this name; False where there is no such encoder."""
+    record = find_record(name)
+    return ":" in name if record is None else record.needs_weights
+
+
 def load_encoder(
     name: str,
     *,
@@ -129,7 +145,8 @@ def load_encoder(
     layer
         Module of a torchvision or timm net to read, e.g. `features.10`; default its last.
     weights
-        A safetensors file; every tensor of the net must be in it and none besides.
+        A safetensors file, or a checkpoint of torch with tensors only; every tensor of the net
+        must be in it and none besides.
     random_seed
         Draws the weights instead: for tests, and as a control.
 
@@ -138,31 +155,81 @@ def load_encoder(
     DataContractError
         Unknown name or layer, weights missing (and random not asked for) or not fitting.
     """
-    if name in ("colour_texture", "mean_colour"):
-        return _fixed(name, layer, weights, random_seed)
+    record = find_record(name)
+    if record is not None and not record.needs_weights:
+        return _fixed(record, layer, weights, random_seed)
     family, _, model = name.partition(":")
-    if family not in ("torchvision", "timm") or not model:
+    if record is None and (family not in ("torchvision", "timm") or not model):
         raise DataContractError(_unknown(name))
     source = weights if random_seed is None else random_seed
-    if source is None or (weights is not None and random_seed is not None):
-        raise DataContractError(_no_weights(name, given=source is not None))
+    if weights is not None and random_seed is not None:
+        raise DataContractError(_both(name))
+    if source is None:
+        raise DataContractError(missing_weights(name))
+    if name in PATHOLOGY:
+        return _published(name, layer, source)
     return _pretrained(name, layer, source)
 
 
-def _fixed(name: str, layer: str | None, weights: Path | None, seed: int | None) -> Encoder:
+def missing_weights(name: str, places: Sequence[Path] = ()) -> Problem:
+    """Say whose weights are missing, on what terms they are given, and where to put them.
+
+    `places` are where they were looked for, the first being the one to put them at.
+    """
+    record = find_record(name)
+    looked = f", neither at {' nor at '.join(map(str, places))}" if places else ""
+    fetch = _fetch(record) if record is not None and record.hub is not None else ""
+    put = f"put it at {places[0]} or give it" if places else "give the file"
+    return Problem(
+        where=f"weights of {name}",
+        found=f"no weights{looked}{' nor in the cache of huggingface_hub' if fetch else ''}",
+        expected="a file with its trained weights; nothing is downloaded here"
+        + (f" (licence: {record.licence})" if record is not None else ""),
+        remedy=f"{fetch}{put}: --weights {name}=FILE; or ask for random weights by name",
+    )
+
+
+def _fetch(record: EncoderRecord) -> str:
+    """How to get the weights into the hub's cache, where they are found."""
+    file = f" {record.files[0]}" if len(record.files) == 1 else ""
+    download = f"`hf download {record.hub}{file}`"
+    if not record.gated:
+        return f"run {download}, or "
+    return (
+        f"these weights are gated: accept their terms at https://huggingface.co/{record.hub}, "
+        f"then run `hf auth login` and {download}, or "
+    )
+
+
+def _fixed(
+    record: EncoderRecord, layer: str | None, weights: Path | None, seed: int | None
+) -> Encoder:
     """Make an encoder that has nothing to load."""
     given = {"a layer": layer, "weights": weights, "random weights": seed}
     problems = [
-        Problem(f"encoder {name}", f"{what} given", "none: it has none", "leave it out")
+        Problem(f"encoder {record.name}", f"{what} given", "none: it has none", "leave it out")
         for what, value in given.items()
         if value is not None
     ]
     if problems:
         raise DataContractError(problems)
-    record = next(record for record in _RECORDS if record.name == name)
     # the version changes with the numbers, so that no cache gives features of older code
-    net = ColourTexture() if name == "colour_texture" else MeanColour()
+    net = ColourTexture() if record.name == "colour_texture" else MeanColour()
     return Encoder(record, net, layer=f"version-{net.version}", weights="none")
+
+
+def _published(name: str, layer: str | None, weights: Path | int) -> Encoder:
+    """Make an encoder of the pathology list, read as its authors do."""
+    record, recipe = PATHOLOGY[name]
+    if layer is not None:
+        raise DataContractError(
+            Problem(f"encoder {name}", f"layer {layer!r}", "none", "leave it out: it is read whole")
+        )
+    # timm takes seconds to import, and most runs do not need it
+    from histoscribe.models.published import load_published
+
+    net, source = load_published(record, recipe, weights)
+    return Encoder(record, net, "default", source)
 
 
 def _pretrained(name: str, layer: str | None, weights: Path | int) -> Encoder:
@@ -170,19 +237,11 @@ def _pretrained(name: str, layer: str | None, weights: Path | int) -> Encoder:
     # torchvision and timm take seconds to import, and most runs need neither
     from histoscribe.models.backbone import load_backbone
 
-    backbone = load_backbone(name, layer, weights)
-    known = next((record for record in _RECORDS if record.name == name), None)
-    record = EncoderRecord(
-        name=name,
-        width=backbone.width,
-        input_px=backbone.input_px,
-        mean=backbone.mean,
-        std=backbone.std,
-        licence=known.licence if known else backbone.licence,
-        paper=known.paper if known else backbone.paper,
-        needs_weights=True,
-    )
-    return Encoder(record, backbone.net, layer or "default", backbone.weights)
+    net, record, source = load_backbone(name, layer, weights)
+    known = find_record(name)
+    if known is not None:
+        record = replace(known, width=record.width)
+    return Encoder(record, net, layer or "default", source)
 
 
 def _unknown(name: str) -> Problem:
@@ -196,12 +255,10 @@ def _unknown(name: str) -> Problem:
     )
 
 
-def _no_weights(name: str, *, given: bool) -> Problem:
+def _both(name: str) -> Problem:
     return Problem(
         where=f"encoder {name}",
-        found="both a weights file and random weights" if given else "no weights",
-        expected="a safetensors file with its trained weights",
-        remedy="give one of the two"
-        if given
-        else f"give the file (--weights {name}=FILE), or ask for random weights by name",
+        found="both a weights file and random weights",
+        expected="one of the two",
+        remedy="give one of the two",
     )

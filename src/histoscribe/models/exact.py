@@ -4,42 +4,67 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch._weights_only_unpickler import UnpicklingError
 
 from histoscribe.errors import DataContractError, Problem
 
 _SHOWN = 8  # names of one kind in a message; a wrong file has hundreds
+_PICKLED = (".bin", ".pth", ".pt")  # as older models were published
+_WRAPPERS = ("model", "state_dict")  # what published checkpoints put around their tensors
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Read a safetensors file and its checksum as `sha256:<hex>`.
+    """Read the tensors of a file, and its checksum as `sha256:<hex>`.
+
+    A file that ends in .bin, .pth or .pt is unpickled by torch's restricted reader, which builds
+    tensors and plain containers and runs no code; anything else must be safetensors.
 
     Raises
     ------
     DataContractError
-        The file is missing, truncated or no safetensors file.
+        The file is missing, truncated, of neither kind, or holds more than a table of tensors.
     """
     try:
         with path.open("rb") as file:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
-        return load_file(path), f"sha256:{checksum}"
-    except (OSError, SafetensorError) as error:
+        tensors = _unpickled(path) if path.suffix in _PICKLED else load_file(path)
+    except (OSError, EOFError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataContractError(
             Problem(
                 where=str(path),
-                found=f"weights that cannot be read ({error})",
-                expected="a whole safetensors file",
+                found=f"weights that cannot be read ({reason})",
+                expected="a whole safetensors file, or a checkpoint of torch with tensors only",
                 remedy="give the path of the file, or fetch it again",
             )
         ) from error
+    return tensors, f"sha256:{checksum}"
+
+
+def _unpickled(path: Path) -> dict[str, Tensor]:
+    """Tensors of a checkpoint, by name; what is wrapped once, as `model` say, is unwrapped."""
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    for wrapper in _WRAPPERS:
+        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
+            found = found[wrapper]
+    if not isinstance(found, dict) or not found:
+        raise RuntimeError("no table of tensors")
+    others = [str(name) for name, value in found.items() if not isinstance(value, Tensor)]
+    if others:
+        raise RuntimeError(f"not only tensors: {_some(others)}")
+    return {str(name): tensor for name, tensor in found.items()}
 
 
 def load_exactly(
     net: nn.Module, weights: Mapping[str, Tensor], *, net_name: str, where: str
 ) -> None:
     """Put every tensor of a file in its place.
+
+    A net that was made on the meta device takes the tensors themselves, as float32.
 
     Raises
     ------
@@ -69,7 +94,9 @@ def load_exactly(
     ]
     if problems:
         raise DataContractError(problems)
-    net.load_state_dict(dict(weights))
+    empty = any(parameter.is_meta for parameter in net.parameters())
+    whole = {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
+    net.load_state_dict(whole, assign=empty)
 
 
 def _some(names: list[str]) -> str:
