@@ -239,6 +239,21 @@ class SpotTable:
     patient: tuple[str, ...]
     inner: tuple[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]], ...]
     """Row numbers of each inner split."""
+    copies: int = 1
+    """How often the spots are stacked: once as they are, then each jittered view of them."""
+
+    @property
+    def as_they_are(self) -> "SpotTable":
+        """The spots without their jittered views."""
+        n_spots = len(self.section) // self.copies
+        return SpotTable(
+            feature=self.feature[:n_spots],
+            target=self.target[:n_spots],
+            log_total=self.log_total[:n_spots],
+            section=self.section[:n_spots],
+            patient=self.patient[:n_spots],
+            inner=tuple((fit[fit < n_spots], val) for fit, val in self.inner),
+        )
 
 
 @dataclass(frozen=True, eq=False)

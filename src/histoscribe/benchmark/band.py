@@ -61,13 +61,17 @@ def shuffled_fold(
 
 
 def permuted_rows(table: SpotTable, seed: int, run: int) -> np.ndarray:
-    """Row numbers with the rows of each section permuted among themselves."""
-    section = np.asarray(table.section)
-    rows = np.arange(len(section))
+    """Row numbers with the spots of each section permuted among themselves.
+
+    The jittered views of a spot move with it.
+    """
+    n_spots = len(table.section) // table.copies
+    section = np.asarray(table.section[:n_spots])
+    rows = np.arange(n_spots)
     for name in np.unique(section):
         within = np.flatnonzero(section == name)
         rows[within] = stream(seed, f"shuffle-{run}-{name}").permutation(within)
-    return rows
+    return (n_spots * np.arange(table.copies)[:, None] + rows).ravel()
 
 
 def _score(
@@ -79,7 +83,7 @@ def _score(
     mean = table.target.mean(axis=0, dtype=np.float64)
     centred = (table.target - mean).astype(np.float32)
     smoothers = [
-        path.smoother(plan.bank.features(None, t.section)[fold.test[t.section]], alpha)
+        path.smoother(plan.bank.features(None, t.section, fold)[fold.test[t.section]], alpha)
         for t in truths
     ]
     smoothers = [matrix.astype(np.float32) for matrix in smoothers]

@@ -41,7 +41,7 @@ def run_cell(plan: Plan, fold: Fold, model: str, target: Target) -> None:
     )
     for section in missing:
         rows = fold.test[section]
-        feature = bank.features(model_class(model).encoder, section)[rows]
+        feature = bank.features(model_class(model).encoder, section, fold)[rows]
         prediction = predictor.from_features(bank.cohort[section].take(rows), feature)
         write_prediction(prediction, _file(plan, fold, model, section))
 

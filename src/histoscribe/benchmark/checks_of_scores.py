@@ -101,7 +101,7 @@ def _depth_correlations(plan: Plan, truths: Sequence[Truth]) -> dict[str, float]
         if not isinstance(predictor.model, DepthModel):
             raise TypeError("the predictor named depth holds another model")
         for section, rows in sorted(fold.test.items()):
-            feature = plan.bank.features(encoder, section)[rows]
+            feature = plan.bank.features(encoder, section, fold)[rows]
             predicted = predictor.model.predict_log_total(feature)
             measured = np.log1p(plan.bank.cohort[section].measured.total[rows])
             r = float(pearson_per_gene(predicted[:, None], measured[:, None])[0])

@@ -81,9 +81,10 @@ def benchmark(
 def run_cells(plan: Plan) -> None:
     """Fit every model on every fold and predict the test sections; finished cells are kept."""
     cells = [(fold, model) for fold in plan.folds for model in plan.settings.models]
-    for encoder in plan.bank.encoders():
-        for section in plan.bank.cohort.ids:
-            plan.bank.features(encoder, section)
+    for fold in plan.folds:
+        for encoder in plan.bank.encoders():
+            for section in plan.bank.cohort.ids:
+                plan.bank.extract(encoder, section, fold)
     for fold, model in track(cells, "models x folds"):
         run_cell(plan, fold, model, plan.targets[fold.name])
 

@@ -5,6 +5,7 @@ from histoscribe.cli.console import Overrides, SettingsFile, Weights, say, weigh
 
 def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None) -> None:
     """Extract the features a run will need into the cache; resumes what was done before."""
+    from histoscribe.data.folds import make_folds
     from histoscribe.io.cohort import read_cohort
     from histoscribe.io.weights import cache_folder
     from histoscribe.train.bank import Bank
@@ -14,8 +15,13 @@ def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None)
     cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
     bank = Bank(resolved, cohort, weight_files(weights), cache_folder())
     bank.check()
-    for encoder in bank.encoders():
-        for section in cohort.ids:
-            n_spots, width = bank.features(encoder, section).shape
+    # each fold has its own features only where slides are normalised to its training slides
+    folds = make_folds(cohort, resolved.folds, resolved.seed) if bank.normalised else (None,)
+    views = f" and {bank.n_views} jittered views" if bank.n_views else ""
+    for fold in folds:
+        stain = f", stain of the training slides of fold {fold.name}" if fold else ""
+        for encoder in bank.encoders():
             name = bank.opened(encoder)[0].encoder
-            say(f"{section}: {n_spots} spots x {width} features of {name}")
+            for section in cohort.ids:
+                n_spots, width = bank.extract(encoder, section, fold).shape
+                say(f"{section}: {n_spots} spots{views} x {width} features of {name}{stain}")

@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from histoscribe.data.tiles import Tiles, grid_order, tile_batches
+from histoscribe.data.tiles import Look, Tiles, grid_order, tile_batches
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.feature_store import FeatureOrigin, FeatureStore
 from histoscribe.models.encoder import Encoder
@@ -54,13 +54,14 @@ def embed(
     *,
     precision: Precision = "float32",
     cache: Path,
+    look: Look | None = None,
 ) -> Embedding:
     """Compute what the cache lacks, and read the rest.
 
     `bfloat16` is used where the processor supports it and the cosine to float32 stays above
     0.999 for every tile of the section's first batch; else float32 is used and a warning says
     why. An encoder without weights has nothing to gain and runs in float32. However often a
-    run is interrupted, the bits are the same.
+    run is interrupted, the bits are the same. `look` is that of the slide if taken before.
 
     Raises
     ------
@@ -73,11 +74,11 @@ def embed(
     origin = _origin(section, encoder, tiles, precision, order)
     store = FeatureStore.find(cache, origin)
     if store is None:
-        used = _settle(section, encoder, tiles, precision, order[:_BATCH])
+        used = _settle(section, encoder, tiles, precision, order[:_BATCH], look)
         store = FeatureStore.create(cache, origin, (len(order), encoder.width), used)
     elif store.precision != precision and encoder.record.needs_weights:
         _warn(section, encoder, "as found when this cache was begun")
-    _fill(store, section, encoder, tiles, order)
+    _fill(store, section, encoder, tiles, order, look)
     values = np.empty((len(order), encoder.width), dtype=np.float32)
     for rows in store.chunks:
         chunk = store.read(rows)
@@ -94,6 +95,7 @@ def _fill(
     encoder: Encoder,
     tiles: Tiles,
     order: Int[np.ndarray, " N"],
+    look: Look | None,
 ) -> None:
     """Compute the chunks that are not done, in batches that never cross a chunk."""
     missing = [rows for rows in store.chunks if store.read(rows) is None]
@@ -103,7 +105,7 @@ def _fill(
         for start in range(rows.start, rows.stop, _BATCH)
     ]
     images = iter(
-        track(tile_batches(section, tiles, batches), f"features {section.id}", len(batches))
+        track(tile_batches(section, tiles, batches, look), f"features {section.id}", len(batches))
     )
     for rows in missing:
         n_batches = -(-(rows.stop - rows.start) // _BATCH)
@@ -128,6 +130,7 @@ def _settle(
     tiles: Tiles,
     precision: Precision,
     first: Int[np.ndarray, " rows"],
+    look: Look | None,
 ) -> Precision:
     """Choose the precision of a section from its first batch; say so where it is not as asked."""
     if precision == "float32" or not encoder.record.needs_weights:
@@ -135,7 +138,7 @@ def _settle(
     if not _supports_bfloat16(encoder.mean.device):
         _warn(section, encoder, "this processor has no bfloat16 arithmetic")
         return "float32"
-    (image,) = tile_batches(section, tiles, [first])
+    (image,) = tile_batches(section, tiles, [first], look)
     full, half = (
         torch.from_numpy(_encode(encoder, image, kind)) for kind in ("float32", "bfloat16")
     )

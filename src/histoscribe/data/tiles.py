@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from histoscribe.data.jitter import HedJitter, hed_jitter
+from histoscribe.data.stain import TissueColour, recoloured, tissue_colour
 from histoscribe.data.tissue import MASK_VERSION, TissueMask, tissue_mask
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.types import Section, Slide, Spots
@@ -21,7 +23,9 @@ class Look:
     """What must be known of a slide as a whole before a tile of it is read."""
 
     mask: TissueMask | None
-    """None where pixels off the tissue stay as they are."""
+    """None where pixels are the same on and off the tissue."""
+    colour: TissueColour | None = None
+    """Of its tissue; None where tiles keep their own colour."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,10 @@ class Tiles:
     """um/px of the tile."""
     white_off_tissue: bool = True
     """The colour of the background differs by patient: left in, it gives the patient away."""
+    stain: TissueColour | None = None
+    """Tissue is given this colour of the training slides; None leaves it as it is."""
+    jitter: HedJitter | None = None
+    """Stains are moved at random, for a view to train on; None reads tiles to predict from."""
 
     def __post_init__(self) -> None:
         if self.side_px < 1 or not self.mpp > 0:
@@ -42,7 +50,12 @@ class Tiles:
     def identity(self) -> str:
         """Everything that decides the pixels of a tile, in one stable string."""
         ground = f"white-off-tissue-{MASK_VERSION}" if self.white_off_tissue else "as-it-is"
-        return f"{self.side_px}px/{self.mpp!r}um/{ground}"
+        parts = [f"{self.side_px}px/{self.mpp!r}um/{ground}"]
+        if self.stain is not None:
+            parts.append(f"{self.stain.identity}-on-tissue-{MASK_VERSION}")
+        if self.jitter is not None:
+            parts.append(self.jitter.identity)
+        return "/".join(parts)
 
     def check(self, section: Section) -> None:
         """Refuse a slide that is coarser than the tiles, by more than 1 %.
@@ -56,22 +69,41 @@ class Tiles:
             raise DataContractError(_too_coarse(section, self))
 
     def look(self, slide: Slide, mask: TissueMask | None = None) -> Look:
-        """Look a slide over; `mask` is its tissue where that is known already."""
-        if not self.white_off_tissue:
+        """Look a slide over; `mask` is its tissue where that is known already.
+
+        Raises
+        ------
+        DataContractError
+            The tiles are normalised, and the slide shows no tissue or is grey.
+        """
+        if not self.white_off_tissue and self.stain is None:
             return Look(None)
-        return Look(tissue_mask(slide) if mask is None else mask)
+        tissue = tissue_mask(slide) if mask is None else mask
+        return Look(tissue, None if self.stain is None else tissue_colour(slide, tissue))
 
     def read(self, slide: Slide, look: Look, xy: tuple[float, float]) -> UInt8[np.ndarray, "P P 3"]:
-        """Read one tile centred on `xy` (level-0 px), white where the mask says no tissue."""
+        """Read one tile centred on `xy` (level-0 px).
+
+        Where the mask says no tissue it is white, or as it is; the stain is that of the tissue.
+        """
         pixels = slide.read(xy, self.side_px, self.mpp)
         if look.mask is None:
             return pixels
         inside = look.mask.tile(xy, self.side_px, self.mpp)
+        tissue = self._normalised(pixels, look)
         if inside.all():
+            return tissue
+        ground = np.uint8(255) if self.white_off_tissue else pixels
+        return np.where(inside[..., None], tissue, ground)
+
+    def _normalised(
+        self, pixels: UInt8[np.ndarray, "P P 3"], look: Look
+    ) -> UInt8[np.ndarray, "P P 3"]:
+        if self.stain is None:
             return pixels
-        white = pixels.copy()  # a slide may give a view of its own pixels
-        white[~inside] = 255
-        return white
+        if look.colour is None:
+            raise ValueError("this look was not taken for tiles that are normalised")
+        return recoloured(pixels, look.colour, self.stain)
 
 
 def grid_order(spots: Spots, mpp: float) -> Int[np.ndarray, " N"]:
@@ -98,18 +130,21 @@ def tile_batches(
     if not batches:
         return
     seen = tiles.look(section.slide) if look is None else look
+    draws = None if tiles.jitter is None else tiles.jitter.draw(len(section.spots))
 
-    def read(rows: Int[np.ndarray, " rows"]) -> UInt8[np.ndarray, "B P P 3"]:
+    def read(rows: Int[np.ndarray, " rows"]) -> UInt8[Tensor, "B 3 P P"]:
         centres = [(float(x), float(y)) for x, y in section.spots.xy[rows]]
-        return np.stack([tiles.read(section.slide, seen, xy) for xy in centres])
+        pixels = np.stack([tiles.read(section.slide, seen, xy) for xy in centres])
+        image = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        return image if draws is None else hed_jitter(image, draws[0][rows], draws[1][rows])
 
     with ThreadPoolExecutor(max_workers=1) as reader:
         ahead = reader.submit(read, batches[0])
         for following in [*batches[1:], None]:
-            pixels = ahead.result()
+            image = ahead.result()
             if following is not None:
                 ahead = reader.submit(read, following)
-            yield torch.from_numpy(pixels).permute(0, 3, 1, 2)
+            yield image
 
 
 def _too_coarse(section: Section, tiles: Tiles) -> Problem:

@@ -1,33 +1,49 @@
 """Features and training tables, each section read once an encoder."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.features import embed
+from histoscribe.data.jitter import HedJitter
+from histoscribe.data.stain import TissueColour
 from histoscribe.data.target import Target, fit_target
+from histoscribe.data.tiles import Tiles
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import model_class
 from histoscribe.models.encoder import Encoder
+from histoscribe.progress import track
+from histoscribe.train.colours import SlideColours
 from histoscribe.train.config import RunSettings
 from histoscribe.train.encoding import Encoding, WeightFiles, open_encoding
 from histoscribe.types import Cohort, Fold, SpotRows, SpotTable
 
+_Key = tuple[str | None, str, int]
+"""Encoder, section, view."""
+
 
 @dataclass(eq=False)
 class Bank:
-    """The sections of a run and their features, by encoder: the run's (None) or a model's own."""
+    """The sections of a run and their features, by encoder: the run's (None) or a model's own.
+
+    Features of one stain reference are held at a time; the cache has those of the other folds.
+    """
 
     settings: RunSettings
     cohort: Cohort
     weights: WeightFiles
     cache: Path
     _opened: dict[str | None, tuple[Encoding, Encoder]] = field(default_factory=dict)
-    _features: dict[tuple[str | None, str], Float[np.ndarray, "N D"]] = field(default_factory=dict)
-    _precision: dict[tuple[str | None, str], str] = field(default_factory=dict)
+    _features: dict[_Key, Float[np.ndarray, "N D"]] = field(default_factory=dict)
+    _precision: dict[_Key, str] = field(default_factory=dict)
+    _held: TissueColour | None = None
+    """The reference of the features held."""
+
+    def __post_init__(self) -> None:
+        self._colours = SlideColours(self.cohort)
 
     def encoders(self) -> tuple[str | None, ...]:
         """Every encoder that the models of the run read, each once."""
@@ -39,7 +55,8 @@ class Bank:
         Raises
         ------
         DataContractError
-            listing missing weights, and every slide that is too coarse for the tiles.
+            listing missing weights, and every slide that is too coarse for the tiles or cannot
+            be normalised.
         """
         problems: list[Problem] = []
         for encoder in self.encoders():
@@ -49,14 +66,40 @@ class Bank:
                     tiles.check(section)
                 except DataContractError as error:
                     problems += error.problems
+        if self.normalised:
+            for name in track(self.cohort.ids, "colour of the tissue"):
+                try:
+                    self._colours.look(name)
+                except DataContractError as error:
+                    problems += error.problems
         if problems:
             raise DataContractError(dict.fromkeys(problems))
+
+    @property
+    def normalised(self) -> bool:
+        """Whether slides are given the colour of a fold's training slides."""
+        return self.settings.inputs.stain == "reinhard"
+
+    @property
+    def n_views(self) -> int:
+        """How many jittered views of each training spot there are."""
+        inputs = self.settings.inputs
+        return inputs.views if inputs.hed_jitter > 0 else 0
 
     def opened(self, encoder: str | None) -> tuple[Encoding, Encoder]:
         """The encoder and how it is used."""
         if encoder not in self._opened:
             self._opened[encoder] = open_encoding(self.settings, encoder, self.weights)
         return self._opened[encoder]
+
+    def encoding(self, encoder: str | None, fold: Fold | None) -> Encoding:
+        """How a fold uses an encoder: with the colour of its training slides, if normalised."""
+        encoding, _ = self.opened(encoder)
+        if not self.normalised:
+            return encoding
+        if fold is None:
+            raise ValueError("slides are normalised to a fold's training slides: name the fold")
+        return replace(encoding, stain=self._colours.reference(fold))
 
     def encoders_text(self) -> str:
         """How every encoder of the run is used, its weights' checksum too, as a JSON file."""
@@ -65,19 +108,42 @@ class Bank:
 
     def precision_used(self, encoder: str | None) -> str:
         """What the sections read so far were computed in; may be more than was asked for."""
-        return " and ".join(sorted({p for (of, _), p in self._precision.items() if of == encoder}))
+        found = {p for (of, _, _), p in self._precision.items() if of == encoder}
+        return " and ".join(sorted(found))
 
-    def features(self, encoder: str | None, section: str) -> Float[np.ndarray, "N D"]:
-        """Features of every spot of a section."""
-        key = (encoder, section)
+    def extract(
+        self, encoder: str | None, section: str, fold: Fold | None = None
+    ) -> Float[np.ndarray, "N D"]:
+        """Have all features of a section that a fold asks for in the cache; give those of view 0.
+
+        Without a fold a section is taken for a training section.
+        """
+        if fold is None or section in fold.train:
+            for view in range(self.n_views, 0, -1):
+                self.features(encoder, section, fold, view=view)
+        return self.features(encoder, section, fold)
+
+    def features(
+        self, encoder: str | None, section: str, fold: Fold | None = None, *, view: int = 0
+    ) -> Float[np.ndarray, "N D"]:
+        """Features of every spot of a section, as a fold sees it.
+
+        View 0 is the tissue as it is, the others are jittered. `fold` must be given where slides
+        are normalised: each fold has its own reference.
+        """
+        encoding = self.encoding(encoder, fold)
+        if encoding.stain != self._held:
+            self._features.clear()
+            self._held = encoding.stain
+        key = (encoder, section, view)
         if key not in self._features:
-            encoding, opened = self.opened(encoder)
             found = embed(
                 self.cohort[section],
-                opened,
-                encoding.tiles,
+                self.opened(encoder)[1],
+                self._viewed(encoding.tiles, section, view),
                 precision=encoding.precision,
                 cache=self.cache,
+                look=self._colours.look(section) if self.normalised else None,
             )
             self._features[key], self._precision[key] = found.values, found.precision
         return self._features[key]
@@ -88,20 +154,39 @@ class Bank:
         return fit_target(parts, self.settings.target)
 
     def table(self, fold: Fold, target: Target, encoder: str | None) -> SpotTable:
-        """The training spots of a fold as a model is fitted on them, sections in sorted order."""
-        parts = sorted(fold.train.items())
-        cohort = self.cohort
+        """The training spots of a fold as a model is fitted on them, sections in sorted order.
+
+        Jittered views lie below the spots as they are. Inner splits fit on all views and choose
+        on spots as they are, as test spots will be.
+        """
+        parts, cohort = sorted(fold.train.items()), self.cohort
+        views = range(1 + self.n_views)
+        stacked = len(views) * parts
+        n_spots = sum(len(rows) for _, rows in parts)
+        starts = np.array([view * n_spots for view in views])
         return SpotTable(
-            feature=np.concatenate([self.features(encoder, s)[rows] for s, rows in parts]),
-            target=np.concatenate([target.apply(cohort[s], rows) for s, rows in parts]),
-            log_total=np.concatenate([log_total(self.cohort, s, rows) for s, rows in parts]),
-            section=tuple(s for s, rows in parts for _ in rows),
-            patient=tuple(str(cohort.patients[s]) for s, rows in parts for _ in rows),
+            feature=np.concatenate(
+                [self.features(encoder, s, fold, view=v)[rows] for v in views for s, rows in parts]
+            ),
+            target=np.concatenate([target.apply(cohort[s], rows) for s, rows in stacked]),
+            log_total=np.concatenate([log_total(cohort, s, rows) for s, rows in stacked]),
+            section=tuple(s for s, rows in stacked for _ in rows),
+            patient=tuple(str(cohort.patients[s]) for s, rows in stacked for _ in rows),
             inner=tuple(
-                (_places(fold.train, inner.fit), _places(fold.train, inner.val))
+                (
+                    (starts[:, None] + _places(fold.train, inner.fit)).ravel(),
+                    _places(fold.train, inner.val),
+                )
                 for inner in fold.inner
             ),
+            copies=len(views),
         )
+
+    def _viewed(self, tiles: Tiles, section: str, view: int) -> Tiles:
+        if view == 0:
+            return tiles
+        strength, seed = self.settings.inputs.hed_jitter, self.settings.seed
+        return replace(tiles, jitter=HedJitter(strength, seed, f"hed-{section}-{view}"))
 
 
 def log_total(cohort: Cohort, section: str, rows: np.ndarray) -> Float[np.ndarray, " rows"]:

@@ -38,6 +38,21 @@ class InputSettings(_Strict):
     """`random` takes an encoder without weights, and says so on the card."""
     white_off_tissue: bool = True
     """Off-tissue pixels are made white: the background gives the patient away."""
+    stain: Literal["none", "reinhard"] = "none"
+    """`reinhard` gives the tissue of every slide the mean and deviation of colour of the fold's
+    training slides; features are then made anew for each fold."""
+    hed_jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Above 0, models are fitted on jittered views of the training spots too: each stain (HED) is
+    scaled by up to 1 +- this and shifted by up to +- this in optical density."""
+    views: Positive = 1
+    """Jittered views of each training spot where `hed_jitter` is above 0: features and their
+    cache take 1 + this times as much."""
+
+    @model_validator(mode="after")
+    def _views_are_jittered(self) -> "InputSettings":
+        if self.views > 1 and self.hed_jitter == 0:
+            raise ValueError(f"{self.views} views, and hed_jitter is 0: they would be copies")
+        return self
 
 
 class TrainSettings(_Strict):

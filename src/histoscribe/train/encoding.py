@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from histoscribe.data.stain import TissueColour
 from histoscribe.data.tiles import Tiles
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.weights import find_weights, weight_places
@@ -28,20 +29,26 @@ class Encoding:
     mpp: float
     white_off_tissue: bool
     precision: Literal["float32", "bfloat16"]
+    stain: TissueColour | None = None
+    """Colour of the training slides, which every slide is given; None leaves slides as they are."""
 
     @property
     def tiles(self) -> Tiles:
-        """Geometry of the tiles."""
-        return Tiles(self.tile_px, self.mpp, white_off_tissue=self.white_off_tissue)
+        """Tiles as they are read to predict from."""
+        return Tiles(
+            self.tile_px, self.mpp, white_off_tissue=self.white_off_tissue, stain=self.stain
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
+        """As plain values; the stain only where there is one."""
+        value = asdict(self)
+        return value if self.stain else {k: v for k, v in value.items() if k != "stain"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Encoding":
         """Take back what `to_json` gave."""
-        return cls(**value)
+        stain = value.get("stain")
+        return cls(**{**value, "stain": stain and TissueColour.from_json(stain)})
 
     def open(self, given: WeightFiles) -> Encoder:
         """Open the same encoder again; other weights than these are refused."""

@@ -47,7 +47,7 @@ def train(settings: RunSettings, out: Path, *, cache: Path, weights: WeightFiles
     target = bank.target(fold.train)
     with claimed(out, _run_files(bank, out)):
         if is_predictor(out):
-            return _same(load_predictor(out, weights), bank, out)
+            return _same(load_predictor(out, weights), bank, fold, out)
         return fit_predictor(bank, fold, settings.models[0], target, out)
 
 
@@ -60,9 +60,9 @@ def _run_files(bank: Bank, out: Path) -> dict[str, str]:
     return files | {f"resume/{name}": text for name, text in data.items()}
 
 
-def _same(predictor: Predictor, bank: Bank, out: Path) -> Predictor:
+def _same(predictor: Predictor, bank: Bank, fold: Fold, out: Path) -> Predictor:
     """The finished predictor, if it was trained on these sections and this encoder."""
-    encoding, _ = bank.opened(predictor.model.encoder)
+    encoding = bank.encoding(predictor.model.encoder, fold)
     trained_on = predictor.card["sections"]
     if predictor.encoding == encoding and trained_on == cohort_card(bank.cohort, bank.cohort.ids):
         return predictor
@@ -82,8 +82,8 @@ def fit_predictor(bank: Bank, fold: Fold, model: str, target: Target, folder: Pa
     table = bank.table(fold, target, encoder)
     fitted = fit(model, table, bank.settings, folder / "resume")
     card = {**training_card(bank, fold, target, table), "n_parameters": n_parameters(fitted)}
-    reference = fit_reference(table, bank.cohort, fold.train, bank.settings.seed)
-    predictor = Predictor(fitted, target, bank.opened(encoder)[0], card, reference)
+    reference = fit_reference(table.as_they_are, bank.cohort, fold.train, bank.settings.seed)
+    predictor = Predictor(fitted, target, bank.encoding(encoder, fold), card, reference)
     return save_predictor(predictor, folder)
 
 
@@ -98,8 +98,15 @@ def training_card(bank: Bank, fold: Fold, target: Target, table: SpotTable) -> d
         "target": target.card(),
         "n_features": int(table.feature.shape[1]),
         "train": bank.settings.train.model_dump(mode="json"),
+        **_views_card(bank),
         "versions": versions(),
     }
+
+
+def _views_card(bank: Bank) -> dict[str, Any]:
+    """What was done to the training spots besides; nothing where nothing was."""
+    jitter = bank.settings.inputs.hed_jitter
+    return {"views": bank.n_views, "hed_jitter": jitter} if bank.n_views else {}
 
 
 def n_parameters(model: Estimator | ExpressionModel) -> int:
