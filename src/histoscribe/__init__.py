@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from histoscribe.models.base import create_model as create_model
     from histoscribe.models.base import list_models as list_models
     from histoscribe.models.encoder import list_encoders as list_encoders
+    from histoscribe.predict.slide import predict_slide as predict_slide
     from histoscribe.simulate import simulate as simulate
     from histoscribe.train.config import read_settings as read_settings
     from histoscribe.train.predictor import load_predictor as load_predictor
@@ -27,6 +28,7 @@ _HOME = {
     "list_models": "histoscribe.models.base",
     "load_predictor": "histoscribe.train.predictor",
     "patient_folds": "histoscribe.data.folds",
+    "predict_slide": "histoscribe.predict.slide",
     "read_cohort": "histoscribe.io.cohort",
     "read_settings": "histoscribe.train.config",
     "to_anndata": "histoscribe.io.anndata",

@@ -155,7 +155,7 @@ def _frame(head: Head, below: Background | None) -> ad.AnnData:
     )
 
 
-def _columns(facts: Mapping[str, Float[np.ndarray, " rows"]], ids: Iterable[str]) -> pd.DataFrame:
+def _columns(facts: Mapping[str, Float[np.ndarray, " rows"]], ids: tuple[str, ...]) -> pd.DataFrame:
     columns = {
         name: values.astype(np.int32) if name in GRID else values for name, values in facts.items()
     }

@@ -1,7 +1,7 @@
 """Predictions as GeoJSON squares for QuPath, and polygons of tissue back from it."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -76,7 +76,7 @@ def _write_block(
     for row in range(n_rows):
         spot = first + row
         feature = _square(spots.ids[spot], spots.xy[spot], side_px)
-        measured = {name: _rounded(values[row]) for name, values in block.items()}
+        measured = {name: _rounded(float(values[row])) for name, values in block.items()}
         known = {name: value for name, value in measured.items() if np.isfinite(value)}
         feature["properties"]["measurements"] = known
         file.write(",\n" if spot else "")
@@ -96,7 +96,7 @@ def _square(id_: str, xy: Float[np.ndarray, " 2"], side_px: float) -> dict[str, 
 
 
 def _rounded(value: float) -> float:
-    return float(f"{float(value):.{_DIGITS}g}")
+    return float(f"{value:.{_DIGITS}g}")
 
 
 def _polygons(item: Any) -> Iterator[Polygon]:
@@ -117,7 +117,7 @@ def _polygons(item: Any) -> Iterator[Polygon]:
         yield from map(_rings, item["coordinates"])
 
 
-def _rings(coordinates: Sequence[Sequence[Sequence[float]]]) -> Polygon:
+def _rings(coordinates: Any) -> Polygon:
     rings = [[(float(point[0]), float(point[1])) for point in ring] for ring in coordinates]
     if not rings or any(len(ring) < 4 for ring in rings):
         raise ValueError("a polygon with fewer than three corners")

@@ -1,7 +1,7 @@
-"""A prediction while it is made: values and facts of each spot on disk, by chunk."""
+"""A prediction while it is made: values and distance of each spot on disk, by chunk."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
@@ -16,27 +16,24 @@ CHUNK_ROWS = 128
 
 @final
 class PredictionStore:
-    """Rows of one slide, durable by chunk: values [N, G], then a column for each fact."""
+    """Rows of one slide, durable by chunk: values [N, G], then the distance to the training."""
 
-    def __init__(self, rows: DurableRows, n_genes: int, facts: tuple[str, ...]) -> None:
-        self._rows, self._n_genes, self._facts = rows, n_genes, facts
+    def __init__(self, rows: DurableRows) -> None:
+        self._rows = rows
 
     @classmethod
-    def open(
-        cls, folder: Path, key: str, shape: tuple[int, int], facts: tuple[str, ...]
-    ) -> "PredictionStore":
+    def open(cls, folder: Path, key: str, shape: tuple[int, int]) -> "PredictionStore":
         """Begin or go on; `key` says what is predicted, from what and where.
 
         `shape` is spots and genes. What the folder holds under another key is removed.
         """
-        n_spots, n_genes = shape
+        name = f"{key}.zarr"
         if folder.is_dir():
             for other in folder.iterdir():
-                if other.name != f"{key}.zarr":
+                if other.name != name:
                     shutil.rmtree(other)
-        width = n_genes + len(facts)
-        rows = DurableRows.create(folder / f"{key}.zarr", (n_spots, width), CHUNK_ROWS, {})
-        return cls(rows, n_genes, facts)
+        n_spots, n_genes = shape
+        return cls(DurableRows.create(folder / name, (n_spots, n_genes + 1), CHUNK_ROWS, {}))
 
     @property
     def chunks(self) -> tuple[slice, ...]:
@@ -52,20 +49,19 @@ class PredictionStore:
         self,
         rows: slice,
         values: Float32[np.ndarray, "rows G"],
-        facts: Mapping[str, Float[np.ndarray, " rows"]],
+        distance: Float[np.ndarray, " rows"],
     ) -> None:
         """Write one chunk; a full disk is a DataContractError."""
-        columns = [facts[name].astype(np.float32)[:, None] for name in self._facts]
-        self._rows.write(rows, np.concatenate([values, *columns], axis=1))
+        column = distance.astype(np.float32)[:, None]
+        self._rows.write(rows, np.concatenate([values, column], axis=1))
 
     def values(self) -> Iterator[Float32[np.ndarray, "rows G"]]:
         """Values of all spots, a chunk at a time."""
-        return (self._read(rows)[:, : self._n_genes] for rows in self.chunks)
+        return (self._read(rows)[:, :-1] for rows in self.chunks)
 
-    def fact(self, name: str) -> Float32[np.ndarray, " N"]:
-        """One fact of all spots."""
-        column = self._n_genes + self._facts.index(name)
-        return np.concatenate([self._read(rows)[:, column] for rows in self.chunks])
+    def distance(self) -> Float32[np.ndarray, " N"]:
+        """Distance of all spots to the training."""
+        return np.concatenate([self._read(rows)[:, -1] for rows in self.chunks])
 
     def _read(self, rows: slice) -> Float32[np.ndarray, "rows width"]:
         chunk = self._rows.read(rows)

@@ -1,0 +1,118 @@
+"""Where a slide is predicted: its tissue, and the grid that is laid on it."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from histoscribe.data.grid import Grid, lay_grid
+from histoscribe.data.tiles import Look, Tiles
+from histoscribe.data.tissue import TissueMask, tissue_mask
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.mask import read_mask
+from histoscribe.io.slide import open_whole_slide
+from histoscribe.types import Section, Slide
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlideRequest:
+    """One slide to predict, as the user asks for it."""
+
+    path: Path
+    spacing_um: float = 100.0
+    """Distance between neighbouring places."""
+    mpp: float | None = None
+    """um per level-0 px; None takes that of the slide's metadata."""
+    mask: Path | None = None
+    """Where the slide is tissue (picture or GeoJSON); None looks for it."""
+
+    @property
+    def name(self) -> str:
+        """What the slide's results are called: its file name without the ending."""
+        return self.path.stem.removesuffix(".ome")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A slide with the places to predict."""
+
+    section: Section
+    """The slide, with the grid as its spots."""
+    grid: Grid
+    mask: TissueMask
+    tiles: Tiles
+    look: Look
+    """Taken once, for every block."""
+
+
+def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
+    """Open the slide of a request; only its header is read.
+
+    Raises
+    ------
+    DataContractError
+        for a slide that cannot be read, whose um/px is not known, or that is coarser than the
+        tiles by more than 1 %; and for a grid finer than its pixels.
+    """
+    slide = open_whole_slide(request.path, request.mpp)
+    if slide.mpp > 1.01 * tiles.mpp:
+        raise DataContractError(_too_coarse(slide, tiles))
+    if not (math.isfinite(request.spacing_um) and request.spacing_um >= slide.mpp):
+        raise DataContractError(
+            Problem(
+                where=f"--spacing-um {request.spacing_um:g}",
+                found=f"a grid finer than a px of {request.path.name} ({slide.mpp:.4g} um)",
+                expected="a distance between places in um; 100 is that of Visium",
+                remedy="give a larger one",
+            )
+        )
+    return slide
+
+
+def make_plan(request: SlideRequest, slide: Slide, tiles: Tiles) -> Plan:
+    """Find the tissue and lay the grid.
+
+    Raises
+    ------
+    DataContractError
+        for a mask that is not of this slide, and where there is no tissue to predict.
+    """
+    if request.mask is None:
+        mask = tissue_mask(slide)
+    else:
+        inside = read_mask(request.mask, slide)
+        px = (slide.width / inside.shape[1], slide.height / inside.shape[0])
+        mask = TissueMask(inside, px, slide.mpp)
+    grid = lay_grid(slide, mask, request.spacing_um)
+    if len(grid) == 0:
+        raise DataContractError(_no_tissue(request, slide, mask))
+    section = Section(request.name, None, slide, grid.spots, None)
+    return Plan(section, grid, mask, tiles, tiles.look(slide, mask))
+
+
+def _too_coarse(slide: Slide, tiles: Tiles) -> Problem:
+    return Problem(
+        where=str(slide.path),
+        found=f"a slide of {slide.mpp:.4g} um/px",
+        expected=f"{tiles.mpp:.4g} um/px or finer, as this predictor was trained: nothing is "
+        "enlarged silently",
+        remedy="scan it finer, correct --mpp, or train a predictor with "
+        f"--set inputs.mpp={math.ceil(slide.mpp * 100) / 100:g}",
+    )
+
+
+def _no_tissue(request: SlideRequest, slide: Slide, mask: TissueMask) -> Problem:
+    share = float(mask.inside.mean())
+    found = "no tissue"
+    if share > 0:
+        found = f"tissue on {share:.1%} of the slide, and no square of {request.spacing_um:g} um "
+        found += "that is half tissue"
+    given = request.mask is not None
+    return Problem(
+        where=str(slide.path if not given else request.mask),
+        found=found,
+        expected=f"at least one place of {request.spacing_um:g} um to predict",
+        remedy="check the mask, or give a smaller --spacing-um"
+        if given
+        else "look at the slide; say where its tissue is with --mask FILE (a picture or GeoJSON), "
+        "or give a smaller --spacing-um",
+    )

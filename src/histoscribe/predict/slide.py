@@ -1,0 +1,90 @@
+"""One slide that was never sequenced, predicted in memory."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from histoscribe.io.anndata import GRID, Head
+from histoscribe.io.prediction_store import CHUNK_ROWS
+from histoscribe.predict.blocks import predicted_blocks
+from histoscribe.predict.plan import Plan, SlideRequest, make_plan, open_request
+from histoscribe.predict.unlike import unlike_training
+from histoscribe.train.predictor import Predictor, load_predictor
+from histoscribe.types import Prediction
+
+
+def predict_slide(
+    predictor: Predictor | str | Path,
+    path: str | Path,
+    *,
+    spacing_um: float = 100.0,
+    mpp: float | None = None,
+    mask: str | Path | None = None,
+) -> Prediction:
+    """Predict a slide on a square grid over its tissue.
+
+    Parameters
+    ----------
+    predictor
+        A predictor, or its folder.
+    path
+        The slide.
+    spacing_um
+        Distance between neighbouring places.
+    mpp
+        um per level-0 px; needed where the slide's metadata does not say it.
+    mask
+        Where the slide is tissue: a picture of the whole slide, or GeoJSON in level-0 px.
+
+    Returns
+    -------
+    Values [N, G] with grid position, share of tissue and distance to the training features of
+    each place. It warns where slide or tissue are unlike those of the training.
+
+    Raises
+    ------
+    DataContractError
+        for a slide, mask or predictor that does not do.
+    """
+    loaded = predictor if isinstance(predictor, Predictor) else load_predictor(predictor)
+    request = SlideRequest(
+        path=Path(path), spacing_um=spacing_um, mpp=mpp, mask=None if mask is None else Path(mask)
+    )
+    tiles = loaded.encoding.tiles
+    plan = make_plan(request, open_request(request, tiles), tiles)
+    blocks = list(predicted_blocks(loaded, plan, _chunks(len(plan.grid))))
+    distance = np.concatenate([block.distance for block in blocks])
+    for warning in unlike_training(plan.section.slide, plan.mask, loaded.reference, distance):
+        warnings.warn(warning, stacklevel=2)
+    values = np.concatenate([block.values for block in blocks])
+    return head_of(loaded, plan, distance).with_values(values)
+
+
+def head_of(predictor: Predictor, plan: Plan, distance: Float[np.ndarray, " N"]) -> Head:
+    """All that is known of a slide's prediction beside the values."""
+    row, column = GRID
+    facts = {
+        row: plan.grid.row,
+        column: plan.grid.column,
+        "tissue_share": plan.grid.tissue,
+        "distance_to_training": distance,
+    }
+    return Head(
+        section=plan.section.id,
+        spots=plan.section.spots,
+        genes=predictor.target.genes,
+        unit=predictor.target.transform,
+        predictor=predictor.name,
+        spot_facts={name: values.astype(np.float64) for name, values in facts.items()},
+        gene_facts=predictor.gene_trust,
+        card=json.dumps(dict(predictor.card), sort_keys=True),
+    )
+
+
+def _chunks(n_spots: int) -> list[slice]:
+    """The same blocks as on disk, so that the values are the same to the bit."""
+    starts = range(0, n_spots, CHUNK_ROWS)
+    return [slice(start, min(start + CHUNK_ROWS, n_spots)) for start in starts]

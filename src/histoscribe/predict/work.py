@@ -1,0 +1,191 @@
+"""One slide, predicted into a folder: block by block, resumed where it was, written at the end."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.anndata import Head, background, write_blocks
+from histoscribe.io.atomic import write_json, write_text
+from histoscribe.io.geojson import write_detections
+from histoscribe.io.prediction_store import PredictionStore
+from histoscribe.io.spatialdata import write_spatialdata
+from histoscribe.predict.blocks import predicted_blocks
+from histoscribe.predict.genes import GeneChoice
+from histoscribe.predict.plan import Plan, SlideRequest, make_plan, open_request
+from histoscribe.predict.slide import head_of
+from histoscribe.predict.unlike import unlike_training
+from histoscribe.train.card import spots_hash
+from histoscribe.train.predictor import Predictor, load_predictor
+from histoscribe.types import Slide
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One slide to predict into a folder; travels to the process that does it."""
+
+    predictor: Path
+    weights: tuple[tuple[str, Path], ...]
+    """Encoder weights given by hand."""
+    request: SlideRequest
+    out: Path
+    detections: GeneChoice
+    """What goes into the GeoJSON."""
+    spatialdata: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is written; the summary comes last: where it is, all is there."""
+        endings = ("h5ad", "geojson", *(["zarr"] if self.spatialdata else []), "json")
+        return tuple(self.out / f"{self.request.name}.{ending}" for ending in endings)
+
+    @property
+    def record(self) -> Path:
+        """Says which slide, and how it is predicted."""
+        return self.out / "data" / f"{self.request.name}.json"
+
+    @property
+    def work(self) -> Path:
+        """Holds the finished blocks until all is written."""
+        return self.out / f".work-{self.request.name}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """One slide that is predicted."""
+
+    n_places: int
+    n_tiles: int
+    """Read and encoded now; the rest was there."""
+    seconds: float
+    """That this took."""
+    warnings: tuple[str, ...]
+
+
+def opened(folder: Path, weights: tuple[tuple[str, Path], ...]) -> Predictor:
+    """The predictor of a job; a process loads it once."""
+    return _opened(folder, weights)
+
+
+def write_slide(job: Job) -> Done:
+    """Predict a slide and write its files; what a killed run finished is kept.
+
+    Raises
+    ------
+    DataContractError
+        for a slide that does not do; nothing of it is written then. And where the folder holds
+        results of a slide of this name that was another or was predicted otherwise.
+    """
+    predictor, request = opened(job.predictor, job.weights), job.request
+    slide = open_request(request, predictor.encoding.tiles)
+    origin = _origin(job, slide)
+    _check_same(job.record, origin)
+    if job.files[-1].exists():
+        summary = json.loads(job.files[-1].read_text(encoding="utf-8"))
+        done = Done(summary["places"], 0, 0.0, tuple(summary["warnings"]))
+    else:
+        plan = make_plan(request, slide, predictor.encoding.tiles)
+        write_text(job.record, origin)
+        done = _predicted(job, predictor, plan, origin)
+    shutil.rmtree(job.work, ignore_errors=True)
+    return done
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: Path, weights: tuple[tuple[str, Path], ...]) -> Predictor:
+    return load_predictor(folder, dict(weights))
+
+
+def _origin(job: Job, slide: Slide) -> str:
+    """What decides the results of a slide, beside the predictor, as the text of a file."""
+    request = job.request
+    mask = None
+    if request.mask is not None and request.mask.is_file():
+        mask = hashlib.sha256(request.mask.read_bytes()).hexdigest()
+    content = {
+        "image": slide.pixel_hash(),
+        "mpp": slide.mpp,
+        "spacing_um": request.spacing_um,
+        "mask": mask,
+        "detections": list(job.detections.genes),
+        "spatialdata": job.spatialdata,
+    }
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
+def _check_same(record: Path, origin: str) -> None:
+    if record.exists() and record.read_text(encoding="utf-8") != origin:
+        raise DataContractError(
+            Problem(
+                where=str(record),
+                found="this folder holds another slide of this name, or other options for it",
+                expected="a new folder, or the same slide and options to go on with",
+                remedy="give another --out, or remove this file and the results of the slide",
+            )
+        )
+
+
+def _predicted(job: Job, predictor: Predictor, plan: Plan, origin: str) -> Done:
+    shape = (len(plan.grid), len(predictor.target.genes))
+    key = hashlib.sha256(f"{origin}{predictor.hash}{spots_hash(plan.section)}".encode())
+    store = PredictionStore.open(job.work, key.hexdigest()[:32], shape)
+    began, missing = perf_counter(), store.missing
+    for block in predicted_blocks(predictor, plan, missing):
+        store.write(block.rows, block.values, block.distance)
+    n_tiles = sum(rows.stop - rows.start for rows in missing)
+    seconds = perf_counter() - began
+    distance = store.distance()
+    unlike = unlike_training(plan.section.slide, plan.mask, predictor.reference, distance)
+    _write(job, plan, head_of(predictor, plan, distance), store, unlike)
+    return Done(shape[0], n_tiles, seconds, unlike)
+
+
+def _write(
+    job: Job, plan: Plan, head: Head, store: PredictionStore, unlike: tuple[str, ...]
+) -> None:
+    slide = plan.section.slide
+    h5ad, geojson, *zarr, summary = job.files
+    write_blocks(head, store.values(), h5ad, background(slide, unlike))
+    write_detections(geojson, head.spots, plan.grid.spacing_px, _measurements(job, head, store))
+    for path in zarr:
+        values = np.concatenate(list(store.values()))
+        write_spatialdata(head.with_values(values), slide, path)
+    write_json(summary, _summary(job, plan, head, unlike))
+
+
+def _summary(job: Job, plan: Plan, head: Head, unlike: tuple[str, ...]) -> dict[str, Any]:
+    """What a reader of the results must know, as JSON."""
+    distance = head.spot_facts["distance_to_training"]
+    far = float((distance > 1).mean()) if np.isfinite(distance).all() else None
+    return {
+        "slide": job.request.path.name,
+        "predictor": head.predictor,
+        "unit": head.unit,
+        "places": len(head.spots),
+        "genes": len(head.genes),
+        "mpp": plan.section.slide.mpp,
+        "spacing_um": plan.grid.spacing_um,
+        "share_beyond_training": far,
+        "detections": {"genes": list(job.detections.genes), "why": job.detections.why},
+        "warnings": list(unlike),
+    }
+
+
+def _measurements(
+    job: Job, head: Head, store: PredictionStore
+) -> Iterator[Mapping[str, Float[np.ndarray, " rows"]]]:
+    """The chosen genes and the distance of each spot, a chunk at a time."""
+    distance = head.spot_facts["distance_to_training"]
+    columns = {gene: head.genes.index(gene) for gene in job.detections.genes}
+    for rows, values in zip(store.chunks, store.values(), strict=True):
+        genes = {gene: values[:, column] for gene, column in columns.items()}
+        yield {**genes, "distance_to_training": distance[rows]}

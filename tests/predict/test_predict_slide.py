@@ -1,0 +1,211 @@
+"""A slide that was never sequenced is predicted where it is tissue."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import histoscribe as hs
+from histoscribe.errors import DataContractError
+from histoscribe.io.anndata import read_prediction
+from histoscribe.io.slide import open_whole_slide
+from histoscribe.predict import blocks
+from histoscribe.predict.targets import Order, predict
+from histoscribe.train.predictor import load_predictor
+from histoscribe.types import Section
+from tests.predict.conftest import MPP, SPACING_UM, draw_slide
+
+
+def order(folder, *targets, out, **options):
+    known = {"spacing_um": SPACING_UM, "mpp": MPP} | options
+    return Order(predictor=folder, targets=tuple(map(str, targets)), out=out, **known)
+
+
+def in_memory(folder, path, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the drawn tissue is unlike the simulated cohort
+        return hs.predict_slide(folder, path, spacing_um=SPACING_UM, mpp=MPP, **options)
+
+
+def bytes_of(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_places_lie_on_the_tissue_and_are_predicted_like_spots(
+    predictor_folder, slide_file, tmp_path
+):
+    found = in_memory(predictor_folder, slide_file)
+    from_centre = np.hypot(*(found.spots.xy - [500, 350]).T)
+    assert (from_centre < 240 + 45).all()
+    assert abs(len(found.spots) - np.pi * 240**2 / 60**2) < 8
+    predictor = load_predictor(predictor_folder)
+    slide = open_whole_slide(slide_file, MPP)
+    same = predictor(Section("slide", None, slide, found.spots, None), tmp_path / "cache")
+    np.testing.assert_allclose(found.values, same.values, atol=1e-4)
+    assert (found.genes, found.unit, found.card) == (same.genes, same.unit, same.card)
+    np.testing.assert_allclose(
+        found.spot_facts["distance_to_training"],
+        same.spot_facts["distance_to_training"],
+        rtol=1e-3,
+    )
+    place = found.spots.ids.index("r5c8")
+    assert found.spots.xy[place].tolist() == [8.5 * SPACING_UM, 5.5 * SPACING_UM]
+    facts = found.spot_facts
+    assert (facts["array_row"][place], facts["array_col"][place]) == (5, 8)
+    assert facts["tissue_share"].min() >= 0.5
+
+
+def test_it_warns_where_the_slide_is_unlike_the_training(predictor_folder, slide_file):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        hs.predict_slide(predictor_folder, slide_file, spacing_um=SPACING_UM, mpp=MPP)
+    said = [str(warning.message) for warning in told]
+    assert any("distance_to_training" in text for text in said)
+    assert any("um/px" in text for text in said), "it is coarser than the cohort"
+
+
+def test_the_files_hold_what_memory_does(predictor_folder, slide_file, tmp_path):
+    out = tmp_path / "out"
+    ((_, done),) = predict(order(predictor_folder, slide_file, out=out))
+    expected = in_memory(predictor_folder, slide_file)
+    back = read_prediction(out / "slide.h5ad")
+    assert np.array_equal(back.values, expected.values)
+    assert back.spots.ids == expected.spots.ids
+    assert set(back.spot_facts) == set(expected.spot_facts)
+    for name, values in expected.spot_facts.items():
+        np.testing.assert_array_equal(back.spot_facts[name], values)
+    assert json.loads(back.card)["sections"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "data",
+        "predictor.txt",
+        "slide.geojson",
+        "slide.h5ad",
+        "slide.json",
+    ]
+    summary = json.loads((out / "slide.json").read_text())
+    assert summary["places"] == done.n_places == done.n_tiles == len(expected.spots)
+    assert summary["warnings"] == list(done.warnings) != []
+
+
+def test_detections_are_squares_with_the_values_of_their_place(
+    predictor_folder, slide_file, tmp_path
+):
+    genes = load_predictor(predictor_folder).target.genes[3:5]
+    list(predict(order(predictor_folder, slide_file, out=tmp_path / "out", genes=genes)))
+    back = read_prediction(tmp_path / "out" / "slide.h5ad")
+    features = json.loads((tmp_path / "out" / "slide.geojson").read_text())["features"]
+    assert [feature["properties"]["name"] for feature in features] == list(back.spots.ids)
+    for spot in (0, len(features) - 1):
+        ring = np.array(features[spot]["geometry"]["coordinates"][0])
+        np.testing.assert_allclose(ring[:4].mean(axis=0), back.spots.xy[spot])
+        assert np.ptp(ring, axis=0).tolist() == [SPACING_UM / MPP] * 2
+        measured = features[spot]["properties"]["measurements"]
+        assert list(measured) == [*genes, "distance_to_training"]
+        assert measured[genes[1]] == pytest.approx(back.values[spot, 4], rel=1e-5)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_neither_threads_nor_blocks_left_to_do_change_a_bit(
+    predictor_folder, slide_file, tmp_path, monkeypatch, n_threads
+):
+    monkeypatch.setattr("histoscribe.io.prediction_store.CHUNK_ROWS", 24)
+    list(predict(order(predictor_folder, slide_file, out=tmp_path / "straight")))
+    real = blocks._encode
+
+    def stops(encoder, image, left=[3]):  # noqa: B006 - counts over calls
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return real(encoder, image)
+
+    monkeypatch.setattr(blocks, "_encode", stops)
+    with pytest.raises(KeyboardInterrupt):
+        list(predict(order(predictor_folder, slide_file, out=tmp_path / "stopped")))
+    monkeypatch.setattr(blocks, "_encode", real)
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    ((_, done),) = predict(order(predictor_folder, slide_file, out=tmp_path / "stopped"))
+    assert torch.get_num_threads() == n_threads
+    torch.set_num_threads(before)
+    assert 0 < done.n_tiles < done.n_places, "one chunk was there already"
+    assert bytes_of(tmp_path / "stopped") == bytes_of(tmp_path / "straight")
+
+
+def test_what_is_finished_is_kept_and_other_options_are_refused(
+    predictor_folder, slide_file, tmp_path
+):
+    asked = order(predictor_folder, slide_file, out=tmp_path / "out")
+    list(predict(asked))
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
+    ((_, done),) = predict(asked)
+    assert done.n_tiles == 0
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == before
+    other = order(predictor_folder, slide_file, out=tmp_path / "out", spacing_um=80.0)
+    ((_, problems),) = predict(other)
+    assert "other options" in problems[0].found
+    draw_slide(slide_file, seed=1)
+    ((_, problems),) = predict(asked)
+    assert "another slide" in problems[0].found
+
+
+def test_a_mask_says_where_the_tissue_is(predictor_folder, slide_file, tmp_path):
+    picture = np.zeros((70, 90), dtype=np.uint8)  # a tenth of the slide's 900 x 700 px
+    picture[24:48, 30:66] = 1
+    Image.fromarray(picture).save(tmp_path / "mask.png")
+    found = in_memory(predictor_folder, slide_file, mask=tmp_path / "mask.png")
+    x, y = found.spots.xy.T
+    assert (x.min(), x.max(), y.min(), y.max()) == (330, 630, 270, 450)
+    assert len(found.spots) == 6 * 4
+    outline = [[300, 240], [660, 240], [660, 480], [300, 480], [300, 240]]
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [outline]}}
+    (tmp_path / "mask.geojson").write_text(json.dumps(feature))
+    drawn = in_memory(predictor_folder, slide_file, mask=tmp_path / "mask.geojson")
+    assert drawn.spots.ids == found.spots.ids
+    np.testing.assert_array_equal(drawn.spots.xy, found.spots.xy)
+
+
+def test_a_slide_without_tissue_says_what_to_do_and_leaves_nothing(predictor_folder, tmp_path):
+    Image.fromarray(np.full((400, 500, 3), 250, dtype=np.uint8)).save(tmp_path / "glass.png")
+    out = tmp_path / "out"
+    ((_, problems),) = predict(order(predictor_folder, tmp_path / "glass.png", out=out))
+    assert len(problems) == 1
+    assert "no tissue" in problems[0].found
+    assert "--mask" in problems[0].remedy
+    assert not out.exists()
+
+
+def test_a_slide_coarser_than_the_tiles_is_refused(predictor_folder, slide_file):
+    with pytest.raises(DataContractError, match=r"1.2 um/px[\s\S]*inputs.mpp=1.2"):
+        hs.predict_slide(predictor_folder, slide_file, mpp=1.2)
+    with pytest.raises(DataContractError, match="finer than a px"):
+        hs.predict_slide(predictor_folder, slide_file, mpp=1.0, spacing_um=0.5)
+
+
+def test_a_slide_that_does_not_do_stops_no_other(predictor_folder, slide_file, tmp_path):
+    (tmp_path / "broken.tif").write_bytes(b"II*\0" + bytes(100))
+    paths = (tmp_path / "lost.svs", tmp_path / "broken.tif", slide_file)
+    found = list(predict(order(predictor_folder, *paths, out=tmp_path / "out")))
+    assert [isinstance(outcome, tuple) for _, outcome in found] == [True, True, False]
+    assert (tmp_path / "out" / "slide.json").is_file()
+    assert not list((tmp_path / "out").glob("*lost*"))
+
+
+@pytest.mark.slow
+def test_processes_write_the_same_files_as_one(predictor_folder, tmp_path):
+    slides = [draw_slide(tmp_path / f"{name}.png", seed=seed) for seed, name in enumerate("abc")]
+    slides.insert(1, tmp_path / "lost.svs")
+    outcomes = []
+    for n_processes in (1, 2):
+        asked = order(
+            predictor_folder, *slides, out=tmp_path / str(n_processes), n_processes=n_processes
+        )
+        outcomes.append([isinstance(outcome, tuple) for _, outcome in predict(asked)])
+    assert outcomes == [[False, True, False, False]] * 2
+    assert bytes_of(tmp_path / "1") == bytes_of(tmp_path / "2")
