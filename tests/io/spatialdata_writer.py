@@ -78,10 +78,10 @@ def with_hires(data: sd.SpatialData, pixels, scale: float) -> sd.SpatialData:
     return data
 
 
-def write(data: sd.SpatialData, path: Path) -> Path:
+def write(data: sd.SpatialData, path: Path, **choices) -> Path:
     """Write with the choices made that its libraries ask for."""
     with ad.settings.override(auto_shard_zarr_v3=False):
-        data.write(path, overwrite=True)
+        data.write(path, overwrite=True, **choices)
     return path
 
 

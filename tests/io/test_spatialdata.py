@@ -1,6 +1,7 @@
 """Predictions go to SpatialData with every element in the right place."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,13 @@ def test_a_write_that_fails_leaves_the_older_copy(prediction, tmp_path, monkeypa
         write_spatialdata(prediction, None, path)
     assert files(path) == before
     assert [left.name for left in tmp_path.iterdir()] == ["A.zarr"]
+
+
+def test_without_the_extra_nothing_is_written(prediction, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "spatialdata", None)
+    with pytest.raises(DataContractError, match=r"pip install 'histoscribe\[spatialdata\]'"):
+        write_spatialdata(prediction, None, tmp_path / "A.zarr")
+    assert list(tmp_path.iterdir()) == []
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -2,17 +2,22 @@
 
 import dataclasses
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import zarr
 
 from histoscribe.errors import DataContractError
+from histoscribe.io.cohort import read_cohort
 from histoscribe.io.qc import Filters, section_of
 from histoscribe.io.source import Source
 from histoscribe.io.spatialdata_reader import SPATIALDATA
+from histoscribe.simulate.cohort import simulate
 
 sd = pytest.importorskip("spatialdata")
+from spatialdata._io.format import SpatialDataContainerFormatV01  # noqa: E402
 from spatialdata.models import PointsModel, ShapesModel  # noqa: E402
 from spatialdata.transformations import (  # noqa: E402
     Affine,
@@ -51,6 +56,32 @@ def test_spots_counts_and_pixels_come_back(data, path, writer):
     assert (section.spots.pitch_um, section.spots.diameter_um) == (100.0, 55.0)
     whole = section.slide.overview(section.slide.mpp)
     np.testing.assert_array_equal(whole, truth.image())
+
+
+def test_a_simulated_section_goes_to_spatialdata_and_back(tmp_path):
+    manifest = simulate(tmp_path, n_patients=1, spots_per_section=12, genes_per_family=1)
+    before = read_cohort(manifest)["P1S1"]
+    truth = SimpleNamespace(
+        xy=before.spots.xy,
+        counts=before.measured.matrix.toarray(),
+        image=lambda: before.slide.overview(before.slide.mpp),
+    )
+    data = made.section_of(truth, before.spots.ids, before.measured.gene_ids)
+    after = read(made.write(data, tmp_path / "P1S1.zarr"))
+    assert after.spots.ids == before.spots.ids
+    assert after.measured.gene_ids == before.measured.gene_ids
+    assert (after.measured.matrix != before.measured.matrix).nnz == 0
+    np.testing.assert_array_equal(after.spots.xy, before.spots.xy)
+    assert after.slide.pixel_hash() == before.slide.pixel_hash()
+    assert after.slide.mpp == pytest.approx(before.slide.mpp, rel=0.02)
+
+
+def test_stores_of_the_format_before_zarr_3_are_read(data, path, writer):
+    made.write(data, path, sdata_formats=SpatialDataContainerFormatV01())
+    assert (path / ".zgroup").is_file()
+    section = read(path)
+    np.testing.assert_array_equal(section.measured.matrix.toarray(), writer.truth.counts)
+    np.testing.assert_array_equal(section.slide.overview(5.0), writer.truth.image())
 
 
 def test_an_image_in_a_tiff_has_the_same_hash(data, path, writer):
@@ -229,3 +260,10 @@ def test_only_the_chunks_needed_are_decoded(data, path, writer):
     np.testing.assert_array_equal(top, writer.truth.image()[2:22, 10:30])
     with pytest.raises(DataContractError, match="truncated or broken"):
         section.slide.read((20.0, 60.0), 20, section.slide.mpp)
+
+
+def test_without_the_extra_the_message_is_its_install_command(data, path, monkeypatch):
+    made.write(data, path)
+    monkeypatch.setitem(sys.modules, "spatialdata", None)
+    with pytest.raises(DataContractError, match=r"pip install 'histoscribe\[spatialdata\]'"):
+        read(path)
