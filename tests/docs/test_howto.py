@@ -14,7 +14,7 @@ from histoscribe.train.fit import predict_spots
 from histoscribe.train.predictor import Predictor, load_predictor, save_predictor
 from tests.contracts import test_models as contracts
 from tests.contracts.tables import planted_table
-from tests.train.references import reference_of
+from tests.train.references import card_of, reference_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "add-a-model.md"
 FILES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
@@ -50,9 +50,10 @@ def test_a_model_of_the_page_keeps_the_contracts(name, tmp_path):
 def test_a_model_of_the_page_is_saved_and_loaded_to_the_bit(name, tmp_path):
     fitted, feature = contracts.fitted(name, tmp_path), planted_table(1).feature
     encoding = Encoding("colour_texture", None, "none", 64, 1.0, True, "float32")
-    card = {"n_features": feature.shape[1]}
     target = Target(tuple("ABCDE"), "list", Log1p(), ("S1",), 240, ())
-    predictor = Predictor(fitted, target, encoding, card, reference_of(feature))
+    predictor = Predictor(
+        fitted, target, encoding, card_of(feature.shape[1]), reference_of(feature)
+    )
     save_predictor(predictor, tmp_path / "saved")
     again = load_predictor(tmp_path / "saved").model
     np.testing.assert_array_equal(predict_spots(again, feature), predict_spots(fitted, feature))

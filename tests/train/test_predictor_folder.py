@@ -58,6 +58,7 @@ def test_a_folder_holds_the_promised_files_and_nothing_that_runs(fitted):
     _, folder = fitted
     names = {path.name for path in folder.iterdir()}
     assert names - {"weights.safetensors", "estimator.safetensors"} == {
+        "MODEL_CARD.md",
         "predictor.json",
         "reference.safetensors",
         "settings.toml",

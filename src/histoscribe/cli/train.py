@@ -1,10 +1,26 @@
 """`histoscribe train FILE.toml --out DIR`."""
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights, say, weight_files
 
 
 def run(
-    settings: SettingsFile, out_folder: OutFolder, set_: Overrides = None, weights: Weights = None
+    settings: SettingsFile,
+    out_folder: OutFolder,
+    benchmark: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Folder of a finished benchmark of the same model, settings and sections: its "
+            "scores of each gene go with the predictor.",
+        ),
+    ] = None,
+    set_: Overrides = None,
+    weights: Weights = None,
 ) -> None:
     """Fit one model on all sections and write one predictor folder."""
     from histoscribe.io.weights import cache_folder
@@ -16,5 +32,12 @@ def run(
         out_folder,
         cache=cache_folder(),
         weights=weight_files(weights),
+        benchmark=benchmark,
     )
     say(f"predictor {predictor.name}, {len(predictor.target.genes)} genes: {out_folder}")
+    if predictor.trust.why_unknown:
+        say(
+            f"How far its genes are to be believed is not known: {predictor.trust.why_unknown}. "
+            "Give a run folder of `histoscribe benchmark` with --benchmark."
+        )
+    say("MODEL_CARD.md in it says what it is, what to believe of it and how to run it.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from histoscribe.models.encoder import EncoderRecord
 from histoscribe.progress import track
 from histoscribe.types import Cohort, Section, SpotRows
 
@@ -88,3 +89,18 @@ def rows_card(rows: SpotRows) -> dict[str, int]:
 def cohort_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, Any]:
     """The cards of these sections."""
     return {section: section_card(cohort[section]) for section in sorted(sections)}
+
+
+def spots_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, list[float]]:
+    """Least and largest diameter and pitch of the spots of these sections, um."""
+    spots = [cohort[section].spots for section in sorted(sections)]
+    sizes = {
+        "diameter": [float(of.diameter_um) for of in spots],
+        "pitch": [float(of.pitch_um) for of in spots],
+    }
+    return {what: [min(values), max(values)] for what, values in sizes.items()}
+
+
+def encoder_card(record: EncoderRecord) -> dict[str, Any]:
+    """Whose work an encoder is, and under which licence it is used."""
+    return {"licence": record.licence, "paper": record.paper}

@@ -1,10 +1,10 @@
 """The saved artefact: one folder that predicts a section; nothing pickled, loading is exact."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,20 @@ from torch import Tensor
 
 from histoscribe.data.features import features
 from histoscribe.data.target import Target
-from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.atomic import replacing, write_json
+from histoscribe.io.atomic import replacing, write_text
 from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model, inputs_of
 from histoscribe.models.encoder import Encoder
+from histoscribe.train.benchmarked import Benchmarked
 from histoscribe.train.encoding import Encoding, WeightFiles
 from histoscribe.train.fit import predict_spots
+from histoscribe.train.folder import RECORD, is_predictor, read_record, sha256, write_record
+from histoscribe.train.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.train.reference import Reference
+from histoscribe.train.trust import GENES_FILE, Trust, read_trust, trust_beside, trust_text
 from histoscribe.types import Output, Prediction, Section
 
-FORMAT = 2
-RECORD = "predictor.json"
+__all__ = ["Predictor", "is_predictor", "load_predictor", "save_predictor"]
+
 _REFERENCE = "reference.safetensors"
 
 
@@ -42,10 +45,14 @@ class Predictor:
     """What it was trained on; holds nothing of any test section."""
     reference: Reference
     """Training spots and slides, to know tissue that is unlike them."""
+    benchmark: Benchmarked | None = None
+    """What a benchmark of the same model said, where one was given in training."""
     hash: str = ""
     """Sha256 of predictor.json, which holds the sha256 of every other file."""
     weights: WeightFiles = field(default_factory=dict)
     """Encoder weights given by hand."""
+    folder: Path | None = None
+    """Where it was saved or loaded from."""
     _encoder: Encoder | None = None
 
     @property
@@ -60,6 +67,26 @@ class Predictor:
         """Model name and the first letters of the hash."""
         return f"{self.model.name}@{self.hash[:12]}"
 
+    @cached_property
+    def trust(self) -> Trust:
+        """How far each gene is to be believed; says why where that is unknown.
+
+        From its own benchmark, or from that of the run folder it lies in.
+
+        Raises
+        ------
+        DataContractError
+            The `genes.csv` of the run folder was edited.
+        """
+        if self.benchmark is not None:
+            return self.benchmark.trust
+        return trust_beside(self.folder, self.model.name, self.target.genes)
+
+    @property
+    def gene_trust(self) -> Mapping[str, Float[np.ndarray, " G"]]:
+        """Name -> values of the genes in order; NaN where unknown; empty without a benchmark."""
+        return self.trust.columns
+
     def __call__(self, section: Section, cache: Path) -> Prediction:
         """Predict every spot of a section; counts are not looked at."""
         feature = features(
@@ -71,8 +98,14 @@ class Predictor:
         )
         return self.from_features(section, feature)
 
-    def from_features(self, section: Section, feature: Float[np.ndarray, "N D"]) -> Prediction:
-        """Predict from features that were already extracted with this predictor's encoding."""
+    def from_features(
+        self, section: Section, feature: Float[np.ndarray, "N D"], *, with_trust: bool = True
+    ) -> Prediction:
+        """Predict from features that were already extracted with this predictor's encoding.
+
+        Each spot gets its distance to the training spots; each gene what is known of it, unless
+        the caller is the very benchmark that finds that out.
+        """
         return Prediction(
             section=section.id,
             spots=section.spots,
@@ -81,6 +114,7 @@ class Predictor:
             unit=self.target.transform,
             predictor=self.name,
             spot_facts={"distance_to_training": self.reference.distance(feature)},
+            gene_facts=self.gene_trust if with_trust else {},
             card=json.dumps(dict(self.card), sort_keys=True),
         )
 
@@ -99,97 +133,90 @@ class Predictor:
 
 def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     """Write the folder; predictor.json comes last, so a folder that has one is complete."""
-    model = predictor.model
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)  # until all is there again, this is no predictor
+    model, target, benchmark = predictor.model, predictor.target, predictor.benchmark
+    files = [_save_model(predictor.model, folder), _REFERENCE, CARD_FILE]
+    with replacing(folder / _REFERENCE) as temporary:
+        safetensors.numpy.save_file(predictor.reference.arrays(), temporary)
+    write_text(folder / CARD_FILE, model_card(_card_facts(predictor)))
+    if benchmark is not None:
+        files.append(GENES_FILE)
+        write_text(folder / GENES_FILE, trust_text(benchmark.trust, model.name, target.genes))
+    network = isinstance(model, ExpressionModel)
+    shapes = {"features": predictor.card["n_features"], "genes": len(target.genes)}
+    record = {
+        "model": model.name,
+        "settings": asdict(model.config),
+        "shapes": shapes if network else {},
+        "chosen": dict(model.choice),
+        "target": target.to_json(),
+        "encoding": predictor.encoding.to_json(),
+        "card": dict(predictor.card),
+        "reference": predictor.reference.to_json(),
+        "benchmark": dict(benchmark.facts) if benchmark is not None else None,
+    }
+    # before the record: once that is there, nobody looks into this folder's work again
+    shutil.rmtree(folder / "resume", ignore_errors=True)
+    predictor.hash, predictor.folder = write_record(folder, record, tuple(files)), folder
+    return predictor
+
+
+def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Predictor:
+    """Load a predictor folder exactly; nothing in it is executed.
+
+    Raises
+    ------
+    DataContractError
+        listing every file that is missing, unknown to predictor.json, or whose sha256 is not the
+        recorded one.
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    target = Target.from_json(record["target"])
+    benchmark = None
+    if record["benchmark"] is not None:
+        trust = read_trust(folder / GENES_FILE, record["model"], target.genes)
+        benchmark = Benchmarked(trust, record["benchmark"])
+    arrays = safetensors.numpy.load_file(folder / _REFERENCE)
+    return Predictor(
+        model=_load_model(folder, record),
+        target=target,
+        encoding=Encoding.from_json(record["encoding"]),
+        card=record["card"],
+        reference=Reference.restored(arrays, record["reference"]),
+        benchmark=benchmark,
+        hash=sha256(folder / RECORD),
+        weights=weights or {},
+        folder=folder,
+    )
+
+
+def _save_model(model: Estimator | ExpressionModel, folder: Path) -> str:
+    """Write the fitted numbers; gives the name of the file."""
     if isinstance(model, Estimator):
         file, state = "estimator.safetensors", model.state()
         # np.ascontiguousarray would make an array of one number a row of one
         contiguous = {name: np.asarray(value, order="C") for name, value in state.items()}
         with replacing(folder / file) as temporary:
             safetensors.numpy.save_file(contiguous, temporary)
-        shapes = {}
     else:
         file, tensors = "weights.safetensors", model.state_dict()
         with replacing(folder / file) as temporary:
             safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, temporary)
-        shapes = {"features": predictor.card["n_features"], "genes": len(predictor.target.genes)}
-    with replacing(folder / _REFERENCE) as temporary:
-        safetensors.numpy.save_file(predictor.reference.arrays(), temporary)
-    record = {
-        "format": FORMAT,
-        "model": model.name,
-        "settings": asdict(model.config),
-        "shapes": shapes,
-        "chosen": dict(model.choice),
-        "target": predictor.target.to_json(),
-        "encoding": predictor.encoding.to_json(),
-        "card": dict(predictor.card),
-        "reference": predictor.reference.to_json(),
-        "files": {name: _sha256(folder / name) for name in (file, _REFERENCE)},
-    }
-    # before the record: once that is there, nobody looks into this folder's work again
-    shutil.rmtree(folder / "resume", ignore_errors=True)
-    write_json(folder / RECORD, {**record, "sha256": _record_hash(record)})
-    predictor.hash = _sha256(folder / RECORD)
-    return predictor
+    return file
 
 
-def is_predictor(folder: Path) -> bool:
-    """Whether a folder holds a finished predictor."""
-    return (folder / RECORD).is_file()
-
-
-def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Predictor:
-    """Load a predictor folder exactly.
-
-    Raises
-    ------
-    DataContractError
-        listing every file that is missing or whose sha256 is not the recorded one.
-    """
-    folder = Path(folder)
-    if not is_predictor(folder):
-        raise DataContractError(
-            Problem(
-                str(folder), f"no {RECORD}", "a predictor folder", "give one that `train` wrote"
-            )
-        )
-    record = _read_record(folder / RECORD)
-    problems = [p for name, sha in record["files"].items() for p in _changed(folder / name, sha)]
-    if problems:
-        raise DataContractError(problems)
-    return Predictor(
-        model=_load_model(folder, record),
-        target=Target.from_json(record["target"]),
-        encoding=Encoding.from_json(record["encoding"]),
-        card=record["card"],
-        reference=Reference.restored(
-            safetensors.numpy.load_file(folder / _REFERENCE), record["reference"]
-        ),
-        hash=_sha256(folder / RECORD),
-        weights=weights or {},
+def _card_facts(predictor: Predictor) -> CardFacts:
+    return CardFacts(
+        model=predictor.model.name,
+        paper=predictor.model.paper,
+        target=predictor.target,
+        encoding=predictor.encoding,
+        card=predictor.card,
+        reference=predictor.reference,
+        benchmark=predictor.benchmark,
     )
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise DataContractError(_damaged(path, f"not readable: {error}")) from None
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        found = record.get("format") if isinstance(record, dict) else type(record).__name__
-        raise DataContractError(
-            Problem(
-                where=str(path),
-                found=f"format {found}",
-                expected=f"format {FORMAT}",
-                remedy="use the histoscribe version that wrote it",
-            )
-        )
-    recorded = record.pop("sha256", None)
-    if recorded != _record_hash(record):
-        raise DataContractError(_damaged(path, f"content that is not of sha256 {recorded}"))
-    return record
 
 
 def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | ExpressionModel:
@@ -210,29 +237,3 @@ def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | Expressi
     model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"), strict=True)
     model.choice = record["chosen"]
     return model.eval()
-
-
-def _changed(path: Path, sha256: str) -> list[Problem]:
-    found = _sha256(path) if path.is_file() else "no such file"
-    if found == sha256:
-        return []
-    return [_damaged(path, found, f"sha256 {sha256}, ")]
-
-
-def _damaged(path: Path, found: str, expected: str = "the file ") -> Problem:
-    return Problem(
-        where=str(path),
-        found=found,
-        expected=f"{expected}as recorded when the predictor was saved",
-        remedy="the folder was changed or copied in part: copy or train it again",
-    )
-
-
-def _record_hash(record: Mapping[str, Any]) -> str:
-    """Sha256 of a record's values, whatever the layout of the file they are read from."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

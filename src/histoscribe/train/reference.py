@@ -17,6 +17,10 @@ N_AXES = 64
 """Most principal axes of the feature space."""
 N_SPOTS = 2000
 """Most training spots that are kept."""
+MPP_MARGIN = 0.10
+"""A slide's um/px may lie outside those of training by this share before it is warned of."""
+MOST_FAR = 1 / 3
+"""Of a slide's spots may lie beyond one unit before it is warned of."""
 _PERCENTILE = 95  # of the training spots lie within one unit of another patient
 _NEAR_PITCHES = 2.0  # within one section, tiles nearer than this share pixels
 _LEAST_UNIT = 1e-6  # of a training deviation: less is rounding
