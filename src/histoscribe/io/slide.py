@@ -75,7 +75,9 @@ def open_whole_slide(path: Path, mpp: float | None = None) -> RegionSlide:
     Raises DataContractError for an image that cannot be read, where neither the user nor the
     metadata knows the um/px, and where they differ by more than 5 %.
     """
-    return open_slide(path, settle_whole_slide(str(path), mpp, image_mpp(path)))
+    backend = _backend_of(path)
+    sizes = _SIZES[backend](path)  # a broken file says so before the user is asked anything
+    return backend(path, sizes, settle_whole_slide(str(path), mpp, image_mpp(path)))
 
 
 def image_mpp(path: Path) -> float | None:

@@ -1,6 +1,7 @@
 """What a TIFF says of itself: its levels and its um/px; refuses what cannot be read truly."""
 
 import logging
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -125,12 +126,14 @@ def _is_level(first: tifffile.TiffPage, page: object, *, aperio: bool) -> bool:
 
 
 def _check_length(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
+    """Find now, not hours into a run, that the index or the pixels of a level are cut off."""
+    name = f"a level of {page.imagewidth} x {page.imagelength} px"
+    n_parts = math.prod(page.chunked)
+    if min(len(page.dataoffsets), len(page.databytecounts)) < n_parts:
+        raise OSError(f"{name} lists {len(page.dataoffsets)} of {n_parts} tiles or strips")
     ends = np.asarray(page.dataoffsets, dtype=np.int64) + np.asarray(page.databytecounts)
-    if ends.size and ends.max() > tiff.filehandle.size:
-        raise OSError(
-            f"a level of {page.imagewidth} x {page.imagelength} px ends at byte {ends.max()} of "
-            f"{tiff.filehandle.size}"
-        )
+    if ends.max() > tiff.filehandle.size:
+        raise OSError(f"{name} ends at byte {ends.max()} of {tiff.filehandle.size}")
 
 
 def _check_codec(path: Path, page: tifffile.TiffPage) -> None:
