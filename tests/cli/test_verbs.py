@@ -80,6 +80,41 @@ def test_models_and_encoders_are_listed_by_names_that_can_be_copied(histoscribe,
     assert all(f" {record.name} " in listed for record in list_encoders())
 
 
+def test_the_list_of_encoders_fits_80_columns_and_says_what_is_gated(
+    histoscribe, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("HISTOSCRIBE_DATA", str(tmp_path))
+    put = tmp_path / "weights" / "phikon" / "model.safetensors"
+    put.parent.mkdir(parents=True)
+    put.touch()
+    lines = histoscribe("encoders").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    said = {line.split()[0]: line.split()[4] for line in lines if len(line.split()) > 5}
+    assert (said["colour_texture"], said["uni"], said["ctranspath"], said["phikon"]) == (
+        "none",
+        "gated",
+        "missing",
+        "here",
+    )
+
+
+def test_an_encoder_asked_for_by_name_says_how_to_get_its_weights(histoscribe):
+    told = histoscribe("encoders", "virchow2").out
+    for part in (
+        "2560, the class token, then the mean patch token",
+        "CC-BY-NC-ND-4.0",
+        "arXiv:2408.00738",
+        "https://huggingface.co/paige-ai/Virchow2",
+        "`hf download paige-ai/Virchow2 pytorch_model.bin`",
+        "--weights virchow2=FILE",
+    ):
+        assert part in told
+    unknown = histoscribe("encoders", "virchow3")
+    assert unknown.code == 2
+    assert "did you mean virchow" in unknown.err
+
+
 def test_embed_fills_the_cache(histoscribe, cohort, tmp_path):
     done = histoscribe("embed", cohort.settings)
     assert done.code == 0

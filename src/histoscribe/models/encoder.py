@@ -160,7 +160,7 @@ def load_encoder(
         return _fixed(record, layer, weights, random_seed)
     family, _, model = name.partition(":")
     if record is None and (family not in ("torchvision", "timm") or not model):
-        raise DataContractError(_unknown(name))
+        raise DataContractError(unknown_encoder(name))
     source = weights if random_seed is None else random_seed
     if weights is not None and random_seed is not None:
         raise DataContractError(_both(name))
@@ -177,15 +177,30 @@ def missing_weights(name: str, places: Sequence[Path] = ()) -> Problem:
     `places` are where they were looked for, the first being the one to put them at.
     """
     record = find_record(name)
-    looked = f", neither at {' nor at '.join(map(str, places))}" if places else ""
     fetch = _fetch(record) if record is not None and record.hub is not None else ""
-    put = f"put it at {places[0]} or give it" if places else "give the file"
+    looked = f", neither at {' nor at '.join(map(str, places))}" if places else ""
+    terms = f" (licence: {record.licence})" if record is not None else ""
+    # a file may keep the name it has on the hub
+    file = record.files[0] if record is not None and len(record.files) == 1 else None
+    put = [places[0].with_name(file) if file else places[0]] if places else []
     return Problem(
         where=f"weights of {name}",
         found=f"no weights{looked}{' nor in the cache of huggingface_hub' if fetch else ''}",
-        expected="a file with its trained weights; nothing is downloaded here"
-        + (f" (licence: {record.licence})" if record is not None else ""),
-        remedy=f"{fetch}{put}: --weights {name}=FILE; or ask for random weights by name",
+        expected=f"a file with its trained weights{terms}; nothing is downloaded here",
+        remedy=f"{fetch}{''.join(f'put the file at {place}, or ' for place in put)}"
+        f'give it: --weights {name}=FILE; or take inputs.weights = "random", as a control',
+    )
+
+
+def unknown_encoder(name: str) -> Problem:
+    """Say that there is no encoder of this name, and which are near."""
+    names = [record.name for record in _RECORDS]
+    near = get_close_matches(name, names, n=2)
+    return Problem(
+        where=f"encoder {name!r}",
+        found="no encoder of this name",
+        expected=f"one of {', '.join(names)}, torchvision:<model> or timm:<model>",
+        remedy=f"did you mean {' or '.join(near)}?" if near else "choose one of these",
     )
 
 
@@ -242,17 +257,6 @@ def _pretrained(name: str, layer: str | None, weights: Path | int) -> Encoder:
     if known is not None:
         record = replace(known, width=record.width)
     return Encoder(record, net, layer or "default", source)
-
-
-def _unknown(name: str) -> Problem:
-    names = [record.name for record in _RECORDS]
-    near = get_close_matches(name, names, n=2)
-    return Problem(
-        where=f"encoder {name!r}",
-        found="no encoder of this name",
-        expected=f"one of {', '.join(names)}, torchvision:<model> or timm:<model>",
-        remedy=f"did you mean {' or '.join(near)}?" if near else "choose one of these",
-    )
 
 
 def _both(name: str) -> Problem:
