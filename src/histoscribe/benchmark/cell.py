@@ -42,7 +42,10 @@ def run_cell(plan: Plan, fold: Fold, model: str, target: Target) -> None:
     for section in missing:
         rows = fold.test[section]
         feature = bank.features(model_class(model).encoder, section, fold)[rows]
-        prediction = predictor.from_features(bank.cohort[section].take(rows), feature)
+        # scores come after predictions: a run that is resumed when it has some gives them none
+        prediction = predictor.from_features(
+            bank.cohort[section].take(rows), feature, with_trust=False
+        )
         write_prediction(prediction, _file(plan, fold, model, section))
 
 

@@ -1,5 +1,6 @@
 """From training spots to a predictor folder."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,15 @@ from histoscribe.io.cohort import read_cohort
 from histoscribe.io.run_folder import claimed
 from histoscribe.models.base import Estimator, ExpressionModel, model_class
 from histoscribe.train.bank import Bank
-from histoscribe.train.card import cohort_card, data_files, rows_card, versions
+from histoscribe.train.benchmarked import Benchmarked, read_benchmark
+from histoscribe.train.card import (
+    cohort_card,
+    data_files,
+    encoder_card,
+    rows_card,
+    spots_card,
+    versions,
+)
 from histoscribe.train.config import RunSettings, dump_settings
 from histoscribe.train.encoding import WeightFiles
 from histoscribe.train.fit import fit
@@ -19,17 +28,26 @@ from histoscribe.train.reference import fit_reference
 from histoscribe.types import Fold, SpotTable
 
 
-def train(settings: RunSettings, out: Path, *, cache: Path, weights: WeightFiles) -> Predictor:
+def train(
+    settings: RunSettings,
+    out: Path,
+    *,
+    cache: Path,
+    weights: WeightFiles,
+    benchmark: Path | None = None,
+) -> Predictor:
     """Fit the one model of the settings on all sections and write its predictor folder.
 
     Choices are made on inner folds of the training patients, as in a benchmark; how well the
-    predictor does on patients it has not seen is what a benchmark says, not this.
+    predictor does on patients it has not seen is what a benchmark says, not this. `benchmark` is
+    the run folder of one: its scores of each gene go with the predictor, to a finished one too.
 
     Raises
     ------
     DataContractError
-        where the settings name several models, for data, settings or weights that do not do, and
-        where `out` holds something else; nothing is written then.
+        where the settings name several models, for data, settings or weights that do not do,
+        where the benchmark is one of another model, settings or data, and where `out` holds
+        something else; nothing is written then.
     """
     if len(settings.models) != 1:
         raise DataContractError(
@@ -45,10 +63,26 @@ def train(settings: RunSettings, out: Path, *, cache: Path, weights: WeightFiles
     fold = whole_fold(cohort, settings.seed)
     bank.check()
     target = bank.target(fold.train)
+    scored = _benchmarked(benchmark, bank, fold, target)
     with claimed(out, _run_files(bank, out)):
         if is_predictor(out):
-            return _same(load_predictor(out, weights), bank, fold, out)
-        return fit_predictor(bank, fold, settings.models[0], target, out)
+            return _with_scores(_same(load_predictor(out, weights), bank, fold, out), scored, out)
+        return fit_predictor(bank, fold, settings.models[0], target, out, scored)
+
+
+def _benchmarked(run: Path | None, bank: Bank, fold: Fold, target: Target) -> Benchmarked | None:
+    if run is None:
+        return None
+    encoding = bank.encoding(model_class(bank.settings.models[0]).encoder, fold)
+    sections = cohort_card(bank.cohort, bank.cohort.ids)
+    return read_benchmark(run, bank.settings, encoding, sections, target.genes)
+
+
+def _with_scores(predictor: Predictor, scored: Benchmarked | None, out: Path) -> Predictor:
+    """The finished predictor with these scores; written again only where they are new to it."""
+    if scored is None or (predictor.benchmark is not None and predictor.benchmark.same(scored)):
+        return predictor
+    return save_predictor(replace(predictor, benchmark=scored), out)
 
 
 def _run_files(bank: Bank, out: Path) -> dict[str, str]:
@@ -76,14 +110,27 @@ def _same(predictor: Predictor, bank: Bank, fold: Fold, out: Path) -> Predictor:
     )
 
 
-def fit_predictor(bank: Bank, fold: Fold, model: str, target: Target, folder: Path) -> Predictor:
+def fit_predictor(
+    bank: Bank,
+    fold: Fold,
+    model: str,
+    target: Target,
+    folder: Path,
+    scored: Benchmarked | None = None,
+) -> Predictor:
     """Fit one model on the training spots of a fold and save it as a predictor folder."""
     encoder = model_class(model).encoder
     table = bank.table(fold, target, encoder)
     fitted = fit(model, table, bank.settings, folder / "resume")
-    card = {**training_card(bank, fold, target, table), "n_parameters": n_parameters(fitted)}
+    card = {
+        **training_card(bank, fold, target, table),
+        "encoder": encoder_card(bank.opened(encoder)[1].record),
+        "n_parameters": n_parameters(fitted),
+    }
     reference = fit_reference(table.as_they_are, bank.cohort, fold.train, bank.settings.seed)
-    predictor = Predictor(fitted, target, bank.encoding(encoder, fold), card, reference)
+    predictor = Predictor(
+        fitted, target, bank.encoding(encoder, fold), card, reference, benchmark=scored
+    )
     return save_predictor(predictor, folder)
 
 
@@ -95,6 +142,7 @@ def training_card(bank: Bank, fold: Fold, target: Target, table: SpotTable) -> d
         "seed": bank.settings.seed,
         "training_spots": rows_card(fold.train),
         "sections": cohort_card(bank.cohort, fold.train),
+        "spots_um": spots_card(bank.cohort, fold.train),
         "target": target.card(),
         "n_features": int(table.feature.shape[1]),
         "train": bank.settings.train.model_dump(mode="json"),
