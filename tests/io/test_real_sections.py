@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from histoscribe.io.catalog import data_set
 from histoscribe.io.cohort import read_cohort
-from histoscribe.io.qc import Filters
-from histoscribe.io.readers import read_section
-from histoscribe.io.source import Source
+from histoscribe.io.download import local_files
 
 pytestmark = pytest.mark.data
 
@@ -51,23 +50,11 @@ def test_the_two_spot_tables_of_a1_agree(real_data: Path):
 
 
 def test_mouse_olfactory_bulb_has_1627_spots_in_tissue(real_data: Path):
-    folder = real_data / "mob_st_stutility"
-    sections = [
-        read_section(
-            Source(
-                section=f"MOB{number}",
-                patient="unknown",
-                kind="st2k",
-                image=folder / f"MOB{number}.jpg",
-                counts=folder / f"MOB{number}.tsv",
-                spots=folder / f"alignment_table_MOB{number}.tsv",
-            ),
-            Filters(),
-        )
-        for number in range(1, 5)
-    ]
-    assert sum(len(section.spots) for section in sections) == 1627
-    for section in sections:
+    del real_data
+    cohort = read_cohort("catalog:mob-st2k")
+    assert set(cohort.patients.values()) == {"not stated"}
+    assert sum(len(section.spots) for section in cohort) == 1627
+    for section in cohort:
         assert len(section.measured.gene_ids) == 1000
         assert not any("." in gene for gene in section.measured.gene_ids)
         assert section.slide.mpp == pytest.approx(4.4, rel=0.02)
@@ -75,10 +62,26 @@ def test_mouse_olfactory_bulb_has_1627_spots_in_tissue(real_data: Path):
 
 @pytest.mark.parametrize(("name", "n_spots"), [("Vis5A_2dpi", 982), ("Vis7B_5dpi", 1011)])
 def test_mouse_muscle_is_read_from_a_real_space_ranger_folder(real_data: Path, name, n_spots):
-    path = real_data / "visium_mouse_muscle_scmuscle" / name
-    source = Source(section=name, patient=name, kind="spaceranger", path=path)
-    section = read_section(source, Filters())
+    del real_data
+    section = read_cohort("catalog:visium-mouse-muscle", [name])[name]
     assert section.measured.matrix.shape == (n_spots, 33_217)
     # 277 full-resolution px between spots, at a scale of 0.027
     assert section.slide.mpp == pytest.approx(100 / (277 * 0.027017292), rel=0.01)
     assert any("lowres" in note for note in section.notes)
+
+
+def test_mouse_colon_is_read_from_a_sparse_matrix(real_data: Path):
+    del real_data
+    section = read_cohort("catalog:visium-mouse-colon")["d0"]
+    assert section.measured.matrix.shape == (2604, 4338)
+    # nearest spots are 103 px = 100 um apart
+    assert section.slide.mpp == pytest.approx(0.97, rel=0.01)
+    assert (section.spots.pitch_um, section.spots.diameter_um) == (100, 55)
+
+
+@pytest.mark.parametrize("name", ["her2st", "mob-st2k", "visium-mouse-muscle"])
+def test_local_files_are_the_published_ones(real_data: Path, name):
+    del real_data
+    states = {file.state for file in local_files(data_set(name))}
+    assert states <= {"published", "not verified"}  # the rescaled images of A1 and A2
+    assert "published" in states

@@ -1,31 +1,81 @@
 """`histoscribe check COHORT`."""
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from histoscribe.cli.console import say, show_problems
 
+if TYPE_CHECKING:
+    from histoscribe.io.cohort import Checked
+    from histoscribe.types import Section
 
-def run(cohort: Annotated[str, typer.Argument(help="Manifest or catalog:NAME.")]) -> None:
+Overlays = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Write an overlay of spots on tissue per section."),
+]
+
+
+def run(
+    cohort: Annotated[
+        str, typer.Argument(help="Manifest, catalog:NAME, hest:FOLDER, or a settings file (.toml).")
+    ],
+    out_folder: Overlays = None,
+) -> None:
     """List every problem of a cohort with its remedy; exit code 2 where there is one."""
-    from histoscribe.io.cohort import check_cohort, read_cohort
-    from histoscribe.io.twins import twin_images
-
-    problems = check_cohort(cohort)
-    if problems:
-        show_problems(problems)
+    checked = _checked(cohort)
+    if checked.sections and out_folder is not None:
+        _write_overlays(checked.sections, out_folder)
+    if checked.problems:
+        show_problems(checked.problems)
         sys.exit(2)
-    sections = read_cohort(cohort)
-    for section in sections:
-        dropped = ", ".join(f"{name} {n}" for name, n in section.dropped.items() if n)
-        say(
-            f"{section.id}: patient {section.patient}, {len(section.spots)} spots, "
-            f"{section.slide.mpp:.3g} um/px" + (f", left out: {dropped}" if dropped else "")
-        )
-        for note in section.notes:
-            say(f"  {note}")
-    for twins in twin_images(sections):
+    from histoscribe.progress import track
+
+    for section in track(checked.sections, "tissue under the spots"):
+        _describe(section)
+    for twins in checked.twins:
         say(f"one image serves sections {' and '.join(twin.id for twin in twins)}")
     say("no problems")
+
+
+def _checked(cohort: str) -> "Checked":
+    """Check what a settings file chooses, or all of a cohort."""
+    from histoscribe.io.cohort import checked_cohort
+
+    if not cohort.endswith(".toml"):
+        return checked_cohort(cohort)
+    from histoscribe.train.config import read_settings
+
+    settings = read_settings(Path(cohort))
+    return checked_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
+
+
+def _write_overlays(sections: "Sequence[Section]", folder: Path) -> None:
+    from histoscribe.plot.overlay import spot_overlay
+    from histoscribe.progress import track
+
+    for section in track(sections, "overlays"):
+        path = folder / f"{section.id}.png"
+        spot_overlay(section, path)
+        say(f"overlay: {path}")
+
+
+def _describe(section: "Section") -> None:
+    """Say what is in a section, how much of it was left out, and whether it lies on tissue."""
+    from histoscribe.benchmark.checks_of_data import ON_TISSUE
+    from histoscribe.data.tissue import tissue_mask
+
+    dropped = ", ".join(f"{name} {n}" for name, n in section.dropped.items() if n)
+    share = float(tissue_mask(section.slide).at(section.spots.xy).mean())
+    say(
+        f"{section.id}: patient {section.patient}, {len(section.spots)} spots, "
+        f"{section.slide.mpp:.3g} um/px, {100 * share:.0f} % on tissue"
+        + (f", left out: {dropped}" if dropped else "")
+    )
+    if share < ON_TISSUE:
+        say("  few spots lie on tissue: look at the overlay (--out DIR)")
+    for note in section.notes:
+        say(f"  {note}")

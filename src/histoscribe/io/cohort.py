@@ -1,6 +1,7 @@
 """Cohorts: sections of a manifest, the catalog or a HEST folder, opened on first use."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -56,20 +57,29 @@ def resolved(source: str, folder: Path) -> str:
     return prefix + str((folder / source.removeprefix(prefix)).resolve())
 
 
-def check_cohort(
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A cohort after every section was opened and every image decoded."""
+
+    sections: tuple[Section, ...]
+    """Those that opened, kept open."""
+    problems: tuple[Problem, ...]
+    twins: tuple[tuple[Section, ...], ...]
+    """Sections with equal pixels. One scan may serve two sections of a patient; under two
+    patients it is among the problems."""
+
+
+def checked_cohort(
     source: str | Path,
     sections: Sequence[str] | None = None,
     filters: Filters = _DEFAULT,
     where: Where | None = None,
-) -> list[Problem]:
-    """Open every section, decode every image, and list all problems at once; empty if none.
-
-    Two sections of one patient may share an image (one scan of two slices): that is no problem.
-    """
+) -> Checked:
+    """Open every section and decode every image; all problems come at once."""
     try:
         found = _manifest(source, sections, where)
     except DataContractError as error:
-        return list(error.problems)
+        return Checked((), error.problems, ())
     problems: list[Problem] = list(found.problems)
     sound: list[Section] = []
     cohort = _cohort(found.sources, filters)
@@ -80,8 +90,19 @@ def check_cohort(
             problems += error.problems
         else:
             sound.append(cohort[id_])
-    leaking = [twins for twins in twin_images(sound) if len(patients_of(twins)) > 1]
-    return problems + [_twin(twins) for twins in leaking]
+    twins = tuple(twin_images(sound))
+    problems += [_twin(pair) for pair in twins if len(patients_of(pair)) > 1]
+    return Checked(tuple(sound), tuple(problems), twins)
+
+
+def check_cohort(
+    source: str | Path,
+    sections: Sequence[str] | None = None,
+    filters: Filters = _DEFAULT,
+    where: Where | None = None,
+) -> list[Problem]:
+    """List all problems of a cohort at once, as `checked_cohort` finds them; empty if none."""
+    return list(checked_cohort(source, sections, filters, where).problems)
 
 
 def _manifest(source: str | Path, sections: Sequence[str] | None, where: Where | None) -> Manifest:

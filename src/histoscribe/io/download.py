@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import requests
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import remove_leftovers, replacing, write_json
 from histoscribe.io.catalog_records import DataSet, PublicFile, data_folders, find_file
+from histoscribe.io.weights import cache_folder
 from histoscribe.progress import track
 
 LOCK = "downloads.json"
@@ -40,6 +42,12 @@ def local_files(chosen: DataSet) -> Iterator[LocalFile]:
     files = [(section.section, file) for section in chosen.sections for file in section.files]
     for section, file in track(files, "files checked"):
         yield _local(chosen, roots, section, file)
+
+
+def default_folder() -> Path:
+    """`$HISTOSCRIBE_DATA`, else the folder `data` of the cache."""
+    given = os.environ.get("HISTOSCRIBE_DATA")
+    return Path(given) if given else cache_folder() / "data"
 
 
 def fetch(chosen: DataSet, to: Path) -> int:
