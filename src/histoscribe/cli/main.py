@@ -5,6 +5,7 @@ import typer
 from histoscribe.cli import (
     benchmark,
     check,
+    data,
     demo,
     embed,
     encoders,
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, check, embed, benchmark, train, predict, report, models, encoders):
+for verb in (demo, check, embed, benchmark, train, predict, report, data, models, encoders):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
 
 
