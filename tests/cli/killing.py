@@ -20,6 +20,7 @@ _CONTEXT.set_forkserver_preload(
         "histoscribe.models",
         "histoscribe.cli.main",
         "histoscribe.cli.table",
+        "histoscribe.predict.targets",
         "histoscribe.report.page",
         "histoscribe.train.run",
     ]
@@ -69,12 +70,14 @@ def _verb(arguments: list[str], cache: str) -> None:
 
     from histoscribe.cli.main import main
     from histoscribe.data import features
-    from histoscribe.io import feature_store
+    from histoscribe.io import feature_store, prediction_store
     from histoscribe.plot import canvas
+    from histoscribe.predict import blocks
 
     torch.set_num_threads(1)
     canvas._DPI, canvas._PANEL_PX = 20, 100
     feature_store.CHUNK_ROWS = features._BATCH = ROWS
+    prediction_store.CHUNK_ROWS = blocks._BATCH = ROWS
     os.environ["HISTOSCRIBE_CACHE"] = cache
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)

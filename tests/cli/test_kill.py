@@ -6,8 +6,9 @@ from histoscribe.seed import stream
 from histoscribe.train.config import dump_settings
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 from tests.cli.killing import finish, kill, start, tree
+from tests.predict.conftest import MPP, SPACING_UM, draw_slide
 
-VERBS = ("embed", "train", "benchmark", "predict")
+VERBS = ("embed", "train", "benchmark", "predict", "predict-slide")
 RUNS = {
     "all": {"models": ["mean", "knn", "mlp"]},
     "mlp": {"models": ["mlp"], "train": {"epochs": 40, "patience": 40}},
@@ -25,6 +26,7 @@ class Scene:
             settings = tiny_settings(self.manifest, **{"target": {"n_genes": 5}, **changes})
             (folder / f"{name}.toml").write_text(dump_settings(settings))
         finish(["train", self.file("ridge.toml"), "--out", self.file("ridge")], folder / "cache")
+        self.slide = draw_slide(folder / "slide.png")
 
     def file(self, name):
         return str(self.folder / name)
@@ -36,6 +38,10 @@ class Scene:
             "train": ["train", self.file("mlp.toml"), "--out", str(out)],
             "benchmark": ["benchmark", self.file("all.toml"), "--out", str(out)],
             "predict": ["predict", self.file("ridge"), str(self.manifest), "--out", str(out)],
+            "predict-slide": [
+                *("predict", self.file("ridge"), str(self.slide), "--out", str(out)),
+                *("--mpp", str(MPP), "--spacing-um", str(SPACING_UM)),
+            ],
         }[verb]
 
 

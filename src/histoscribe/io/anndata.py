@@ -89,7 +89,7 @@ def write_prediction(prediction: Prediction, path: Path, below: Background | Non
 
 def write_blocks(
     head: Head,
-    blocks: Iterable[Float[np.ndarray, "rows G"]],
+    blocks: Iterable[Float[np.ndarray, "_ G"]],
     path: Path,
     below: Background | None = None,
 ) -> None:

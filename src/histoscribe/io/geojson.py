@@ -15,6 +15,8 @@ from histoscribe.types import Spots
 Ring = list[tuple[float, float]]
 Polygon = list[Ring]
 """Outline first, then holes; level-0 px."""
+Measured = Mapping[str, Float[np.ndarray, " _"]]
+"""Measurements by name, of some spots in a row."""
 _DIGITS = 6  # a predicted value is good for fewer
 
 
@@ -22,7 +24,7 @@ def write_detections(
     path: Path,
     spots: Spots,
     side_px: float,
-    blocks: Iterable[Mapping[str, Float[np.ndarray, " rows"]]],
+    blocks: Iterable[Measured],
 ) -> None:
     """Write a square of `side_px` level-0 px around every spot, as a detection of QuPath.
 
@@ -33,8 +35,8 @@ def write_detections(
         file.write('{"type": "FeatureCollection", "features": [\n')
         n_spots = sum(_write_block(file, block, spots, side_px) for block in _placed(blocks))
         file.write("\n]}\n")
-    if n_spots != len(spots):
-        raise ValueError(f"{n_spots} rows of measurements for {len(spots)} spots")
+        if n_spots != len(spots):
+            raise ValueError(f"{n_spots} rows of measurements for {len(spots)} spots")
 
 
 def read_polygons(path: Path) -> list[Polygon]:
@@ -56,8 +58,8 @@ def read_polygons(path: Path) -> list[Polygon]:
 
 
 def _placed(
-    blocks: Iterable[Mapping[str, Float[np.ndarray, " rows"]]],
-) -> Iterator[tuple[int, Mapping[str, Float[np.ndarray, " rows"]]]]:
+    blocks: Iterable[Measured],
+) -> Iterator[tuple[int, Measured]]:
     """Each block with the number of its first spot."""
     first = 0
     for block in blocks:
@@ -67,7 +69,7 @@ def _placed(
 
 def _write_block(
     file: TextIO,
-    placed: tuple[int, Mapping[str, Float[np.ndarray, " rows"]]],
+    placed: tuple[int, Measured],
     spots: Spots,
     side_px: float,
 ) -> int:

@@ -63,7 +63,7 @@ def _read_image(path: Path) -> Bool[np.ndarray, "height width"]:
             if image.mode in _GREY:
                 return np.array(image, dtype=bool)
             # colour without alpha: an opaque picture has no zero in it
-            return np.asarray(image.convert("RGB")).any(axis=2)
+            return np.logical_or.reduce(np.asarray(image.convert("RGB")), axis=2)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataContractError(
             _refused(path, "a very large picture", "save it at 8 um/px: finer is not looked at")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,12 +11,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.anndata import Head, background, write_blocks
 from histoscribe.io.atomic import write_json, write_text
-from histoscribe.io.geojson import write_detections
+from histoscribe.io.geojson import Measured, write_detections
 from histoscribe.io.prediction_store import PredictionStore
 from histoscribe.io.spatialdata import write_spatialdata
 from histoscribe.predict.blocks import predicted_blocks
@@ -180,9 +179,7 @@ def _summary(job: Job, plan: Plan, head: Head, unlike: tuple[str, ...]) -> dict[
     }
 
 
-def _measurements(
-    job: Job, head: Head, store: PredictionStore
-) -> Iterator[Mapping[str, Float[np.ndarray, " rows"]]]:
+def _measurements(job: Job, head: Head, store: PredictionStore) -> Iterator[Measured]:
     """The chosen genes and the distance of each spot, a chunk at a time."""
     distance = head.spot_facts["distance_to_training"]
     columns = {gene: head.genes.index(gene) for gene in job.detections.genes}
