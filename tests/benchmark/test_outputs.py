@@ -10,7 +10,8 @@ import pytest
 import scipy.sparse as sp
 
 from histoscribe.benchmark.band import Shuffled, permuted_rows, shuffled_fold
-from histoscribe.benchmark.maps import _file_name
+from histoscribe.benchmark.measured import read_measured, write_measured
+from histoscribe.benchmark.names import file_name
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark
 from histoscribe.benchmark.score import COLUMNS, Truth, truth_of
@@ -59,7 +60,10 @@ def test_a_run_folder_holds_all_that_was_promised(result, settings):
             folder = result.folder / "predictors" / model / patient
             assert (folder / "predictor.json").is_file()
             assert not (folder / "resume").exists()
-    assert list((result.folder / "figures").glob("P1S1-*.png"))
+    figures = result.folder / "figures"
+    assert len(list((figures / "maps" / "P1S1").glob("*.png"))) == 2
+    for file in ("overlays/P1S1.png", "tissue/P1S1.jpg", "tissue/P1S1.json"):
+        assert (figures / file).is_file()
 
 
 def test_every_metric_is_scored_for_every_model(result, settings):
@@ -243,9 +247,35 @@ def test_every_map_is_on_the_card_with_its_model_and_reason(result):
         assert (result.folder / "figures" / item["file"]).is_file()
 
 
+def test_measured_values_are_kept_for_the_spots_and_genes_of_the_predictions(
+    result, settings, place
+):
+    plan = make_plan(settings, place / "run", weights={}, cache=place / "cache")
+    for fold in plan.folds:
+        for section, rows in fold.test.items():
+            path = result.folder / "maps" / fold.name / f"{section}.safetensors"
+            kept, opened = read_measured(path), plan.bank.cohort[section]
+            target = plan.targets[fold.name]
+            np.testing.assert_array_equal(kept.values, target.apply(opened, rows))
+            np.testing.assert_allclose(kept.xy_um, opened.spots.xy[rows] * opened.slide.mpp)
+            np.testing.assert_allclose(np.expm1(kept.log_total), opened.measured.total[rows])
+            assert (kept.genes, kept.unit) == (target.genes, target.transform)
+            again = place / "again.safetensors"
+            write_measured(kept, again)
+            assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("A/B", "A_B"), ("A/B", "A%2FB"), ("..", "%2E."), ("x" * 300, "x" * 301)]
+)
+def test_two_names_never_share_a_file(one, other):
+    assert file_name(one) != file_name(other)
+    assert all(len(file_name(name)) < 250 and "/" not in file_name(name) for name in (one, other))
+
+
 def test_a_gene_named_like_a_path_stays_in_its_folder():
-    assert _file_name("HLA-DRB1.2") == "HLA-DRB1.2"
-    assert _file_name("../a/b") == ".._a_b"
+    assert file_name("HLA-DRB1.2") == "HLA-DRB1.2"
+    assert file_name("../a/b") == "%2E.%2Fa%2Fb"
 
 
 @pytest.mark.parametrize("protocol", ["section", "spot"])

@@ -1,9 +1,10 @@
+import html
 import json
 import re
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 
-import matplotlib.image
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,89 +14,7 @@ from histoscribe.report.figures import embedded
 from histoscribe.report.patients import patient_tables
 from histoscribe.report.run import read_run
 from histoscribe.report.summary import summary_rows
-
-MODELS = ("mean", "depth", "ridge", "oracle-depth", "shuffled")
-GENES = ("ERBB2", "KRT19", "<script>alert(1)</script>", "NA")
-
-
-def make_run(folder, n_patients=3, leaky=None):
-    """A finished run with made-up scores: ridge 0.1 above depth, shuffled about zero."""
-    folder.mkdir(parents=True)
-    level = {"mean": 0.0, "depth": 0.1, "ridge": 0.2, "oracle-depth": 0.3, "shuffled": 0.0}
-    scores, genes, summary = [], [], []
-    for model in MODELS:
-        for metric in ("pcc", "pcc_given_depth", "scc"):
-            mean = level[model] * (1.0 if metric == "pcc" else 0.8)
-            interval = n_patients >= 5 or model == "shuffled"
-            low, high = (mean - 0.05, mean + 0.05) if interval else (None, None)
-            summary.append((model, metric, mean, low, high, n_patients, 2 * (model == "ridge")))
-            scores += [
-                (model, f"P{p}", f"S{p}{s}", f"00{p}", gene, metric, mean + 0.1 * p)
-                for p in range(n_patients)
-                for s in "ab"
-                for gene in GENES
-            ]
-        genes += [(model, g, level[model], 0.1 * i, -0.1, 0.1, 0.02 * i + 0.02, 0.9, 1.5)
-                  for i, g in enumerate(GENES)]  # fmt: skip
-    save(folder, "scores", "model fold section patient gene metric value", scores)
-    save(folder, "summary", "model metric mean low high n_patients n_undefined", summary)
-    save(
-        folder,
-        "genes",
-        "model gene pcc pcc_given_depth null_low null_high q detection_rate skewness",
-        genes,
-    )
-    card = {
-        "protocol": "section" if leaky else "patient",
-        "leaky": leaky,
-        "folds": {"hash": "ab12"},
-        "patients": [f"00{p}" for p in range(n_patients)],
-        "target": {
-            f"fold-{leaky}-{i}": {"transform": "pearson-residuals", "genes_sha256": "ab"}
-            for i in range(2)
-        },
-        "inputs": {"mpp": 0.69},
-        "encoder": "colour_texture",
-        "seed": 0,
-        "best_model": "ridge",
-        "sections": {"S1": {}, "S1-HLA": {}},
-        "maps": [
-            one_map("S1", "ERBB2", "best gene, picked on test data"),
-            one_map("S1", "HLA-A", "median gene"),
-            one_map("S1-HLA", "B", "another reason"),
-        ],
-        "checks": [
-            {
-                "code": "depth",
-                "level": "warning",
-                "message": "predicted depth explains the scores",
-                "remedy": "read pcc_given_depth",
-            }
-        ],
-    }
-    (folder / "card.json").write_text(json.dumps(card))
-    (folder / "card.md").write_text(
-        "# Protocol card\n\n- protocol: **patient** & <b>not bold</b>\n\n"
-        "| section | notes |\n|---|---|\n| S1 | none |\n\ntorch 2.13.0\n"
-    )
-    picture = np.random.default_rng(0).random((60, 200, 3))
-    (folder / "figures").mkdir()
-    matplotlib.image.imsave(folder / "figures" / "S1-ERBB2.png", picture)
-    return folder
-
-
-def one_map(section, gene, why):
-    return {
-        "file": f"{section}-{gene}.png",
-        "section": section,
-        "gene": gene,
-        "model": "ridge",
-        "why": why,
-    }
-
-
-def save(folder, name, columns, rows):
-    pd.DataFrame(rows, columns=columns.split()).to_csv(folder / f"{name}.csv", index=False)
+from tests.report.made import draw, keep_values, make_run, save
 
 
 @pytest.fixture
@@ -110,7 +29,7 @@ def page_of(run):
 class Tags(HTMLParser):
     """Collects tags and attributes, and fails on a tag closed out of order."""
 
-    void = ("meta", "img", "br", "wbr")
+    void = ("meta", "img", "br", "wbr", "input")
 
     def __init__(self, page):
         super().__init__()
@@ -129,12 +48,36 @@ class Tags(HTMLParser):
 
 
 def test_page_is_one_file_that_loads_nothing(run):
+    keep_values(run, "S1")
     tags = Tags(page_of(run))
-    links = [value for name, value in tags.attributes if name in ("src", "href", "srcset")]
-    assert links
-    assert all(value.startswith("data:image/jpeg;base64,") for value in links)
-    assert "script" not in tags.seen
-    assert "link" not in tags.seen
+    loads = ("src", "srcset", "data", "poster", "background", "action", "formaction")
+    sources = [value for name, value in tags.attributes if name in loads]
+    assert sources
+    assert all(value.startswith("data:image/jpeg;base64,") for value in sources)
+    assert all(value.startswith("#") for name, value in tags.attributes if name == "href")
+    assert not {"link", "iframe", "object", "embed", "base"} & set(tags.seen)
+
+
+def test_the_page_forbids_a_browser_to_load_or_run_anything_else(run):
+    page = page_of(run)
+    policy = policy_of(page)
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    allowed = re.findall(r"'sha256-([^']+)'", policy)
+    scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    assert allowed == [b64encode(sha256(text.encode()).digest()).decode() for text in scripts]
+    assert "http" not in policy
+
+
+def policy_of(page):
+    (found,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)
+    return html.unescape(found)
+
+
+def test_no_button_sends_the_data_away(run):
+    page = page_of(run)
+    script = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)[-1]
+    assert "showSendToCloud: false" in script
+    assert 'plotlyServerURL: ""' in script
 
 
 def test_page_is_well_formed_and_its_tables_are_labelled(run):
@@ -148,6 +91,8 @@ def test_page_is_well_formed_and_its_tables_are_labelled(run):
 def test_names_from_data_are_escaped(run):
     page = page_of(run)
     assert "<script>alert" not in page
+    assert page.count("<script") == 3  # data, Plotly, ours
+    assert page.count("</script>") == 3
     assert "&lt;script&gt;alert" in page
     assert "<b>not bold" not in page
 
@@ -187,7 +132,7 @@ def test_below_five_patients_values_are_listed_and_no_interval_is_given(tmp_path
     assert "there are no\n  intervals" in few
     assert few.index("by patient</caption>") < few.index("All metrics")
     many = page_of(make_run(tmp_path / "many", n_patients=6))
-    assert "there are no" not in many
+    assert "there are no\n  intervals" not in many
     assert "95 % interval" in many
 
 
@@ -245,7 +190,7 @@ def test_a_card_that_is_broken_or_of_another_version_is_refused(run, text, found
 
 
 def test_a_run_without_maps_still_gives_a_page(run):
-    (run / "figures" / "S1-ERBB2.png").unlink()
+    (run / "figures" / "maps" / "S1" / "ERBB2.png").unlink()
     assert "drew no maps" in page_of(run)
 
 
@@ -265,26 +210,24 @@ def test_a_map_says_why_its_gene_was_picked(run):
 
 
 def test_sections_and_genes_with_hyphens_are_not_mixed_up(run):
-    picture = (run / "figures" / "S1-ERBB2.png").read_bytes()
-    for name in ("S1-HLA-A", "S1-HLA-B", "S1-HLA-overlay", "S1-notes"):
-        (run / "figures" / f"{name}.png").write_bytes(picture)
+    for name in ("maps/S1/HLA-A", "maps/S1-HLA/B", "overlays/S1-HLA", "maps/S1/notes"):
+        draw(run / "figures" / f"{name}.png")
     page = page_of(run)
     assert "<figcaption>Section S1, HLA-A, ridge: median gene</figcaption>" in page
     assert "<figcaption>Section S1-HLA, B, ridge: another reason</figcaption>" in page
-    assert "<figcaption>S1-HLA-overlay</figcaption>" in page
-    assert "S1-notes" not in page, "a picture that the run did not draw is not of the run"
+    assert "<figcaption>Section S1-HLA</figcaption>" in page
+    assert "S1, notes" not in page, "a picture that the run did not draw is not of the run"
 
 
 def test_overlays_are_shown_apart_from_maps(run):
-    picture = run / "figures" / "S1-ERBB2.png"
-    (run / "figures" / "S1-overlay.png").write_bytes(picture.read_bytes())
+    draw(run / "figures" / "overlays" / "S1.png")
     page = page_of(run)
-    assert 'alt="Measured beside predicted expression, S1-ERBB2"' in page
-    assert 'alt="Spots outlined on the image, S1-overlay"' in page
+    assert 'alt="Measured beside predicted expression, Section S1, ERBB2, ridge: best' in page
+    assert 'alt="Spots outlined on the image, Section S1"' in page
 
 
 def test_pictures_stay_within_their_budget(run):
-    paths = list((run / "figures").glob("*.png")) * 5
+    paths = list((run / "figures").rglob("*.png")) * 5
     whole = embedded(paths)
     assert len(whole) == 5
     size = len(whole[0].uri)

@@ -1,16 +1,22 @@
-"""Maps of two genes a section: the one predicted best and the median one, both said to be so."""
+"""What a run draws and keeps for its report.
 
-import re
+Maps of two genes a section: the one predicted best and the median one, both said to be so; the
+spots over the image; the tissue as a thumbnail; and all measured values.
+"""
+
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
 from histoscribe.benchmark.cell import cell_prediction
+from histoscribe.benchmark.measured import measured_file, measured_of, write_measured
+from histoscribe.benchmark.names import file_name
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.score import Truth
 from histoscribe.plot.maps import MapText, expression_map
 from histoscribe.plot.overlay import spot_overlay
+from histoscribe.plot.thumbnail import tissue_thumbnail
 from histoscribe.progress import track
 from histoscribe.types import Fold
 
@@ -20,7 +26,7 @@ class GeneMap:
     """One map of a run, with what must be said beside it."""
 
     file: str
-    """Its name in `figures/`."""
+    """Its path in `figures/`: a folder a section, for `S1-HLA-A.png` would be of two genes."""
     section: str
     gene: str
     model: str
@@ -35,18 +41,22 @@ class GeneMap:
 def draw_maps(
     plan: Plan, truths: list[tuple[Fold, Truth]], genes: pd.DataFrame, model: str
 ) -> list[GeneMap]:
-    """Write a map for each section and gene picked, and each section's spots over its image.
+    """Write a map for each section and gene picked, and what the report shows of each section.
 
-    `figures/<section>-<gene>.png` and `figures/<section>-overlay.png`; what is there is kept.
+    In `figures/`: `maps/<section>/<gene>.png`, `overlays/<section>.png`, `tissue/<section>.jpg`
+    with its place; in `maps/` the measured values. What is there is kept.
 
     Genes are picked by their `pcc_given_depth` on the test sections, so the first map is the
     best of the panel and not what to expect; the median one is.
     """
     figures = plan.out / "figures"
-    for section in track(sorted({truth.section for _, truth in truths}), "overlays"):
-        overlay = figures / f"{section}-overlay.png"
+    for name in track(sorted({truth.section for _, truth in truths}), "overlays"):
+        section, overlay = plan.bank.cohort[name], figures / "overlays" / f"{file_name(name)}.png"
         if not overlay.exists():
-            spot_overlay(plan.bank.cohort[section], overlay)
+            spot_overlay(section, overlay)
+        tissue_thumbnail(section, figures / "tissue" / file_name(name))
+    for fold, truth in truths:
+        _keep_measured(plan, fold, truth)
     wanted = list(_wanted(truths, picked_genes(genes, model), model))
     for fold, truth, item in track(wanted, "maps"):
         if not (figures / item.file).exists():
@@ -62,6 +72,14 @@ def picked_genes(genes: pd.DataFrame, model: str) -> dict[str, str]:
         return {}
     names = list(ranked["gene"])
     return {names[len(names) // 2]: "median gene", names[0]: "best gene, picked on test data"}
+
+
+def _keep_measured(plan: Plan, fold: Fold, truth: Truth) -> None:
+    path = measured_file(plan.out, fold, truth.section)
+    if not path.exists():
+        unit = plan.targets[fold.name].transform
+        section = plan.bank.cohort[truth.section]
+        write_measured(measured_of(fold, truth, section, unit), path)
 
 
 def _draw(plan: Plan, fold: Fold, truth: Truth, item: GeneMap) -> None:
@@ -84,10 +102,5 @@ def _wanted(
         for gene, why in chosen.items():
             if gene in truth.genes and (truth.section, gene) not in seen:
                 seen.add((truth.section, gene))
-                file = f"{truth.section}-{_file_name(gene)}.png"
+                file = f"maps/{file_name(truth.section)}/{file_name(gene)}.png"
                 yield fold, truth, GeneMap(file, truth.section, gene, model, why)
-
-
-def _file_name(gene: str) -> str:
-    """A gene's name without what would make a folder or no file at all of it."""
-    return re.sub(r"[^\w.+()-]", "_", gene)

@@ -1,16 +1,34 @@
 """A picture made small enough to travel inside a page."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 
-def thumbnail_jpeg(path: Path, most_px: int) -> bytes:
-    """Read a picture and give it as JPEG bytes, at most `most_px` wide or high, never enlarged."""
+def thumbnail_jpegs(path: Path, widths_px: Sequence[int]) -> list[bytes]:
+    """Read a picture once and give it as JPEG bytes in several sizes, largest first.
+
+    Each is at most its number of px wide or high; nothing is enlarged.
+    """
     with Image.open(path) as image:
         small = image.convert("RGB")
-    small.thumbnail((most_px, most_px), Image.Resampling.LANCZOS)
+    found = []
+    for most_px in widths_px:
+        small.thumbnail((most_px, most_px), Image.Resampling.LANCZOS)
+        found.append(_jpeg(small))
+    return found
+
+
+def jpeg(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """Give pixels as JPEG bytes; equal pixels give equal bytes."""
+    return _jpeg(Image.fromarray(image))
+
+
+def _jpeg(image: Image.Image) -> bytes:
     buffer = BytesIO()
-    small.save(buffer, format="JPEG", quality=85, optimize=True)
+    image.save(buffer, format="JPEG", quality=85, optimize=True)
     return buffer.getvalue()

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from histoscribe.io.thumbnail import thumbnail_jpeg
+from histoscribe.io.thumbnail import thumbnail_jpegs
 
-PAGE_BYTES = 12_000_000  # leaves room for tables below the 15 MB that mail and browsers take well
-_WIDTHS_PX = (1400, 1000, 700)
+PICTURE_BYTES = 2_500_000
+"""Of all still pictures; with Plotly, maps and tables the page stays below the 15 MB that mail
+and browsers take well."""
+
+_WIDTHS_PX = (1400, 1000, 700, 500)
 
 
 @dataclass(frozen=True)
@@ -19,17 +22,24 @@ class Figure:
     uri: str
 
 
-def embedded(paths: Sequence[Path], most_bytes: int = PAGE_BYTES) -> tuple[Figure, ...]:
+def embedded(
+    paths: Sequence[Path],
+    most_bytes: int = PICTURE_BYTES,
+    widths_px: Sequence[int] = _WIDTHS_PX,
+) -> tuple[Figure, ...]:
     """Give the pictures as JPEG data URIs of `most_bytes` in all.
 
     All are made smaller together until they fit; at the smallest width the last are left out.
     """
-    for width_px in _WIDTHS_PX:
-        figures = [_figure(path, width_px) for path in paths]
-        if sum(len(figure.uri) for figure in figures) <= most_bytes:
-            break
+    sizes = [_figures(path, widths_px) for path in paths]
+    fits = (
+        [of_path[width] for of_path in sizes]
+        for width in range(len(widths_px))
+        if sum(len(of_path[width].uri) for of_path in sizes) <= most_bytes
+    )
+    smallest = [of_path[-1] for of_path in sizes]
     kept, used = [], 0
-    for figure in figures:
+    for figure in next(fits, smallest):
         used += len(figure.uri)
         if used > most_bytes:
             break
@@ -37,6 +47,8 @@ def embedded(paths: Sequence[Path], most_bytes: int = PAGE_BYTES) -> tuple[Figur
     return tuple(kept)
 
 
-def _figure(path: Path, width_px: int) -> Figure:
-    data = b64encode(thumbnail_jpeg(path, width_px)).decode("ascii")
-    return Figure(path.stem, f"data:image/jpeg;base64,{data}")
+def _figures(path: Path, widths_px: Sequence[int]) -> list[Figure]:
+    return [
+        Figure(path.stem, f"data:image/jpeg;base64,{b64encode(data).decode('ascii')}")
+        for data in thumbnail_jpegs(path, widths_px)
+    ]

@@ -1,21 +1,48 @@
-"""A run as one plain page that needs nothing beside itself."""
+"""A run as one page that needs nothing beside itself."""
 
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from histoscribe.io.atomic import write_text
 from histoscribe.report.blocks import blocks
+from histoscribe.report.charts import charts, map_choice
+from histoscribe.report.choice import Choice
 from histoscribe.report.figures import embedded
 from histoscribe.report.genes import gene_tables
+from histoscribe.report.packed import LEVELS
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
 from histoscribe.report.run import Run, read_run
+from histoscribe.report.script import (
+    content_policy,
+    json_for_script,
+    own_script,
+    plotly_script,
+)
 from histoscribe.report.summary import (
     BESIDE,
     HEADLINE,
     all_metrics,
+    models_of,
     n_patients,
     summary_rows,
+)
+from histoscribe.report.verdict import verdict
+from histoscribe.report.words import model_in_words, unit_in_words
+
+_CONTENTS = (
+    ("believe", "What to believe"),
+    ("summary", "Models"),
+    ("checks", "Checks"),
+    ("explore", "Genes, one by one"),
+    ("maps", "Maps"),
+    ("targets", "What there is to predict"),
+    ("genes", "Genes in a table"),
+    ("pictures", "Still pictures"),
+    ("card", "Protocol card"),
 )
 
 
@@ -23,7 +50,8 @@ def write(run: Path) -> Path:
     """Write `report.html` into a run folder and give its path.
 
     The page depends on the files of the run only, so the same run gives the same bytes. Names
-    that come from data are escaped; nothing is loaded from anywhere.
+    that come from data are escaped; nothing is loaded from anywhere, and the page's own policy
+    forbids a browser to load or run anything else.
 
     Raises
     ------
@@ -36,30 +64,88 @@ def write(run: Path) -> Path:
 
 
 def _html(run: Run) -> str:
-    models, beside = summary_rows(run)
-    pictures = embedded((*(item.path for item in run.maps), *run.overlays))
     metrics, metric_rows = all_metrics(run)
-    page = Environment(
+    models, beside = summary_rows(run)
+    choice = map_choice(run)
+    unit = choice.views[0].measured.unit if choice.views else ""
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            run=run,
+            contents=_CONTENTS,
+            verdict=verdict(run),
+            card=blocks(run.card_text),
+            headline=HEADLINE,
+            models=models,
+            beside=beside,
+            meaning=BESIDE,
+            words={name: model_in_words(name) for name in models_of(run)},
+            n_patients=n_patients(run),
+            fewest=FEWEST_FOR_INTERVALS,
+            patients=patient_tables(run),
+            genes=gene_tables(run),
+            metrics=metrics,
+            metric_rows=metric_rows,
+            shown=_shown(choice),
+            unit=unit,
+            unit_words=unit_in_words(unit),
+            levels=LEVELS,
+            **_pictures(run),
+            **_scripts(run, choice),
+        )
+    )
+
+
+@cache  # it keeps the templates it has compiled
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("histoscribe", "report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    ).get_template("page.html.j2")
-    return page.render(
-        run=run,
-        card=blocks(run.card_text),
-        headline=HEADLINE,
-        models=models,
-        beside=beside,
-        meaning=BESIDE,
-        n_patients=n_patients(run),
-        fewest=FEWEST_FOR_INTERVALS,
-        patients=patient_tables(run),
-        genes=gene_tables(run),
-        metrics=metrics,
-        metric_rows=metric_rows,
-        maps=list(zip(run.maps, pictures, strict=False)),
-        overlays=pictures[len(run.maps) :],
-        n_left_out=len(run.maps) + len(run.overlays) - len(pictures),
     )
+
+
+def _pictures(run: Run) -> dict[str, object]:
+    paths = [*(item.path for item in run.maps), *(item.path for item in run.overlays)]
+    pictures = embedded(paths)
+    return {
+        "maps": list(zip(run.maps, pictures, strict=False)),
+        "overlays": list(zip(run.overlays, pictures[len(run.maps) :], strict=False)),
+        "n_left_out": len(paths) - len(pictures),
+    }
+
+
+def _scripts(run: Run, choice: Choice) -> dict[str, object]:
+    plotly, script = plotly_script(), own_script()
+    css = (files("histoscribe.report") / "page.css").read_text(encoding="utf-8")
+    return {
+        "css": Markup(css),
+        "policy": content_policy(plotly, script),
+        "plotly": Markup(plotly),
+        "script": Markup(script),
+        "data": Markup(json_for_script(charts(run, choice))),
+    }
+
+
+def _shown(choice: Choice) -> str:
+    """Which maps the page has, of which there could be; says so where it is not all of them."""
+    genes = (
+        f"All {choice.n_genes} genes"
+        if len(choice.genes) == choice.n_genes
+        else f"To keep this page small, {len(choice.genes)} of {choice.n_genes} genes, evenly "
+        "spaced by rank from the best to the worst pcc_given_depth, the median among them"
+    )
+    models = (
+        f"all {choice.n_models} models"
+        if len(choice.models) == choice.n_models
+        else f"{', '.join(choice.models)}, the best of {choice.n_models} models"
+    )
+    views = (
+        f"all {choice.n_views} sections tested"
+        if len(choice.views) == choice.n_views
+        else f"{len(choice.views)} of {choice.n_views} sections tested, evenly spaced by name"
+    )
+    return f"{genes}, {models}, {views}."

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from histoscribe.benchmark.names import file_name
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.report.views import View, find_views
 
 _COLUMNS = {
     "summary.csv": ("model", "metric", "mean", "low", "high", "n_patients", "n_undefined"),
@@ -44,6 +47,14 @@ class Map:
     """Why this gene is shown."""
 
 
+@dataclass(frozen=True)
+class Overlay:
+    """One picture of the run: the spots of a section on its image."""
+
+    path: Path
+    section: str
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """What a report needs of a run."""
@@ -63,8 +74,19 @@ class Run:
     """The model with the highest `pcc_given_depth`; the maps are of it."""
     maps: tuple[Map, ...]
     """Those of the card whose picture is there, by section, then gene."""
-    overlays: tuple[Path, ...]
-    """PNG files `<section>-overlay.png`: the spots on the image."""
+    overlays: tuple[Overlay, ...]
+    """By section."""
+    views: tuple[View, ...]
+    """Measured values of each section in each fold that tests it; none in an older run."""
+
+    @cached_property
+    def summary_by_name(self) -> Mapping[tuple[str, str], tuple[float, float, float, int]]:
+        """(model, metric) -> mean, low, high and number of undefined scores."""
+        columns = [self.summary[name] for name in _COLUMNS["summary.csv"] if name != "n_patients"]
+        return {
+            (str(model), str(metric)): (float(mean), float(low), float(high), int(undefined))
+            for model, metric, mean, low, high, undefined in zip(*columns, strict=True)
+        }
 
 
 def read_run(folder: Path) -> Run:
@@ -94,20 +116,23 @@ def read_run(folder: Path) -> Run:
         best_model=card["best_model"],
         maps=_maps(folder / "figures", card["maps"]),
         overlays=_overlays(folder / "figures", card["sections"]),
+        views=find_views(folder),
     )
 
 
 def _maps(figures: Path, listed: list[dict[str, str]]) -> tuple[Map, ...]:
-    # from the card, not from file names: of HLA-A in section S1, S1-HLA-A.png does not say
-    # whether it is gene A of section S1-HLA
+    # from the card, not from what lies there: a picture that the run did not draw is not of it
     maps = [Map(figures / m["file"], m["section"], m["gene"], m["model"], m["why"]) for m in listed]
     there = [item for item in maps if item.path.is_file()]
     return tuple(sorted(there, key=lambda item: (item.section, item.gene)))
 
 
-def _overlays(figures: Path, sections: Iterable[str]) -> tuple[Path, ...]:
-    paths = [figures / f"{section}-overlay.png" for section in sorted(sections)]
-    return tuple(path for path in paths if path.is_file())
+def _overlays(figures: Path, sections: Iterable[str]) -> tuple[Overlay, ...]:
+    overlays = [
+        Overlay(figures / "overlays" / f"{file_name(section)}.png", section)
+        for section in sorted(sections)
+    ]
+    return tuple(overlay for overlay in overlays if overlay.path.is_file())
 
 
 def _card(path: Path) -> dict[str, Any]:

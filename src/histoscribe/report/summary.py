@@ -73,12 +73,8 @@ def n_patients(run: Run) -> int:
 
 def score(run: Run, model: str, metric: str) -> Score:
     """One entry of the summary; undefined where the run has none."""
-    table = run.summary
-    found = table[(table["model"] == model) & (table["metric"] == metric)]
-    if found.empty:
-        return Score()
-    mean, low, high = found[["mean", "low", "high"]].to_numpy(dtype=float)[0]
-    return Score(float(mean), float(low), float(high), int(found["n_undefined"].sum()))
+    found = run.summary_by_name.get((model, metric))
+    return Score(*found) if found else Score()
 
 
 def all_metrics(run: Run) -> tuple[list[str], list[tuple[str, ...]]]:

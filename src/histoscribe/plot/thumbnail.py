@@ -1,0 +1,35 @@
+"""The tissue of a section as one small picture with its place in um."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from histoscribe.io.atomic import replacing, write_json
+from histoscribe.io.thumbnail import jpeg
+from histoscribe.plot.canvas import around_spots, read_tissue
+from histoscribe.types import Section
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture lies on its slide, in um from the top left corner; y down."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+def tissue_thumbnail(section: Section, path: Path) -> None:
+    """Write the H&E around the spots as `<path>.jpg` and its place as `<path>.json`.
+
+    At most 900 px a side; what is there is kept. The place comes last, so where it is the
+    picture is too.
+    """
+    place_file = path.with_name(f"{path.name}.json")
+    if place_file.exists():
+        return
+    tissue = read_tissue(section, around_spots(section), dimmed=0.0)
+    left, right, bottom, top = tissue.extent
+    with replacing(path.with_name(f"{path.name}.jpg")) as temporary:
+        temporary.write_bytes(jpeg(tissue.image))
+    write_json(place_file, asdict(Place(left, top, right, bottom)))

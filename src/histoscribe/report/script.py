@@ -1,0 +1,44 @@
+"""Scripts and data inside a page: nothing from data can end or start a script."""
+
+import json
+from base64 import b64encode
+from hashlib import sha256
+from importlib.resources import files
+
+from plotly.offline import get_plotlyjs
+
+_OWN = ("data", "genes", "maps", "targets", "page")
+
+
+def own_script() -> str:
+    """The script of the page, its parts in the order they need each other."""
+    folder = files("histoscribe.report") / "scripts"
+    parts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in _OWN]
+    return '"use strict";\n' + "\n".join(parts)
+
+
+def plotly_script() -> str:
+    """Plotly, as its package ships it."""
+    return get_plotlyjs()
+
+
+def json_for_script(value: object) -> str:
+    r"""JSON that stays data inside `<script>`, whatever names it holds.
+
+    >>> json_for_script(["</script><!--"])
+    '["\\u003c/script\\u003e\\u003c!--"]'
+    """
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))  # ASCII: U+2028 is escaped
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def content_policy(*scripts: str) -> str:
+    """What a browser may do with the page: run these scripts, and load nothing from anywhere."""
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
+    )
+
+
+def _hash(script: str) -> str:
+    return b64encode(sha256(script.encode("utf-8")).digest()).decode("ascii")

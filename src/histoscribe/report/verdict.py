@@ -1,0 +1,83 @@
+"""What the numbers of a run allow to say, in sentences."""
+
+import math
+
+from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
+from histoscribe.report.run import Run
+from histoscribe.report.summary import n_patients, score, summary_rows
+from histoscribe.report.text import number, span
+
+
+def verdict(run: Run) -> list[str]:
+    """Sentences for the top of the page; each is a number of the run and what it means."""
+    best = run.best_model
+    return [
+        sentence
+        for sentence in (_best(run, best), _chance(run), _genes(run), _depth(run), _few(run))
+        if sentence
+    ]
+
+
+def _best(run: Run, best: str) -> str:
+    mean = score(run, best, "pcc_given_depth").mean
+    if not math.isfinite(mean):
+        return ""
+    # a leaky protocol has patients too, and its values say nothing about another one
+    spread = next((t for t in patient_tables(run) if t.metric == "pcc_given_depth"), None)
+    of_best = next((row[1:] for row in spread.rows if row[0] == best), ()) if spread else ()
+    each = ", ".join(
+        f"{patient} {value}"
+        for patient, value in zip(spread.patients if spread else (), of_best, strict=False)
+    )
+    explained = 100 * max(mean, 0.0) ** 2
+    return (
+        f"**{best}** has the highest `pcc_given_depth`: **{number(mean)}**"
+        f"{f' (by patient: {each})' if 0 < len(of_best) <= 8 else ''}. A gene predicted with "
+        f"this correlation has {explained:.1f} % of its differences between spots explained."
+    )
+
+
+def _chance(run: Run) -> str:
+    row = next((row for row in summary_rows(run)[0] if row.model == run.best_model), None)
+    band = score(run, "shuffled", "pcc_given_depth")
+    meaning = {
+        "above": "it has learned something that chance does not explain",
+        "inside": "there is nothing to claim",
+        "below": "it does worse than chance: look for a mistake in the data",
+    }
+    if row is None or row.band not in meaning:
+        return ""
+    return (
+        f"By chance alone a model scores {span(band.low, band.high)} (95 of 100 runs on shuffled "
+        f"expression): {run.best_model} lies **{row.band}** that, so {meaning[row.band]}."
+    )
+
+
+def _genes(run: Run) -> str:
+    row = next((row for row in summary_rows(run)[0] if row.model == run.best_model), None)
+    if row is None or not row.genes:
+        return ""
+    return (
+        f"**{row.genes}** genes are predicted above chance by {run.best_model} (q < 0.05: about "
+        "one in twenty of these is expected to be a false find)."
+    )
+
+
+def _depth(run: Run) -> str:
+    depth, best = score(run, "depth", "pcc").mean, score(run, run.best_model, "pcc").mean
+    if not (math.isfinite(depth) and math.isfinite(best)) or run.best_model == "depth":
+        return ""
+    return (
+        f"A model that only guesses how many molecules each spot caught (`depth`) reaches `pcc` "
+        f"{number(depth)}; {run.best_model} {number(best)}."
+    )
+
+
+def _few(run: Run) -> str:
+    n = n_patients(run)
+    if n >= FEWEST_FOR_INTERVALS:
+        return ""
+    return (
+        f"{n} patient{'' if n == 1 else 's'} cannot show how much scores differ between people: "
+        "no ranking of models follows from them."
+    )

@@ -1,0 +1,89 @@
+"""The sections of a run as maps show them: places, measured and predicted values, tissue."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from histoscribe.benchmark.measured import FOLDER, Measured, read_measured
+from histoscribe.benchmark.names import file_name
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.anndata import read_prediction
+from histoscribe.plot.thumbnail import Place
+
+
+@dataclass(frozen=True)
+class View:
+    """One section in the fold that tests it; a leaky protocol may test a section in several."""
+
+    path: Path
+    """Of the measured values, `RUN/maps/<fold>/<section>.safetensors`."""
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What was measured, read on first use."""
+        return read_measured(self.path)
+
+    @property
+    def n_spots(self) -> int:
+        """Spots that were tested."""
+        return len(self.measured.log_total)
+
+    @property
+    def _run(self) -> Path:
+        return self.path.parents[2]
+
+    def predicted(self, model: str) -> Float32[np.ndarray, "N G"]:
+        """What a model predicts for the same spots and genes.
+
+        Raises
+        ------
+        DataContractError
+            The prediction is missing, or of other spots or genes.
+        """
+        name = f"{self.measured.section}.h5ad"
+        path = self._run / "predictions" / model / self.path.parent.name / name
+        if not path.is_file():
+            raise DataContractError(_unfit(path, "no such file"))
+        prediction = read_prediction(path)
+        n_spots, genes = len(prediction.spots), prediction.genes
+        if n_spots != self.n_spots or genes != self.measured.genes:
+            raise DataContractError(_unfit(path, f"{n_spots} spots, {len(genes)} genes"))
+        return prediction.values
+
+    @property
+    def tissue(self) -> tuple[Path, Place] | None:
+        """The picture of the tissue and where it lies; None where the run has none."""
+        start = self._run / "figures" / "tissue" / file_name(self.measured.section)
+        picture, place = (start.with_name(f"{start.name}.{kind}") for kind in ("jpg", "json"))
+        if not (picture.is_file() and place.is_file()):
+            return None
+        return picture, Place(**json.loads(place.read_text(encoding="utf-8")))
+
+
+def find_views(run: Path) -> tuple[View, ...]:
+    """Find what the run keeps for maps, by fold and section; none in a run of an older version."""
+    return tuple(View(path) for path in sorted((run / FOLDER).glob("*/*.safetensors")))
+
+
+def evenly(items: Sequence[int], n: int) -> list[int]:
+    """Take `n` of the items, evenly spaced, first and last among them.
+
+    >>> evenly(range(9), 3), evenly(range(2), 3)
+    ([0, 4, 8], [0, 1])
+    """
+    places = np.rint(np.linspace(0, len(items) - 1, min(n, len(items)))).astype(int)
+    return [items[place] for place in places]
+
+
+def _unfit(path: Path, found: str) -> Problem:
+    return Problem(
+        where=str(path),
+        found=found,
+        expected="the prediction of a test section, for the spots and genes that were measured",
+        remedy="run `histoscribe benchmark FILE.toml --out DIR` again: it does what is missing",
+    )

@@ -1,0 +1,194 @@
+"""What the charts draw is what the run's files say."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from histoscribe.errors import DataContractError
+from histoscribe.report import write
+from histoscribe.report.charts import charts, map_choice
+from histoscribe.report.choice import choose
+from histoscribe.report.run import read_run
+from histoscribe.report.views import find_views
+from tests.report.made import GENES, keep_values, make_run
+
+EVIL = "</script><img src=x onerror=alert(1)><!--\u2028"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_run(tmp_path / "run")
+
+
+def payload_of(page):
+    (text,) = re.findall(
+        r'<script type="application/json" id="run-data">(.*?)</script>', page, flags=re.DOTALL
+    )
+    return json.loads(text)
+
+
+def decoded(packed, n_spots):
+    """Values of a packed section [N, G], by the formula that the page states."""
+    codes = np.frombuffer(base64.b64decode(packed["codes"]), dtype=np.uint8)
+    codes = codes.reshape(-1, n_spots).astype(float)
+    low, high = (np.array(packed[name])[:, None] for name in ("low", "high"))
+    return np.where(codes == 255, np.nan, low + codes * (high - low) / 254).T
+
+
+def test_scores_of_every_gene_are_those_of_genes_csv(folder):
+    payload = payload_of(write(folder).read_text(encoding="utf-8"))
+    table = pd.read_csv(folder / "genes.csv", keep_default_na=False)
+    n_checked = 0
+    for model in payload["models"]:
+        rows = table[table["model"] == model["name"]].set_index("gene")
+        for place, gene in enumerate(payload["genes"]):
+            for column in ("pcc", "pcc_given_depth", "q"):
+                assert model[column][place] == float(rows.loc[gene, column])
+                n_checked += 1
+    assert n_checked == len(table) * 3
+    for place, gene in enumerate(payload["genes"]):
+        for fact in ("null_low", "null_high", "detection_rate", "skewness"):
+            assert payload["facts"][fact][place] == float(rows.loc[gene, fact])
+
+
+def test_a_map_carries_the_values_and_the_scores_of_its_section(folder):
+    given = keep_values(folder, "P0a")
+    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
+    scores["section"] = scores["section"].replace("S0a", "P0a")
+    scores.to_csv(folder / "scores.csv", index=False)
+    payload = payload_of(write(folder).read_text(encoding="utf-8"))
+    (view,) = payload["maps"]["views"]
+    names = [payload["genes"][gene] for gene in view["genes"]]
+    columns = [GENES.index(name) for name in names]
+    for source, packed in {"measured": view["measured"], **view["predicted"]}.items():
+        truth = given[source][:, columns]
+        half_a_step = np.ptp(truth, axis=0) / 254 / 2
+        assert (np.abs(decoded(packed, 20) - truth) <= half_a_step * 1.001 + 1e-5).all()
+    rows = scores[(scores["model"] == "ridge") & (scores["section"] == "P0a")]
+    for metric in ("pcc", "pcc_given_depth"):
+        expected = rows[rows["metric"] == metric].set_index("gene")["value"]
+        assert view["scores"]["ridge"][metric] == [expected[name] for name in names]
+
+
+def test_what_was_not_measured_stays_unknown(folder):
+    path = folder / "maps" / "P0" / "S1.safetensors"
+    keep_values(folder, "S1")
+    from histoscribe.benchmark.measured import read_measured, write_measured
+
+    measured = read_measured(path)
+    measured.values[3, 1] = np.nan
+    measured.values[:, 2] = np.nan
+    write_measured(measured, path)
+    run = read_run(folder)
+    payload = charts(run, map_choice(run))
+    (view,) = payload["maps"]["views"]
+    names = [payload["genes"][gene] for gene in view["genes"]]
+    found = decoded(view["measured"], 20)
+    assert np.isnan(found[3, names.index(GENES[1])])
+    assert np.isnan(found[:, names.index(GENES[2])]).all()
+    assert np.isnan(found).sum() == 21
+    spots = np.array(payload["histograms"]["spots"])[:, payload["genes"].index(GENES[2])]
+    assert spots.sum() == 0
+
+
+def test_a_hostile_name_stays_a_name(folder):
+    for name in ("genes", "scores"):
+        table = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+        table["gene"] = table["gene"].replace("KRT19", EVIL)
+        table.to_csv(folder / f"{name}.csv", index=False)
+    genes = tuple(EVIL if gene == "KRT19" else gene for gene in GENES)
+    keep_values(folder, "S1", patient=EVIL, genes=genes)
+    page = write(folder).read_text(encoding="utf-8")
+    assert EVIL in payload_of(page)["genes"]
+    assert EVIL not in page
+    assert "<img src=x" not in page
+    assert page.count("<script") == page.count("</script>") == 3
+
+
+def test_same_run_gives_the_same_page_with_its_maps(tmp_path):
+    pages = []
+    for place in ("a", "b"):
+        folder = make_run(tmp_path / place)
+        keep_values(folder, "S1")
+        pages.append(write(folder).read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_every_spot_is_counted_once(folder):
+    keep_values(folder, "S1", n_spots=20)
+    keep_values(folder, "S2", n_spots=30, patient="001")
+    run = read_run(folder)
+    found = charts(run, map_choice(run))["histograms"]
+    assert found["groups"] == ["patient 000", "patient 001"]
+    assert (np.array(found["spots"]).sum(axis=2) == [[20] * 4, [30] * 4]).all()
+    assert np.array(found["depth"]["spots"]).sum(axis=1).tolist() == [20, 30]
+
+
+def test_a_gene_that_a_fold_has_not_is_left_out_of_its_map_only(folder):
+    keep_values(folder, "S1")
+    keep_values(folder, "S2", genes=GENES[:2])
+    run = read_run(folder)
+    views = charts(run, map_choice(run))["maps"]["views"]
+    assert [len(view["genes"]) for view in views] == [4, 2]
+
+
+def test_a_section_of_two_folds_is_two_maps_with_their_folds(folder):
+    keep_values(folder, "S1", fold="one")
+    keep_values(folder, "S1", fold="two")
+    run = read_run(folder)
+    names = [view["name"] for view in charts(run, map_choice(run))["maps"]["views"]]
+    assert names == ["section S1 (patient 000), fold one", "section S1 (patient 000), fold two"]
+
+
+def test_too_many_maps_are_chosen_over_all_ranks_never_the_best_only(folder):
+    for section in ("S1", "S2", "S3", "S4"):
+        keep_values(folder, section)
+    views = find_views(folder)
+    names = [f"g{i:02}" for i in range(21)]
+    table = pd.DataFrame(
+        {"model": "ridge", "gene": names, "pcc_given_depth": np.linspace(1, 0, 21)}
+    )
+    models = ("mean", "ridge")
+    a_gene = 4 / 3 * 80 * 2  # measured and one model
+    everything = choose(table, models, "ridge", views, most_bytes=10**6)
+    assert (everything.models, len(everything.genes)) == (models, 21)
+    one_model = choose(table, models, "ridge", views, most_bytes=int(22 * a_gene))
+    assert (one_model.models, len(one_model.genes)) == (("ridge",), 21)
+    fewer = choose(table, models, "ridge", views, most_bytes=int(5.5 * a_gene))
+    assert fewer.genes == ("g00", "g05", "g10", "g15", "g20")
+    fewest = choose(table, models, "ridge", views, most_bytes=int(1.6 * a_gene))
+    assert fewest.genes == ("g00", "g10", "g20")
+    assert fewest.views == (views[0], views[3])
+    assert (fewest.n_views, fewest.n_genes, fewest.n_models) == (4, 21, 2)
+
+
+@pytest.mark.parametrize("harm", ["unlink", "other"])
+def test_a_prediction_that_is_gone_or_of_other_spots_is_refused(folder, harm):
+    keep_values(folder, "S1")
+    path = folder / "predictions" / "ridge" / "P0" / "S1.h5ad"
+    if harm == "unlink":
+        path.unlink()
+    else:
+        keep_values(folder / "other", "S1", n_spots=7)
+        (folder / "other" / "predictions" / "ridge" / "P0" / "S1.h5ad").rename(path)
+    with pytest.raises(DataContractError, match="no such file" if harm == "unlink" else "7 spots"):
+        write(folder)
+    assert not (folder / "report.html").exists()
+
+
+def test_truncated_values_are_refused(folder):
+    keep_values(folder, "S1")
+    path = folder / "maps" / "P0" / "S1.safetensors"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(DataContractError, match=r"S1\.safetensors"):
+        write(folder)
+
+
+def test_a_run_of_an_older_version_says_how_to_get_maps(folder):
+    page = write(folder).read_text(encoding="utf-8")
+    assert "keeps no values for maps" in page
+    assert payload_of(page)["maps"]["views"] == []
