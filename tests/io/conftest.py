@@ -243,9 +243,9 @@ class Writer:
 
     def spatialdata(self) -> Source:
         """As spatialdata-io writes Visium."""
-        from tests.io.spatialdata_writer import section_of, write  # seconds to import
+        from tests.io.spatialdata_writer import section_of, write_once  # seconds to import
 
-        path = write(section_of(self.truth, self.barcodes, GENES), self.folder / "S.zarr")
+        path = write_once(section_of(self.truth, self.barcodes, GENES), self.folder / "S.zarr")
         return Source(section="S", patient="P", kind="spatialdata", path=path)
 
     def replace_image(self, source: Source, pixels: np.ndarray) -> None:

@@ -59,11 +59,11 @@ def image_of(pixels, *, chunk: int = 40, levels: int = 0, **transformations):
     )
 
 
-def section_of(truth, names, genes) -> sd.SpatialData:
+def section_of(truth, names, genes, *, chunk: int = 40) -> sd.SpatialData:
     """One Visium section: full-resolution image, circles in another order than the table."""
     backwards = np.arange(len(truth.xy))[::-1]
     return sd.SpatialData(
-        images={"S_full_image": image_of(truth.image(), levels=1)},
+        images={"S_full_image": image_of(truth.image(), chunk=chunk, levels=1)},
         shapes={"S": circles_of(truth.xy, 6.0, backwards)},
         tables={"table": table_of(truth.counts, genes, "S", names)},
     )
@@ -82,6 +82,21 @@ def write(data: sd.SpatialData, path: Path, **choices) -> Path:
     """Write with the choices made that its libraries ask for."""
     with ad.settings.override(auto_shard_zarr_v3=False):
         data.write(path, overwrite=True, **choices)
+    return path
+
+
+_written: dict[str, bytes] = {}
+
+
+def write_once(data: sd.SpatialData, path: Path) -> Path:
+    """Write the same section anywhere: files are put there as they came out the first time."""
+    if not _written:
+        write(data, path)
+        files = (file for file in path.rglob("*") if file.is_file())
+        _written.update({str(file.relative_to(path)): file.read_bytes() for file in files})
+    for name, content in _written.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
     return path
 
 

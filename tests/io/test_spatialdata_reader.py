@@ -66,7 +66,7 @@ def test_a_simulated_section_goes_to_spatialdata_and_back(tmp_path):
         counts=before.measured.matrix.toarray(),
         image=lambda: before.slide.overview(before.slide.mpp),
     )
-    data = made.section_of(truth, before.spots.ids, before.measured.gene_ids)
+    data = made.section_of(truth, before.spots.ids, before.measured.gene_ids, chunk=512)
     after = read(made.write(data, tmp_path / "P1S1.zarr"))
     assert after.spots.ids == before.spots.ids
     assert after.measured.gene_ids == before.measured.gene_ids
