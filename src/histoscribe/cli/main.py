@@ -7,6 +7,7 @@ from histoscribe.cli import (
     check,
     data,
     demo,
+    doctor,
     embed,
     encoders,
     models,
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, check, embed, benchmark, train, predict, report, data, models, encoders):
+for verb in (demo, check, embed, benchmark, train, predict, report, data, models, encoders, doctor):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
 
 
