@@ -1,7 +1,7 @@
 """The protocol card of a run, as JSON and in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -51,6 +51,7 @@ def run_card(
                 m: model_class(m).encoder or settings.inputs.encoder for m in settings.models
             },
         },
+        **_references(plan),
         "models": {m: _model_card(plan, m) for m in settings.models},
         "train": settings.train.model_dump(mode="json"),
         "metrics": list(METRICS),
@@ -71,6 +72,14 @@ def _encoders_used(bank: Bank) -> list[dict[str, Any]]:
         {**bank.opened(encoder)[0].to_json(), "precision_used": bank.precision_used(encoder)}
         for encoder in bank.encoders()
     ]
+
+
+def _references(plan: Plan) -> dict[str, Any]:
+    """The colour that the slides of each fold were given; nothing where they kept their own."""
+    if not plan.bank.normalised:
+        return {}
+    found = {fold.name: plan.bank.encoding(None, fold).to_json() for fold in plan.folds}
+    return {"stain": {name: encoding["stain"] for name, encoding in found.items()}}
 
 
 def _model_card(plan: Plan, model: str) -> dict[str, Any]:
@@ -107,6 +116,7 @@ def card_text(card: dict[str, Any]) -> str:
         f"- Inner validation: {_validations(card)}.",
         *(f"- Target: {key} {value}." for key, value in sorted(target.items())),
         *(f"- Encoder: {_encoder(used)}." for used in card["encoder"]["used"]),
+        *_stain_lines(card["inputs"]),
         f"- Scores: {card['aggregation']}; undefined scores are left out and counted.",
         f"- Shuffled band: ridge, {card['shuffled_runs']} runs, rows permuted within a section.",
         f"- Best by `pcc_given_depth` on the test sections: {card['best_model']}; the maps are "
@@ -149,6 +159,19 @@ def _encoder(used: dict[str, Any]) -> str:
         f"{used['encoder']}{layer}, weights: {used['weights']}, tiles of {used['tile_px']} px at "
         f"{used['mpp']:g} um/px, off-tissue pixels {off}, {used['precision_used']}"
     )
+
+
+def _stain_lines(inputs: dict[str, Any]) -> Iterator[str]:
+    if inputs["stain"] == "reinhard":
+        yield (
+            "- Stain: the tissue of every slide is given the mean and deviation of colour of its "
+            "fold's training slides (Reinhard); inner folds share that reference."
+        )
+    if inputs["hed_jitter"] > 0:
+        yield (
+            f"- Training spots: besides, {inputs['views']} of each with its stains jittered "
+            f"(HED, up to {inputs['hed_jitter']:g}); test spots as they are."
+        )
 
 
 def _section_row(name: str, section: dict[str, Any]) -> str:
