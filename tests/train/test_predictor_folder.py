@@ -131,6 +131,25 @@ def test_a_changed_record_is_refused(copied, change):
         load_predictor(copied)
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "genes.csv", "exemplars.safetensors"])
+def test_a_file_of_another_predictor_is_refused(copied, name):
+    (copied / name).write_bytes(b"")
+    with pytest.raises(DataContractError, match=f"{name}: a file that predictor.json does not"):
+        load_predictor(copied)
+
+
+def test_a_file_of_the_users_own_is_no_business_of_the_predictor(copied):
+    (copied / "notes.txt").write_text("mine")
+    assert load_predictor(copied).hash
+
+
+def test_a_changed_card_in_words_is_refused(copied):
+    path = copied / "MODEL_CARD.md"
+    path.write_text(path.read_text().replace("Diagnosis", "diagnosis"))
+    with pytest.raises(DataContractError, match=r"MODEL_CARD\.md[\s\S]*sha256"):
+        load_predictor(copied)
+
+
 def test_missing_files_are_refused(copied, tmp_path):
     (copied / "estimator.safetensors").unlink()
     with pytest.raises(DataContractError, match=r"estimator\.safetensors: no such file"):

@@ -69,6 +69,16 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
         f"around a spot ({side_um:.0f} um a side)"
         f"{', background made white' if encoding.white_off_tissue else ''}, and at nothing else."
     )
+    if encoding.stain is not None:
+        yield (
+            "- The tissue of a slide is first given the mean and deviation of colour of the "
+            "training slides (Reinhard)."
+        )
+    if encoding.stain is not None:
+        yield (
+            "- The tissue of a slide is first given the colours of the training slides (Reinhard "
+            "2001), so weak or strong stain matters less."
+        )
     listed = ", ".join(target.genes[:_MOST_LISTED])
     more = len(target.genes) - _MOST_LISTED
     yield f"- Genes: {listed}{f' and {more} more, see predictor.json' if more > 0 else ''}."
@@ -89,6 +99,16 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
         f"- Encoder: {encoding.encoder}{layer} ({encoder['paper']}); weights {encoding.weights}; "
         f"licence {encoder['licence']}."
     )
+    if "views" in card:
+        yield (
+            f"- Besides each training spot, {card['views']} with its stains jittered (HED, up to "
+            f"{card['hed_jitter']:g})."
+        )
+    if "views" in card:
+        yield (
+            f"- Fitted on {_n(card['views'], 'view')} more of each spot, stains jittered by up to "
+            f"{card['hed_jitter']:g}."
+        )
     yield f"- Training protocol: {card['protocol']}; choices made by {card['validation']}."
     yield ""
     yield "| section | patient | spots | um/px |"
