@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tile", type=int, default=224, help="px")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each way and order")
     given = parser.parse_args(arguments)
+    tiled.CACHE.most_bytes = vendor.CACHE_BYTES  # the same for both, and small beside the slide
     with TemporaryDirectory() as folder:
         path = given.slide or _simulated(Path(folder))
         mpp = image_mpp(path) or MPP

@@ -1,5 +1,7 @@
 """Pyramids: the best level, its true scale, one answer whoever reads the file."""
 
+import hashlib
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,6 +30,11 @@ def image():
 
 def region_of(image):
     return lambda left, top, right, bottom: image[top:bottom, left:right]
+
+
+@pytest.fixture(scope="module")
+def small(image):
+    return np.ascontiguousarray(image[:330, :500])
 
 
 @pytest.fixture(scope="module", params=["pages", "subifds"])
@@ -123,12 +130,12 @@ def test_openslide_and_tifffile_give_the_same_pixels(image, tmp_path):
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (2, 1), (2, 2)])
 @pytest.mark.parametrize("photometric", ["rgb", "ycbcr"])
-def test_jpeg_colours_are_the_same_whoever_reads(image, subsampling, photometric, tmp_path):
+def test_jpeg_colours_are_the_same_whoever_reads(small, subsampling, photometric, tmp_path):
     """`rgb` here asks tifffile for YCbCr with these factors; `ycbcr` marks it so itself."""
     path = tmp_path / "slide.tif"
     tifffile.imwrite(
         path,
-        image,
+        small,
         photometric=photometric,
         tile=(256, 256),
         compression="jpeg",
@@ -138,10 +145,10 @@ def test_jpeg_colours_are_the_same_whoever_reads(image, subsampling, photometric
 
 
 @pytest.mark.parametrize("compression", ["lzw", "deflate", None])
-def test_lossless_tiles_are_the_image_whoever_reads(image, compression, tmp_path):
+def test_lossless_tiles_are_the_image_whoever_reads(small, compression, tmp_path):
     path = tmp_path / "slide.tif"
-    tifffile.imwrite(path, image, photometric="rgb", tile=(256, 240), compression=compression)
-    np.testing.assert_array_equal(open_slide(path, MPP).overview(MPP), image)
+    tifffile.imwrite(path, small, photometric="rgb", tile=(256, 240), compression=compression)
+    np.testing.assert_array_equal(open_slide(path, MPP).overview(MPP), small)
     same_whoever_reads(path)
 
 
@@ -155,6 +162,54 @@ def same_whoever_reads(path: Path) -> None:
         np.testing.assert_array_equal(
             by_tifffile.level_pixels(number, *box), by_openslide.level_pixels(number, *box)
         )
+
+
+def test_a_vendors_format_goes_to_openslide(image, tmp_path):
+    """Trestle's TIFF, whose tiles may overlap: tifffile would lay them side by side."""
+    path = tmp_path / "trestle.tif"
+    tifffile.imwrite(
+        path,
+        image,
+        photometric="rgb",
+        tile=(256, 256),
+        compression="deflate",
+        software="MedScan",
+        description="Background Color=E6E6E6;OverlapsXY=0 0 0 0;Objective Power=20",
+        metadata=None,
+    )
+    slide = open_slide(path, MPP)
+    assert isinstance(slide, VendorSlide)
+    np.testing.assert_array_equal(slide.region(300, 200, 900, 700), image[200:700, 300:900])
+    assert slide.pixel_hash() == hashlib.sha256(b"2101x1501" + image.tobytes()).hexdigest()
+
+
+def test_large_rectangles_through_openslide_have_no_seams(image, tmp_path, monkeypatch):
+    monkeypatch.setattr(vendor, "_SIDE_PX", 300)
+    path = tmp_path / "slide.tif"
+    tifffile.imwrite(path, image, photometric="rgb", tile=(256, 256))
+    slide = VendorSlide(path, vendor.sizes(path), MPP)
+    np.testing.assert_array_equal(slide.region(10, 20, 2000, 1400), image[20:1400, 10:2000])
+
+
+def test_tiles_left_out_are_white(image, tmp_path):
+    path = tmp_path / "sparse.tif"
+    tifffile.imwrite(path, image[:512, :512], photometric="rgb", tile=(256, 256))
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        sizes = tiff.pages[0].tags["TileByteCounts"]
+        sizes.overwrite([sizes.value[0], 0, 0, 0])
+    pixels = open_slide(path, MPP).overview(MPP)
+    np.testing.assert_array_equal(pixels[:256, :256], image[:256, :256])
+    assert (pixels[256:] == 255).all()
+    assert (pixels[:256, 256:] == 255).all()
+
+
+def test_a_slide_travels_to_another_process(pyramid):
+    slide = open_whole_slide(pyramid)
+    slide.read((500.0, 500.0), 64, MPP)
+    sent = pickle.loads(pickle.dumps(slide))
+    np.testing.assert_array_equal(
+        sent.read((500.0, 500.0), 64, 1.0), slide.read((500.0, 500.0), 64, 1.0)
+    )
 
 
 @pytest.mark.data
@@ -184,22 +239,22 @@ def test_a_factor_is_whole_where_rounding_explains_the_size():
     assert [level.down for level in levels] == [1.0, 2.0, 8.0, 3567 / 241]
 
 
-def test_planes_of_colour_are_read_as_colour(image, tmp_path):
+def test_planes_of_colour_are_read_as_colour(small, tmp_path):
     path = tmp_path / "planes.tif"
-    planes = np.moveaxis(image, 2, 0)
+    planes = np.moveaxis(small, 2, 0)
     tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate", tile=(256, 256))
-    np.testing.assert_array_equal(open_slide(path, MPP).overview(MPP), image)
+    np.testing.assert_array_equal(open_slide(path, MPP).overview(MPP), small)
     tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
-    np.testing.assert_array_equal(open_slide(path, MPP).overview(MPP), image)
+    np.testing.assert_array_equal(open_slide(path, MPP).overview(MPP), small)
 
 
-def test_strips_of_a_large_image_are_read_one_by_one(image, tmp_path, monkeypatch):
+def test_strips_of_a_large_image_are_read_one_by_one(small, tmp_path, monkeypatch):
     monkeypatch.setattr(tiled, "_LARGE_PX", 1000)
     path = tmp_path / "strips.tif"
-    tifffile.imwrite(path, image, photometric="rgb", rowsperstrip=100, compression="deflate")
+    tifffile.imwrite(path, small, photometric="rgb", rowsperstrip=100, compression="deflate")
     slide = open_slide(path, MPP)
     assert isinstance(slide, TiledSlide)
-    np.testing.assert_array_equal(slide.region(30, 50, 700, 1501), image[50:1501, 30:700])
+    np.testing.assert_array_equal(slide.region(30, 50, 400, 330), small[50:330, 30:400])
 
 
 def test_the_cache_holds_bytes_and_drops_the_oldest():

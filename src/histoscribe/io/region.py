@@ -120,6 +120,9 @@ class RegionSlide(Slide):
         width, height = (max(1, round(side / scale)) for side in (self.width, self.height))
         number = self.level_for(scale)
         level = self.levels[number]
+        if (width, height) == (level.width, level.height):
+            pixels = self.level_region(number, 0, 0, width, height)
+            return pixels if pixels.flags.writeable else pixels.copy()  # a shared view
         whole = Box(0.0, 0.0, float(level.width), float(level.height))
         return shrink(partial(self.level_region, number), whole, width, height)
 

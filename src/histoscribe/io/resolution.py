@@ -126,6 +126,6 @@ def _choose(where: str, user: float, metadata: float) -> Problem:
         found=f"um/px that differ by more than 5 %: {user:.4g} from you, {metadata:.4g} from the "
         "metadata of the image",
         expected="one value",
-        remedy="leave `--mpp` out to believe the metadata; if the metadata is wrong (the image was "
-        f"resized after it was scanned), save it with {user:.4g} um/px in its metadata",
+        remedy="leave `--mpp` out to believe the metadata; if that is wrong (the image was resized "
+        "after it was scanned), correct the pixel size in QuPath and export it as OME-TIFF",
     )

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from histoscribe.io import tiff
 from histoscribe.io.tile_cache import TileCache
 
-_CACHE = TileCache(192 << 20)
+CACHE = TileCache(192 << 20)
 """Tiles of all open TIFFs: a row of tiles of a slide 50,000 px wide is 77 MB at 512 px."""
 _LARGE_PX = 400_000_000
 """Strips of images above this are decoded one by one; below, the image is decoded once."""
@@ -122,7 +122,7 @@ class _Tiles:
 
     def get(self, row: int, column: int) -> UInt8[np.ndarray, "height width 3"]:
         index = row * -(-self.page.imagewidth // self.width) + column
-        return _CACHE.get((self.key, index), partial(self._decoded, index))
+        return CACHE.get((self.key, index), partial(self._decoded, index))
 
     def _decoded(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
         if self.page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:

@@ -13,7 +13,8 @@ from jaxtyping import UInt8
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.tiled import on_white
 
-_CACHE_BYTES = 64 << 20
+CACHE_BYTES = 64 << 20
+"""Decoded tiles that OpenSlide keeps of each slide."""
 _SIDE_PX = 4096
 """Read at once: OpenSlide gives RGBA, of which several copies are alive for a moment."""
 _FILES_KEPT = 8
@@ -93,7 +94,7 @@ def _open(path: Path, modified: int, process: int) -> openslide.OpenSlide:
     del modified, process
     with _reported(path):
         slide = openslide.OpenSlide(path)
-    slide.set_cache(openslide.OpenSlideCache(_CACHE_BYTES))
+    slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
     return slide
 
 

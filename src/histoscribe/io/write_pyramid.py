@@ -154,20 +154,22 @@ class _Halves:
     """The next level, put on disk while the one above is written."""
 
     def __init__(self, size: tuple[int, int], folder: Path) -> None:
-        self._top = 0
-        width, height = size
-        self._pixels = np.memmap(
-            folder / f"{width}x{height}", dtype=np.uint8, mode="w+", shape=(height, width, 3)
-        )
+        self._width = size[0]
+        self._file = folder / f"{size[0]}x{size[1]}"
 
     def add(self, row: UInt8[np.ndarray, "height width 3"]) -> None:
         even = np.pad(row, ((0, row.shape[0] % 2), (0, row.shape[1] % 2), (0, 0)), "edge")
         total = even[0::2].astype(np.uint16) + even[1::2]
-        half = (total[:, 0::2] + total[:, 1::2] + 2) >> 2
-        self._pixels[self._top : self._top + len(half)] = half
-        self._top += len(half)
+        half = ((total[:, 0::2] + total[:, 1::2] + 2) >> 2).astype(np.uint8)
+        with self._file.open("ab") as file:
+            file.write(half.tobytes())
 
     def region(
         self, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "height width 3"]:
-        return np.asarray(self._pixels[top:bottom, left:right])
+        # read, not mapped: mapped pages would count as memory held
+        stride = self._width * 3
+        rows = np.fromfile(
+            self._file, dtype=np.uint8, count=(bottom - top) * stride, offset=top * stride
+        )
+        return rows.reshape(bottom - top, self._width, 3)[:, left:right]
