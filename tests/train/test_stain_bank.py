@@ -145,8 +145,10 @@ def test_views_without_jitter_are_refused(place):
         parse_settings({**table, "inputs": {**INPUTS, "views": 2}}, "settings")
 
 
-@pytest.mark.parametrize("inputs", [NORMALISED, JITTERED], ids=["reinhard", "hed"])
-@pytest.mark.parametrize("model", list_models())
+@pytest.mark.parametrize(
+    ("model", "inputs"),
+    [*((name, JITTERED) for name in list_models()), ("ridge", NORMALISED), ("mlp", NORMALISED)],
+)
 def test_every_model_is_fitted_and_a_loaded_predictor_predicts_the_same(
     place, tmp_path, model, inputs
 ):
@@ -160,3 +162,6 @@ def test_every_model_is_fitted_and_a_loaded_predictor_predicts_the_same(
     assert (after.encoding.stain is not None) == (inputs is NORMALISED)
     assert after.card.get("views", 0) == (2 if inputs is JITTERED else 0)
     assert train(settings, tmp_path / "out", cache=place / "cache", weights={}).hash == after.hash
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert ("colour of the training slides (Reinhard)" in card) == (inputs is NORMALISED)
+    assert ("2 with its stains jittered (HED, up to 0.05)" in card) == (inputs is JITTERED)
