@@ -43,7 +43,10 @@ class Slide(ABC):
 
     @abstractmethod
     def pixel_hash(self) -> str:
-        """Sha256 of size and decoded pixels, so that a re-saved copy has the same hash."""
+        """Sha256 of size and decoded pixels, so that a re-saved copy has the same hash.
+
+        Of a slide too large to be decoded, or of several files, it is that of the files' bytes.
+        """
 
 
 @dataclass(frozen=True, eq=False)
