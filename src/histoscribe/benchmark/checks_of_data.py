@@ -26,7 +26,9 @@ def protocol_leaks(results: Results) -> Iterator[Check]:
     """The protocol was named leaky."""
     reason = leaky(results.plan.settings.folds.protocol)
     if reason is not None:
-        yield Check("leaky", "warning", f"leaky protocol: {reason}", 'use protocol = "patient"')
+        several = len({truth.patient for truth in results.truths}) > 1
+        remedy = 'use protocol = "patient"' if several else "add patients: folds are made of them"
+        yield Check("leaky", "warning", f"leaky protocol: {reason}", remedy)
 
 
 def few_patients(results: Results) -> Iterator[Check]:
