@@ -14,11 +14,11 @@ MODELS = ("mean", "depth", "ridge", "oracle-depth", "shuffled")
 GENES = ("ERBB2", "KRT19", "<script>alert(1)</script>", "NA")
 
 
-def make_run(folder, n_patients=3, leaky=None):
+def make_run(folder, n_patients=3, leaky=None, genes=GENES):
     """A finished run with made-up scores: ridge 0.1 above depth, shuffled about zero."""
     folder.mkdir(parents=True)
     level = {"mean": 0.0, "depth": 0.1, "ridge": 0.2, "oracle-depth": 0.3, "shuffled": 0.0}
-    scores, genes, summary = [], [], []
+    scores, table, summary = [], [], []
     for model in MODELS:
         for metric in ("pcc", "pcc_given_depth", "scc"):
             mean = level[model] * (1.0 if metric == "pcc" else 0.8)
@@ -29,17 +29,17 @@ def make_run(folder, n_patients=3, leaky=None):
                 (model, f"P{p}", f"S{p}{s}", f"00{p}", gene, metric, mean + 0.1 * p)
                 for p in range(n_patients)
                 for s in "ab"
-                for gene in GENES
+                for gene in genes
             ]
-        genes += [(model, g, level[model], 0.1 * i, -0.1, 0.1, 0.02 * i + 0.02, 0.9, 1.5)
-                  for i, g in enumerate(GENES)]  # fmt: skip
+        table += [(model, g, level[model], 0.1 * i, -0.1, 0.1, 0.02 * i + 0.02, 0.9, 1.5)
+                  for i, g in enumerate(genes)]  # fmt: skip
     save(folder, "scores", "model fold section patient gene metric value", scores)
     save(folder, "summary", "model metric mean low high n_patients n_undefined", summary)
     save(
         folder,
         "genes",
         "model gene pcc pcc_given_depth null_low null_high q detection_rate skewness",
-        genes,
+        table,
     )
     card = {
         "protocol": "section" if leaky else "patient",
@@ -78,10 +78,10 @@ def make_run(folder, n_patients=3, leaky=None):
     return folder
 
 
-def draw(path, seed=0):
+def draw(path, shape=(60, 200, 3)):
     """A small picture of noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    matplotlib.image.imsave(path, np.random.default_rng(seed).random((60, 200, 3)))
+    matplotlib.image.imsave(path, np.random.default_rng(0).random(shape))
 
 
 def keep_values(folder, section, fold="P0", patient="000", genes=GENES, n_spots=20):

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from histoscribe.benchmark.measured import read_measured, write_measured
 from histoscribe.errors import DataContractError
 from histoscribe.report import write
 from histoscribe.report.charts import charts, map_choice
 from histoscribe.report.choice import choose
 from histoscribe.report.run import read_run
 from histoscribe.report.views import find_views
-from tests.report.made import GENES, keep_values, make_run
+from tests.report.made import GENES, draw, keep_values, make_run, one_map
 
 EVIL = "</script><img src=x onerror=alert(1)><!--\u2028"
 
@@ -77,8 +78,6 @@ def test_a_map_carries_the_values_and_the_scores_of_its_section(folder):
 def test_what_was_not_measured_stays_unknown(folder):
     path = folder / "maps" / "P0" / "S1.safetensors"
     keep_values(folder, "S1")
-    from histoscribe.benchmark.measured import read_measured, write_measured
-
     measured = read_measured(path)
     measured.values[3, 1] = np.nan
     measured.values[:, 2] = np.nan
@@ -192,3 +191,26 @@ def test_a_run_of_an_older_version_says_how_to_get_maps(folder):
     page = write(folder).read_text(encoding="utf-8")
     assert "keeps no values for maps" in page
     assert payload_of(page)["maps"]["views"] == []
+
+
+@pytest.mark.slow
+def test_the_page_of_a_run_like_her2st_quick_stays_under_15_mb(tmp_path):
+    genes = tuple(f"GENE{i}" for i in range(250))
+    folder = make_run(tmp_path / "run", genes=genes)
+    sections = ("B4", "C2", "C3", "C4", "C5", "C6")
+    for section in sections:
+        keep_values(folder, section, genes=genes, n_spots=280)
+        draw(folder / "figures" / "overlays" / f"{section}.png", shape=(1200, 1400, 3))
+        for gene in ("ERBB2", "HLA-A"):
+            draw(folder / "figures" / "maps" / section / f"{gene}.png", shape=(900, 1900, 3))
+    card = json.loads((folder / "card.json").read_text())
+    card["sections"] = {section: {} for section in sections}
+    card["maps"] = [
+        one_map(section, gene, "why") for section in sections for gene in ("ERBB2", "HLA-A")
+    ]
+    (folder / "card.json").write_text(json.dumps(card))
+    page = write(folder)
+    assert page.stat().st_size < 15_000_000
+    payload = payload_of(page.read_text(encoding="utf-8"))
+    assert len(payload["maps"]["views"]) == 6
+    assert all(len(view["genes"]) == 250 for view in payload["maps"]["views"])

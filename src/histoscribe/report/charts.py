@@ -104,7 +104,9 @@ def _section_scores(scores: pd.DataFrame) -> Scores:
     wanted = scores[scores["metric"].isin(_SCORES) & (scores["section"] != "*")]
     levels = ["metric", "model", "fold", "section"]
     return {
-        (metric, model, fold, section): dict(zip(rows["gene"], rows["value"], strict=True))
+        (str(metric), str(model), str(fold), str(section)): dict(
+            zip(rows["gene"], rows["value"], strict=True)
+        )
         for (metric, model, fold, section), rows in wanted.groupby(levels, sort=False)
     }
 

@@ -35,7 +35,7 @@ from histoscribe.report.words import model_in_words, unit_in_words
 
 _CONTENTS = (
     ("believe", "What to believe"),
-    ("summary", "Models"),
+    ("summary", "Summary"),
     ("checks", "Checks"),
     ("explore", "Genes, one by one"),
     ("maps", "Maps"),

@@ -11,18 +11,23 @@ from histoscribe.report.text import number, span
 def verdict(run: Run) -> list[str]:
     """Sentences for the top of the page; each is a number of the run and what it means."""
     best = run.best_model
-    return [
-        sentence
-        for sentence in (_best(run, best), _chance(run), _genes(run), _depth(run), _few(run))
-        if sentence
-    ]
+    sentences = _leaky(run), _best(run, best), _chance(run), _genes(run), _depth(run), _few(run)
+    return [sentence for sentence in sentences if sentence]
+
+
+def _leaky(run: Run) -> str:
+    if run.leaky is None:
+        return ""
+    return (
+        "**Nothing here says how a model does on a new patient**: the protocol is leaky, and its "
+        "scores are too high by an unknown amount."
+    )
 
 
 def _best(run: Run, best: str) -> str:
     mean = score(run, best, "pcc_given_depth").mean
     if not math.isfinite(mean):
         return ""
-    # a leaky protocol has patients too, and its values say nothing about another one
     spread = next((t for t in patient_tables(run) if t.metric == "pcc_given_depth"), None)
     of_best = next((row[1:] for row in spread.rows if row[0] == best), ()) if spread else ()
     each = ", ".join(

@@ -1,8 +1,8 @@
 /* Every gene's score against what makes genes easy or hard. */
 
 const FACTS = [
-  { chart: "chart-detection", fact: "detection_rate", title: "share of spots where the gene is seen" },
-  { chart: "chart-skewness", fact: "skewness", title: "skewness of its values (0: symmetric)" },
+  { chart: "chart-detection", fact: "detection_rate", title: "share of spots with the gene" },
+  { chart: "chart-skewness", fact: "skewness", title: "skewness (0: symmetric)" },
 ];
 
 function modelNamed(name) {
@@ -89,16 +89,17 @@ function bandTrace(x) {
 function chosenTrace(gene, scores, x) {
   return {
     type: "scatter", mode: "markers+text", x: [x[gene]], y: [scores[gene]], hoverinfo: "skip",
-    text: [`<b>${plain(data.genes[gene])}</b>`], textposition: inRightHalf(x, gene) ? "middle left" : "middle right",
+    text: [`<b>${plain(data.genes[gene])}</b>`], textposition: onTheRight(x, gene) ? "middle left" : "middle right",
     cliponaxis: false,
     marker: { size: 15, color: "rgba(0,0,0,0)", line: { width: 2.5, color: colour("chosen") } },
   };
 }
 
 /** Whether there is more room for a name on the left of a dot. */
-function inRightHalf(x, gene) {
+function onTheRight(x, gene) {
   const known = x.filter((value) => value !== null);
-  return x[gene] > (Math.min(...known) + Math.max(...known)) / 2;
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  return x[gene] > low + 0.4 * (high - low);
 }
 
 function describeGene(state, model) {

@@ -1,0 +1,41 @@
+"""The sentences at the top of the page say what the numbers of the run say, and no more."""
+
+import pandas as pd
+
+from histoscribe.report.run import read_run
+from histoscribe.report.verdict import verdict
+from tests.report.made import make_run
+
+
+def said(folder):
+    return " ".join(verdict(read_run(folder)))
+
+
+def test_the_best_model_is_named_with_its_numbers(tmp_path):
+    text = said(make_run(tmp_path / "run"))
+    assert "**ridge** has the highest `pcc_given_depth`: **0.160**" in text
+    # 0.16 by the summary; the made-up scores add 0.1 a patient
+    assert "(by patient: 000 0.160, 001 0.260, 002 0.360)" in text
+    assert "2.6 % of its differences" in text
+    assert "**2 of 4** genes" in text
+    assert "(`depth`) reaches `pcc` 0.100; ridge 0.200" in text
+
+
+def test_a_model_inside_the_band_has_nothing_to_claim(tmp_path):
+    folder = make_run(tmp_path / "run")
+    assert "lies **above** that" in said(folder)
+    summary = pd.read_csv(folder / "summary.csv")
+    summary.loc[summary["model"] == "ridge", "mean"] = 0.01
+    summary.to_csv(folder / "summary.csv", index=False)
+    assert "lies **inside** that, so there is nothing to claim" in said(folder)
+
+
+def test_a_leaky_run_says_first_what_it_cannot_say(tmp_path):
+    leaky = make_run(tmp_path / "leaky", leaky="sections of one patient on both sides")
+    assert said(leaky).startswith("**Nothing here says how a model does on a new patient**")
+    assert "new patient" not in said(make_run(tmp_path / "honest"))
+
+
+def test_few_patients_rank_no_models_and_many_may(tmp_path):
+    assert "no ranking" in said(make_run(tmp_path / "few", n_patients=3))
+    assert "no ranking" not in said(make_run(tmp_path / "many", n_patients=6))
