@@ -171,7 +171,8 @@ def _not_for(facts: CardFacts) -> Iterator[str]:
         yield f"- Claims about new patients: {leaky(card['protocol'])}."
     yield "- Genes whose row in `genes.csv` is empty or not above shuffled spots."
     yield "- Single cells: a value belongs to a whole spot."
-    yield f"- Levels in other units: a value depends on {facts.target.state.statistic}."
+    rests_on = facts.target.state.statistic
+    yield f"- Absolute levels. What a value rests on beside its spot: {rests_on}."
 
 
 def _warns(facts: CardFacts) -> Iterator[str]:
