@@ -28,9 +28,12 @@ class Recipe:
 _FACTS = tuple(name for name in EncoderRecord.__dataclass_fields__ if name != "name")
 
 
-def _read() -> dict[str, tuple[EncoderRecord, Recipe]]:
-    """Read the table; a field that neither class has is an error here, not later."""
-    table = tomllib.loads(files("histoscribe.models").joinpath("pathology.toml").read_text("utf-8"))
+def read_table(text: str) -> dict[str, tuple[EncoderRecord, Recipe]]:
+    """Read facts and recipes in the form of `pathology.toml`, by name.
+
+    Raises TypeError for a field that neither `EncoderRecord` nor `Recipe` has, or that is missing.
+    """
+    table = tomllib.loads(text)
     return {name: (_record(name, facts), _recipe(facts)) for name, facts in table.items()}
 
 
@@ -56,5 +59,5 @@ def _fixed(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-PATHOLOGY = _read()
+PATHOLOGY = read_table(files("histoscribe.models").joinpath("pathology.toml").read_text("utf-8"))
 """Facts and recipe of each encoder, by name."""

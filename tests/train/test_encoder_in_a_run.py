@@ -1,0 +1,53 @@
+"""A run finds the weights of a pathology encoder, records their checksum, and opens them again."""
+
+import pytest
+import torch
+
+from histoscribe.errors import DataContractError
+from histoscribe.models.pathology import PATHOLOGY
+from histoscribe.models.published import build
+from histoscribe.train.config import parse_settings
+from histoscribe.train.encoding import open_encoding
+
+NAME = "gigapath-flash"
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("HISTOSCRIBE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HISTOSCRIBE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    table = {"cohort": "catalog:her2st", "models": ["mean"], "inputs": {"encoder": NAME}}
+    return parse_settings(table, "settings.toml")
+
+
+def test_without_its_weights_a_gated_encoder_stops_the_run_with_the_way_to_them(settings, tmp_path):
+    with pytest.raises(DataContractError) as caught:
+        open_encoding(settings, None, {})
+    for part in (
+        "accept their terms at https://huggingface.co/prov-gigapath/prov-gigapath-flash",
+        "`hf download prov-gigapath/prov-gigapath-flash pytorch_model.bin`",
+        str(tmp_path / "data" / "weights" / NAME / "pytorch_model.bin"),
+    ):
+        assert part in str(caught.value)
+
+
+def test_the_checksum_of_the_weights_is_recorded_and_asked_for_again(settings, tmp_path):
+    state = build(PATHOLOGY[NAME][1]).state_dict()
+    snapshot = tmp_path / "hub" / "models--prov-gigapath--prov-gigapath-flash"
+    (snapshot / "refs").mkdir(parents=True)
+    (snapshot / "refs" / "main").write_text("abc")
+    file = snapshot / "snapshots" / "abc" / "pytorch_model.bin"
+    file.parent.mkdir(parents=True)
+    torch.save(state, file)
+    encoding, encoder = open_encoding(settings, None, {})
+    assert encoding.weights == encoder.weights
+    assert encoding.weights.startswith("sha256:")
+    again = encoding.open({})
+    assert again.identity == encoder.identity
+    other = tmp_path / "other.pth"
+    torch.save({name: tensor + 1 for name, tensor in state.items()}, other)
+    with pytest.raises(DataContractError, match="with which the predictor was trained"):
+        encoding.open({NAME: other})
