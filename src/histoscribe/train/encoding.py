@@ -9,7 +9,13 @@ from histoscribe.data.stain import TissueColour
 from histoscribe.data.tiles import Tiles
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.weights import find_weights, weight_places
-from histoscribe.models.encoder import Encoder, load_encoder
+from histoscribe.models.encoder import (
+    Encoder,
+    hub_files,
+    load_encoder,
+    missing_weights,
+    needs_weights,
+)
 from histoscribe.seed import integer
 from histoscribe.train.config import InputSettings, RunSettings
 from histoscribe.train.device import choose_device
@@ -99,17 +105,9 @@ def open_encoding(
 
 def _weights(name: str, given: WeightFiles) -> Path | None:
     """The weights file of an encoder that has weights; None for one that has none to load."""
-    if ":" not in name:
+    if not needs_weights(name):
         return None
-    found = find_weights(name, given)
+    found = find_weights(name, given, hub_files(name))
     if found is None:
-        places = weight_places(name)
-        raise DataContractError(
-            Problem(
-                where=f"weights of {name}",
-                found=f"no file {' nor '.join(map(str, places))}",
-                expected="a safetensors file with its trained weights; nothing is downloaded",
-                remedy=f"put it at the first place, or give it: --weights {name}=FILE",
-            )
-        )
+        raise DataContractError(missing_weights(name, weight_places(name)))
     return found
