@@ -9,39 +9,46 @@ from histoscribe.cli.console import OutFolder, Weights, say, weight_files
 from histoscribe.errors import DataContractError, Problem
 
 if TYPE_CHECKING:
+    from histoscribe.predict.targets import Order
     from histoscribe.predict.work import Done, Job
 
 
+Folder = Annotated[Path, typer.Argument(help="Folder that `train` or `benchmark` wrote.")]
+Targets = Annotated[
+    list[str],
+    typer.Argument(metavar="TARGET...", help="Slides; or a cohort: manifest or catalog:NAME."),
+]
+Spacing = Annotated[float, typer.Option(help="Distance between places on a slide, um.")]
+Mpp = Annotated[
+    float | None, typer.Option(help="um per level-0 px, where the slides do not say it.")
+]
+Mask = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Tissue of the slide: picture or GeoJSON.")
+]
+Genes = Annotated[
+    list[str] | None,
+    typer.Option("--gene", metavar="NAME", help="Put into the GeoJSON (repeatable)."),
+]
+SpatialData = Annotated[bool, typer.Option("--spatialdata", help="Write SpatialData, too.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Slides predicted at once.")]
+Sections = Annotated[
+    list[str] | None,
+    typer.Option("--section", metavar="ID", help="Only this of a cohort (repeatable)."),
+]
+
+
 def run(  # noqa: PLR0913 - one parameter an option
-    predictor: Annotated[Path, typer.Argument(help="Folder that `train` or `benchmark` wrote.")],
-    targets: Annotated[
-        list[str],
-        typer.Argument(metavar="TARGET...", help="Slides; or a cohort: manifest or catalog:NAME."),
-    ],
+    predictor: Folder,
+    targets: Targets,
     out_folder: OutFolder,
     *,
-    spacing_um: Annotated[
-        float, typer.Option(help="Distance between places on a slide, um.")
-    ] = 100.0,
-    mpp: Annotated[
-        float | None, typer.Option(help="um per level-0 px, where the slides do not say it.")
-    ] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Tissue of the slide: picture or GeoJSON."),
-    ] = None,
-    gene: Annotated[
-        list[str] | None,
-        typer.Option("--gene", metavar="NAME", help="Put into the GeoJSON (repeatable)."),
-    ] = None,
-    spatialdata: Annotated[
-        bool, typer.Option("--spatialdata", help="Write SpatialData, too.")
-    ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Slides predicted at once.")] = 1,
-    section: Annotated[
-        list[str] | None,
-        typer.Option("--section", metavar="ID", help="Only this of a cohort (repeatable)."),
-    ] = None,
+    spacing_um: Spacing = 100.0,
+    mpp: Mpp = None,
+    mask: Mask = None,
+    gene: Genes = None,
+    spatialdata: SpatialData = False,
+    jobs: Jobs = 1,
+    section: Sections = None,
     weights: Weights = None,
 ) -> None:
     """Predict whole slides on a grid, or the sections of a cohort at their spots.
@@ -49,7 +56,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     Writes DIR/NAME.h5ad, and of a slide NAME.geojson for QuPath and NAME.json; goes on where a
     stopped run was.
     """
-    from histoscribe.predict.targets import Order, predict
+    from histoscribe.predict.targets import Order
 
     order = Order(
         predictor=predictor,
@@ -64,6 +71,13 @@ def run(  # noqa: PLR0913 - one parameter an option
         spatialdata=spatialdata,
         n_processes=jobs,
     )
+    _work(order)
+
+
+def _work(order: "Order") -> None:
+    """Predict every target; what does not do is told at the end."""
+    from histoscribe.predict.targets import predict
+
     problems: list[Problem] = []
     for found in predict(order):
         if isinstance(found, Path):

@@ -26,18 +26,9 @@ def predict_slide(
 ) -> Prediction:
     """Predict a slide on a square grid over its tissue.
 
-    Parameters
-    ----------
-    predictor
-        A predictor, or its folder.
-    path
-        The slide.
-    spacing_um
-        Distance between neighbouring places.
-    mpp
-        um per level-0 px; needed where the slide's metadata does not say it.
-    mask
-        Where the slide is tissue: a picture of the whole slide, or GeoJSON in level-0 px.
+    `predictor` may be its folder. Places lie `spacing_um` apart. `mpp` is um per level-0 px,
+    needed where the slide's metadata does not say it. `mask` says where the slide is tissue: a
+    picture of the whole slide, or GeoJSON in level-0 px; without one the tissue is looked for.
 
     Returns
     -------
