@@ -1,6 +1,7 @@
 """Slides that cannot be read: one message that says what was found and what to do."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import tifffile
 
 from histoscribe.errors import DataContractError
+from histoscribe.io import tiff
 from histoscribe.io.slide import image_mpp, open_slide, open_whole_slide
 from histoscribe.io.write_pyramid import Layout, write_pyramid
 
@@ -150,3 +152,15 @@ def test_real_slides_state_their_um_per_px_or_ask(real_data: Path):
     jpeg_2000 = real_data / "slides" / "tcga_jpeg2000.svs"
     assert "--mpp" in message(partial(open_whole_slide, jpeg_2000))
     assert open_whole_slide(jpeg_2000, 0.25).mpp == 0.25
+
+
+def test_a_broken_slide_is_told_from_one_that_another_thread_opens(slide, tmp_path):
+    """Tifffile only logs that the chain of pages is broken, and its log has no thread."""
+    cut = tmp_path / "cut.tif"
+    with tifffile.TiffFile(slide) as file:
+        first = file.pages.first
+        end = max(a + n for a, n in zip(first.dataoffsets, first.databytecounts, strict=True))
+    cut.write_bytes(slide.read_bytes()[:end])  # the first level whole, the next page cut off
+    with ThreadPoolExecutor(1) as pool, tiff.opened(slide):
+        said = pool.submit(message, partial(open_slide, cut, 0.5)).result()
+    assert "truncated or broken" in said

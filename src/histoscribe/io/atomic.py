@@ -11,6 +11,8 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from histoscribe.errors import DataContractError, Problem
 
 _MARK = ".histoscribe-"  # how a temporary file is known from a user's hidden file
+_REPLACED = "replaced"
+"""What the older folder is called from its rename to its removal; the new one is complete then."""
 
 
 @contextmanager
@@ -40,8 +42,9 @@ def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
     """Give a path that does not exist yet; the folder written there takes the place of `path`.
 
     A folder at `path` is replaced only where it holds the file `known_by` (e.g. `zarr.json`), so
-    that a wrong path costs nobody their data. On an error `path` stays as it was. Raises
-    DataContractError where something else stands at `path`.
+    that a wrong path costs nobody their data. On an error `path` stays as it was. A kill between
+    the two renames leaves nothing at `path`; `remove_leftovers` then finishes what was begun.
+    Raises DataContractError where something else stands at `path`.
     """
     if path.exists() and not (path / known_by).is_file():
         raise DataContractError(
@@ -54,7 +57,8 @@ def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=_MARK) as temporary:
-        new, old = Path(temporary) / path.name, Path(temporary) / "replaced"
+        new, old = Path(temporary) / "new" / path.name, Path(temporary) / _REPLACED
+        new.parent.mkdir()
         yield new
         for file in new.rglob("*"):
             if file.is_file():
@@ -66,9 +70,13 @@ def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files and folders of killed writers; where nobody else writes to."""
+    """Remove temporary files and folders of killed writers; where nobody else writes to.
+
+    A folder that was complete and whose older copy had been moved away takes its place first.
+    """
     for leftover in sorted(folder.rglob(f"{_MARK}*")):
         if leftover.is_dir():
+            _finish(leftover)
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
@@ -83,6 +91,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write JSON with sorted keys, so that equal values are equal files; NaN is refused."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def _finish(leftover: Path) -> None:
+    """Move the new folder to its place where the older one was moved away and nothing came."""
+    if not (leftover / _REPLACED).is_dir():
+        return  # the new one may be half-written, and an older one stands where it was
+    for new in (leftover / "new").iterdir():
+        if not (leftover.parent / new.name).exists():
+            new.rename(leftover.parent / new.name)
 
 
 def _umask() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from re import IGNORECASE, search
+from threading import get_ident
 from xml.etree import ElementTree
 
 import numpy as np
@@ -201,14 +202,17 @@ def _from_tags(page: tifffile.TiffPage) -> tuple[float, float] | None:
 
 
 class _Heard(logging.Filter):
-    """Keeps what tifffile would log from stderr."""
+    """Keeps what tifffile would log of this thread's file from stderr."""
 
     def __init__(self) -> None:
         super().__init__()
         self.said: list[str] = []
+        self._thread = get_ident()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Take the message and let nothing through."""
+        """Take this thread's messages; those of another are about another file."""
+        if record.thread != self._thread:
+            return True
         self.said.append(record.getMessage())
         return False
 
