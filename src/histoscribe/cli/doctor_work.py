@@ -88,14 +88,12 @@ def _weights(record: EncoderRecord) -> Diagnosis:
         return Diagnosis(record.name, "ok", f"{path}, {size:.1f} MB")
     try:
         with safe_open(path, framework="np") as file:
-            return Diagnosis(
-                record.name, "ok", f"{path}, {size:.1f} MB, {len(file.keys())} tensors"
-            )
+            found = f"{path}, {size:.1f} MB, {len(file.keys())} tensors"
     except (SafetensorError, OSError) as error:
         return Diagnosis(
             record.name, "note", f"{path} is damaged ({error})", "remove it and fetch it again"
         )
-    return Diagnosis(record.name, "ok", f"{path}, {size:.1f} MB, {n_tensors} tensors")
+    return Diagnosis(record.name, "ok", found)
 
 
 def _simulate(folder: Path) -> str:

@@ -145,9 +145,7 @@ def _refuse_pickles(path: Path) -> None:
 def _codecs(content: object) -> Iterator[str]:
     """Give every codec named anywhere in the metadata (`id` in zarr 2, `name` in zarr 3)."""
     if isinstance(content, dict):
-        yield from (
-            str(content[key]) for key in ("id", "name", "object_codec_id") if key in content
-        )
+        yield from (str(content[key]) for key in _CODEC_KEYS if key in content)
         for value in content.values():
             yield from _codecs(value)
     elif isinstance(content, list):
