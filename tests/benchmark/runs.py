@@ -1,16 +1,30 @@
 """Tiny cohorts and settings that tests of whole runs share."""
 
+import shutil
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from histoscribe.simulate.cohort import simulate
 from histoscribe.train.config import RunSettings, parse_settings
 
 
-def tiny_cohort(folder: Path, n_patients: int = 3, **settings) -> Path:
-    """A simulated cohort that is drawn in seconds."""
-    return simulate(
-        folder, n_patients=n_patients, spots_per_section=30, genes_per_family=6, **settings
-    )
+def tiny_cohort(folder: Path, n_patients: int = 3) -> Path:
+    """A simulated cohort in this folder: a copy, for drawing one takes seconds."""
+    manifest = _drawn(n_patients)
+    shutil.copytree(manifest.parent, folder, dirs_exist_ok=True)
+    return folder / manifest.name
+
+
+_folders: list[TemporaryDirectory[str]] = []
+"""Kept until the tests end, which removes them."""
+
+
+@cache
+def _drawn(n_patients: int) -> Path:
+    _folders.append(TemporaryDirectory())
+    folder = Path(_folders[-1].name) / "cohort"
+    return simulate(folder, n_patients=n_patients, spots_per_section=30, genes_per_family=6)
 
 
 def tiny_settings(cohort: Path, **changes) -> RunSettings:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from histoscribe.benchmark.alignment import DIRECTIONS, misaligned, shifted_scores
+from histoscribe.benchmark.alignment import COLUMNS, DIRECTIONS, misaligned, shifted_scores
 from histoscribe.seed import stream
 
 PITCH = 40.0
@@ -27,9 +27,8 @@ def expression(xy: np.ndarray, n_genes: int = 40) -> np.ndarray:
 
 
 def table(xy, measured, predicted) -> pd.DataFrame:
-    rows = [("S1", *row) for row in shifted_scores(xy, PITCH, measured, predicted)]
-    names = ["section", "direction", "n_spots", "pcc", "pcc_in_place", "sigma"]
-    return pd.DataFrame(rows, columns=names)
+    rows = [("P1", "S1", *row) for row in shifted_scores(xy, PITCH, measured, predicted)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -60,6 +59,14 @@ def test_a_hexagonal_array_has_a_neighbour_in_every_direction():
     xy = hexagonal()
     for _, n_spots, *_ in shifted_scores(xy, PITCH, expression(xy), expression(xy)):
         assert n_spots > 0.8 * len(xy)
+
+
+def test_a_section_of_two_folds_is_judged_in_each():
+    xy, moved = square(), square() + np.array(DIRECTIONS["left"]) * PITCH
+    shifted = table(xy, expression(moved), expression(xy))
+    in_place = table(xy, expression(xy), expression(xy)).assign(fold="P2")
+    (found,) = misaligned(pd.concat([in_place, shifted], ignore_index=True))
+    assert (found.fold, found.direction) == ("P1", "left")
 
 
 def test_too_few_spots_are_undefined_and_claim_nothing():

@@ -11,8 +11,8 @@ import pytest
 from histoscribe.benchmark.measured import read_measured, write_measured
 from histoscribe.errors import DataContractError
 from histoscribe.report import write
-from histoscribe.report.charts import charts, map_choice
-from histoscribe.report.choice import choose
+from histoscribe.report.charts import charts, page_choice
+from histoscribe.report.choice import Room, choose
 from histoscribe.report.run import read_run
 from histoscribe.report.views import find_views
 from tests.report.made import GENES, draw, keep_values, make_run, one_map
@@ -83,7 +83,7 @@ def test_what_was_not_measured_stays_unknown(folder):
     measured.values[:, 2] = np.nan
     write_measured(measured, path)
     run = read_run(folder)
-    payload = charts(run, map_choice(run))
+    payload = charts(run, page_choice(run))
     (view,) = payload["maps"]["views"]
     names = [payload["genes"][gene] for gene in view["genes"]]
     found = decoded(view["measured"], 20)
@@ -121,7 +121,7 @@ def test_every_spot_is_counted_once(folder):
     keep_values(folder, "S1", n_spots=20)
     keep_values(folder, "S2", n_spots=30, patient="001")
     run = read_run(folder)
-    found = charts(run, map_choice(run))["histograms"]
+    found = charts(run, page_choice(run))["histograms"]
     assert found["groups"] == ["patient 000", "patient 001"]
     assert (np.array(found["spots"]).sum(axis=2) == [[20] * 4, [30] * 4]).all()
     assert np.array(found["depth"]["spots"]).sum(axis=1).tolist() == [20, 30]
@@ -131,7 +131,7 @@ def test_a_gene_that_a_fold_has_not_is_left_out_of_its_map_only(folder):
     keep_values(folder, "S1")
     keep_values(folder, "S2", genes=GENES[:2])
     run = read_run(folder)
-    views = charts(run, map_choice(run))["maps"]["views"]
+    views = charts(run, page_choice(run))["maps"]["views"]
     assert [len(view["genes"]) for view in views] == [4, 2]
 
 
@@ -139,7 +139,7 @@ def test_a_section_of_two_folds_is_two_maps_with_their_folds(folder):
     keep_values(folder, "S1", fold="one")
     keep_values(folder, "S1", fold="two")
     run = read_run(folder)
-    names = [view["name"] for view in charts(run, map_choice(run))["maps"]["views"]]
+    names = [view["name"] for view in charts(run, page_choice(run))["maps"]["views"]]
     assert names == ["section S1 (patient 000), fold one", "section S1 (patient 000), fold two"]
 
 
@@ -151,18 +151,77 @@ def test_too_many_maps_are_chosen_over_all_ranks_never_the_best_only(folder):
     table = pd.DataFrame(
         {"model": "ridge", "gene": names, "pcc_given_depth": np.linspace(1, 0, 21)}
     )
-    models = ("mean", "ridge")
-    a_gene = 4 / 3 * 80 * 2  # measured and one model
-    everything = choose(table, models, "ridge", views, most_bytes=10**6)
-    assert (everything.models, len(everything.genes)) == (models, 21)
-    one_model = choose(table, models, "ridge", views, most_bytes=int(22 * a_gene))
+
+    def chosen(room_for_maps):
+        return choose(table, ("mean", "ridge"), "ridge", views, Room(maps=room_for_maps))
+
+    everything = chosen(10**6)
+    assert (everything.models, len(everything.genes)) == (("mean", "ridge"), 21)
+    places, a_gene = 80 * 20, 4 / 3 * 80 * 2 + 4 * 77  # measured and one model, in four sections
+    one_model = chosen(int(places + 21.1 * a_gene))
     assert (one_model.models, len(one_model.genes)) == (("ridge",), 21)
-    fewer = choose(table, models, "ridge", views, most_bytes=int(5.5 * a_gene))
+    fewer = chosen(int(places + 6.5 * a_gene))
     assert fewer.genes == ("g00", "g05", "g10", "g15", "g20")
-    fewest = choose(table, models, "ridge", views, most_bytes=int(1.6 * a_gene))
+    fewest = chosen(int((places + 3 * a_gene) * 0.6))
     assert fewest.genes == ("g00", "g10", "g20")
     assert fewest.views == (views[0], views[3])
     assert (fewest.n_views, fewest.n_genes, fewest.n_models) == (4, 21, 2)
+    assert chosen(700).views == ()
+
+
+def as_json(value):
+    return len(json.dumps(value, separators=(",", ":")))
+
+
+def test_charts_and_maps_of_a_large_panel_keep_to_their_room(tmp_path):
+    genes = tuple(f"ENSG{i:011}" for i in range(400))
+    folder = make_run(tmp_path / "run", genes=genes)
+    table = pd.read_csv(folder / "genes.csv")
+    rng = np.random.default_rng(0)
+    for column in table.columns[2:]:
+        table[column] = [float(f"{value:.6g}") for value in rng.normal(size=len(table))]
+    table.to_csv(folder / "genes.csv", index=False)
+    for section, patient in (("S0a", "000"), ("S1a", "001"), ("S2a", "002")):
+        keep_values(folder, section, fold=f"P{patient}", patient=patient, genes=genes, n_spots=40)
+    run = read_run(folder)
+    room = Room(charts=80_000, maps=60_000)
+    choice = page_choice(run, room)
+    found = charts(run, choice)
+    assert as_json([found[key] for key in ("genes", "facts", "models", "histograms")]) < 80_000
+    assert as_json(found["maps"]) - sum(len(v["tissue"]["uri"]) for v in found["maps"]["views"]) < (
+        60_000
+    )
+    assert len(choice.charted) > 60
+    assert set(choice.genes) < set(choice.charted)
+    of_best = table[table["model"] == "ridge"].sort_values("pcc_given_depth")["gene"].tolist()
+    marked = {name: found["genes"][place] for name, place in found["marked"].items()}
+    assert marked == {"best": of_best[-1], "median": of_best[-201], "worst": of_best[0]}
+
+
+def test_the_page_says_which_genes_its_charts_leave_out(folder, monkeypatch):
+    assert "the charts and the list have" not in write(folder).read_text(encoding="utf-8")
+    monkeypatch.setattr("histoscribe.report.charts.ROOM", Room(charts=0))
+    page = write(folder).read_text(encoding="utf-8")
+    assert "the charts and the list have 3 of 4 genes" in page
+    assert len(payload_of(page)["genes"]) == 3
+
+
+def test_a_gene_without_a_score_is_no_gene_s_worst(folder):
+    table = pd.read_csv(folder / "genes.csv", keep_default_na=False)
+    table.loc[table["gene"] == "ERBB2", "pcc_given_depth"] = np.nan
+    table.to_csv(folder / "genes.csv", index=False)
+    found = payload_of(write(folder).read_text(encoding="utf-8"))
+    marked = {name: found["genes"][place] for name, place in found["marked"].items()}
+    assert marked == {"best": "NA", "median": GENES[2], "worst": "KRT19"}
+    assert "ERBB2" in found["genes"]
+
+
+def test_a_run_in_which_no_gene_has_a_score_still_gives_a_page(folder):
+    table = pd.read_csv(folder / "genes.csv", keep_default_na=False)
+    table.assign(pcc_given_depth=np.nan).to_csv(folder / "genes.csv", index=False)
+    found = payload_of(write(folder).read_text(encoding="utf-8"))
+    assert found["marked"] == {}
+    assert len(found["genes"]) == 4
 
 
 @pytest.mark.parametrize("harm", ["unlink", "other"])

@@ -30,6 +30,7 @@ DIRECTIONS = {
     "upper right": (1, -1),
 }
 """In image axes: x right, y down."""
+COLUMNS = ("fold", "section", "direction", "n_spots", "pcc", "pcc_in_place", "sigma")
 GAIN = 0.02
 """Mean correlation that a shift must add before it is called better than the spots' own place."""
 SIGMAS = 4.0
@@ -42,6 +43,7 @@ _NEAR = 0.6  # pitches from the place aimed at: between rows of a hexagon it is 
 class Misaligned:
     """A section that fits better one spot away, and where."""
 
+    fold: str
     section: str
     direction: str
     pcc: float
@@ -51,22 +53,22 @@ class Misaligned:
 def alignment_table(plan: Plan, truths: Sequence[tuple[Fold, Truth]], model: str) -> pd.DataFrame:
     """Score each test section with its prediction moved by one spot in eight directions.
 
-    A row a section and direction: `section`, `direction`, `n_spots` that have a neighbour there,
-    `pcc` between what was measured at a spot and predicted at that neighbour (mean over genes),
-    `pcc_in_place` over the same spots without moving, and `sigma`, the mean gain of a gene in
-    standard errors over genes. NaN where fewer than 20 spots have that neighbour.
+    A row a fold, section and direction: `n_spots` that have a neighbour there, `pcc` between what
+    was measured at a spot and predicted at that neighbour (mean over genes), `pcc_in_place` over
+    the same spots without moving, and `sigma`, the mean gain of a gene in standard errors over
+    genes. NaN where fewer than 20 spots have that neighbour.
     """
     rows = [row for fold, truth in truths for row in _rows(plan, fold, truth, model)]
-    names = ["section", "direction", "n_spots", "pcc", "pcc_in_place", "sigma"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def misaligned(table: pd.DataFrame) -> list[Misaligned]:
     """Sections whose best shift beats their own place clearly, each with that shift."""
     gain = table["pcc"] - table["pcc_in_place"]
     clear = table[(gain > GAIN) & (table["sigma"] > SIGMAS) & (table["pcc"] > 0)]
-    best = clear.loc[gain[clear.index].groupby(clear["section"]).idxmax()]
-    columns = ["section", "direction", "pcc", "pcc_in_place"]
+    sections = [clear["fold"], clear["section"]]
+    best = clear.loc[gain[clear.index].groupby(sections).idxmax()]
+    columns = ["fold", "section", "direction", "pcc", "pcc_in_place"]
     return [Misaligned(*row) for row in best[columns].itertuples(index=False)]
 
 
@@ -96,7 +98,7 @@ def shifted_scores(
 
 def _rows(
     plan: Plan, fold: Fold, truth: Truth, model: str
-) -> Iterator[tuple[str, str, int, float, float, float]]:
+) -> Iterator[tuple[str, str, str, int, float, float, float]]:
     section = plan.bank.cohort[truth.section]
     prediction = cell_prediction(plan, fold, model, truth.section)
     for scores in shifted_scores(
@@ -105,7 +107,7 @@ def _rows(
         truth.measured,
         prediction.values,
     ):
-        yield (truth.section, *scores)
+        yield (fold.name, truth.section, *scores)
 
 
 def _mean(value: Float[np.ndarray, " G"]) -> float:

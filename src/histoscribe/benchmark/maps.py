@@ -13,6 +13,7 @@ from histoscribe.benchmark.cell import cell_prediction
 from histoscribe.benchmark.measured import measured_file, measured_of, write_measured
 from histoscribe.benchmark.names import file_name
 from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.results import ranked_genes
 from histoscribe.benchmark.score import Truth
 from histoscribe.plot.maps import MapText, expression_map
 from histoscribe.plot.overlay import spot_overlay
@@ -66,11 +67,9 @@ def draw_maps(
 
 def picked_genes(genes: pd.DataFrame, model: str) -> dict[str, str]:
     """Gene -> why it is shown: best and median by `pcc_given_depth`."""
-    of_model = genes[genes["model"] == model].dropna(subset=["pcc_given_depth"])
-    ranked = of_model.sort_values(["pcc_given_depth", "gene"], ascending=[False, True])
-    if ranked.empty:
+    names = ranked_genes(genes, model)
+    if not names:
         return {}
-    names = list(ranked["gene"])
     return {names[len(names) // 2]: "median gene", names[0]: "best gene, picked on test data"}
 
 

@@ -64,5 +64,15 @@ def best_model(summary: pd.DataFrame, models: Sequence[str]) -> str:
     return max(means, key=lambda model: np.nan_to_num(means[model], nan=-np.inf))
 
 
+def ranked_genes(genes: pd.DataFrame, model: str) -> tuple[str, ...]:
+    """Genes of a model in `genes.csv` from the best `pcc_given_depth` down; ties go by name.
+
+    A gene whose score is undefined has no rank and is left out.
+    """
+    of_model = genes[genes["model"] == model].dropna(subset=["pcc_given_depth"])
+    ranked = of_model.sort_values(["pcc_given_depth", "gene"], ascending=[False, True])
+    return tuple(str(name) for name in ranked["gene"])
+
+
 def _row(summary: pd.DataFrame, model: str, metric: str) -> pd.Series:
     return summary[(summary["model"] == model) & (summary["metric"] == metric)].iloc[0]

@@ -9,45 +9,53 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from histoscribe.report.choice import Choice, choose, ranked_genes
+from histoscribe.benchmark.results import ranked_genes
+from histoscribe.report.choice import Choice, Room, choose
 from histoscribe.report.figures import embedded
 from histoscribe.report.histograms import depth_counts, gene_counts
 from histoscribe.report.packed import pack
 from histoscribe.report.run import Run
-from histoscribe.report.summary import BESIDE
+from histoscribe.report.summary import BESIDE, HEADLINE
 from histoscribe.report.views import View
 
-TISSUE_BYTES = 2_000_000
+ROOM = Room()
 _TISSUE_WIDTHS_PX = (900, 600, 400, 250)
-_SCORES = ("pcc", "pcc_given_depth")
 _OF_GENE = ("null_low", "null_high", "detection_rate", "skewness")
 
 
-def map_choice(run: Run) -> Choice:
-    """What the maps show."""
+def page_choice(run: Run, room: Room | None = None) -> Choice:
+    """What the charts and maps show."""
     names = [str(name) for name in run.genes["model"].unique()]
     models = [name for name in names if name not in BESIDE]
-    return choose(run.genes, models, run.best_model, run.views)
+    return choose(run.genes, models, run.best_model, run.views, room or ROOM)
 
 
 def charts(run: Run, choice: Choice) -> dict[str, Any]:
     """Everything the script needs; numbers of tables are those of the run's files, exactly."""
-    genes = sorted(str(name) for name in run.genes["gene"].unique())
-    ranked = ranked_genes(run.genes, run.best_model)
+    genes = sorted(choice.charted)
     return {
         "genes": genes,
         "facts": _facts(run.genes, genes),
         "models": [_model(run.genes, str(name), genes) for name in run.genes["model"].unique()],
         "best": run.best_model,
-        "marked": {
-            name: genes.index(ranked[place])
-            for name, place in (("best", 0), ("median", len(ranked) // 2), ("worst", -1))
-        },
-        "unitName": choice.views[0].measured.unit if choice.views else "",
+        "marked": _marked(run, genes),
+        "unitName": unit_of(run),
         "leaky": run.leaky is not None,
         "maps": _maps(run, choice, genes),
         "histograms": _histograms(run.views, genes),
     }
+
+
+def unit_of(run: Run) -> str:
+    """The target's transform; empty for a run that keeps no values."""
+    return run.views[0].measured.unit if run.views else ""
+
+
+def _marked(run: Run, genes: Sequence[str]) -> dict[str, int]:
+    """Best, median and worst gene of the best model, of those that have a score; or none."""
+    ranked = ranked_genes(run.genes, run.best_model)
+    places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
+    return {name: genes.index(ranked[place]) for name, place in places.items()} if ranked else {}
 
 
 def _facts(table: pd.DataFrame, genes: Sequence[str]) -> dict[str, list[float | None]]:
@@ -58,7 +66,7 @@ def _facts(table: pd.DataFrame, genes: Sequence[str]) -> dict[str, list[float | 
 
 def _model(table: pd.DataFrame, name: str, genes: Sequence[str]) -> dict[str, Any]:
     of_model = table[table["model"] == name].set_index("gene").reindex(list(genes))
-    scores = {column: _plain(of_model[column].to_numpy(dtype=float)) for column in (*_SCORES, "q")}
+    scores = {column: _plain(of_model[column].to_numpy(dtype=float)) for column in (*HEADLINE, "q")}
     return {"name": name, **scores}
 
 
@@ -68,10 +76,10 @@ def _maps(run: Run, choice: Choice, genes: Sequence[str]) -> dict[str, Any]:
     small = {
         path: figure.uri
         for path, figure in zip(
-            paths, embedded(paths, TISSUE_BYTES, _TISSUE_WIDTHS_PX), strict=False
+            paths, embedded(paths, ROOM.tissue, _TISSUE_WIDTHS_PX), strict=False
         )
     }
-    scores = _section_scores(run.scores)
+    scores = _section_scores(run.scores, choice)
     twice = len({view.measured.section for view in choice.views}) < len(choice.views)
     shown = {gene: genes.index(gene) for gene in choice.genes}
     return {
@@ -100,8 +108,13 @@ Scores = Mapping[tuple[str, str, str, str], Mapping[str, float]]
 """(metric, model, fold, section) -> gene -> score."""
 
 
-def _section_scores(scores: pd.DataFrame) -> Scores:
-    wanted = scores[scores["metric"].isin(_SCORES) & (scores["section"] != "*")]
+def _section_scores(scores: pd.DataFrame, choice: Choice) -> Scores:
+    wanted = scores[
+        scores["metric"].isin(HEADLINE)
+        & scores["model"].isin(choice.models)
+        & scores["gene"].isin(choice.genes)
+        & (scores["section"] != "*")
+    ]
     levels = ["metric", "model", "fold", "section"]
     return {
         (str(metric), str(model), str(fold), str(section)): dict(
@@ -129,7 +142,7 @@ def _view(
         "scores": {
             model: {
                 metric: _plain([scores.get((metric, model, *about), {}).get(n) for n in names])
-                for metric in _SCORES
+                for metric in HEADLINE
             }
             for model in models
         },

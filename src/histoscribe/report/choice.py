@@ -1,26 +1,40 @@
-"""Which maps a page can carry: all of them, or a fair choice that says what it is."""
+"""What fits on a page: all genes and maps, or a fair choice that says what it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from histoscribe.benchmark.results import ranked_genes
+from histoscribe.report.histograms import BINS, patient_groups
 from histoscribe.report.views import View, evenly
 
-MAP_BYTES = 4_500_000
-"""What the values of all maps may take of a page."""
-
 _FEWEST = 3  # best, median and worst
+_NUMBER = 11  # bytes of a score in JSON, with its comma; an undefined one is shorter
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes that parts of a page may take; with Plotly and tables it stays below 15 MB."""
+
+    charts: int = 1_700_000
+    """Scores, facts and histograms of genes."""
+    maps: int = 4_000_000
+    """Places, measured and predicted values, and the scores of sections."""
+    tissue: int = 1_500_000
+    """Pictures below the maps."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the maps of a page show."""
+    """What a page shows of each gene, and which maps it has."""
 
+    charted: tuple[str, ...]
+    """Genes of the charts, the best `pcc_given_depth` of the best model first."""
     views: tuple[View, ...]
     models: tuple[str, ...]
     genes: tuple[str, ...]
-    """Ordered by the best model's `pcc_given_depth`, undefined ones last."""
+    """Of the maps; some of those charted."""
     n_views: int
     n_models: int
     n_genes: int
@@ -28,46 +42,61 @@ class Choice:
 
 
 def choose(
-    genes: pd.DataFrame,
-    models: Sequence[str],
-    best: str,
-    views: Sequence[View],
-    most_bytes: int = MAP_BYTES,
+    genes: pd.DataFrame, models: Sequence[str], best: str, views: Sequence[View], room: Room
 ) -> Choice:
     """Choose what fits: all models and genes, else one model, else genes evenly spaced by rank.
 
-    Best, median and worst gene are always there, and never the best ones only. Where even three
-    genes do not fit, sections are left out, evenly spaced.
+    Best, median and worst gene are always there, and never the best ones only; where not all
+    fit, those without a score go first. Where even three genes do not fit, sections are left
+    out, evenly spaced.
     """
     ranked = ranked_genes(genes, best)
-    n_spots = sum(view.n_spots for view in views)
-    shown_models, shown_genes, shown_views = tuple(models), ranked, tuple(views)
-    if _bytes(n_spots, len(models), len(ranked)) > most_bytes:
-        shown_models = (best,)
-    n = int(most_bytes // max(_bytes(n_spots, len(shown_models), 1), 1.0))
-    if n < len(ranked):
-        shown_genes = tuple(_spread(ranked, max(n, _FEWEST)))
-    if n < _FEWEST:
-        share = most_bytes / _bytes(n_spots, 1, len(shown_genes))
-        n_views = max(1, int(len(views) * share))
-        shown_views = tuple(views[i] for i in evenly(range(len(views)), n_views))
-    totals = len(views), len(models), len(ranked)
-    return Choice(shown_views, shown_models, shown_genes, *totals)
+    known = set(ranked)
+    unknown = tuple(sorted({str(name) for name in genes["gene"]} - known))
+    a_gene = _chart_bytes(genes["model"].nunique(), len(patient_groups(views)))
+    charted = _fitting(ranked, unknown, room.charts // a_gene)
+    everything = _map_bytes(views, len(models), len(charted)) <= room.maps
+    shown_models = tuple(models) if everything else (best,)
+    fixed = _map_bytes(views, len(shown_models), 0)
+    a_map = max(_map_bytes(views, len(shown_models), 1) - fixed, 1.0)
+    n_genes = int((room.maps - fixed) // a_map)
+    mapped = _fitting(
+        tuple(gene for gene in charted if gene in known),
+        tuple(gene for gene in charted if gene not in known),
+        n_genes,
+    )
+    shown_views = tuple(views) if n_genes >= _FEWEST else _fewer(views, room.maps)
+    totals = len(views), len(models), len(ranked) + len(unknown)
+    return Choice(charted, shown_views, shown_models, mapped, *totals)
 
 
-def ranked_genes(genes: pd.DataFrame, model: str) -> tuple[str, ...]:
-    """Genes of a model from the best `pcc_given_depth` down; ties by name, undefined last."""
-    of_model = genes[genes["model"] == model]
-    ranked = of_model.sort_values(["pcc_given_depth", "gene"], ascending=[False, True])
-    return tuple(str(name) for name in ranked["gene"])
+def _fitting(ranked: tuple[str, ...], unknown: tuple[str, ...], n_fit: int) -> tuple[str, ...]:
+    """All of them if they fit; else best, worst, the median and evenly spaced ranks between."""
+    everything = ranked + unknown
+    if len(everything) <= n_fit:
+        return everything
+    of = ranked or unknown
+    places = {len(of) // 2, *evenly(range(len(of)), max(n_fit - 1, _FEWEST))}
+    return tuple(of[place] for place in sorted(places))
 
 
-def _spread(ranked: Sequence[str], n: int) -> list[str]:
-    """Best, worst, the median, and evenly spaced ranks between."""
-    chosen = {len(ranked) // 2, *evenly(range(len(ranked)), n)}
-    return [ranked[place] for place in sorted(chosen)]
+def _fewer(views: Sequence[View], most_bytes: int) -> tuple[View, ...]:
+    for n_views in range(len(views), 0, -1):
+        chosen = tuple(views[place] for place in evenly(range(len(views)), n_views))
+        if _map_bytes(chosen, 1, _FEWEST) <= most_bytes:
+            return chosen
+    return ()
 
 
-def _bytes(n_spots: int, n_models: int, n_genes: int) -> float:
+def _chart_bytes(n_models: int, n_groups: int) -> int:
+    """What the charts take for a gene: its name, facts, bins, and three scores a model."""
+    return 40 + 6 * _NUMBER + 5 * BINS * n_groups + 3 * _NUMBER * n_models
+
+
+def _map_bytes(views: Sequence[View], n_models: int, n_genes: int) -> float:
     # base64 makes four letters of three bytes; measured and each model
-    return 4 / 3 * n_spots * (1 + n_models) * n_genes
+    n_spots = sum(view.n_spots for view in views)
+    values = 4 / 3 * n_spots * (1 + n_models) * n_genes
+    places = 20 * n_spots
+    ranges_and_scores = _NUMBER * (3 + 4 * n_models) * n_genes * len(views)
+    return values + places + ranges_and_scores

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from histoscribe.io.thumbnail import thumbnail_jpegs
 
-PICTURE_BYTES = 2_500_000
-"""Of all still pictures; with Plotly, maps and tables the page stays below the 15 MB that mail
-and browsers take well."""
+PICTURE_BYTES = 2_200_000
+"""Of all still pictures; with Plotly, charts, maps and tables the page stays below the 15 MB that
+mail and browsers take well."""
 
 _WIDTHS_PX = (1400, 1000, 700, 500)
 

@@ -53,7 +53,7 @@ def gene_counts(views: Sequence[View], genes: Sequence[str]) -> GeneCounts:
         high[at] = np.maximum(high[at], np.nanpercentile(values[:, known], 99, axis=0))
     low[~np.isfinite(low)], high[~np.isfinite(high)] = 0.0, 1.0
     high = np.where(high > low, high, low + 1.0)
-    groups = _by_patient(views)
+    groups = patient_groups(views)
     spots = np.zeros((len(groups), len(genes), BINS), dtype=np.int64)
     for row, group in enumerate(groups):
         for view in group.views:
@@ -65,6 +65,17 @@ def gene_counts(views: Sequence[View], genes: Sequence[str]) -> GeneCounts:
             gene = np.broadcast_to(columns, bins.shape)
             np.add.at(spots[row], (gene[known], bins[known]), 1)
     return GeneCounts(tuple(genes), low, high, tuple(group.name for group in groups), spots)
+
+
+def patient_groups(views: Sequence[View]) -> list[Group]:
+    """Group the views by patient; all in one where lines could no longer be told apart."""
+    patients = sorted({view.measured.patient for view in views})
+    if len(patients) > _MOST_GROUPS:
+        return [Group(f"all {len(patients)} patients", tuple(views))]
+    return [
+        Group(f"patient {name}", tuple(v for v in views if v.measured.patient == name))
+        for name in patients
+    ]
 
 
 def depth_counts(views: Sequence[View]) -> DepthCounts:
@@ -85,20 +96,10 @@ def _of(view: View, genes: Sequence[str]) -> tuple[Float[np.ndarray, "N g"], Int
     return view.measured.values[:, rows].astype(np.float64), columns
 
 
-def _by_patient(views: Sequence[View]) -> list[Group]:
-    patients = sorted({view.measured.patient for view in views})
-    if len(patients) > _MOST_GROUPS:
-        return [Group(f"all {len(patients)} patients", tuple(views))]
-    return [
-        Group(f"patient {name}", tuple(v for v in views if v.measured.patient == name))
-        for name in patients
-    ]
-
-
 def _by_section(views: Sequence[View]) -> list[Group]:
     sections = sorted({(view.measured.section, view.measured.patient) for view in views})
     if len(sections) > _MOST_GROUPS:
-        return _by_patient(views)
+        return patient_groups(views)
     return [
         Group(
             f"section {section} (patient {patient})",

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from histoscribe.io.atomic import write_text
 from histoscribe.report.blocks import blocks
-from histoscribe.report.charts import charts, map_choice
+from histoscribe.report.charts import charts, page_choice, unit_of
 from histoscribe.report.choice import Choice
 from histoscribe.report.figures import embedded
 from histoscribe.report.genes import gene_tables
@@ -66,8 +66,8 @@ def write(run: Path) -> Path:
 def _html(run: Run) -> str:
     metrics, metric_rows = all_metrics(run)
     models, beside = summary_rows(run)
-    choice = map_choice(run)
-    unit = choice.views[0].measured.unit if choice.views else ""
+    choice = page_choice(run)
+    unit = unit_of(run)
     return (
         _environment()
         .get_template("page.html.j2")
@@ -88,6 +88,7 @@ def _html(run: Run) -> str:
             metrics=metrics,
             metric_rows=metric_rows,
             shown=_shown(choice),
+            charted=_charted(choice),
             unit=unit,
             unit_words=unit_in_words(unit),
             levels=LEVELS,
@@ -130,8 +131,21 @@ def _scripts(run: Run, choice: Choice) -> dict[str, object]:
     }
 
 
+def _charted(choice: Choice) -> str:
+    """Which genes the charts leave out; empty where it is none."""
+    if len(choice.charted) == choice.n_genes:
+        return ""
+    return (
+        f"To keep this page small, the charts and the list have {len(choice.charted)} of "
+        f"{choice.n_genes} genes, evenly spaced by rank from the best to the worst "
+        "pcc_given_depth. All are in genes.csv."
+    )
+
+
 def _shown(choice: Choice) -> str:
     """Which maps the page has, of which there could be; says so where it is not all of them."""
+    if not choice.views:
+        return ""
     genes = (
         f"All {choice.n_genes} genes"
         if len(choice.genes) == choice.n_genes

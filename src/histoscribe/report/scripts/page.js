@@ -2,7 +2,7 @@
 
 const picker = (id) => document.getElementById(id);
 const state = {
-  gene: data.marked.best, model: data.best, score: "pcc_given_depth", view: 0,
+  gene: data.marked.best ?? 0, model: data.best, score: "pcc_given_depth", view: 0,
   scale: "shared", tissue: true,
 };
 
@@ -10,9 +10,11 @@ function fill(select, options, chosen) {
   for (const { value, text } of options) select.add(new Option(text, value, false, value === chosen));
 }
 
+const withMap = new Set(data.maps.views.flatMap((view) => view.genes));
+
 function geneOption(name, gene) {
   const marks = Object.entries(data.marked).filter(([, place]) => place === gene).map(([mark]) => mark);
-  const mapped = data.maps.views.length === 0 || data.maps.views.some((view) => view.genes.includes(gene));
+  const mapped = withMap.size === 0 || withMap.has(gene);
   const said = [...marks, ...(mapped ? [] : ["no map"])].join(", ");
   return { value: String(gene), text: said ? `${name} (${said})` : name };
 }

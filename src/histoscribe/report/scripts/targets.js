@@ -8,7 +8,7 @@ function drawTargets(state) {
   const bins = spots[0].length;
   const edges = Array.from({ length: bins + 1 }, (_, edge) => low + (edge * (high - low)) / bins);
   drawShares("chart-values", found.groups, edges, spots, {
-    axis: axisOf(`${data.unitName} (the last step holds all above)`, {}),
+    axis: axisOf(data.unitName, {}),
   });
   document.getElementById("chart-values-title").textContent =
     `${data.genes[state.gene]}: measured values`;
