@@ -31,6 +31,14 @@ def test_a_slide_of_tissue_is_covered_side_by_side():
     assert grid.tissue[grid.row == 2] == pytest.approx(80 / 120)
 
 
+def test_a_centre_on_the_very_border_lies_on_the_slide():
+    slide = FakeSlide("grid")
+    slide.width, slide.height, slide.mpp = 53_150, 300, 0.9  # 1594.5 squares of 30 um
+    mask = TissueMask(np.ones((4, 2657), dtype=bool), (53_150 / 2657, 75.0), slide.mpp)
+    right = lay_grid(slide, mask, 30.0).spots.xy[:, 0].max()
+    assert slide.width - 1.5 * 30.0 / slide.mpp < right <= slide.width
+
+
 def test_half_a_square_of_tissue_belongs_and_less_does_not():
     inside = np.zeros((20, 20), dtype=bool)
     inside[:, :5] = True  # 160 um of tissue from the left

@@ -61,7 +61,7 @@ def _shares(
     """Share of tissue in every square whose centre lies on the slide."""
     height, width = mask.inside.shape
     step_x, step_y = (spacing_px / px for px in mask.px_per_mask_px)
-    n_columns, n_rows = (int(np.floor(side / spacing_px + 0.5)) for side in size)
+    n_columns, n_rows = (_squares(side, spacing_px) for side in size)
     share = np.zeros((n_rows, n_columns))
     # tissue left of every edge of the grid, in one line of squares at a time
     edges = np.clip(np.arange(n_columns + 1) * step_x, 0, width)
@@ -75,3 +75,10 @@ def _shares(
         left = np.interp(edges, np.arange(width + 1), np.concatenate([[0.0], np.cumsum(line)]))
         share[row] = np.diff(left) / (step_x * step_y)
     return share.clip(0.0, 1.0)
+
+
+def _squares(side: int, spacing_px: float) -> int:
+    """How many squares along a side have their centre on the slide."""
+    n_squares = int(np.floor(side / spacing_px + 0.5))
+    # the quotient may round up to a half: the centre would lie off the slide by its last bit
+    return n_squares - ((n_squares - 0.5) * spacing_px > side)
