@@ -15,7 +15,7 @@ from histoscribe.data.features import features
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohort import read_cohort
 from histoscribe.models.base import list_models
-from histoscribe.train.predictor import load_predictor
+from histoscribe.train.predictor import load_predictor, save_predictor
 from histoscribe.train.run import train
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
@@ -136,6 +136,14 @@ def test_a_file_of_another_predictor_is_refused(copied, name):
     (copied / name).write_bytes(b"")
     with pytest.raises(DataContractError, match=f"{name}: a file that predictor.json does not"):
         load_predictor(copied)
+
+
+def test_what_a_killed_save_left_behind_is_no_part_of_the_next(place, copied):
+    (copied / "predictor.json").unlink()
+    (copied / "genes.csv").write_text("of a run with --benchmark, killed before its record")
+    predictor = load_predictor(place / "ridge")
+    assert save_predictor(predictor, copied).hash == load_predictor(copied).hash
+    assert load_predictor(copied).benchmark is None
 
 
 def test_a_file_of_the_users_own_is_no_business_of_the_predictor(copied):

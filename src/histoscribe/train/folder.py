@@ -22,6 +22,17 @@ def is_predictor(folder: Path) -> bool:
     return (folder / RECORD).is_file()
 
 
+def begin(folder: Path) -> None:
+    """Make room for a predictor: until its record is there, the folder is none.
+
+    What a save left behind that was killed goes: the record of another save does not list it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)
+    for path in _own_files(folder):
+        path.unlink()
+
+
 def write_record(folder: Path, record: Mapping[str, Any], files: tuple[str, ...]) -> str:
     """Write the record with the sha256 of every file and of itself; gives the file's sha256."""
     whole = {"format": FORMAT, **record, "files": {name: sha256(folder / name) for name in files}}
@@ -87,7 +98,7 @@ def _changed(path: Path, sha: str) -> list[Problem]:
 
 
 def _unlisted(folder: Path, listed: Mapping[str, str]) -> Iterator[Problem]:
-    there = {path.name for pattern in _OWN for path in folder.glob(pattern)}
+    there = {path.name for path in _own_files(folder)}
     for name in sorted(there - set(listed)):
         yield Problem(
             where=str(folder / name),
@@ -95,6 +106,10 @@ def _unlisted(folder: Path, listed: Mapping[str, str]) -> Iterator[Problem]:
             expected=f"{', '.join(sorted(listed))}, and no other file of a predictor",
             remedy="the folder holds parts of two predictors: copy or train it again",
         )
+
+
+def _own_files(folder: Path) -> list[Path]:
+    return [path for pattern in _OWN for path in folder.glob(pattern)]
 
 
 def _damaged(path: Path, found: str, expected: str = "the file ") -> Problem:

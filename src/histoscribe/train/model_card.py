@@ -71,11 +71,6 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
     )
     if encoding.stain is not None:
         yield (
-            "- The tissue of a slide is first given the mean and deviation of colour of the "
-            "training slides (Reinhard)."
-        )
-    if encoding.stain is not None:
-        yield (
             "- The tissue of a slide is first given the colours of the training slides (Reinhard "
             "2001), so weak or strong stain matters less."
         )
@@ -99,11 +94,6 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
         f"- Encoder: {encoding.encoder}{layer} ({encoder['paper']}); weights {encoding.weights}; "
         f"licence {encoder['licence']}."
     )
-    if "views" in card:
-        yield (
-            f"- Besides each training spot, {card['views']} with its stains jittered (HED, up to "
-            f"{card['hed_jitter']:g})."
-        )
     if "views" in card:
         yield (
             f"- Fitted on {_n(card['views'], 'view')} more of each spot, stains jittered by up to "

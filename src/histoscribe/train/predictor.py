@@ -23,7 +23,14 @@ from histoscribe.models.encoder import Encoder
 from histoscribe.train.benchmarked import Benchmarked
 from histoscribe.train.encoding import Encoding, WeightFiles
 from histoscribe.train.fit import predict_spots
-from histoscribe.train.folder import RECORD, is_predictor, read_record, sha256, write_record
+from histoscribe.train.folder import (
+    RECORD,
+    begin,
+    is_predictor,
+    read_record,
+    sha256,
+    write_record,
+)
 from histoscribe.train.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.train.reference import Reference
 from histoscribe.train.trust import GENES_FILE, Trust, read_trust, trust_beside, trust_text
@@ -133,8 +140,7 @@ class Predictor:
 
 def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     """Write the folder; predictor.json comes last, so a folder that has one is complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECORD).unlink(missing_ok=True)  # until all is there again, this is no predictor
+    begin(folder)
     model, target, benchmark = predictor.model, predictor.target, predictor.benchmark
     files = [_save_model(predictor.model, folder), _REFERENCE, CARD_FILE]
     with replacing(folder / _REFERENCE) as temporary:
