@@ -61,7 +61,7 @@ def by_name(found):
 
 
 @pytest.mark.slow
-def test_a_sound_install_passes_every_part_in_80_columns(histoscribe, monkeypatch):
+def test_a_sound_install_passes_every_part_with_commands_to_be_copied(histoscribe, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     done = histoscribe("doctor")
@@ -70,7 +70,7 @@ def test_a_sound_install_passes_every_part_in_80_columns(histoscribe, monkeypatc
         assert f"\n{title}\n" in f"\n{done.out}"
     assert "BROKEN" not in done.out
     assert "\x1b" not in done.out
-    assert max(map(len, done.out.splitlines())) <= 80
+    assert "hf download 1aurent/swin_tiny_patch4_window7_224.CTransPath\n" in done.out
 
 
 def test_a_broken_part_ends_in_code_2_and_is_named_last(histoscribe, monkeypatch):

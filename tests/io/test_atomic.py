@@ -71,6 +71,11 @@ def killed_between_the_renames(target: Path, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(atomic, "TemporaryDirectory", never_cleaned)
         patch.setattr(Path, "rename", last)
-        with pytest.raises(Killed), replacing_folder(target, "zarr.json") as new:
-            new.mkdir()
-            (new / "zarr.json").write_text("new")
+        with pytest.raises(Killed):
+            write_new(target)
+
+
+def write_new(target: Path) -> None:
+    with replacing_folder(target, "zarr.json") as new:
+        new.mkdir()
+        (new / "zarr.json").write_text("new")

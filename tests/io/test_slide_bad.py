@@ -164,3 +164,13 @@ def test_a_broken_slide_is_told_from_one_that_another_thread_opens(slide, tmp_pa
     with ThreadPoolExecutor(1) as pool, tiff.opened(slide):
         said = pool.submit(message, partial(open_slide, cut, 0.5)).result()
     assert "truncated or broken" in said
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [("ImageWidth", 0), ("ImageLength", 0), ("TileWidth", 0)],
+)
+def test_a_header_that_makes_no_sense_is_told(tag, value, slide):
+    with tifffile.TiffFile(slide, mode="r+b") as file:
+        file.pages.first.tags[tag].overwrite(value)
+    assert str(slide) in message(partial(open_slide, slide, 0.5))

@@ -49,19 +49,14 @@ def examined(module: str, function: str) -> "list[Diagnosis]":
 
 
 def _print(title: str, found: "Sequence[Diagnosis]") -> None:
-    """Print a part as a table; the remedy stands below what was found."""
-    from rich.table import Table
+    """Print a line for each thing, its remedy below; a command is never broken, to be copied."""
     from rich.text import Text
 
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(width=8, no_wrap=True)
-    table.add_column(min_width=20, no_wrap=True)
-    table.add_column(overflow="fold")
-    for one in found:
-        words = Text(one.found)
-        if one.remedy:
-            words.append(f"\n-> {one.remedy}", style="bold")
-        table.add_row(Text(one.state, style=_STYLE[one.state]), Text(one.what), words)
+    width = max((len(one.what) for one in found), default=0)
     out.print(Text(title, style="bold"))
-    out.print(table)
+    for one in found:
+        line = Text.assemble((f"{one.state:8}", _STYLE[one.state]), f" {one.what:{width}} ")
+        out.print(line.append(one.found), soft_wrap=True)
+        if one.remedy:
+            out.print(Text(f"{'':9}-> {one.remedy}", style="bold"), soft_wrap=True)
     out.print()

@@ -25,6 +25,17 @@ _TO_RGB = (6, 7, 34892, 50001)
 """Compressions whose decoder turns YCbCr into RGB: JPEG (old, new, lossy DNG) and WebP."""
 _UM_PER_UNIT = {tifffile.RESUNIT.INCH: 25_400.0, tifffile.RESUNIT.CENTIMETER: 10_000.0}
 _UM_PER_OME_UNIT = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}
+_OF_BROKEN_FILES = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    struct.error,
+    TypeError,  # a tag holds another kind of value than it must
+    ArithmeticError,
+    LookupError,
+)
+"""What tifffile and its codecs raise; found by flipping bytes."""
 _log = logging.getLogger(__name__)
 
 
@@ -46,13 +57,7 @@ def reported(path: Path) -> Iterator[None]:
     """Turn what a broken file raises inside tifffile into a message for the user."""
     try:
         yield
-    except (
-        tifffile.TiffFileError,
-        OSError,
-        ValueError,
-        struct.error,
-        RuntimeError,
-    ) as error:
+    except _OF_BROKEN_FILES as error:
         raise DataContractError(
             Problem(
                 where=str(path),
@@ -129,6 +134,8 @@ def _is_level(first: tifffile.TiffPage, page: object, *, aperio: bool) -> bool:
 def _check_length(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
     """Find now, not hours into a run, that the index or the pixels of a level are cut off."""
     name = f"a level of {page.imagewidth} x {page.imagelength} px"
+    if min(page.imagewidth, page.imagelength) < 1:
+        raise OSError(name)
     n_parts = math.prod(page.chunked)
     if min(len(page.dataoffsets), len(page.databytecounts)) < n_parts:
         raise OSError(f"{name} lists {len(page.dataoffsets)} of {n_parts} tiles or strips")
