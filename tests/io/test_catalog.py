@@ -102,3 +102,13 @@ def test_a_section_is_chosen_by_its_patient(her2st):
     with pytest.raises(DataContractError) as caught:
         read_cohort("catalog:her2st", where={"patient": "B"})
     assert [problem.where for problem in caught.value.problems] == ["catalog:her2st, section B4"]
+
+
+def test_hidden_files_are_not_taken_for_the_image(her2st):
+    """Macs leave `._name` beside a file, killed downloads `.histoscribe-...`."""
+    folder = her2st / "ST-imgs" / "B" / "B4"
+    folder.mkdir(parents=True)
+    for name in ("._HE.jpg", ".histoscribe-x.jpg", "HE.jpg"):
+        (folder / name).touch()
+    (source,) = catalog_sources("her2st", ["B4"])
+    assert source.image == folder / "HE.jpg"

@@ -245,3 +245,14 @@ def test_a_sample_may_stand_in_a_manifest(folder):
     cohort = read_cohort(folder / "cohort.csv", where={"section": "S3"})
     assert cohort.patients == {"S3": "P3"}
     assert cohort["S3"].slide.mpp == 5.0
+
+
+@pytest.mark.parametrize("id_", ["../../elsewhere", "a/b", ".hidden", "a\nb"])
+def test_an_id_that_leads_out_of_the_folder_is_refused(id_, folder):
+    write_table(folder, [ROW | {"id": id_}], name="HEST_v2_0_0.csv")
+    assert "names of files" in refused(folder)
+
+
+def test_a_patient_is_a_name_that_results_can_be_filed_under(folder):
+    correct(folder, "S2,../P/2")
+    assert [s.patient for s in read_sources(f"hest:{folder}", ["S2"])] == ["-.-P-2"]

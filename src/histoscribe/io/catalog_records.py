@@ -85,7 +85,11 @@ def data_folders(chosen: DataSet) -> tuple[Path, ...]:
 def find_file(roots: Sequence[Path], file: PublicFile) -> Path | None:
     """Find a file by its patterns in the first folder that has it."""
     matches = (
-        path for root in roots for pattern in file.local for path in sorted(root.glob(pattern))
+        path
+        for root in roots
+        for pattern in file.local
+        for path in sorted(root.glob(pattern))
+        if not path.name.startswith(".")  # half a download, or the `._*.jpg` of a Mac
     )
     return next(matches, None)
 

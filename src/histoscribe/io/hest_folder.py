@@ -11,7 +11,7 @@ from pathlib import Path
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.hest import counts_path, image_path
 from histoscribe.io.resolution import ORIGINS
-from histoscribe.io.source import Source
+from histoscribe.io.source import Source, is_file_name
 from histoscribe.io.where import Where, choose
 
 CORRECTIONS = "corrections.csv"
@@ -54,6 +54,8 @@ def hest_sources(
         )  # fmt: skip
     asked = rows if sections is None else [known[id_] for id_ in sections]
     chosen = choose(asked, where or {}, f"the metadata of {folder}")
+    if odd := [row["id"] for row in chosen if not is_file_name(row["id"])]:
+        raise DataContractError(_no_file_names(folder, odd))  # nothing outside the folder is read
     problems = [*_patient_problems(folder, chosen), *_mpp_problems(folder, chosen)]
     problems += _missing_files(folder, [row["id"] for row in chosen])
     if problems:
@@ -203,7 +205,7 @@ def _source(folder: Path, row: Mapping[str, str]) -> Source:
     doubted = row.get("dataset_title", "").startswith(_DOUBTED_STUDY) and not named
     return Source(
         section=row["id"],
-        patient=re.sub(r"[/\\]", "-", row["patient"] if named else _with_study(row)),
+        patient=_as_file_name(row["patient"] if named else _with_study(row)),
         kind="hest",
         path=counts_path(folder, row["id"]),
         image=image_path(folder, row["id"]),
@@ -212,6 +214,11 @@ def _source(folder: Path, row: Mapping[str, str]) -> Source:
         notes=(_DOUBT,) if doubted else (),
         facts=facts,
     )
+
+
+def _as_file_name(patient: str) -> str:
+    """Results are filed under the patient, e.g. `P1/left`."""
+    return re.sub(r"[/\\\x00-\x1f]|^\.", "-", patient)
 
 
 def _with_study(row: Mapping[str, str]) -> str:
@@ -226,6 +233,15 @@ def _mpp(row: Mapping[str, str]) -> float | None:
     except ValueError:
         return None
     return value if 0 < value < float("inf") else None
+
+
+def _no_file_names(folder: Path, samples: Sequence[str]) -> Problem:
+    return Problem(
+        where=f"the metadata of {folder}",
+        found=f"samples named {_some([repr(id_) for id_ in samples])}",
+        expected="ids that are names of files: st/<id>.h5ad and wsis/<id>.tif",
+        remedy="copy the metadata again from where HEST-1k is published",
+    )
 
 
 def _no_metadata(folder: Path) -> Problem:

@@ -10,7 +10,7 @@ from pathlib import Path
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.readers import READERS
 from histoscribe.io.resolution import ORIGINS
-from histoscribe.io.source import PATHS, Source, missing_files
+from histoscribe.io.source import PATHS, Source, is_file_name, missing_files
 from histoscribe.io.where import Where, choose
 
 _REQUIRED = ("section", "patient", "kind")
@@ -97,7 +97,7 @@ def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Pr
     """List everything wrong with a row that can be known without opening its files."""
     problems = []
     for column in ("section", "patient"):
-        if row[column] and not _is_file_name(row[column]):
+        if row[column] and not is_file_name(row[column]):
             problems.append(
                 Problem(
                     where,
@@ -122,10 +122,6 @@ def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Pr
             )
         )
     return problems + _kind_problems(where, row) + _mpp_problems(where, row)
-
-
-def _is_file_name(name: str) -> bool:
-    return name.isprintable() and not name.startswith(".") and not {"/", "\\"} & set(name)
 
 
 def _kind_problems(where: str, row: Mapping[str, str]) -> list[Problem]:

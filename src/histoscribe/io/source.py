@@ -43,6 +43,11 @@ class Source:
         return f"section {self.section}"
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a section or patient can be filed under its name, in the folder meant for it."""
+    return name.isprintable() and not name.startswith(".") and not {"/", "\\"} & set(name)
+
+
 def missing_files(source: Source, where: str) -> list[Problem]:
     """List every file that a source names and that is not there, as found at `where`."""
     return [
