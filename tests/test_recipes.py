@@ -19,12 +19,18 @@ RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
 RECIPES_BY_NAME = {path.stem: path for path in RECIPES}
 NOT_HERE = ("hest-bowel",)
 """On data that are not beside the repository."""
+SLOW = ("her2st-leak-patient", "her2st-lopo", "her2st-quick-reinhard")
+"""Resolving takes over 5 s; the quick recipe and the other leak hold the same promise."""
 WITHOUT_WEIGHTS = "her2st-quick-published"
 """Names an encoder whose weights are not beside the real sections."""
 
 
-def named(recipes):
-    return pytest.mark.parametrize("recipe", recipes, ids=[path.stem for path in recipes])
+def named(recipes, slow=()):
+    marks = [[pytest.mark.slow] if path.stem in slow else [] for path in recipes]
+    params = [
+        pytest.param(path, id=path.stem, marks=of) for path, of in zip(recipes, marks, strict=True)
+    ]
+    return pytest.mark.parametrize("recipe", params)
 
 
 def test_there_are_recipes():
@@ -100,7 +106,12 @@ def test_the_bowel_recipes_choose_named_patients_of_one_study(tmp_path, monkeypa
 
 @pytest.mark.data
 @named(
-    [path for path in RECIPES if not path.stem.endswith("-published") and path.stem not in NOT_HERE]
+    [
+        path
+        for path in RECIPES
+        if not path.stem.endswith("-published") and path.stem not in NOT_HERE
+    ],
+    slow=SLOW,
 )
 def test_a_recipe_resolves_with_the_files_there(recipe, real_data, tmp_path):
     plan = make_plan(read_settings(recipe), tmp_path, weights={}, cache=tmp_path)
