@@ -6,6 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from PIL import Image
 
 from histoscribe.errors import DataContractError
@@ -93,6 +94,49 @@ def test_anndata_of_normalised_values_only_is_refused(writer):
     _h5ad(source, lambda data: data.layers.pop("counts"))
     with pytest.raises(DataContractError, match="normalised values"):
         read_section(source, Filters())
+
+
+def test_a_count_that_would_wrap_around_is_refused(writer):
+    source = writer.h5ad()
+    _h5ad(source, lambda data: data.layers.update(counts=data.layers["counts"] * 2.0**31))
+    with pytest.raises(DataContractError, match="too large"):
+        read_section(source, Filters())
+
+
+def test_a_stored_zero_is_no_gene_seen(writer):
+    """Two genes seen at the first spot, all others stored as zeros."""
+
+    def change(data):
+        counts = np.array(data.layers["counts"].todense()) + 1.0
+        full = sp.csr_matrix(counts)
+        full.data[2 : full.shape[1]] = 0
+        data.layers["counts"] = full
+
+    source = writer.h5ad()
+    _h5ad(source, change)
+    section = read_section(source, Filters(min_genes=3))
+    assert section.dropped == {"min_genes": 1}
+    assert section.measured.matrix.data.min() > 0
+
+
+@pytest.mark.parametrize(
+    "written", [[True, False], ["TRUE", "FALSE"], [1.0, 0.0], ["1", "0"], [1, 0]]
+)
+def test_in_tissue_is_read_as_r_and_pandas_write_it(written, writer):
+    source = writer.h5ad()
+    _h5ad(source, lambda data: set_column(data, [written[0]] + [written[1]] * (data.n_obs - 1)))
+    assert len(read_section(source, Filters()).spots) == 1
+
+
+def test_in_tissue_with_a_gap_is_one_message(writer):
+    source = writer.h5ad()
+    _h5ad(source, lambda data: set_column(data, [np.nan] + [1.0] * (data.n_obs - 1)))
+    with pytest.raises(DataContractError, match="in_tissue is .nan."):
+        read_section(source, Filters())
+
+
+def set_column(data, values):
+    data.obs["in_tissue"] = values
 
 
 def test_anndata_without_centres_is_refused(writer):

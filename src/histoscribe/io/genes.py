@@ -5,10 +5,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
+from jaxtyping import Num
 
 from histoscribe.types import Counts
 
+MOST = np.iinfo(np.int32).max
+"""Largest count that is believed and fits what counts are kept in."""
 _VERSION = re.compile(r"^(ENS[A-Z]*G\d{11})\.\d+")
+
+
+def are_counts(values: Num[np.ndarray, " stored"]) -> bool:
+    """Whether all are whole numbers from 0 to `MOST`."""
+    within = np.isfinite(values) & (values >= 0) & (values <= MOST)
+    return bool(within.all() and np.array_equal(values, np.rint(values)))
 
 
 def counts_of(
@@ -18,8 +27,11 @@ def counts_of(
 
     Only Ensembl ids have versions: the clone symbols `RP11-34P13.7` and `RP11-34P13.8` are two
     genes. Columns that become one gene by it are summed, and a note (second result) says so.
-    A `gene_name` that is its own gene's id follows the id.
+    A `gene_name` that is its own gene's id follows the id. Zeros that are stored go, in place: a
+    gene with one was not seen.
     """
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
     ids = [_VERSION.sub(r"\1", id_) for id_ in gene_ids]
     names = [
         id_ if name == given else name

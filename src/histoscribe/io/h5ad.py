@@ -5,10 +5,10 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.genes import counts_of
+from histoscribe.io.genes import are_counts, counts_of
 from histoscribe.io.resolution import Resolutions, nearest_px
 from histoscribe.io.slide import image_mpp, open_slide
 from histoscribe.io.source import Reader, Reading, Source
@@ -17,6 +17,8 @@ from histoscribe.types import Counts, Spots
 
 VISIUM_PITCH_UM = 100.0
 VISIUM_DIAMETER_UM = 55.0
+_FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+"""How `in_tissue` is written: R and pandas make words or fractions of it."""
 
 
 def read_h5ad(source: Source) -> Reading:
@@ -43,7 +45,7 @@ def read_h5ad(source: Source) -> Reading:
     return Reading(
         slide=open_slide(source.image, mpp, source.white),
         spots=Spots(ids, xy, diameter_um, pitch_um),
-        in_tissue=in_tissue_of(data),
+        in_tissue=in_tissue_of(source.path, data),
         counts=counts,
         count_ids=ids,
         notes=(origin, *notes),
@@ -84,12 +86,11 @@ def raw_counts_of(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]
     place = 'layers["counts"]' if "counts" in data.layers else "X"
     stored = data.layers.get("counts", data.X)
     matrix = sp.csr_matrix(stored if stored is not None else (data.n_obs, data.n_vars))
-    values = matrix.data
-    if not np.isfinite(values).all() or (values < 0).any() or (values != np.rint(values)).any():
+    if not are_counts(matrix.data):
         raise DataContractError(
             Problem(
                 where=f"{path}, {place}",
-                found="fractions, negatives or NaN: normalised values",
+                found="fractions, negatives, NaN or values too large: normalised values",
                 expected="raw counts: whole numbers >= 0",
                 remedy='keep the raw counts in layers["counts"]',
             )
@@ -101,8 +102,16 @@ def raw_counts_of(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]
     return counts_of(matrix.astype(np.int32), ids, names)
 
 
-def in_tissue_of(data: ad.AnnData) -> np.ndarray:
-    """What the column `in_tissue` says of each spot; all, where there is no such column."""
+def in_tissue_of(path: Path, data: ad.AnnData) -> Bool[np.ndarray, " N"]:
+    """What the column `in_tissue` says of each spot; all, where there is no such column.
+
+    Raises DataContractError for anything but 0 and 1, false and true, as numbers or as words.
+    """
     if "in_tissue" not in data.obs:
         return np.ones(data.n_obs, dtype=bool)
-    return data.obs["in_tissue"].astype(int).to_numpy() == 1
+    said = data.obs["in_tissue"].astype(str).str.lower().map(_FLAGS)
+    if said.isna().any():
+        odd = data.obs["in_tissue"][said.isna().to_numpy()].iloc[0]
+        found = f"in_tissue is {str(odd)!r} at a spot"
+        raise broken(path, found, "0 or 1 at every spot, or no such column")
+    return said.to_numpy(bool)

@@ -55,7 +55,7 @@ def read_hest(source: Source) -> Reading:
     spots, pooled = _spots(data, centres_of(source.path, data), mpp, printed)
     slide = open_slide(source.image, mpp, source.white)
     inside, outside = _on_image(slide, spots)
-    in_tissue, unfilled = _in_tissue(data)
+    in_tissue, unfilled = _in_tissue(source.path, data)
     embedded = _embedded(_number(source, "pixel_size_um_embedded"), mpp)
     rest = (*merged, *controls, *pooled, *outside, *unfilled, *embedded)
     return Reading(
@@ -188,9 +188,9 @@ def _on_image(slide: RegionSlide, spots: Spots) -> tuple[Bool[np.ndarray, " N"],
     return inside, (f"{n_outside} spots outside the image were left out",)
 
 
-def _in_tissue(data: ad.AnnData) -> tuple[Bool[np.ndarray, " N"], tuple[str, ...]]:
+def _in_tissue(path: Path, data: ad.AnnData) -> tuple[Bool[np.ndarray, " N"], tuple[str, ...]]:
     """The flag of the experiment, unless it is 0 everywhere: then nobody filled it."""
-    flag = in_tissue_of(data)
+    flag = in_tissue_of(path, data)
     if flag.any():
         return flag, ()
     return ~flag, ("in_tissue is 0 at every spot, so it was not filled: all spots are kept",)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.genes import counts_of
+from histoscribe.io.genes import are_counts, counts_of
 from histoscribe.io.resolution import Resolutions, nearest_px
 from histoscribe.io.slide import image_mpp, open_slide
 from histoscribe.io.source import Reader, Reading, Source
@@ -109,9 +109,9 @@ def _matrix(path: Path, shape: tuple[int, int]) -> sp.csr_matrix:
             )
         )
     matrix = sp.csr_matrix(stored.T)
-    values = matrix.data
-    if not np.isfinite(values).all() or (values < 0).any() or (values != np.rint(values)).any():
-        raise broken(path, "fractions, negatives or NaN", "raw counts: whole numbers >= 0")
+    if not are_counts(matrix.data):
+        found = "fractions, negatives, NaN or values too large for a count"
+        raise broken(path, found, "raw counts: whole numbers >= 0")
     return matrix.astype(np.int32)
 
 

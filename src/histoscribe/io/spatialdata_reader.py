@@ -60,7 +60,7 @@ def read_spatialdata(source: Source) -> Reading:
             DIAMETER_UM if is_visium else 2 * radius_px * mpp,
             PITCH_UM if is_visium else pitch_px * mpp,
         ),
-        in_tissue=in_tissue_of(table),
+        in_tissue=in_tissue_of(path / "tables" / chosen.table, table),
         counts=counts,
         count_ids=ids,
         notes=(chosen.what, origin, *notes),
