@@ -131,7 +131,7 @@ def test_in_tissue_is_read_as_r_and_pandas_write_it(written, writer):
 def test_in_tissue_with_a_gap_is_one_message(writer):
     source = writer.h5ad()
     _h5ad(source, lambda data: set_column(data, [np.nan] + [1.0] * (data.n_obs - 1)))
-    with pytest.raises(DataContractError, match="in_tissue is .nan."):
+    with pytest.raises(DataContractError, match=r"in_tissue is .nan."):
         read_section(source, Filters())
 
 
