@@ -66,6 +66,7 @@ def test_the_page_forbids_a_browser_to_load_or_run_anything_else(run):
     scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
     assert allowed == [b64encode(sha256(text.encode()).digest()).decode() for text in scripts]
     assert "http" not in policy
+    assert policy.endswith("base-uri 'none'; form-action 'none'")
 
 
 def policy_of(page):

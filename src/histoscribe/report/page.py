@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from histoscribe.io.atomic import write_text
+from histoscribe.report.alignment import grids
 from histoscribe.report.blocks import blocks
 from histoscribe.report.charts import charts, page_choice, unit_of
 from histoscribe.report.choice import Choice
@@ -41,6 +42,7 @@ _CONTENTS = (
     ("maps", "Maps"),
     ("targets", "What there is to predict"),
     ("genes", "Genes in a table"),
+    ("fit", "Do image and spots fit?"),
     ("pictures", "Still pictures"),
     ("card", "Protocol card"),
 )
@@ -68,6 +70,7 @@ def _html(run: Run) -> str:
     models, beside = summary_rows(run)
     choice = page_choice(run)
     unit = unit_of(run)
+    alignment, n_grids_left = grids(run)
     return (
         _environment()
         .get_template("page.html.j2")
@@ -92,6 +95,8 @@ def _html(run: Run) -> str:
             unit=unit,
             unit_words=unit_in_words(unit),
             levels=LEVELS,
+            grids=alignment,
+            n_grids_left=n_grids_left,
             **_pictures(run),
             **_scripts(run, choice),
         )

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from histoscribe.benchmark.names import file_name
+from histoscribe.benchmark.results import Check
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.report.views import View, find_views
 
@@ -21,18 +22,9 @@ _COLUMNS = {
         *("q", "detection_rate", "skewness"),
     ),
 }
+_OF_NEWER_RUNS = {"alignment.csv": ("fold", "section", "direction", "pcc", "pcc_in_place", "sigma")}
 _OF_CARD = ("protocol", "leaky", "checks", "sections", "best_model", "maps")
-_NAMES = ("model", "metric", "fold", "section", "patient", "gene")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding of the run about itself."""
-
-    code: str
-    level: str
-    message: str
-    remedy: str
+_NAMES = ("model", "metric", "fold", "section", "patient", "gene", "direction")
 
 
 @dataclass(frozen=True)
@@ -78,6 +70,8 @@ class Run:
     """By section."""
     views: tuple[View, ...]
     """Measured values of each section in each fold that tests it; none in an older run."""
+    alignment: pd.DataFrame | None
+    """Scores in place and one spot away, see `benchmark.alignment`; None in an older run."""
 
     @cached_property
     def summary_by_name(self) -> Mapping[tuple[str, str], tuple[float, float, float, int]]:
@@ -117,6 +111,9 @@ def read_run(folder: Path) -> Run:
         maps=_maps(folder / "figures", card["maps"]),
         overlays=_overlays(folder / "figures", card["sections"]),
         views=find_views(folder),
+        alignment=(
+            _table(folder, "alignment.csv") if (folder / "alignment.csv").is_file() else None
+        ),
     )
 
 
@@ -170,7 +167,7 @@ def _missing(folder: Path) -> list[Problem]:
 
 def _short_of_columns(folder: Path) -> list[Problem]:
     problems = []
-    for name, expected in _COLUMNS.items():
+    for name, expected in (_COLUMNS | _OF_NEWER_RUNS).items():
         path = folder / name
         if not path.is_file():
             continue
@@ -191,11 +188,12 @@ def _short_of_columns(folder: Path) -> list[Problem]:
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
     # names stay text: a patient called 007 or a gene called NA is neither a number nor missing
-    text = [column for column in _COLUMNS[name] if column in _NAMES]
-    numbers = [column for column in _COLUMNS[name] if column not in _NAMES]
+    columns = (_COLUMNS | _OF_NEWER_RUNS)[name]
+    text = [column for column in columns if column in _NAMES]
+    numbers = [column for column in columns if column not in _NAMES]
     return pd.read_csv(
         folder / name,
-        usecols=list(_COLUMNS[name]),
+        usecols=list(columns),
         dtype=dict.fromkeys(text, str),
         keep_default_na=False,
         na_values={column: ["", "nan", "NaN"] for column in numbers},

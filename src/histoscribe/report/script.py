@@ -36,7 +36,8 @@ def content_policy(*scripts: str) -> str:
     """What a browser may do with the page: run these scripts, and load nothing from anywhere."""
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
 

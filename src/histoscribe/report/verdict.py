@@ -34,11 +34,19 @@ def _best(run: Run, best: str) -> str:
         f"{patient} {value}"
         for patient, value in zip(spread.patients if spread else (), of_best, strict=False)
     )
-    explained = 100 * max(mean, 0.0) ** 2
     return (
         f"**{best}** has the highest `pcc_given_depth`: **{number(mean)}**"
-        f"{f' (by patient: {each})' if 0 < len(of_best) <= 8 else ''}. A gene predicted with "
-        f"this correlation has {explained:.1f} % of its differences between spots explained."
+        f"{f' (by patient: {each})' if 0 < len(of_best) <= 8 else ''}."
+        f"{_explained(mean)}"
+    )
+
+
+def _explained(mean: float) -> str:
+    if mean <= 0:
+        return ""
+    return (
+        f" A gene predicted with this correlation has {100 * mean**2:.1f} % of its differences "
+        "between spots explained, of those that depth leaves."
     )
 
 
@@ -53,7 +61,7 @@ def _chance(run: Run) -> str:
     if row is None or row.band not in meaning:
         return ""
     return (
-        f"By chance alone a model scores {span(band.low, band.high)} (95 of 100 runs on shuffled "
+        f"By chance alone ridge scores {span(band.low, band.high)} (95 of 100 runs on shuffled "
         f"expression): {run.best_model} lies **{row.band}** that, so {meaning[row.band]}."
     )
 
@@ -62,10 +70,10 @@ def _genes(run: Run) -> str:
     row = next((row for row in summary_rows(run)[0] if row.model == run.best_model), None)
     if row is None or not row.genes:
         return ""
-    return (
-        f"**{row.genes}** genes are predicted above chance by {run.best_model} (q < 0.05: about "
-        "one in twenty of these is expected to be a false find)."
-    )
+    found = f"**{row.genes}** genes are predicted above chance by {run.best_model} (q < 0.05"
+    if row.genes.startswith("0 "):
+        return f"{found})."
+    return f"{found}: at most about one in twenty of these is expected to be a false find)."
 
 
 def _depth(run: Run) -> str:

@@ -39,8 +39,12 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-function layoutOf(extra) {
+// a finger on a chart scrolls the page: charts are as wide as a phone, and would not let it pass
+const TOUCH = window.matchMedia("(pointer: coarse)").matches;
+
+function layoutOf({ dragmode = "zoom", ...extra }) {
   return {
+    dragmode: TOUCH ? false : dragmode,
     font: { color: colour("ink"), family: "system-ui, sans-serif", size: 13 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",

@@ -1,0 +1,106 @@
+"""Each section's score in place and one spot away, as a grid with the section in the middle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from histoscribe.benchmark.alignment import DIRECTIONS, GAIN, Misaligned, misaligned
+from histoscribe.report.run import Run
+from histoscribe.report.text import number
+
+MOST_GRIDS = 48
+"""More are left in `alignment.csv`, those that fit better elsewhere last."""
+
+Key = tuple[str, str]
+"""Fold and section."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The section's own place, or one spot away from it."""
+
+    pcc: str
+    """Mean over genes; in the middle over all spots, else over those with a neighbour there."""
+    gain: str
+    """What moving there adds to `pcc` over the same spots; empty in the middle."""
+    better: bool
+    """Whether the section clearly fits better here."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One section, seen by the best model."""
+
+    name: str
+    says: str
+    """What the numbers mean."""
+    rows: tuple[tuple[Place, ...], ...]
+    """Three by three, as on the image: the top row is one spot up."""
+
+
+def grids(run: Run) -> tuple[list[Grid], int]:
+    """Give a grid for each section tested, and how many are left out.
+
+    Sections that fit better one spot away come first. None for a run that kept no
+    `alignment.csv`.
+    """
+    if run.alignment is None:
+        return [], 0
+    better = {(found.fold, found.section): found for found in misaligned(run.alignment)}
+    in_place = _in_place(run)
+    tables = {
+        (str(fold), str(section)): table
+        for (fold, section), table in run.alignment.groupby(["fold", "section"], sort=True)
+    }
+    twice = len({section for _, section in tables}) < len(tables)
+    keys = sorted(tables, key=lambda key: (key not in better, key[1], key[0]))
+    shown = [
+        _grid(key, tables[key], in_place.get(key, float("nan")), better.get(key), twice=twice)
+        for key in keys[:MOST_GRIDS]
+    ]
+    return shown, len(keys) - len(shown)
+
+
+def _in_place(run: Run) -> Mapping[Key, float]:
+    """Mean pcc over genes of the best model, by fold and section."""
+    scores = run.scores
+    of_best = scores[(scores["model"] == run.best_model) & (scores["metric"] == "pcc")]
+    means = of_best.groupby(["fold", "section"])["value"].mean()
+    return {(str(fold), str(section)): float(value) for (fold, section), value in means.items()}
+
+
+def _grid(
+    key: Key, table: pd.DataFrame, in_place: float, found: Misaligned | None, *, twice: bool
+) -> Grid:
+    fold, section = key
+    name = f"section {section}, fold {fold}" if twice else f"section {section}"
+    places = {(0, 0): Place(number(in_place), "", better=False)}
+    for direction, pcc, still in zip(
+        table["direction"], table["pcc"], table["pcc_in_place"], strict=True
+    ):
+        here = found is not None and found.direction == direction
+        places[DIRECTIONS[direction]] = Place(number(pcc), _signed(pcc - still), better=here)
+    unknown = Place(number(float("nan")), "", better=False)
+    rows = tuple(
+        tuple(places.get((right, down), unknown) for right in (-1, 0, 1)) for down in (-1, 0, 1)
+    )
+    return Grid(name, _says(in_place, table, found), rows)
+
+
+def _says(in_place: float, table: pd.DataFrame, found: Misaligned | None) -> str:
+    if found is not None:
+        return (
+            f"It fits better one spot to the {found.direction}: look at its overlay, for the image "
+            "may be shifted, turned or flipped against the spots."
+        )
+    if table["pcc"].isna().all():
+        return "Too few spots have neighbours: nothing can be said."
+    if not in_place > GAIN:
+        return "The prediction hardly fits anywhere, so it cannot say where the spots belong."
+    return "No place one spot away is clearly better."
+
+
+def _signed(gain: float) -> str:
+    text = number(gain)
+    return f"+{text}" if gain >= 0 else text
