@@ -51,7 +51,7 @@ def grids(run: Run) -> tuple[list[Grid], int]:
     in_place = _in_place(run)
     tables = {
         (str(fold), str(section)): table
-        for (fold, section), table in run.alignment.groupby(["fold", "section"], sort=True)
+        for (fold, section), table in run.alignment.groupby(["fold", "section"])
     }
     twice = len({section for _, section in tables}) < len(tables)
     keys = sorted(tables, key=lambda key: (key not in better, key[1], key[0]))
@@ -67,7 +67,10 @@ def _in_place(run: Run) -> Mapping[Key, float]:
     scores = run.scores
     of_best = scores[(scores["model"] == run.best_model) & (scores["metric"] == "pcc")]
     means = of_best.groupby(["fold", "section"])["value"].mean()
-    return {(str(fold), str(section)): float(value) for (fold, section), value in means.items()}
+    return {
+        (str(fold), str(section)): value
+        for (fold, section), value in zip(means.index, means.to_list(), strict=True)
+    }
 
 
 def _grid(
