@@ -136,10 +136,9 @@ def test_every_file_of_a_slide_counts(tmp_path):
 def test_the_files_of_each_format_are_found(tmp_path, monkeypatch):
     folder = tmp_path / "slide"
     folder.mkdir()
-    for name in ("slide.mrxs", "slide/Slidedat.ini", "slide/Data0000.dat", "other.mrxs", "a.dcm"):
+    for name in ("slide.mrxs", "slide/Slidedat.ini", "slide/Data0000.dat", "other.mrxs", "a.jpg"):
         (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "b.dcm").write_bytes(b"x")
-    (tmp_path / "slide.vms").write_text("[Virtual Microscope Specimen]\nImageFile=a.dcm\nNo=9\n")
+    (tmp_path / "slide.vms").write_text("[Virtual Microscope Specimen]\nImageFile=a.jpg\nNo=9\n")
 
     def found(kind, name):
         monkeypatch.setattr(vendor, "vendor", lambda _path: kind)
@@ -150,8 +149,7 @@ def test_the_files_of_each_format_are_found(tmp_path, monkeypatch):
         "slide/Data0000.dat",
         "slide/Slidedat.ini",
     ]
-    assert found("dicom", "a.dcm") == ["a.dcm", "b.dcm"]
-    assert found("hamamatsu", "slide.vms") == ["slide.vms", "a.dcm"]
+    assert found("hamamatsu", "slide.vms") == ["slide.vms", "a.jpg"]
     assert found("philips-tiff", "other.mrxs") == ["other.mrxs"]
 
 

@@ -239,6 +239,21 @@ def test_a_factor_is_whole_where_rounding_explains_the_size():
     assert [level.down for level in levels] == [1.0, 2.0, 8.0, 3567 / 241]
 
 
+def test_of_two_whole_factors_that_fit_a_small_level_it_is_the_power_of_two():
+    levels = levels_of([(100_095, 80_000), (25_023, 20_000), (390, 312)])
+    assert [level.across for level in levels] == [1.0, 4.0, 256.0]
+    assert [level.across for level in levels_of([(3000, 3000), (1000, 1000)])] == [1.0, 3.0]
+
+
+def test_a_px_that_a_white_box_covers_in_part_is_white(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 20, 3), np.uint8), photometric="rgb")
+    slide = open_slide(tmp_path / "a.tif", MPP, (Box(3.4, 2.0, 7.5, 4.1),))
+    white = (slide.overview(MPP) == 255).all(axis=2)
+    assert (np.argwhere(white).min(axis=0).tolist(), white.sum()) == ([2, 3], 3 * 5)
+    np.testing.assert_array_equal(slide.region(5, 3, 20, 20), slide.overview(MPP)[3:, 5:])
+    assert (slide.region(8, 5, 20, 20) == 0).all()
+
+
 def test_planes_of_colour_are_read_as_colour(small, tmp_path):
     path = tmp_path / "planes.tif"
     planes = np.moveaxis(small, 2, 0)
