@@ -111,6 +111,15 @@ def test_another_stain_is_named_with_both_values(haematoxylin, eosin, words):
     assert ("0.3 to 0.45" if "haematoxylin" in words else "0.2 to 0.25") in sentence
 
 
+def test_normalisation_is_not_advised_where_it_was_done():
+    slide = Painted(0.9, 0.22)
+    (plain,) = unlike_training(slide, mask_of(slide), REFERENCE, None)
+    (done,) = unlike_training(slide, mask_of(slide), REFERENCE, None, normalised=True)
+    assert 'inputs.stain = "reinhard"' in plain
+    assert "inputs.stain" not in done
+    assert "were brought to those of the training slides" in done
+
+
 def test_far_tissue_is_named_with_its_share_and_unknown_distances_are_not_counted():
     distance = np.array([0.5, 0.5, 2.0, 2.0, np.nan])
     (sentence,) = said(Painted(0.35, 0.22), distance)

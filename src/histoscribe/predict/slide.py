@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from histoscribe.data.tissue import TissueMask
 from histoscribe.io.anndata import GRID, Head
 from histoscribe.io.prediction_store import CHUNK_ROWS
 from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import Plan, SlideRequest, make_plan, open_request
 from histoscribe.predict.unlike import unlike_training
 from histoscribe.train.predictor import Predictor, load_predictor
-from histoscribe.types import Prediction
+from histoscribe.types import Prediction, Slide
 
 
 def predict_slide(
@@ -48,10 +49,18 @@ def predict_slide(
     plan = make_plan(request, open_request(request, tiles), tiles)
     blocks = list(predicted_blocks(loaded, plan, _chunks(len(plan.grid))))
     distance = np.concatenate([block.distance for block in blocks])
-    for warning in unlike_training(plan.section.slide, plan.mask, loaded.reference, distance):
+    for warning in warnings_of(loaded, plan.section.slide, plan.mask, distance):
         warnings.warn(warning, stacklevel=2)
     values = np.concatenate([block.values for block in blocks])
     return head_of(loaded, plan, distance).with_values(values)
+
+
+def warnings_of(
+    predictor: Predictor, slide: Slide, mask: TissueMask, distance: Float[np.ndarray, " N"]
+) -> tuple[str, ...]:
+    """What of a slide is unlike the slides this predictor was trained on, in words."""
+    normalised = predictor.encoding.stain is not None
+    return unlike_training(slide, mask, predictor.reference, distance, normalised=normalised)
 
 
 def head_of(predictor: Predictor, plan: Plan, distance: Float[np.ndarray, " N"]) -> Head:

@@ -15,6 +15,14 @@ _SPREADS = 2.0  # deviations of the training slides, beyond the outermost of the
 # 0.04 (eosin), 0.11 and 0.02 within a patient: two of these stay quiet for that, even where there
 # is one training slide.
 _LEAST_SPREAD = {"haematoxylin": 0.08, "eosin": 0.03}
+_AS_IT_IS = (
+    "compare the slide with the training slides, or train with stain normalisation "
+    '(inputs.stain = "reinhard").'
+)
+_NORMALISED = (
+    "its colours were brought to those of the training slides, which cannot restore what the "
+    "stain does not show. Compare the slide with the training slides."
+)
 
 
 def unlike_training(
@@ -22,13 +30,16 @@ def unlike_training(
     mask: TissueMask,
     reference: Reference,
     distance: Float[np.ndarray, " N"] | None,
+    *,
+    normalised: bool = False,
 ) -> tuple[str, ...]:
     """Say what of a slide lies outside what the predictor was trained on; empty where nothing.
 
-    `distance` is that of the slide's spots to the training spots, where it is known. No labels
-    are looked at: a slide like the training slides may be predicted badly, too.
+    `distance` is that of the slide's spots to the training spots, where it is known. `normalised`
+    says that slides are given the colours of the training slides before they are encoded. No
+    labels are looked at: a slide like the training slides may be predicted badly, too.
     """
-    found = [*_resolution(slide, reference), *_stain(slide, mask, reference)]
+    found = [*_resolution(slide, reference), *_stain(slide, mask, reference, normalised=normalised)]
     if distance is not None:
         found += _tissue(distance, reference)
     return tuple(found)
@@ -46,7 +57,9 @@ def _resolution(slide: Slide, reference: Reference) -> Iterator[str]:
     )
 
 
-def _stain(slide: Slide, mask: TissueMask, reference: Reference) -> Iterator[str]:
+def _stain(
+    slide: Slide, mask: TissueMask, reference: Reference, *, normalised: bool
+) -> Iterator[str]:
     stain = tissue_stain(slide, mask)
     trained = list(reference.stain.values())
     if stain is None or not trained:
@@ -65,8 +78,7 @@ def _stain(slide: Slide, mask: TissueMask, reference: Reference) -> Iterator[str
             f"The tissue holds {'less' if value < low else 'more'} {name} than the training "
             f"slides: mean optical density {value:.2f}, there {_range(low, high)}. Another "
             "protocol, scanner or section thickness looks like other tissue to the model: "
-            "compare the slide with the training slides, or train with stain normalisation "
-            '(inputs.stain = "reinhard").'
+            f"{_NORMALISED if normalised else _AS_IT_IS}"
         )
 
 

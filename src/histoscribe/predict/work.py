@@ -21,9 +21,9 @@ from histoscribe.io.spatialdata import write_spatialdata
 from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.genes import GeneChoice
 from histoscribe.predict.plan import Plan, SlideRequest, make_plan, open_request
-from histoscribe.predict.slide import head_of
-from histoscribe.predict.unlike import unlike_training
+from histoscribe.predict.slide import head_of, warnings_of
 from histoscribe.train.card import spots_hash
+from histoscribe.train.folder import RECORD, sha256
 from histoscribe.train.predictor import Predictor, load_predictor
 from histoscribe.types import Slide
 
@@ -71,8 +71,9 @@ class Done:
 
 
 def opened(folder: Path, weights: tuple[tuple[str, Path], ...]) -> Predictor:
-    """The predictor of a job; a process loads it once."""
-    return _opened(folder, weights)
+    """The predictor of a job; a process loads it once, and again when it was trained again."""
+    record = folder / RECORD
+    return _opened(folder, weights, sha256(record) if record.is_file() else "")
 
 
 def write_slide(job: Job) -> Done:
@@ -100,7 +101,8 @@ def write_slide(job: Job) -> Done:
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: Path, weights: tuple[tuple[str, Path], ...]) -> Predictor:
+def _opened(folder: Path, weights: tuple[tuple[str, Path], ...], record: str) -> Predictor:
+    del record  # a key
     return load_predictor(folder, dict(weights))
 
 
@@ -143,7 +145,7 @@ def _predicted(job: Job, predictor: Predictor, plan: Plan, origin: str) -> Done:
     n_tiles = sum(rows.stop - rows.start for rows in missing)
     seconds = perf_counter() - began
     distance = store.distance()
-    unlike = unlike_training(plan.section.slide, plan.mask, predictor.reference, distance)
+    unlike = warnings_of(predictor, plan.section.slide, plan.mask, distance)
     _write(job, plan, head_of(predictor, plan, distance), store, unlike)
     return Done(shape[0], n_tiles, seconds, unlike)
 
