@@ -1,6 +1,6 @@
 """Tiles around spots: their geometry, their pixels and the order they are read in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -126,9 +126,24 @@ def tile_batches(
 
     The tensors are channels-last in memory. `look` is that of the slide where it was taken before.
     """
-    tiles.check(section)
     if not batches:
+        tiles.check(section)
         return
+    read = tile_reader(section, tiles, look)
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = reader.submit(read, batches[0])
+        for following in [*batches[1:], None]:
+            image = ahead.result()
+            if following is not None:
+                ahead = reader.submit(read, following)
+            yield image
+
+
+def tile_reader(
+    section: Section, tiles: Tiles, look: Look | None = None
+) -> Callable[[Int[np.ndarray, " rows"]], UInt8[Tensor, "B 3 P P"]]:
+    """Make the function that reads the tiles of a batch of rows; threads may share it."""
+    tiles.check(section)
     seen = tiles.look(section.slide) if look is None else look
     draws = None if tiles.jitter is None else tiles.jitter.draw(len(section.spots))
 
@@ -138,13 +153,7 @@ def tile_batches(
         image = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         return image if draws is None else hed_jitter(image, draws[0][rows], draws[1][rows])
 
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = reader.submit(read, batches[0])
-        for following in [*batches[1:], None]:
-            image = ahead.result()
-            if following is not None:
-                ahead = reader.submit(read, following)
-            yield image
+    return read
 
 
 def _too_coarse(section: Section, tiles: Tiles) -> Problem:

@@ -8,7 +8,7 @@ writers only do each other's work.
 
 import asyncio
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import final
@@ -49,7 +49,8 @@ class DurableRows:
         attributes: Mapping[str, str],
     ) -> "DurableRows":
         """Begin an array, or open it where another writer was quicker."""
-        with _told_when_full(folder, 4 * shape[0] * shape[1]), suppress(ContainsArrayError):
+        full = _told_when_full(folder, lambda: 4 * shape[0] * shape[1])
+        with full, suppress(ContainsArrayError):
             zarr.create_array(
                 _DurableStore(folder),
                 shape=shape,
@@ -97,8 +98,7 @@ class DurableRows:
         DataContractError
             The disk is full; says how much is still needed. Finished chunks stay.
         """
-        missing = sum(not self._path(other).is_file() for other in self.chunks)
-        with _told_when_full(self.folder, 4 * int(np.prod(self._array.chunks)) * missing):
+        with _told_when_full(self.folder, self._needed):
             self._array[rows] = values
 
     def tidy(self) -> None:
@@ -107,12 +107,18 @@ class DurableRows:
             for leftover in self.folder.rglob(".*"):
                 leftover.unlink(missing_ok=True)
 
+    def _needed(self) -> int:
+        """Bytes of the chunks that are not done."""
+        missing = sum(not self._path(rows).is_file() for rows in self.chunks)
+        return 4 * int(np.prod(self._array.chunks)) * missing
+
     def _path(self, rows: slice) -> Path:
         return self.folder / "c" / str(rows.start // self._array.chunks[0]) / "0"
 
 
 @contextmanager
-def _told_when_full(folder: Path, needed: int) -> Iterator[None]:
+def _told_when_full(folder: Path, needed: Callable[[], int]) -> Iterator[None]:
+    """Say that the disk is full, and how many bytes are needed: looked up only then."""
     try:
         yield
     except OSError as error:
@@ -122,7 +128,7 @@ def _told_when_full(folder: Path, needed: int) -> Iterator[None]:
             Problem(
                 where=str(folder),
                 found="the disk is full",
-                expected=f"about {max(needed / 1e6, 0.1):.1f} MB more for this section",
+                expected=f"about {max(needed() / 1e6, 0.1):.1f} MB more for this section",
                 remedy="free some space, or name another folder, and start again: "
                 "what was finished is kept",
             )

@@ -1,23 +1,25 @@
 """Predicting the places of a plan in blocks: what is held does not grow with the slide.
 
-Every block is cut the same way in every run, and every batch of tiles is encoded by one thread
-from end to end, so that neither an interruption nor the number of threads or processes can
-change a bit: work is shared by giving threads whole batches.
+Every block is cut the same way in every run, and every batch of tiles is read and encoded by one
+thread from end to end, so that neither an interruption nor the number of threads or processes can
+change a bit: work is shared by giving threads whole batches. Slides are read by all threads, so
+reading keeps up with many cores and with a GPU.
 """
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from histoscribe.data.tiles import tile_batches
+from histoscribe.data.tiles import tile_reader
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.encoder import Encoder
 from histoscribe.predict.plan import Plan
@@ -27,6 +29,9 @@ from histoscribe.train.fit import predict_spots
 from histoscribe.train.predictor import Predictor
 
 _BATCH = 16  # tiles that one thread encodes at once: more is hardly faster, and costs memory
+
+Rows = Int[np.ndarray, " _"]
+Features = Float32[np.ndarray, "_ D"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,18 +56,17 @@ def predicted_blocks(
     DataContractError
         A feature is not finite (names the places).
     """
-    encoder = predictor.encoder.to(choose_device("auto"))
+    predictor.encoder.to(choose_device("auto"))
     batches = [
         np.arange(start, min(start + _BATCH, rows.stop))
         for rows in chunks
         for start in range(rows.start, rows.stop, _BATCH)
     ]
-    images = tile_batches(plan.section, plan.tiles, batches, plan.look)
     n_tiles = sum(rows.stop - rows.start for rows in chunks)
     with (
         _one_thread_each() as n_threads,
         closing(track(range(n_tiles), f"tiles of {plan.section.id}")) as ticks,
-        closing(_encoded(encoder, images, n_threads)) as encoded,
+        closing(_in_order(_encoding(predictor, plan), batches, n_threads)) as encoded,
     ):
         for rows in chunks:
             feature = np.concatenate(list(_until(rows, encoded, ticks)))
@@ -87,18 +91,32 @@ def _one_thread_each() -> Iterator[int]:
         torch.set_num_threads(n_threads)
 
 
-def _encoded(
-    encoder: Encoder, images: Iterable[UInt8[Tensor, "B 3 P P"]], n_threads: int
-) -> Generator[Float32[np.ndarray, "B D"], None, None]:
+def _encoding(predictor: Predictor, plan: Plan) -> Callable[[Rows], Features]:
+    """Make the function that reads and encodes a batch; a GPU is given one batch at a time."""
+    read = tile_reader(plan.section, plan.tiles, plan.look)
+    encoder = predictor.encoder
+    device = encoder.mean.device
+    # else the activations of as many batches as there are threads would lie in its memory
+    alone: AbstractContextManager[object] = nullcontext() if device.type == "cpu" else Lock()
+
+    def encode(rows: Rows) -> Features:
+        image = read(rows).to(device)
+        with alone:
+            return _encode(encoder, image)
+
+    return encode
+
+
+def _in_order(
+    encode: Callable[[Rows], Features], batches: Sequence[Rows], n_threads: int
+) -> Generator[Features, None, None]:
     """Features of each batch in order; as many batches at once as there are threads."""
-    if encoder.mean.device.type != "cpu":
-        n_threads = 1  # the device has threads of its own
-    waiting: deque[Future[np.ndarray]] = deque()
+    waiting: deque[Future[Features]] = deque()
     with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
-            for image in images:
-                waiting.append(pool.submit(_encode, encoder, image))
-                if len(waiting) > n_threads:
+            for batch in batches:
+                waiting.append(pool.submit(encode, batch))
+                if len(waiting) > 2 * n_threads:  # enough to do while a block is written
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -106,16 +124,16 @@ def _encoded(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"]) -> Float32[np.ndarray, "B D"]:
+def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"]) -> Features:
     with torch.inference_mode():
-        return encoder(image.to(encoder.mean.device)).float().cpu().numpy()
+        return encoder(image).float().cpu().numpy()
 
 
 def _until(
     rows: slice,
-    encoded: Iterator[Float32[np.ndarray, "B D"]],
+    encoded: Iterator[Features],
     ticks: Iterator[int],
-) -> Iterator[Float32[np.ndarray, "B D"]]:
+) -> Iterator[Features]:
     """The batches of one chunk; progress counts tiles."""
     done = 0
     while done < rows.stop - rows.start:
