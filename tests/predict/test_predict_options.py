@@ -2,10 +2,12 @@
 
 import pytest
 
+import histoscribe as hs
 from histoscribe.errors import DataContractError
 from histoscribe.predict.genes import choose_genes
 from histoscribe.predict.targets import Order, predict
 from histoscribe.train.predictor import load_predictor
+from histoscribe.types import Cohort
 
 
 def test_a_gene_that_the_predictor_lacks_is_told_with_near_names(predictor_folder, tmp_path):
@@ -36,6 +38,33 @@ def test_all_that_is_wrong_with_the_options_is_told_at_once(predictor_folder, tm
         list(predict(asked))
     assert len(error.value.problems) == 3
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("cohort", ["cohort.csv", "hest:folder"])
+def test_options_for_slides_are_refused_where_there_is_none(
+    predictor_folder, tmp_path, monkeypatch, cohort
+):
+    asked = Order(
+        predictor=predictor_folder,
+        targets=(cohort,),
+        out=tmp_path / "out",
+        mpp=0.5,
+        genes=load_predictor(predictor_folder).target.genes[:1],
+    )
+    monkeypatch.setattr("histoscribe.predict.targets.read_cohort", lambda *_: Cohort([]))
+    with pytest.raises(DataContractError) as error:
+        list(predict(asked))
+    where = [problem.where for problem in error.value.problems]
+    assert where == ["--mpp 0.5", f"--gene {asked.genes[0]}"]
+
+
+@pytest.mark.parametrize("mpp", [0.0, -1.0, float("nan")])
+def test_a_folder_and_an_impossible_px_are_told(predictor_folder, tmp_path, mpp):
+    with pytest.raises(DataContractError) as error:
+        hs.predict_slide(predictor_folder, tmp_path, mpp=mpp)
+    px, folder = error.value.problems
+    assert px.where.startswith("--mpp")
+    assert str(tmp_path / "*.svs") in folder.remedy
 
 
 def test_few_genes_go_all(predictor_folder):

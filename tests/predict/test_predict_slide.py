@@ -1,7 +1,10 @@
 """A slide that was never sequenced is predicted where it is tissue."""
 
 import json
+import shutil
 import warnings
+from dataclasses import replace
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -14,8 +17,10 @@ from histoscribe.io.anndata import read_prediction
 from histoscribe.io.slide import open_whole_slide
 from histoscribe.predict import blocks
 from histoscribe.predict.targets import Order, predict
-from histoscribe.train.predictor import load_predictor
+from histoscribe.predict.work import opened
+from histoscribe.train.predictor import load_predictor, save_predictor
 from histoscribe.types import Section
+from tests.benchmark.runs import tiny_cohort
 from tests.predict.conftest import MPP, SPACING_UM, draw_slide
 
 
@@ -136,6 +141,55 @@ def test_neither_threads_nor_blocks_left_to_do_change_a_bit(
     torch.set_num_threads(before)
     assert 0 < done.n_tiles < done.n_places, "one chunk was there already"
     assert bytes_of(tmp_path / "stopped") == bytes_of(tmp_path / "straight")
+
+
+def test_slides_are_read_by_as_many_threads_as_encode(predictor_folder, slide_file, monkeypatch):
+    together, real = Barrier(2, timeout=30), blocks.tile_reader
+
+    def reader(*args):
+        read, left = real(*args), [2]
+
+        def meets(rows):
+            if left[0] > 0:
+                left[0] -= 1
+                together.wait()  # broken where one waits for the other to be done
+            return read(rows)
+
+        return meets
+
+    monkeypatch.setattr(blocks, "tile_reader", reader)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = in_memory(predictor_folder, slide_file)
+    finally:
+        torch.set_num_threads(before)
+    assert np.isfinite(found.values).all()
+
+
+def test_a_predictor_trained_again_is_loaded_again(predictor_folder, tmp_path):
+    folder = tmp_path / "predictor"
+    shutil.copytree(predictor_folder, folder)
+    first = opened(folder, ())
+    assert opened(folder, ()) is first
+    save_predictor(replace(first, card={**first.card, "seed": 1}), folder)
+    again = opened(folder, ())
+    assert again.card["seed"] == 1
+    assert again.hash != first.hash
+
+
+def test_sections_of_a_cohort_are_warned_of_too_and_again_when_finished(
+    predictor_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("histoscribe.predict.unlike.MPP_MARGIN", -0.5)  # no um/px is like another
+    manifest = tiny_cohort(tmp_path / "cohort", n_patients=2)
+    asked = order(
+        predictor_folder, manifest, out=tmp_path / "out", mpp=None, sections=("P1S1", "P2S1")
+    )
+    told = [section.warnings for section in predict(asked)]
+    assert [len(warnings) for warnings in told] == [1, 1]
+    assert "um/px" in told[0][0]
+    assert [section.warnings for section in predict(asked)] == told
 
 
 def test_what_is_finished_is_kept_and_other_options_are_refused(

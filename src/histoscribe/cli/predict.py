@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Argument(help="Folder that `train` or `benchmark` wrote.")]
 Targets = Annotated[
     list[str],
-    typer.Argument(metavar="TARGET...", help="Slides; or a cohort: manifest or catalog:NAME."),
+    typer.Argument(
+        metavar="TARGET...", help="Slides; or a cohort: manifest, catalog:NAME or hest:FOLDER."
+    ),
 ]
 Spacing = Annotated[float, typer.Option(help="Distance between places on a slide, um.")]
 Mpp = Annotated[
@@ -76,12 +78,13 @@ def run(  # noqa: PLR0913 - one parameter an option
 
 def _work(order: "Order") -> None:
     """Predict every target; what does not do is told at the end."""
-    from histoscribe.predict.targets import predict
+    from histoscribe.predict.targets import SectionDone, predict
 
     problems: list[Problem] = []
     for found in predict(order):
-        if isinstance(found, Path):
-            say(str(found))
+        if isinstance(found, SectionDone):
+            say(str(found.path))
+            _warn(found.path.stem, found.warnings)
             continue
         job, outcome = found
         if isinstance(outcome, tuple):
@@ -105,5 +108,9 @@ def _tell(job: "Job", done: "Done") -> None:
     else:
         say(f"{name}: {done.n_places:,} places, finished before")
     say(f"{name}: {len(genes.genes)} genes in the GeoJSON: {genes.why}")
-    for warning in done.warnings:
+    _warn(name, done.warnings)
+
+
+def _warn(name: str, warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
         say(f"{name}: warning: {warning}")

@@ -138,6 +138,13 @@ def read_prediction(path: Path) -> Prediction:
     )
 
 
+def read_warnings(path: Path) -> tuple[str, ...]:
+    """The warnings in words that were written with a prediction."""
+    with h5py.File(path) as file:
+        told = file.get(f"uns/{_ABOUT}/warnings")
+        return () if told is None else tuple(told.asstr()[:])
+
+
 def _frame(head: Head, below: Background | None) -> ad.AnnData:
     """Everything but X."""
     spots = head.spots

@@ -1,6 +1,7 @@
 """Where a slide is predicted: its tissue, and the grid that is laid on it."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
         for a slide that cannot be read, whose um/px is not known, or that is coarser than the
         tiles by more than 1 %; and for a grid finer than its pixels.
     """
+    if problems := tuple(_mistakes(request)):
+        raise DataContractError(problems)
     slide = open_whole_slide(request.path, request.mpp)
     if slide.mpp > 1.01 * tiles.mpp:
         raise DataContractError(_too_coarse(slide, tiles))
@@ -87,6 +90,23 @@ def make_plan(request: SlideRequest, slide: Slide, tiles: Tiles) -> Plan:
         raise DataContractError(_no_tissue(request, slide, mask))
     section = Section(request.name, None, slide, grid.spots, None)
     return Plan(section, grid, mask, tiles, tiles.look(slide, mask))
+
+
+def _mistakes(request: SlideRequest) -> Iterator[Problem]:
+    if request.mpp is not None and not (math.isfinite(request.mpp) and request.mpp > 0):
+        yield Problem(
+            where=f"--mpp {request.mpp:g}",
+            found="no size of a px",
+            expected="um per px of the full image, e.g. 0.25 for a 40x scan",
+            remedy="correct it, or leave it out where the slide's metadata says it",
+        )
+    if request.path.is_dir():
+        yield Problem(
+            where=str(request.path),
+            found="a folder",
+            expected="slides, a manifest (.csv), hest:FOLDER or catalog:NAME",
+            remedy=f"give its slides, e.g. {request.path / '*.svs'}",
+        )
 
 
 def _too_coarse(slide: Slide, tiles: Tiles) -> Problem:

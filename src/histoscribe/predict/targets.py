@@ -6,9 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from histoscribe.data.tissue import tissue_mask
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
-from histoscribe.io.anndata import background, read_prediction, write_prediction
+from histoscribe.io.anndata import (
+    background,
+    read_prediction,
+    read_warnings,
+    write_prediction,
+)
 from histoscribe.io.cohort import read_cohort
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.spatialdata import EXTRA, write_spatialdata
@@ -16,9 +22,11 @@ from histoscribe.io.weights import cache_folder
 from histoscribe.predict.genes import choose_genes
 from histoscribe.predict.plan import SlideRequest
 from histoscribe.predict.several import Outcome, write_slides
+from histoscribe.predict.slide import warnings_of
 from histoscribe.predict.work import Job, opened
 from histoscribe.progress import track
 from histoscribe.train.card import data_files
+from histoscribe.train.device import choose_device
 from histoscribe.train.predictor import Predictor
 from histoscribe.types import Cohort
 
@@ -29,7 +37,7 @@ class Order:
 
     predictor: Path
     targets: tuple[str, ...]
-    """Slides; manifests (`.csv`) and `catalog:NAME`."""
+    """Slides; manifests (`.csv`), `catalog:NAME` and `hest:FOLDER`."""
     out: Path
     weights: tuple[tuple[str, Path], ...] = ()
     """Encoder weights given by hand."""
@@ -61,8 +69,16 @@ class Order:
         return tuple(target for target in self.targets if _is_cohort(target))
 
 
-def predict(order: Order) -> Iterator[Path | tuple[Job, Outcome]]:
-    """Predict every target; gives the file of each section, and how each slide went.
+@dataclass(frozen=True)
+class SectionDone:
+    """One section of a cohort that is predicted."""
+
+    path: Path
+    warnings: tuple[str, ...]
+
+
+def predict(order: Order) -> Iterator[SectionDone | tuple[Job, Outcome]]:
+    """Predict every target; gives each section that is done, and how each slide went.
 
     The sections of cohorts come first, at their spots; then the slides, on their grids. What is
     finished is kept.
@@ -102,7 +118,7 @@ def predict(order: Order) -> Iterator[Path | tuple[Job, Outcome]]:
 
 
 def _is_cohort(target: str) -> bool:
-    return target.startswith("catalog:") or target.lower().endswith(".csv")
+    return target.startswith(("catalog:", "hest:")) or target.lower().endswith(".csv")
 
 
 def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
@@ -132,32 +148,53 @@ def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
             Problem(
                 where=f"--section {' '.join(order.sections)}",
                 found="no cohort among the targets",
-                expected="a manifest (.csv) or catalog:NAME to take sections of",
+                expected="a manifest (.csv), catalog:NAME or hest:FOLDER to take sections of",
                 remedy="leave it out",
             )
         )
+    if not order.slides:
+        problems += _for_slides_only(order)
     if problems:
         raise DataContractError(problems)
+
+
+def _for_slides_only(order: Order) -> Iterator[Problem]:
+    """Options that no target heeds: sections lie where they were measured, and have no GeoJSON."""
+    given = {
+        "--mpp": None if order.mpp is None else (f"{order.mpp:g}", "give it in the manifest"),
+        "--gene": (" ".join(order.genes), "every gene is in the .h5ad") if order.genes else None,
+    }
+    for option, known in given.items():
+        if known is not None:
+            value, instead = known
+            yield Problem(
+                where=f"{option} {value}",
+                found="no slide among the targets",
+                expected="a slide that it is for",
+                remedy=f"leave it out: {instead}",
+            )
 
 
 def _check_weights(predictor: Predictor, order: Order) -> None:
     """Open the encoder, which says what is wrong with its weights."""
     if order.n_processes == 1 or len(order.slides) < 2:
-        _ = predictor.encoder  # kept for the work
+        predictor.encoder.to(choose_device("auto"))  # kept for the work
     else:
         predictor.encoding.open(predictor.weights)  # each process has its own
 
 
-def _sections(order: Order, predictor: Predictor, cohort: Cohort) -> Iterator[Path]:
+def _sections(order: Order, predictor: Predictor, cohort: Cohort) -> Iterator[SectionDone]:
     for name in track(cohort.ids, "sections"):
         path, zarr = order.out / f"{name}.h5ad", order.out / f"{name}.zarr"
         if not path.exists():
             section = cohort[name]
             prediction = predictor(section, cache_folder())
-            write_prediction(prediction, path, background(section.slide))
+            distance = prediction.spot_facts["distance_to_training"]
+            unlike = warnings_of(predictor, section.slide, tissue_mask(section.slide), distance)
+            write_prediction(prediction, path, background(section.slide, unlike))
         if order.spatialdata and not zarr.exists():
             write_spatialdata(read_prediction(path), cohort[name].slide, zarr)
-        yield path
+        yield SectionDone(path, read_warnings(path))
 
 
 @contextmanager
