@@ -117,6 +117,33 @@ def test_transparent_is_white_and_grey_is_three_channels(tmp_path: Path):
         np.testing.assert_array_equal(pixels, np.repeat(grey[..., None], 3, axis=2))
 
 
+@pytest.mark.parametrize("tile", [None, (64, 64)])
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ("unassalpha", [177, 127, 127]),
+        ("assocalpha", [227, 127, 127]),
+        ("unspecified", [100, 0, 0]),
+    ],
+)
+def test_a_fourth_sample_means_what_the_tiff_says(extra, expected, tile, tmp_path):
+    """Alpha, alpha that the colours are multiplied by already, or nothing that is known."""
+    pixels = np.full((64, 64, 4), (100, 0, 0, 128), dtype=np.uint8)
+    path = tmp_path / "alpha.tif"
+    tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=[extra], tile=tile)
+    assert open_slide(path, 1.0).overview(1.0)[0, 0].tolist() == expected
+
+
+def test_alpha_of_a_grey_image_where_zero_is_white_is_not_inverted(tmp_path):
+    pixels = np.full((8, 8, 2), (10, 255), dtype=np.uint8)
+    path = tmp_path / "grey.tif"
+    extra = ["unassalpha"]
+    tifffile.imwrite(
+        path, pixels, photometric="miniswhite", extrasamples=extra, planarconfig="contig"
+    )
+    assert (open_slide(path, 1.0).overview(1.0) == 245).all()
+
+
 def test_16_bits_are_refused(tmp_path: Path):
     deep = np.full((8, 8), 40_000, dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")

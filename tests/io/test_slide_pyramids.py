@@ -13,7 +13,7 @@ import tifffile
 from histoscribe.io import tiled, vendor
 from histoscribe.io.region import levels_of
 from histoscribe.io.resample import Box, shrink
-from histoscribe.io.slide import TiledSlide, VendorSlide, open_slide, open_whole_slide
+from histoscribe.io.slide import FlatSlide, TiledSlide, VendorSlide, open_slide, open_whole_slide
 from histoscribe.io.tile_cache import TileCache
 from histoscribe.io.write_pyramid import Layout, write_pyramid
 
@@ -270,6 +270,15 @@ def test_strips_of_a_large_image_are_read_one_by_one(small, tmp_path, monkeypatc
     slide = open_slide(path, MPP)
     assert isinstance(slide, TiledSlide)
     np.testing.assert_array_equal(slide.region(30, 50, 400, 330), small[50:330, 30:400])
+
+
+def test_strips_too_long_to_keep_are_decoded_once_with_the_image(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(tiled, "_LARGE_PX", 1000)
+    monkeypatch.setattr(tiled.CACHE, "most_bytes", 3 * 500 * 100)
+    for rows, kind in ((100, TiledSlide), (101, FlatSlide)):
+        path = tmp_path / f"{rows}.tif"
+        tifffile.imwrite(path, small, photometric="rgb", rowsperstrip=rows)
+        assert isinstance(open_slide(path, MPP), kind)
 
 
 def test_the_cache_holds_bytes_and_drops_the_oldest():

@@ -23,10 +23,15 @@ _FILES_KEPT = 8
 
 
 def reads_regions(path: Path) -> bool:
-    """Whether regions can be decoded without the whole: tiles, or strips of a large image."""
+    """Whether regions can be decoded without the whole: tiles, or strips of a large image.
+
+    A strip that the cache cannot keep would be decoded anew for every region.
+    """
     with tiff.opened(path) as file:
         page = file.pages.first
-        return page.is_tiled or page.imagewidth * page.imagelength > _LARGE_PX
+        is_large = page.imagewidth * page.imagelength > _LARGE_PX
+        strip_bytes = 3 * page.imagewidth * page.rowsperstrip
+        return page.is_tiled or (is_large and strip_bytes <= CACHE.most_bytes)
 
 
 def sizes(path: Path) -> tuple[tuple[int, int], ...]:
@@ -128,8 +133,7 @@ class _Tiles:
         if self.page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
             n_tiles = len(self.page.dataoffsets) // self.page.samplesperpixel
             parts = [self._segment(index + n * n_tiles) for n in range(self.page.samplesperpixel)]
-            known = [part for part in parts if part is not None]
-            segment = np.concatenate(known, axis=2) if known else None
+            segment = None if any(part is None for part in parts) else np.concatenate(parts, axis=2)
         else:
             segment = self._segment(index)
         if segment is None:
@@ -173,10 +177,15 @@ def _levels(path: Path, modified: int) -> tuple[_Tiles, ...]:
 
 def _rgb(pixels: np.ndarray, page: tifffile.TiffPage) -> UInt8[np.ndarray, "height width 3"]:
     channels = pixels.reshape(*pixels.shape[:2], -1)
+    n_colours = 1 if channels.shape[2] <= 2 else 3
+    colour, extra = channels[..., :n_colours], channels[..., n_colours : n_colours + 1]
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        channels = 255 - channels
-    if channels.shape[2] <= 2:
-        channels = np.concatenate([channels[..., :1]] * 3 + [channels[..., 1:]], axis=2)
-    if channels.shape[2] == 3:
-        return np.ascontiguousarray(channels)
-    return on_white(channels[..., :4])
+        colour = 255 - colour
+    if n_colours == 1:
+        colour = np.repeat(colour, 3, axis=2)
+    meaning = (*page.extrasamples, tifffile.EXTRASAMPLE.UNASSALPHA)[0]  # unsaid, it is alpha
+    if not extra.size or meaning == tifffile.EXTRASAMPLE.UNSPECIFIED:
+        return np.ascontiguousarray(colour)
+    if meaning == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours are multiplied by it already
+        return np.minimum(colour + (255 - extra.astype(np.uint16)), 255).astype(np.uint8)
+    return on_white(np.concatenate([colour, extra], axis=2))
