@@ -1,6 +1,7 @@
 """Slides: area-true reading, white outside, one hash for a flat and a tiled copy."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from histoscribe.errors import DataContractError
 from histoscribe.io import flat
 from histoscribe.io.resample import Box
 from histoscribe.io.slide import FlatSlide, TiledSlide, image_mpp, open_slide
+from histoscribe.io.tile_cache import stamp
 
 RGB = np.random.default_rng(0).integers(0, 256, (150, 203, 3), dtype=np.uint8)
 
@@ -198,4 +200,18 @@ def test_at_most_two_images_stay_decoded(tmp_path: Path):
     for name in ("a.png", "b.png", "c.png"):
         Image.fromarray(RGB).save(tmp_path / name)
         open_slide(tmp_path / name, 1.0).read((10.0, 10.0), 4, 1.0)
-    assert [path.name for path, *_ in flat._decoded] == ["b.png", "c.png"]
+    assert list(flat._decoded) == [stamp(tmp_path / name) for name in ("b.png", "c.png")]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "tiled.tif"])
+def test_another_image_at_the_path_is_read_anew_even_of_the_same_time(name, tmp_path):
+    path, tile = tmp_path / name, (64, 64) if name == "tiled.tif" else None
+    for pixels in (RGB, 255 - RGB):
+        new = tmp_path / f"new-{name}"
+        if name == "a.png":
+            Image.fromarray(pixels).save(new)
+        else:
+            tifffile.imwrite(new, pixels, photometric="rgb", tile=tile)
+        os.utime(new, (1e9, 1e9))
+        new.replace(path)
+        np.testing.assert_array_equal(open_slide(path, 1.0).region(0, 0, 203, 150), pixels)

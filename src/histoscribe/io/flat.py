@@ -14,12 +14,13 @@ from PIL import Image, UnidentifiedImageError
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io import tiff, tiled
 from histoscribe.io.content import not_a_slide
+from histoscribe.io.tile_cache import stamp
 
 _KEPT = 2
 """Decoded images kept at once: an her2st image is 276 MB of pixels."""
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _lock = RLock()
-_decoded: OrderedDict[tuple[Path, int, int], UInt8[np.ndarray, "height width 3"]] = OrderedDict()
+_decoded: OrderedDict[tuple[int, ...], UInt8[np.ndarray, "height width 3"]] = OrderedDict()
 
 
 def is_flat_name(path: Path) -> bool:
@@ -47,8 +48,7 @@ def stated_mpp(path: Path) -> tuple[float, float] | None:
 
 def decoded(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     """All pixels as RGB, alpha composed on white; read-only and shared."""
-    stat = path.stat()
-    key = (path, stat.st_mtime_ns, stat.st_size)
+    key = stamp(path)
     with _lock:
         if key not in _decoded:
             while len(_decoded) >= _KEPT:

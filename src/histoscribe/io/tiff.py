@@ -82,6 +82,7 @@ def levels(tiff: tifffile.TiffFile, path: Path) -> tuple[tifffile.TiffPage, ...]
     wanted = [page for page in below if _is_level(first, page, aperio=aperio)]
     pages = (first, *sorted(wanted, key=lambda page: -page.imagewidth))
     for page in pages:
+        check(path, page)
         _check_length(tiff, page)
     return pages
 

@@ -2,12 +2,22 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from jaxtyping import UInt8
 
 Tile = UInt8[np.ndarray, "height width 3"]
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """Give what sets a file apart from any other that stands, or stood, at its path.
+
+    The time of change alone does not: copying may keep it.
+    """
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 class TileCache:

@@ -13,7 +13,7 @@ import tifffile
 from jaxtyping import UInt8
 
 from histoscribe.io import tiff
-from histoscribe.io.tile_cache import TileCache
+from histoscribe.io.tile_cache import TileCache, stamp
 
 CACHE = TileCache(192 << 20)
 """Tiles of all open TIFFs: a row of tiles of a slide 50,000 px wide is 77 MB at 512 px."""
@@ -41,17 +41,17 @@ def sizes(path: Path) -> tuple[tuple[int, int], ...]:
 
 
 def needs_openslide(path: Path) -> bool:
-    """Whether only OpenSlide knows what the tiles mean.
+    """Whether only OpenSlide knows what the tiles of an Aperio file mean.
 
-    Aperio's JPEG 2000 in YCbCr (33003), whose colours tifffile leaves as they are, and Aperio
-    files that leave tiles out, which OpenSlide paints from the level above.
+    JPEG 2000 in YCbCr (33003), whose colours tifffile leaves as they are, and tiles left out,
+    which OpenSlide paints from the level above.
     """
     with tiff.opened(path) as file:
-        first = file.pages.first
-        if first.compression == tifffile.COMPRESSION.APERIO_JP2000_YCBC:
-            return True
-        aperio = first.description.startswith("Aperio")
-        return aperio and any(0 in page.databytecounts for page in tiff.levels(file, path))
+        pages = tiff.levels(file, path)
+        return any(
+            page.compression == tifffile.COMPRESSION.APERIO_JP2000_YCBC or 0 in page.databytecounts
+            for page in pages
+        )
 
 
 def stated_mpp(path: Path) -> tuple[float, float] | None:
@@ -73,7 +73,7 @@ def read_region(
     path: Path, level: int, left: int, top: int, right: int, bottom: int
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Pixels of a rectangle inside a level; decodes only the tiles it touches."""
-    tiles = _levels(path, path.stat().st_mtime_ns)[level]
+    tiles = _levels(path, stamp(path))[level]
     out = np.empty((bottom - top, right - left, 3), dtype=np.uint8)
     for row in range(top // tiles.height, -(-bottom // tiles.height)):
         y0 = row * tiles.height
@@ -117,8 +117,8 @@ class _Tiles:
     """One level as tiles; a strip is a tile as wide as the image."""
 
     file: _File
-    key: tuple[Path, int, int]
-    """Path, time of change and level: what sets its tiles apart in the cache."""
+    key: tuple[tuple[int, ...], int]
+    """Stamp of the file and level: what sets its tiles apart in the cache."""
     page: tifffile.TiffPage
     decode: Callable[..., tuple[np.ndarray | None, Any, Any]]
     """Made while the file is open: for JPEG tiles tifffile looks into the first one."""
@@ -159,13 +159,13 @@ class _Tiles:
 
 
 @lru_cache(maxsize=_FILES_KEPT)
-def _levels(path: Path, modified: int) -> tuple[_Tiles, ...]:
+def _levels(path: Path, state: tuple[int, ...]) -> tuple[_Tiles, ...]:
     with tiff.opened(path) as opened:
         pages, file = tiff.levels(opened, path), _File(path)
         return tuple(
             _Tiles(
                 file=file,
-                key=(path, modified, number),
+                key=(state, number),
                 page=page,
                 decode=page.decode,
                 width=page.tilewidth or page.imagewidth,

@@ -12,6 +12,7 @@ import openslide
 from jaxtyping import UInt8
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.tile_cache import stamp
 from histoscribe.io.tiled import on_white
 
 CACHE_BYTES = 64 << 20
@@ -118,12 +119,12 @@ def read_region(
 
 def _slide(path: Path) -> openslide.OpenSlide:
     # a forked worker opens its own, for a file has one position
-    return _open(path, path.stat().st_mtime_ns, os.getpid())
+    return _open(path, stamp(path), os.getpid())
 
 
 @lru_cache(maxsize=_FILES_KEPT)
-def _open(path: Path, modified: int, process: int) -> openslide.OpenSlide:
-    del modified, process
+def _open(path: Path, state: tuple[int, ...], process: int) -> openslide.OpenSlide:
+    del state, process
     with _reported(path):
         slide = openslide.OpenSlide(path)
     slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
