@@ -59,6 +59,16 @@ def test_going_there_and_back_gives_the_pixels_again():
     assert np.abs(back.astype(int) - image).max() <= 3
 
 
+def test_a_slide_with_next_to_no_colour_of_its_own_is_cut_not_turned_black():
+    flat = TissueColour((-0.3, 0.0, 0.0), (0.0011, 0.0011, 0.0011))
+    wide = TissueColour((-0.3, 0.0, 0.0), (0.3, 0.05, 0.04))
+    greys = np.array([[0] * 3, [100] * 3, [250] * 3, [255] * 3], dtype=np.uint8)
+    after = recoloured(greys, flat, wide).astype(int)
+    assert (after[0] == 0).all()
+    assert (after[2:].max(axis=1) == 255).all()
+    assert (np.diff(after.sum(axis=1)) >= 0).all()
+
+
 def test_the_colour_of_a_slide_is_that_of_its_tissue(draw_tissue, make_section):
     found = []
     for ground in ("white", "pink"):

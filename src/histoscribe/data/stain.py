@@ -22,6 +22,7 @@ _ROWS = 256
 # RGB to the responses of long, middle and short cones, and their logarithms to l-alpha-beta
 _LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
 _LAB = np.diag([1 / 3, 1 / 6, 1 / 2]) ** 0.5 @ np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]])
+_MOST_LOG = np.float32(8.0)
 _LEAST_DEVIATION = 1e-3  # of log10; a grey image has none in alpha and beta, H&E about 0.02
 
 
@@ -97,6 +98,8 @@ def recoloured(
     matrix = np.linalg.solve(_LAB, scale[:, None] * _LAB)
     shift = np.linalg.solve(_LAB, reference.mean - scale * source.mean)
     log = _to_log_lms(pixels) @ matrix.T.astype(np.float32) + shift.astype(np.float32)
+    # far beyond what 0-255 can show, where a slide with little colour of its own would overflow
+    log = log.clip(-_MOST_LOG, _MOST_LOG)
     back = np.linalg.inv(_LMS).T.astype(np.float32) * np.float32(256)
     rgb = np.exp(log * np.float32(np.log(10.0))) @ back - np.float32(1)
     return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
