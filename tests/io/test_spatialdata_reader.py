@@ -161,6 +161,12 @@ def test_a_micron_system_states_the_um_per_px(data, path, writer):
         read(made.write(data, path.with_name("other.zarr")))
 
 
+def test_px_that_are_not_square_are_refused(data, path):
+    set_transformation(data.images["S_full_image"], Scale([5.0, 6.0], axes=("x", "y")), "um")
+    with pytest.raises(DataContractError, match="5 um wide and 6 um high"):
+        read(made.write(data, path))
+
+
 def test_spots_of_another_make_have_their_own_diameter_and_ask_for_um_per_px(data, path):
     data.tables["table"].obs["array_col"] //= 2  # a square array is not Visium's
     made.write(data, path)

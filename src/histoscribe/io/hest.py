@@ -56,7 +56,7 @@ def read_hest(source: Source) -> Reading:
     slide = open_slide(source.image, mpp, source.white)
     inside, outside = _on_image(slide, spots)
     in_tissue, unfilled = _in_tissue(source.path, data)
-    embedded = _embedded(_number(source, "pixel_size_um_embedded"), mpp)
+    embedded = _embedded(source.number("pixel_size_um_embedded"), mpp)
     rest = (*merged, *controls, *pooled, *outside, *unfilled, *embedded)
     return Reading(
         slide=slide,
@@ -105,28 +105,9 @@ def _printed_um(source: Source, technology: str) -> tuple[float, float] | None:
         return None
     pitch, diameter = _PRINTED[technology]
     return (
-        _number(source, "inter_spot_dist") or pitch,
-        _number(source, "spot_diameter") or diameter,
+        source.number("inter_spot_dist") or pitch,
+        source.number("spot_diameter") or diameter,
     )
-
-
-def _number(source: Source, name: str) -> float | None:
-    """Read a number of the metadata; None where the cell is empty."""
-    text = source.facts.get(name, "")
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        value = -1.0
-    if value is not None and not 0 < value < float("inf"):
-        raise DataContractError(
-            Problem(
-                where=source.where,
-                found=f"{name} {text!r}",
-                expected="a number above 0, or nothing",
-                remedy=f"give it in the column `{name}` (of corrections.csv for a HEST folder)",
-            )
-        )
-    return value
 
 
 def _settle(
@@ -140,7 +121,7 @@ def _settle(
         user=source.mpp,
         metadata=image_mpp(source.image),
         pitch=printed[0] / pitch_px if printed and pitch_px else None,
-        table=_number(source, "pixel_size_um_estimated"),
+        table=source.number("pixel_size_um_estimated"),
     )
     return found.settle(source.where, source.mpp_from)
 

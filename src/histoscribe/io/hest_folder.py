@@ -11,7 +11,7 @@ from pathlib import Path
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.hest import counts_path, image_path
 from histoscribe.io.resolution import ORIGINS
-from histoscribe.io.source import Source, is_file_name
+from histoscribe.io.source import Source, is_file_name, positive
 from histoscribe.io.where import Where, choose
 
 CORRECTIONS = "corrections.csv"
@@ -167,7 +167,7 @@ def _patient_problems(folder: Path, rows: Sequence[Mapping[str, str]]) -> list[P
 
 def _mpp_problems(folder: Path, rows: Sequence[Mapping[str, str]]) -> list[Problem]:
     place = str(folder / CORRECTIONS)
-    wrong = [row["id"] for row in rows if row.get("mpp") and _mpp(row) is None]
+    wrong = [row["id"] for row in rows if row.get("mpp") and positive(row["mpp"]) is None]
     problems = [Problem(place, f"mpp of {id_}", "um/px, above 0", "correct it") for id_ in wrong]
     wrong = [row["id"] for row in rows if row.get("mpp_from") and row["mpp_from"] not in ORIGINS]
     expected = f"one of {', '.join(ORIGINS)}"
@@ -209,7 +209,7 @@ def _source(folder: Path, row: Mapping[str, str]) -> Source:
         kind="hest",
         path=counts_path(folder, row["id"]),
         image=image_path(folder, row["id"]),
-        mpp=_mpp(row),
+        mpp=positive(row.get("mpp", "")),
         mpp_from=row.get("mpp_from") or None,
         notes=(_DOUBT,) if doubted else (),
         facts=facts,
@@ -225,14 +225,6 @@ def _with_study(row: Mapping[str, str]) -> str:
     """`Patient 1` of two studies are two people: the study's hash keeps them apart."""
     title = row.get("dataset_title", "")
     return f"{row['patient']} of study {hashlib.sha256(title.encode()).hexdigest()[:6]}"
-
-
-def _mpp(row: Mapping[str, str]) -> float | None:
-    try:
-        value = float(row.get("mpp") or "nan")
-    except ValueError:
-        return None
-    return value if 0 < value < float("inf") else None
 
 
 def _no_file_names(folder: Path, samples: Sequence[str]) -> Problem:

@@ -10,7 +10,7 @@ from pathlib import Path
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.readers import READERS
 from histoscribe.io.resolution import ORIGINS
-from histoscribe.io.source import PATHS, Source, is_file_name, missing_files
+from histoscribe.io.source import PATHS, Source, is_file_name, missing_files, positive
 from histoscribe.io.where import Where, choose
 
 _REQUIRED = ("section", "patient", "kind")
@@ -144,7 +144,7 @@ def _kind_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
 
 def _mpp_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
     problems = []
-    if row.get("mpp") and _number(row["mpp"]) is None:
+    if row.get("mpp") and positive(row["mpp"]) is None:
         problems.append(
             Problem(where, f"mpp {row['mpp']!r}", "um per px of the image, above 0", "correct it")
         )
@@ -160,21 +160,13 @@ def _mpp_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
     return problems
 
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 < value < float("inf") else None
-
-
 def _source(row: Mapping[str, str], folder: Path) -> Source:
     paths = {name: folder / row[name] if row.get(name) else None for name in PATHS}
     return Source(
         section=row["section"],
         patient=row["patient"],
         kind=row["kind"],
-        mpp=_number(row["mpp"]) if row.get("mpp") else None,
+        mpp=positive(row["mpp"]) if row.get("mpp") else None,
         mpp_from=row.get("mpp_from") or None,
         path=paths["path"],
         image=paths["image"],

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from histoscribe.errors import Problem
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.resample import Box
 from histoscribe.types import Counts, Slide, Spots
 
@@ -41,6 +41,34 @@ class Source:
     def where(self) -> str:
         """How a message names this section."""
         return f"section {self.section}"
+
+    def number(self, column: str) -> float | None:
+        """Read a number above 0 from the facts; None where the cell is empty or not there.
+
+        Raises DataContractError for anything else.
+        """
+        text = self.facts.get(column, "")
+        value = positive(text)
+        if text and value is None:
+            raise DataContractError(
+                Problem(
+                    where=self.where,
+                    found=f"{column} {text!r}",
+                    expected="a number above 0, or nothing",
+                    remedy=f"correct the column `{column}` (for a HEST folder: give it in "
+                    "corrections.csv)",
+                )
+            )
+        return value
+
+
+def positive(text: str) -> float | None:
+    """Read a number above 0; None for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None
 
 
 def is_file_name(name: str) -> bool:

@@ -37,7 +37,7 @@ def read_sparse(source: Source) -> Reading:
     genes = _lines(source.path)  # type: ignore[arg-type]
     matrix = _matrix(source.counts, (len(genes), len(ids)))  # type: ignore[arg-type]
     counts, notes = counts_of(matrix, genes, genes)
-    pitch_px, pitch_um = nearest_px(xy), _fact(source, "pitch_um")
+    pitch_px, pitch_um = nearest_px(xy), source.number("pitch_um")
     found = Resolutions(
         source.mpp,
         image_mpp(source.image),  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def read_sparse(source: Source) -> Reading:
     pitch_um = pitch_um or pitch_px * mpp
     return Reading(
         slide=open_slide(source.image, mpp, source.white),  # type: ignore[arg-type]
-        spots=Spots(ids, xy, _fact(source, "diameter_um") or _VISIUM_FILL * pitch_um, pitch_um),
+        spots=Spots(ids, xy, source.number("diameter_um") or _VISIUM_FILL * pitch_um, pitch_um),
         in_tissue=np.ones(len(ids), dtype=bool),
         counts=counts,
         count_ids=ids,
@@ -113,17 +113,3 @@ def _matrix(path: Path, shape: tuple[int, int]) -> sp.csr_matrix:
         found = "fractions, negatives, NaN or values too large for a count"
         raise broken(path, found, "raw counts: whole numbers >= 0")
     return matrix.astype(np.int32)
-
-
-def _fact(source: Source, name: str) -> float | None:
-    """Read a length in um from a column of the manifest."""
-    text = source.facts.get(name, "")
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        value = -1.0
-    if value is not None and not 0 < value < float("inf"):
-        raise DataContractError(
-            Problem(source.where, f"{name} {text!r}", "um, above 0", f"correct the column `{name}`")
-        )
-    return value

@@ -12,7 +12,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
 from histoscribe.io.h5ad import in_tissue_of, raw_counts_of
 from histoscribe.io.region import MaskedSlide, RegionSlide
-from histoscribe.io.resolution import Resolutions, nearest_px
+from histoscribe.io.resolution import Resolutions, nearest_px, uneven
 from histoscribe.io.slide import image_mpp, open_slide
 from histoscribe.io.source import Reader, Reading, Source
 from histoscribe.io.spaceranger import DIAMETER_UM, PITCH_UM
@@ -124,7 +124,7 @@ def _choose(source: Source, path: Path, store: "SpatialData") -> _Chosen:
         image=path / "images" / image,
         is_element=True,
         to_px=_between(f"{path}, {shapes} and {image}", of_spots, of_image),
-        mpp=_stated_mpp(of_image),
+        mpp=_stated_mpp(f"{path}, {image}", of_image),
     )
 
 
@@ -179,12 +179,15 @@ def _agree(one: _Matrix, other: _Matrix) -> bool:
     return bool(np.abs((one - other) @ corner).max() <= max(scale, 1.0))
 
 
-def _stated_mpp(of_image: dict[str, _Matrix]) -> float | None:
-    """Um/px from a coordinate system in um."""
-    for name in _MICRONS:
-        if name in of_image:
-            return float(np.sqrt(abs(np.linalg.det(of_image[name][:2, :2]))))
-    return None
+def _stated_mpp(where: str, of_image: dict[str, _Matrix]) -> float | None:
+    """Um/px from a coordinate system in um; px that are not square are refused."""
+    name = next((name for name in _MICRONS if name in of_image), None)
+    if name is None:
+        return None
+    x, y = (float(side) for side in np.linalg.norm(of_image[name][:2, :2], axis=0))
+    if abs(x - y) > 0.05 * min(x, y):
+        raise DataContractError(uneven(where, x, y))
+    return float(np.sqrt(x * y))
 
 
 def _spots(

@@ -133,7 +133,8 @@ class _Tiles:
         if self.page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
             n_tiles = len(self.page.dataoffsets) // self.page.samplesperpixel
             parts = [self._segment(index + n * n_tiles) for n in range(self.page.samplesperpixel)]
-            segment = None if any(part is None for part in parts) else np.concatenate(parts, axis=2)
+            known = [part for part in parts if part is not None]
+            segment = np.concatenate(known, axis=2) if len(known) == len(parts) else None
         else:
             segment = self._segment(index)
         if segment is None:
