@@ -76,6 +76,7 @@ def test_the_page_draws_its_charts_under_its_own_policy(folder, tmp_path):
         assert box
     # the best of the made-up genes is the last: pcc_given_depth grows by 0.1 a gene
     assert text_of(page, "gene-words").startswith("NA, predicted by ridge: pcc 0.200")
+    assert "picked as the best gene of ridge on these very spots" in text_of(page, "gene-words")
     assert "Over the spots of this section pcc is 0.200" in text_of(page, "map-words")
     assert text_of(page, "map-measured-title") == "NA, measured in section A (patient 000)"
 
@@ -89,6 +90,7 @@ def test_choosing_gene_model_and_section_changes_every_chart(folder, tmp_path):
     )
     page = shown_by(driven, tmp_path)
     assert text_of(page, "gene-words").startswith("ERBB2, predicted by depth: pcc 0.100")
+    assert "picked" not in text_of(page, "gene-words")
     assert text_of(page, "map-measured-title") == "ERBB2, measured in section B (patient 000)"
     assert text_of(page, "chart-values-title") == "ERBB2: measured values"
     assert "pcc is 0.100" in text_of(page, "map-words")

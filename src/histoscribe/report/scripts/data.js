@@ -9,6 +9,10 @@ function plain(text) {
   return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
+// spread into Math.min, the places of a large section are more arguments than a browser takes
+const least = (values) => values.reduce((low, value) => Math.min(low, value), Infinity);
+const most = (values) => values.reduce((high, value) => Math.max(high, value), -Infinity);
+
 /** A score for a sentence, with a true minus sign. */
 function number(value, digits = 3) {
   return value === null || value === undefined ? "undefined" : value.toFixed(digits).replace("-", "−");

@@ -98,7 +98,7 @@ function chosenTrace(gene, scores, x) {
 /** Whether there is more room for a name on the left of a dot. */
 function onTheRight(x, gene) {
   const known = x.filter((value) => value !== null);
-  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const [low, high] = [least(known), most(known)];
   return x[gene] > low + 0.4 * (high - low);
 }
 
@@ -111,5 +111,8 @@ function describeGene(state, model) {
   document.getElementById("gene-words").textContent =
     `${data.genes[gene]}, predicted by ${model.name}: pcc ${number(model.pcc[gene])}, ` +
     `pcc_given_depth ${number(model.pcc_given_depth[gene])}, q ${number(q)}: ${above}. ` +
-    `It is seen in ${percent(data.facts.detection_rate[gene])} of spots.`;
+    `It is seen in ${percent(data.facts.detection_rate[gene])} of spots.` +
+    (gene === data.marked.best
+      ? ` It was picked as the best gene of ${data.best} on these very spots, so it flatters: the median gene is what to expect.`
+      : "");
 }

@@ -46,7 +46,8 @@ function mapWords(state, view, place) {
   const without = data.leaky ? "" : ", which was fitted without this patient";
   return `${name} in ${view.name}: measured, and predicted by ${state.model}${without}. ` +
     `Over the spots of this section pcc is ${number(scoreAt(view, state, "pcc", place))} ` +
-    `and pcc_given_depth ${number(scoreAt(view, state, "pcc_given_depth", place))}.`;
+    `and pcc_given_depth ${number(scoreAt(view, state, "pcc_given_depth", place))}.` +
+    (view.tissue ? "" : " The picture of its tissue is not on this page.");
 }
 
 function drawPanel(box, view, values, range, state) {
@@ -74,8 +75,8 @@ function drawPanel(box, view, values, range, state) {
 /** The spots with a margin, in um. */
 function frameOf(view) {
   const pad = 1.5 * view.diameter;
-  const [left, right] = [Math.min(...view.x) - pad, Math.max(...view.x) + pad];
-  const [top, bottom] = [Math.min(...view.y) - pad, Math.max(...view.y) + pad];
+  const [left, right] = [least(view.x) - pad, most(view.x) + pad];
+  const [top, bottom] = [least(view.y) - pad, most(view.y) + pad];
   return { left, top, width: right - left, height: bottom - top };
 }
 
