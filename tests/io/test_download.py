@@ -143,6 +143,15 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(tiny, server, tmp_path)
     assert (tmp_path / "tiny" / "b.jpg").read_bytes() == CONTENT["b.jpg"]
 
 
+def test_without_a_connection_one_message_comes_at_once(tiny, server, tmp_path):
+    server.http.shutdown()
+    server.http.server_close()
+    with pytest.raises(DataContractError, match="2 more files were not tried") as caught:
+        fetch(tiny, tmp_path)
+    assert len(caught.value.problems) == 1
+    assert there(tmp_path) == []
+
+
 def test_a_missing_file_of_the_server_is_told_with_its_page(tiny, server, tmp_path):
     del server.content["a.tsv"]
     with pytest.raises(DataContractError, match=r"404.*\n.*\n.*https://example\.org/page"):

@@ -61,7 +61,7 @@ def fetch(chosen: DataSet, to: Path) -> int:
     ------
     DataContractError
         Listing every file that could not be had, is not what it must be, or has to be fetched by
-        hand. All others are there then.
+        hand. All others are there then, unless the connection is lost: no more are tried after it.
     """
     root = to / chosen.folder
     files = {file.place: file for section in chosen.sections for file in section.files}
@@ -73,13 +73,17 @@ def fetch(chosen: DataSet, to: Path) -> int:
     if root.is_dir():
         remove_leftovers(root)
     missing = [file for file in files.values() if find_file((root,), file) is None]
-    problems: list[Problem] = []
+    problems = [_by_hand(chosen, root, file) for file in missing if file.url is None]
+    published = [file for file in missing if file.url is not None]
     n_fetched = 0
-    for file in track(missing, f"files of {chosen.name}"):
+    for n_tried, file in enumerate(track(published, f"files of {chosen.name}"), start=1):
         try:
             _fetch_file(chosen, root, file)
         except DataContractError as error:
             problems += error.problems
+        except requests.ConnectionError as error:  # every other file would wait for it in vain
+            problems.append(_unreachable(file, error, len(published) - n_tried))
+            break
         else:
             n_fetched += 1
     if problems:
@@ -103,8 +107,6 @@ def _local(chosen: DataSet, roots: tuple[Path, ...], section: str, file: PublicF
 
 
 def _fetch_file(chosen: DataSet, root: Path, file: PublicFile) -> None:
-    if file.url is None:
-        raise DataContractError(_by_hand(chosen, root, file))
     known = chosen.expected(file)
     expected = known.sha256 if known else _locked(root).get(file.place)
     with replacing(root / file.place) as temporary:
@@ -117,10 +119,12 @@ def _fetch_file(chosen: DataSet, root: Path, file: PublicFile) -> None:
 
 
 def _download(file: PublicFile, temporary: Path) -> None:
-    """Fetch the whole file to a temporary path."""
+    """Fetch the whole file to a temporary path; a lost connection is for the caller to tell."""
     downloader = pooch.HTTPDownloader(timeout=_TIMEOUT_S)
     try:
         downloader(str(file.url), str(temporary), None)
+    except requests.ConnectionError:
+        raise
     except requests.RequestException as error:
         raise DataContractError(
             Problem(
@@ -131,6 +135,17 @@ def _download(file: PublicFile, temporary: Path) -> None:
                 + (f"; or fetch it from {file.public}" if file.public else ""),
             )
         ) from error
+
+
+def _unreachable(file: PublicFile, error: requests.ConnectionError, n_left: int) -> Problem:
+    return Problem(
+        where=str(file.url),
+        found=f"no connection ({error})"
+        + (f"; {n_left} more files were not tried" if n_left else ""),
+        expected="a connection to the network, perhaps through a proxy (HTTPS_PROXY)",
+        remedy="run the same command again where there is one: finished files are kept; or fetch "
+        "the files on another machine and set HISTOSCRIBE_DATA to the folder they lie in",
+    )
 
 
 def _by_hand(chosen: DataSet, root: Path, file: PublicFile) -> Problem:
