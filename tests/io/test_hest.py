@@ -256,3 +256,13 @@ def test_an_id_that_leads_out_of_the_folder_is_refused(id_, folder):
 def test_a_patient_is_a_name_that_results_can_be_filed_under(folder):
     correct(folder, "S2,../P/2")
     assert [s.patient for s in read_sources(f"hest:{folder}", ["S2"])] == ["-.-P-2"]
+
+
+def test_the_command_in_a_message_names_every_missing_file(folder):
+    """Names after `--include "a"` would be all that `hf download` fetches: `a` would be missing."""
+    correct(folder, "S2,P2")
+    for path in ("wsis/S1.tif", "st/S3.h5ad"):
+        (folder / path).unlink()
+    message = refused(folder)
+    assert f"--local-dir {folder} wsis/S1.tif st/S3.h5ad" in message
+    assert "--include" not in message

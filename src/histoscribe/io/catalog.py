@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.catalog_records import DataSet, PublicFile, PublicSection, local_sources
+from histoscribe.io.hest_folder import METADATA, download_command
 from histoscribe.io.resample import Box
 from histoscribe.io.source import Source
 from histoscribe.io.where import Where
@@ -253,9 +254,9 @@ _DATA_SETS = (
         folder="hest",
         sections=(),
         remarks=(
-            "gated and very large: accept the terms on its page, then take what you need with "
-            "`hf download MahmoodLab/hest --repo-type dataset --local-dir $HISTOSCRIBE_DATA/hest "
-            '--include "HEST_v*.csv" "st/ZEN36.h5ad" "wsis/ZEN36.tif"`',
+            "gated and very large: accept the terms on its page, then take its metadata with "
+            f"`{download_command('$HISTOSCRIBE_DATA/hest', METADATA)}` and the samples you need "
+            f"with `{download_command('$HISTOSCRIBE_DATA/hest', 'st/ZEN36.h5ad wsis/ZEN36.tif')}`",
             "many samples have no patient: name them in corrections.csv, or choose with `where`",
         ),
     ),

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -16,8 +17,8 @@ from histoscribe.io.where import Where, choose
 
 CORRECTIONS = "corrections.csv"
 """Beside the metadata: a column `id` and any others; what stands there replaces the metadata."""
-DOWNLOAD = "hf download MahmoodLab/hest --repo-type dataset --local-dir {folder} --include {files}"
-"""The dataset is gated: its terms are accepted on its page, with an account, before this works."""
+METADATA = '--include "HEST_v*.csv"'
+"""As `hf download` is asked for it."""
 _DOUBTED_STUDY = "Characterization of immune cell populations in the tumor microenvironment"
 _DOUBT = (
     "HEST-1k names one patient for all samples of this study, whose paper has five "
@@ -61,6 +62,15 @@ def hest_sources(
     if problems:
         raise DataContractError(problems)
     return tuple(_source(folder, row) for row in chosen)
+
+
+def download_command(folder: Path | str, files: str) -> str:
+    """Say how to get files of HEST-1k: names (not beside a pattern), or one `--include`.
+
+    The dataset is gated: its terms are accepted on its page, with an account, before this works.
+    """
+    where = folder if isinstance(folder, str) else shlex.quote(str(folder))
+    return f"hf download MahmoodLab/hest --repo-type dataset --local-dir {where} {files}"
 
 
 def _samples(folder: Path) -> list[dict[str, str]]:
@@ -186,14 +196,14 @@ def _missing_files(folder: Path, samples: Sequence[str]) -> list[Problem]:
     ]
     if not missing:
         return []
-    files = " ".join(f'"{path}"' for path in missing[:_MOST])
+    files = " ".join(shlex.quote(path.as_posix()) for path in missing[:_MOST])
     more = f" and {len(missing) - _MOST} more" if len(missing) > _MOST else ""
     return [
         Problem(
             where=str(folder),
             found=f"{len(missing)} files are missing: {_some([str(path) for path in missing])}",
             expected=f"st/<id>.h5ad and wsis/<id>.tif for each of {len(samples)} samples",
-            remedy=f"{DOWNLOAD.format(folder=folder, files=files)}{more}, or choose the samples "
+            remedy=f"{download_command(folder, files)}{more}, or choose the samples "
             "that are here with `sections` or `where`",
         )
     ]
@@ -237,7 +247,7 @@ def _no_file_names(folder: Path, samples: Sequence[str]) -> Problem:
 
 
 def _no_metadata(folder: Path) -> Problem:
-    get = DOWNLOAD.format(folder=folder, files='"HEST_v*.csv"')
+    get = download_command(folder, METADATA)
     return Problem(
         where=str(folder),
         found="no metadata of HEST-1k" if folder.is_dir() else "no such folder",
