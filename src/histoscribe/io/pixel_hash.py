@@ -13,7 +13,7 @@ from histoscribe.io.weights import cache_folder
 
 MOST_PX = 400_000_000
 """Images above this are hashed by the bytes of their files."""
-VERSION = 1
+VERSION = 2
 """Rises when the same image would hash otherwise, so that nothing older is believed."""
 _BAND_ROWS = 512
 """Rows hashed at once; the hash does not depend on it."""
