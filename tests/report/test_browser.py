@@ -35,12 +35,12 @@ view.dispatchEvent(new Event("change"));
 """
 
 
-def shown_by(browser_page, tmp_path, width_px=1400):
+def shown_by(browser_page, tmp_path, *flags):
     """The document after its script has run."""
     command = [
         BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width_px},4000",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync", *flags,
+        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,4000",
         "--virtual-time-budget=8000", "--dump-dom", browser_page.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
@@ -94,6 +94,20 @@ def test_choosing_gene_model_and_section_changes_every_chart(folder, tmp_path):
     assert text_of(page, "map-measured-title") == "ERBB2, measured in section B (patient 000)"
     assert text_of(page, "chart-values-title") == "ERBB2: measured values"
     assert "pcc is 0.100" in text_of(page, "map-words")
+
+
+def test_a_finger_on_a_chart_scrolls_the_page(folder, tmp_path):
+    text = write(folder).read_text(encoding="utf-8")
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    asks = """setTimeout(() => { document.getElementById("gene-words").textContent =
+        [...document.querySelectorAll(".js-plotly-plot")].map((box) => box._fullLayout.dragmode); },
+        4000);"""
+    driven = tmp_path / "driven.html"
+    driven.write_text(text.replace("</body>", f"<script>{asks}</script></body>"), encoding="utf-8")
+    touch = "--blink-settings=primaryPointerType=2,availablePointerTypes=2"
+    assert text_of(shown_by(driven, tmp_path, touch), "gene-words") == ",".join(6 * ["false"])
+    with_mouse = text_of(shown_by(driven, tmp_path), "gene-words").split(",")
+    assert sorted(with_mouse) == ["pan", "pan", "zoom", "zoom", "zoom", "zoom"]
 
 
 def test_a_narrow_page_does_not_scroll_sideways(folder, tmp_path):
