@@ -300,8 +300,12 @@ class Prediction:
     """What is known of each gene, by name, e.g. its score on held-out patients; NaN: unknown."""
     card: str = ""
     """The protocol card of the predictor, as JSON."""
+    gene_names: tuple[str, ...] = ()
+    """A symbol a gene, as the training sections call it; may repeat; empty where unknown."""
 
     def __post_init__(self) -> None:
+        if self.gene_names and len(self.gene_names) != len(self.genes):
+            raise ValueError(f"{len(self.gene_names)} names for {len(self.genes)} genes")
         if self.values.shape != (len(self.spots), len(self.genes)):
             raise ValueError(
                 f"{self.values.shape} values for {len(self.spots)} spots, {len(self.genes)} genes"

@@ -52,7 +52,7 @@ def test_a_model_of_the_page_is_saved_and_loaded_to_the_bit(name, tmp_path):
     encoding = Encoding("colour_texture", None, "none", 64, 1.0, True, "float32")
     target = Target(tuple("ABCDE"), "list", Log1p(), ("S1",), 240, ())
     predictor = Predictor(
-        fitted, target, encoding, card_of(feature.shape[1]), reference_of(feature)
+        fitted, target, encoding, card_of(feature.shape[1], target.genes), reference_of(feature)
     )
     save_predictor(predictor, tmp_path / "saved")
     again = load_predictor(tmp_path / "saved").model

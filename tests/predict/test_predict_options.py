@@ -21,7 +21,7 @@ def test_a_gene_that_the_predictor_lacks_is_told_with_near_names(predictor_folde
     with pytest.raises(DataContractError) as error:
         list(predict(asked))
     first, second = error.value.problems
-    assert f"did you mean {gene}" in first.remedy
+    assert f"did you mean {gene.removeprefix('SIM-')}" in first.remedy
     assert "xyzzy" in second.where
     assert not (tmp_path / "out").exists()
 
@@ -65,6 +65,18 @@ def test_a_folder_and_an_impossible_px_are_told(predictor_folder, tmp_path, mpp)
     px, folder = error.value.problems
     assert px.where.startswith("--mpp")
     assert str(tmp_path / "*.svs") in folder.remedy
+
+
+def test_a_gene_may_be_asked_for_by_its_symbol(predictor_folder):
+    predictor = load_predictor(predictor_folder)
+    gene, other = predictor.target.genes[:2]
+    symbol = gene.removeprefix("SIM-")
+    assert symbol != gene
+    chosen = choose_genes(predictor, (symbol, other, gene))
+    assert chosen.genes == (gene, other)
+    assert chosen.labels[0] == symbol
+    with pytest.raises(DataContractError, match=f"did you mean {symbol}"):
+        choose_genes(predictor, (symbol.lower(),))
 
 
 def test_few_genes_go_all(predictor_folder):

@@ -21,7 +21,7 @@ def reference_of(feature: np.ndarray) -> Reference:
     )
 
 
-def card_of(n_features: int) -> dict[str, object]:
+def card_of(n_features: int, gene_names: tuple[str, ...] = ("ACTB", "ERBB2")) -> dict[str, object]:
     """What training says of itself, for a predictor that no section was read for."""
     section = {"patient": "P1", "spots": 240, "mpp": 0.5}
     return {
@@ -32,6 +32,7 @@ def card_of(n_features: int) -> dict[str, object]:
         "spots_um": {"diameter": [55.0, 55.0], "pitch": [100.0, 100.0]},
         "encoder": {"licence": "BSD-3-Clause", "paper": "a paper"},
         "n_features": n_features,
+        "gene_names": list(gene_names),
         "n_parameters": 12,
         "versions": {"histoscribe": "0"},
     }

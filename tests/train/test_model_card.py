@@ -70,9 +70,15 @@ def test_a_leaky_protocol_is_said(facts):
     assert "Claims about new patients" in text
 
 
+def test_genes_go_by_their_symbols(facts):
+    target = replace(facts.target, genes=("ENSG1", "ENSG2"))
+    assert "- Genes: ACTB, ERBB2." in model_card(replace(facts, target=target))
+
+
 def test_a_long_panel_is_cut_and_says_so(facts):
     genes = tuple(f"G{number}" for number in range(1000))
-    text = model_card(replace(facts, target=replace(facts.target, genes=genes)))
+    target = replace(facts.target, genes=genes)
+    text = model_card(replace(facts, target=target, card=card_of(4, genes)))
     assert "G299 and 700 more, see predictor.json" in text
 
 

@@ -18,6 +18,7 @@ from histoscribe.types import Prediction, Slide, Spots
 GRID = ("array_row", "array_col")
 """Spot facts that are whole numbers: row and column of the grid, as scanpy calls them."""
 _ABOUT = "histoscribe"
+_NAME = "gene_name"
 _WORDS = ("section", "unit", "predictor")
 _NUMBERS = ("diameter_um", "pitch_um")
 _PICTURE_PX = 1000
@@ -35,6 +36,7 @@ class Head:
     spot_facts: Mapping[str, Float[np.ndarray, " N"]] = field(default_factory=dict)
     gene_facts: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
     card: str = ""
+    gene_names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, prediction: Prediction) -> "Head":
@@ -72,7 +74,8 @@ def background(slide: Slide, warnings: tuple[str, ...] = ()) -> Background:
 def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.AnnData:
     """Give the prediction as AnnData: X float32 [N, G], centres in `obsm["spatial"]`.
 
-    Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`.
+    Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`; where
+    genes have names beside their ids, these are the column `gene_name`.
     `uns["histoscribe"]` holds section, unit, predictor, its card as JSON, and the diameter and
     pitch of the spots in um; with a background also um/px and warnings. A background is put to
     `uns["spatial"]` as scanpy and squidpy expect it.
@@ -135,6 +138,7 @@ def read_prediction(path: Path) -> Prediction:
         spot_facts=_facts(data.obs),
         gene_facts=_facts(data.var),
         card=str(about.get("card", "")),
+        gene_names=tuple(data.var[_NAME].astype(str)) if _NAME in data.var else (),
     )
 
 
@@ -156,7 +160,7 @@ def _frame(head: Head, below: Background | None) -> ad.AnnData:
         uns["spatial"] = {head.section: _library(below, spots.diameter_um / below.mpp)}
     return ad.AnnData(
         obs=_columns(head.spot_facts, spots.ids),
-        var=_columns(head.gene_facts, head.genes),
+        var=_genes(head),
         obsm={"spatial": spots.xy},
         uns=uns,
     )
@@ -167,6 +171,13 @@ def _columns(facts: Mapping[str, Float[np.ndarray, " rows"]], ids: tuple[str, ..
         name: values.astype(np.int32) if name in GRID else values for name, values in facts.items()
     }
     return pd.DataFrame(columns, index=pd.Index(ids, dtype=object))
+
+
+def _genes(head: Head) -> pd.DataFrame:
+    table = _columns(head.gene_facts, head.genes)
+    if head.gene_names and head.gene_names != head.genes:
+        table.insert(0, _NAME, np.array(head.gene_names, dtype=object))
+    return table
 
 
 def _facts(table: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """Which genes go where not all can go."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -20,36 +20,49 @@ class GeneChoice:
     """Genes of a predictor, in the order they are written, and why these."""
 
     genes: tuple[str, ...]
+    labels: tuple[str, ...]
+    """What they are called in the file: symbols where these are known."""
     why: str
 
 
 def choose_genes(predictor: Predictor, asked: Sequence[str]) -> GeneChoice:
-    """Take the genes asked for; else all, or the 20 that do best on held-out patients.
+    """Take the genes asked for by id or symbol; else all, or the 20 that do best.
 
     Raises
     ------
     DataContractError
         listing every gene that the predictor lacks, with near names.
     """
-    genes = predictor.target.genes
+    genes, labels = predictor.target.genes, predictor.gene_labels
+    place = {name: at for names in (labels, genes) for at, name in enumerate(names)}
     if asked:
-        problems = [_unknown(gene, predictor) for gene in asked if gene not in set(genes)]
+        problems = [_unknown(gene, predictor) for gene in asked if gene not in place]
         if problems:
             raise DataContractError(problems)
-        return GeneChoice(tuple(dict.fromkeys(asked)), "asked for")
+        return _choice(predictor, dict.fromkeys(place[gene] for gene in asked), "asked for")
     if len(genes) <= _MANY:
-        return GeneChoice(genes, "all")
+        return _choice(predictor, range(len(genes)), "all")
     for score in _SCORES:
         known = predictor.gene_trust.get(score)
         if known is not None and np.isfinite(known).any():
             best = np.argsort(-np.nan_to_num(known, nan=-np.inf), kind="stable")[:_MANY]
-            chosen = tuple(genes[gene] for gene in best if np.isfinite(known[gene]))
-            return GeneChoice(chosen, f"best {score} on held-out patients")
-    return GeneChoice(genes[:_MANY], "first of the panel; how good each is, is not known")
+            chosen = [int(gene) for gene in best if np.isfinite(known[gene])]
+            return _choice(predictor, chosen, f"best {score} on held-out patients")
+    why = "first of the panel; how good each is, is not known"
+    return _choice(predictor, range(_MANY), why)
+
+
+def _choice(predictor: Predictor, places: Iterable[int], why: str) -> GeneChoice:
+    chosen = tuple(places)
+    genes, labels = (
+        tuple(names[gene] for gene in chosen)
+        for names in (predictor.target.genes, predictor.gene_labels)
+    )
+    return GeneChoice(genes, labels, why)
 
 
 def _unknown(gene: str, predictor: Predictor) -> Problem:
-    genes = predictor.target.genes
+    genes = predictor.gene_labels
     upper = {name.upper(): name for name in genes}
     near = get_close_matches(gene.upper(), list(upper), n=3, cutoff=0.6)
     names = " or ".join(upper[name] for name in near)

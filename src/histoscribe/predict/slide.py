@@ -81,6 +81,7 @@ def head_of(predictor: Predictor, plan: Plan, distance: Float[np.ndarray, " N"])
         spot_facts={name: values.astype(np.float64) for name, values in facts.items()},
         gene_facts=predictor.gene_trust,
         card=json.dumps(dict(predictor.card), sort_keys=True),
+        gene_names=predictor.gene_names,
     )
 
 

@@ -184,7 +184,8 @@ def _summary(job: Job, plan: Plan, head: Head, unlike: tuple[str, ...]) -> dict[
 def _measurements(job: Job, head: Head, store: PredictionStore) -> Iterator[Measured]:
     """The chosen genes and the distance of each spot, a chunk at a time."""
     distance = head.spot_facts["distance_to_training"]
-    columns = {gene: head.genes.index(gene) for gene in job.detections.genes}
+    chosen = zip(job.detections.labels, job.detections.genes, strict=True)
+    columns = {label: head.genes.index(gene) for label, gene in chosen}
     for rows, values in zip(store.chunks, store.values(), strict=True):
         genes = {gene: values[:, column] for gene, column in columns.items()}
         yield {**genes, "distance_to_training": distance[rows]}

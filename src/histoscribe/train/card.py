@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -99,6 +99,17 @@ def spots_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, list[float]
         "pitch": [float(of.pitch_um) for of in spots],
     }
     return {what: [min(values), max(values)] for what, values in sizes.items()}
+
+
+def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) -> list[str]:
+    """The symbol of each gene in the first of these sections that has one; else its id."""
+    known: dict[str, str] = {}
+    for section in sorted(sections):
+        counts = cohort[section].measured
+        for gene, name in zip(counts.gene_ids, counts.gene_names, strict=True):
+            if name and name != gene:
+                known.setdefault(gene, name)
+    return [known.get(gene, gene) for gene in genes]
 
 
 def encoder_card(record: EncoderRecord) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The model card in words: what a predictor is, what to believe of it, and how to run it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,19 @@ def model_card(facts: CardFacts) -> str:
     return "\n".join(line for part in parts for line in part)
 
 
+def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """What genes are called for people: the symbol, or the id where two genes share a symbol.
+
+    >>> gene_labels(("ENSG1", "ENSG2", "ENSG3"), ("ACTB", "TBCE", "TBCE"))
+    ('ACTB', 'ENSG2', 'ENSG3')
+    """
+    times, ids = Counter(names), set(genes)
+    return tuple(
+        name if times[name] == 1 and (name == gene or name not in ids) else gene
+        for gene, name in zip(genes, names, strict=True)
+    )
+
+
 def _predicts(facts: CardFacts) -> Iterator[str]:
     encoding, target = facts.encoding, facts.target
     spots = facts.card["spots_um"]
@@ -74,7 +88,8 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
             "- The tissue of a slide is first given the colours of the training slides (Reinhard "
             "2001), so weak or strong stain matters less."
         )
-    listed = ", ".join(target.genes[:_MOST_LISTED])
+    labels = gene_labels(target.genes, tuple(facts.card["gene_names"]))
+    listed = ", ".join(labels[:_MOST_LISTED])
     more = len(target.genes) - _MOST_LISTED
     yield f"- Genes: {listed}{f' and {more} more, see predictor.json' if more > 0 else ''}."
 

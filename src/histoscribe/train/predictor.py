@@ -31,7 +31,7 @@ from histoscribe.train.folder import (
     sha256,
     write_record,
 )
-from histoscribe.train.model_card import CARD_FILE, CardFacts, model_card
+from histoscribe.train.model_card import CARD_FILE, CardFacts, gene_labels, model_card
 from histoscribe.train.reference import Reference
 from histoscribe.train.trust import GENES_FILE, Trust, read_trust, trust_beside, trust_text
 from histoscribe.types import Output, Prediction, Section
@@ -94,6 +94,16 @@ class Predictor:
         """Name -> values of the genes in order; NaN where unknown; empty without a benchmark."""
         return self.trust.columns
 
+    @property
+    def gene_names(self) -> tuple[str, ...]:
+        """The symbol of each gene, as the training sections give it; else its id."""
+        return tuple(self.card["gene_names"])
+
+    @property
+    def gene_labels(self) -> tuple[str, ...]:
+        """What each gene is called for people: its symbol, or its id where that would not do."""
+        return gene_labels(self.target.genes, self.gene_names)
+
     def __call__(self, section: Section, cache: Path) -> Prediction:
         """Predict every spot of a section; counts are not looked at."""
         feature = features(
@@ -123,6 +133,7 @@ class Predictor:
             spot_facts={"distance_to_training": self.reference.distance(feature)},
             gene_facts=self.gene_trust if with_trust else {},
             card=json.dumps(dict(self.card), sort_keys=True),
+            gene_names=self.gene_names,
         )
 
     def from_pixels(self, image: Float[Tensor, "B 3 P P"]) -> Output:
