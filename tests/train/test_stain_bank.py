@@ -163,5 +163,7 @@ def test_every_model_is_fitted_and_a_loaded_predictor_predicts_the_same(
     assert after.card.get("views", 0) == (2 if inputs is JITTERED else 0)
     assert train(settings, tmp_path / "out", cache=place / "cache", weights={}).hash == after.hash
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
-    assert ("colour of the training slides (Reinhard)" in card) == (inputs is NORMALISED)
-    assert ("2 with its stains jittered (HED, up to 0.05)" in card) == (inputs is JITTERED)
+    assert ("given the colours of the training slides (Reinhard" in card) == (inputs is NORMALISED)
+    assert ("on 2 views more of each spot, stains jittered by up to" in card) == (
+        inputs is JITTERED
+    )
