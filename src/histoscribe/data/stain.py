@@ -4,21 +4,19 @@ Colours are compared by mean and deviation in l-alpha-beta, a logarithmic space 
 colours whose channels are nearly uncorrelated (Reinhard et al. 2001, doi:10.1109/38.946629).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
-from histoscribe.data.tissue import TissueMask
+from histoscribe.data.tissue import TissueMask, tissue_pixels
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.types import Slide
 
 STAIN_VERSION = "1"
 """Part of every key of the feature cache that a reference decides."""
 
-_MPP = 8.0  # as the tissue mask: all slides at one scale, or deviations would not compare
-_ROWS = 256
 # RGB to the responses of long, middle and short cones, and their logarithms to l-alpha-beta
 _LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
 _LAB = np.diag([1 / 3, 1 / 6, 1 / 2]) ** 0.5 @ np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]])
@@ -53,10 +51,9 @@ def tissue_colour(slide: Slide, mask: TissueMask) -> TissueColour:
     DataContractError
         There is no tissue, or it has no colour: a grey image cannot be given another stain.
     """
-    image = slide.overview(max(_MPP, slide.mpp))
     n_px, total, squares = 0, np.zeros(3), np.zeros(3)
-    for rows, inside in _rows_on_tissue(slide, mask, image.shape[:2]):
-        lab = _to_log_lms(image[rows][inside]).astype(np.float64) @ _LAB.T
+    for pixels in tissue_pixels(slide, mask):
+        lab = _to_log_lms(pixels).astype(np.float64) @ _LAB.T
         n_px += len(lab)
         total += lab.sum(axis=0)
         squares += np.square(lab).sum(axis=0)
@@ -103,19 +100,6 @@ def recoloured(
     back = np.linalg.inv(_LMS).T.astype(np.float32) * np.float32(256)
     rgb = np.exp(log * np.float32(np.log(10.0))) @ back - np.float32(1)
     return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
-
-
-def _rows_on_tissue(
-    slide: Slide, mask: TissueMask, shape: tuple[int, int]
-) -> Iterator[tuple[slice, Bool[np.ndarray, "rows width"]]]:
-    """Where an overview of this shape shows tissue, a few rows at once to spare memory."""
-    height, width = shape
-    x = (np.arange(width) + 0.5) * slide.width / width
-    y = (np.arange(height) + 0.5) * slide.height / height
-    for top in range(0, height, _ROWS):
-        rows = slice(top, top + _ROWS)
-        centres = np.stack(np.meshgrid(x, y[rows]), axis=-1)
-        yield rows, mask.at(centres.reshape(-1, 2)).reshape(-1, width)
 
 
 def _to_log_lms(pixels: UInt8[np.ndarray, "*places 3"]) -> Float[np.ndarray, "*places 3"]:

@@ -76,6 +76,21 @@ def tissue_mask(slide: Slide) -> TissueMask:
     return TissueMask(tissue_of(image, slide.mpp * px[0]), px, slide.mpp)
 
 
+def tissue_pixels(slide: Slide, mask: TissueMask) -> Iterator[UInt8[np.ndarray, "n 3"]]:
+    """The pixels of the tissue at 8 um/px, some rows at once.
+
+    What is computed from them need not grow with the slide; all slides are looked at on one
+    scale, or deviations of their colours would not compare.
+    """
+    image = slide.overview(max(_MPP, slide.mpp))
+    height, width = image.shape[:2]
+    x = (np.arange(width) + 0.5) * slide.width / width
+    y = (np.arange(height) + 0.5) * slide.height / height
+    for rows in _bands(height):
+        centres = np.stack(np.meshgrid(x, y[rows]), axis=-1)
+        yield image[rows][mask.at(centres.reshape(-1, 2)).reshape(-1, width)]
+
+
 def tissue_of(
     image: UInt8[np.ndarray, "height width 3"], mpp: float
 ) -> Bool[np.ndarray, "height width"]:
