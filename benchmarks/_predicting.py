@@ -1,0 +1,116 @@
+"""What the scripts about prediction share: a predictor, a slide, and a process for each measure.
+
+`python benchmarks/_predicting.py load PREDICTOR` and `... predict PREDICTOR SLIDE OUT SPACING_UM`
+are those processes: peak memory is that of a process, so each figure needs its own.
+"""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+SCRIPTS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One slide, predicted in a process of its own."""
+
+    peak_mb: float
+    n_places: int
+    seconds: float
+    """From the order to the last file; loading Python and torch is left out."""
+
+    @property
+    def per_second(self) -> float:
+        """Tiles predicted a second."""
+        return self.n_places / self.seconds
+
+
+def train_predictor(folder: Path, encoder: str, n_genes: int) -> Path:
+    """Train ridge on a small simulated cohort; weights of a net are drawn at random."""
+    from histoscribe.simulate.cohort import simulate  # only here: a parent stays small
+    from histoscribe.train.config import parse_settings
+    from histoscribe.train.run import train
+
+    cohort = simulate(
+        folder / f"cohort-{n_genes}",
+        n_patients=2,
+        spots_per_section=40,
+        genes_per_family=n_genes // 5,  # of eight families, so that the panel can choose
+    )
+    bare = encoder in ("colour_texture", "mean_colour")
+    settings = parse_settings(
+        {
+            "cohort": str(cohort),
+            "models": ["ridge"],
+            "target": {"n_genes": n_genes},
+            "inputs": {
+                "tile_px": 224,
+                "mpp": 0.5,
+                "encoder": encoder,
+                "weights": "file" if bare else "random",
+            },
+            "run": {"device": "cpu"},
+        },
+        "benchmark settings",
+    )
+    out = folder / f"predictor-{encoder.replace(':', '-')}-{n_genes}"
+    train(settings, out, cache=folder / "cache", weights={})
+    return out
+
+
+def simulated_slide(folder: Path, side_px: int) -> Path:
+    """Write a simulated slide in a process of its own."""
+    slide = folder / f"slide-{side_px}.ome.tif"
+    command = [sys.executable, SCRIPTS / "simulated_slide.py", "--side", str(side_px)]
+    subprocess.run([*command, "--out", slide], check=True, stdout=subprocess.DEVNULL)
+    return slide
+
+
+def loaded_megabytes(predictor: Path) -> float:
+    """Peak memory of a process that only loads a predictor and its encoder."""
+    return _numbers("load", predictor)[0]
+
+
+def predicted(predictor: Path, slide: Path, out: Path, spacing_um: float) -> Predicted:
+    """Predict a slide in a process of its own."""
+    peak_mb, n_places, seconds = _numbers("predict", predictor, slide, out, spacing_um)
+    return Predicted(peak_mb, int(n_places), seconds)
+
+
+def _numbers(*words: object) -> list[float]:
+    """Numbers that a process prints last."""
+    command = [sys.executable, __file__, *map(str, words)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return [float(word) for word in done.stdout.split("\n")[-2].split()]
+
+
+def _child(what: str, predictor: str, *rest: str) -> None:
+    from histoscribe.train.predictor import load_predictor
+
+    if what == "load":
+        _ = load_predictor(predictor).encoder
+        print(_peak_megabytes())
+        return
+    from histoscribe.predict.targets import Order, predict
+
+    slide, out, spacing_um = rest
+    order = Order(
+        predictor=Path(predictor), targets=(slide,), out=Path(out), spacing_um=float(spacing_um)
+    )
+    began = perf_counter()
+    ((_, done),) = predict(order)
+    print(_peak_megabytes(), done.n_places, perf_counter() - began)
+
+
+def _peak_megabytes() -> float:
+    """Most memory this process ever held; what its parent held does not count."""
+    status = Path("/proc/self/status").read_text().split("\n")
+    (line,) = (line for line in status if line.startswith("VmHWM"))
+    return float(line.split()[1]) / 1e3
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])
