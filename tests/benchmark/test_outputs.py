@@ -52,6 +52,14 @@ def test_tables_have_the_columns_of_the_protocol(result):
         assert list(pd.read_csv(result.folder / file)) == expected
 
 
+def test_the_card_names_the_symbol_of_each_gene(result, settings):
+    card = json.loads((result.folder / "card.json").read_text())
+    truth = pd.read_csv(Path(settings.cohort).parent / "truth" / "genes.csv")
+    symbol = dict(zip(truth["gene_id"], truth["gene_name"], strict=True))
+    genes = set(result.genes["gene"])
+    assert card["gene_labels"] == {gene: symbol[gene] for gene in genes}
+
+
 def test_a_run_folder_holds_all_that_was_promised(result, settings):
     for file in ("card.json", "card.md", "settings.toml", "folds.json", "run.json"):
         assert (result.folder / file).is_file()

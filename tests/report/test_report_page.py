@@ -247,3 +247,15 @@ def test_comparison_states_each_protocol_and_what_differs(tmp_path):
     next(iter(card["target"].values()))["genes_sha256"] = "cd"
     (leaky / "card.json").write_text(json.dumps(card))
     assert "also differ in: genes_sha256" in compare([honest, leaky])
+
+
+def test_genes_go_by_their_symbols_where_the_run_knows_them(run):
+    before = page_of(run)
+    card = json.loads((run / "card.json").read_text())
+    (run / "card.json").write_text(json.dumps({**card, "gene_labels": {"ERBB2": "Neu<1>"}}))
+    after = page_of(run)
+    # <td>, still picture and the script's list
+    assert "ERBB2" in before
+    assert "ERBB2" not in re.sub(r"figures/[^\s\"]+|data:image[^\"]+", "", after)
+    assert "Neu&lt;1&gt;" in after
+    assert "Neu<1>" not in after

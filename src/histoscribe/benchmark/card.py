@@ -9,6 +9,7 @@ import pandas as pd
 from histoscribe.benchmark.band import RUNS
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.maps import GeneMap
+from histoscribe.benchmark.names import labels_of
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.results import Check, Results
 from histoscribe.benchmark.score import EVERY
@@ -44,6 +45,9 @@ def run_card(
         "folds": folds_json(plan.folds),
         "folds_sha256": folds_hash(plan.folds),
         "target": {fold.name: target.card() for fold, target in targets},
+        "gene_labels": dict(
+            labels_of(plan.bank.cohort, (g for _, target in targets for g in target.genes))
+        ),
         "inputs": settings.inputs.model_dump(mode="json"),
         "encoder": {
             "used": _encoders_used(plan.bank),
@@ -149,7 +153,8 @@ def _validations(card: dict[str, Any]) -> str:
 
 
 def _shown(card: dict[str, Any]) -> list[tuple[str, str]]:
-    return sorted({(item["gene"], item["why"]) for item in card["maps"]})
+    label = card["gene_labels"]
+    return sorted({(label.get(item["gene"], item["gene"]), item["why"]) for item in card["maps"]})
 
 
 def _encoder(used: dict[str, Any]) -> str:

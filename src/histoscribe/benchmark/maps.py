@@ -11,7 +11,7 @@ import pandas as pd
 
 from histoscribe.benchmark.cell import cell_prediction
 from histoscribe.benchmark.measured import measured_file, measured_of, write_measured
-from histoscribe.benchmark.names import file_name
+from histoscribe.benchmark.names import file_name, labels_of
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.results import ranked_genes
 from histoscribe.benchmark.score import Truth
@@ -84,11 +84,12 @@ def _keep_measured(plan: Plan, fold: Fold, truth: Truth) -> None:
 def _draw(plan: Plan, fold: Fold, truth: Truth, item: GeneMap) -> None:
     prediction = cell_prediction(plan, fold, item.model, truth.section)
     column = truth.genes.index(item.gene)
+    label = labels_of(plan.bank.cohort, [item.gene]).get(item.gene, item.gene)
     expression_map(
         plan.bank.cohort[truth.section].take(fold.test[truth.section]),
         truth.measured[:, column],
         prediction.values[:, column],
-        MapText(gene=item.gene, unit=prediction.unit, model=item.model, why=item.why),
+        MapText(gene=label, unit=prediction.unit, model=item.model, why=item.why),
         plan.out / "figures" / item.file,
     )
 

@@ -1,7 +1,11 @@
-"""Names from data as names of files: distinct names stay distinct files."""
+"""Names from data: as names of files, where distinct ones stay distinct, and for people."""
 
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from urllib.parse import quote
+
+from histoscribe.train.card import gene_labels, gene_names
+from histoscribe.types import Cohort
 
 _LONGEST = 200  # bytes; the limit is 255, and files carry an ending
 
@@ -21,3 +25,10 @@ def file_name(name: str) -> str:
     if len(quoted) <= _LONGEST:
         return quoted
     return f"{quoted[:40]}...{sha256(name.encode()).hexdigest()[:12]}"
+
+
+def labels_of(cohort: Cohort, genes: Iterable[str]) -> Mapping[str, str]:
+    """Gene id -> its symbol, of those genes that have one of their own beside the id."""
+    ids = tuple(sorted(set(genes)))
+    labels = gene_labels(ids, tuple(gene_names(cohort, cohort.ids, ids)))
+    return {gene: label for gene, label in zip(ids, labels, strict=True) if label != gene}

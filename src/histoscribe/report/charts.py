@@ -32,9 +32,9 @@ def page_choice(run: Run, room: Room | None = None) -> Choice:
 
 def charts(run: Run, choice: Choice) -> dict[str, Any]:
     """Everything the script needs; numbers of tables are those of the run's files, exactly."""
-    genes = sorted(choice.charted)
+    genes = sorted(choice.charted, key=lambda gene: (run.label(gene), gene))
     return {
-        "genes": genes,
+        "genes": [run.label(gene) for gene in genes],
         "facts": _facts(run.genes, genes),
         "models": [_model(run.genes, str(name), genes) for name in run.genes["model"].unique()],
         "best": run.best_model,

@@ -24,16 +24,16 @@ class GeneTable:
 def gene_tables(run: Run) -> list[GeneTable]:
     """Give one table for each model, in the order of the run; undefined genes come last."""
     return [
-        GeneTable(str(model), len(genes), _rows(genes))
+        GeneTable(str(model), len(genes), _rows(run, genes))
         for model, genes in run.genes.groupby("model", sort=False)
     ]
 
 
-def _rows(genes: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
+def _rows(run: Run, genes: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
     # ties go by name, so that the same run gives the same page
     first = genes.sort_values(["pcc_given_depth", "gene"], ascending=[False, True]).head(_TOP)
     return tuple(
-        _row(str(name), *(float(value) for value in values))
+        _row(run.label(str(name)), *(float(value) for value in values))
         for name, values in zip(first["gene"], first[_NUMBERS].to_numpy(dtype=float), strict=True)
     )
 

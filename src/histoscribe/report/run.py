@@ -73,6 +73,11 @@ class Run:
     alignment: pd.DataFrame | None
     """Scores in place and one spot away, see `benchmark.alignment`; None in an older run."""
 
+    def label(self, gene: str) -> str:
+        """What a gene is called for people: its symbol where the counts give one."""
+        labels = self.card.get("gene_labels", {})  # none in an older run
+        return str(labels.get(gene, gene)) if isinstance(labels, Mapping) else gene
+
     @cached_property
     def summary_by_name(self) -> Mapping[tuple[str, str], tuple[float, float, float, int]]:
         """(model, metric) -> mean, low, high and number of undefined scores."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -110,6 +111,19 @@ def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) ->
             if name and name != gene:
                 known.setdefault(gene, name)
     return [known.get(gene, gene) for gene in genes]
+
+
+def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """What genes are called for people: the symbol, or the id where two genes share a symbol.
+
+    >>> gene_labels(("ENSG1", "ENSG2", "ENSG3"), ("ACTB", "TBCE", "TBCE"))
+    ('ACTB', 'ENSG2', 'ENSG3')
+    """
+    times, ids = Counter(names), set(genes)
+    return tuple(
+        name if times[name] == 1 and (name == gene or name not in ids) else gene
+        for gene, name in zip(genes, names, strict=True)
+    )
 
 
 def encoder_card(record: EncoderRecord) -> dict[str, Any]:

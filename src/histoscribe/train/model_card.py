@@ -1,6 +1,5 @@
 """The model card in words: what a predictor is, what to believe of it, and how to run it."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.target import Target
 from histoscribe.train.benchmarked import Benchmarked
+from histoscribe.train.card import gene_labels
 from histoscribe.train.encoding import Encoding
 from histoscribe.train.reference import MOST_FAR, MPP_MARGIN, Reference
 
@@ -54,19 +54,6 @@ def model_card(facts: CardFacts) -> str:
         ["## Versions", "", _versions(facts.card["versions"]), ""],
     )
     return "\n".join(line for part in parts for line in part)
-
-
-def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """What genes are called for people: the symbol, or the id where two genes share a symbol.
-
-    >>> gene_labels(("ENSG1", "ENSG2", "ENSG3"), ("ACTB", "TBCE", "TBCE"))
-    ('ACTB', 'ENSG2', 'ENSG3')
-    """
-    times, ids = Counter(names), set(genes)
-    return tuple(
-        name if times[name] == 1 and (name == gene or name not in ids) else gene
-        for gene, name in zip(genes, names, strict=True)
-    )
 
 
 def _predicts(facts: CardFacts) -> Iterator[str]:

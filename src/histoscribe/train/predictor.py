@@ -21,6 +21,7 @@ from histoscribe.io.atomic import replacing, write_text
 from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model, inputs_of
 from histoscribe.models.encoder import Encoder
 from histoscribe.train.benchmarked import Benchmarked
+from histoscribe.train.card import gene_labels
 from histoscribe.train.encoding import Encoding, WeightFiles
 from histoscribe.train.fit import predict_spots
 from histoscribe.train.folder import (
@@ -31,7 +32,7 @@ from histoscribe.train.folder import (
     sha256,
     write_record,
 )
-from histoscribe.train.model_card import CARD_FILE, CardFacts, gene_labels, model_card
+from histoscribe.train.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.train.reference import Reference
 from histoscribe.train.trust import GENES_FILE, Trust, read_trust, trust_beside, trust_text
 from histoscribe.types import Output, Prediction, Section
