@@ -80,7 +80,9 @@ def _grid(
     name = f"section {section}, fold {fold}" if twice else f"section {section}"
     places = {(0, 0): Place(number(in_place), "", better=False)}
     for direction, pcc, still in zip(
-        table["direction"], table["pcc"], table["pcc_in_place"], strict=True
+        table["direction"],
+        *(table[c].to_numpy(float) for c in ("pcc", "pcc_in_place")),
+        strict=True,
     ):
         here = found is not None and found.direction == direction
         places[DIRECTIONS[direction]] = Place(number(pcc), _signed(pcc - still), better=here)
