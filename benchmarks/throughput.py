@@ -1,9 +1,9 @@
 """Tiles a second and minutes a slide of `predict`, by encoder and number of genes.
 
-`python benchmarks/throughput.py [--side 12000] [--encoders NAME...] [--genes N...]`: one simulated
-slide at 0.5 um/px, a place every 100 um, each row in a process of its own. Weights are random:
-speed does not depend on them. The time is of the whole order: tissue, grid, tiles, encoder, model,
-files. The last figure is the speed with most genes to that with fewest.
+`python benchmarks/throughput.py [--side N | --slide FILE] [--encoders NAME...] [--genes N...]`: one
+simulated slide at 0.5 um/px, a place every 100 um, each row in a process of its own. Weights are
+random: speed does not depend on them. The time is of the whole order: tissue, grid, tiles, encoder,
+model, files. The last figure is the speed with most genes to that with fewest.
 """
 
 import argparse
@@ -22,15 +22,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table, and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=3000, help="px")
+    parser.add_argument("--slide", type=Path, help="in place of a new one")
     parser.add_argument("--encoders", nargs="+", default=ENCODERS)
     parser.add_argument("--genes", type=int, nargs="+", default=GENES)
     given = parser.parse_args(arguments)
     with TemporaryDirectory() as name:
-        _measure(Path(name), given.side, given.encoders, sorted(given.genes))
+        slide = given.slide or simulated_slide(Path(name), given.side)
+        _measure(Path(name), slide, given.encoders, sorted(given.genes))
 
 
-def _measure(folder: Path, side_px: int, encoders: Sequence[str], genes: Sequence[int]) -> None:
-    slide = simulated_slide(folder, side_px)
+def _measure(folder: Path, slide: Path, encoders: Sequence[str], genes: Sequence[int]) -> None:
     print("| encoder | genes | tiles | tiles/s | minutes |\n|---|---|---|---|---|")
     for encoder in encoders:
         speeds = []
@@ -46,7 +47,7 @@ def _measure(folder: Path, side_px: int, encoders: Sequence[str], genes: Sequenc
     report(
         "throughput",
         encoder=encoders[-1],
-        side_px=side_px,
+        n_tiles=found.n_places,
         most_to_fewest_genes_speed_ratio=speeds[-1] / speeds[0],
     )
 
