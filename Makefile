@@ -7,7 +7,7 @@ demo: .venv/installed
 	$(BIN)/histoscribe demo --out demo
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -q -m slow

@@ -36,13 +36,14 @@ def table(run: Path) -> str:
         lines.append(f"| {model} | {' | '.join(cells)} |")
     shuffled = summary[summary["model"] == "shuffled"].set_index("metric")
     bands = ", ".join(f"`{metric}` {_interval(shuffled.loc[metric])}" for metric in METRICS)
+    shown = "ridge" if "ridge" in set(summary["model"]) else card["best_model"]
     codes = ", ".join(f"`{check['code']}`" for check in card["checks"])
     undefined = int(summary.loc[summary["metric"] == "pcc", "n_undefined"].max())
     return "\n".join(
         [
             *lines,
             "",
-            f"Ridge, `pcc_given_depth` by section: {_by_section(run)}.",
+            f"{shown.capitalize()}, `pcc_given_depth` by section: {_by_section(run, shown)}.",
             "",
             f"Shuffled band (95 of 100 runs): {bands}. Undefined scores: {undefined}. "
             f"Folds sha256 `{card['folds_sha256'][:12]}`, seed {card['seed']}. Checks: {codes}.",
@@ -50,9 +51,9 @@ def table(run: Path) -> str:
     )
 
 
-def _by_section(run: Path) -> str:
+def _by_section(run: Path, model: str) -> str:
     scores = pd.read_csv(run / "scores.csv")
-    rows = scores[(scores["model"] == "ridge") & (scores["metric"] == "pcc_given_depth")]
+    rows = scores[(scores["model"] == model) & (scores["metric"] == "pcc_given_depth")]
     means = rows.groupby("section")["value"].mean()
     return ", ".join(f"{section} {mean:.3f}" for section, mean in means.items())
 

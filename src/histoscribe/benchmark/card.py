@@ -45,16 +45,9 @@ def run_card(
         "folds": folds_json(plan.folds),
         "folds_sha256": folds_hash(plan.folds),
         "target": {fold.name: target.card() for fold, target in targets},
-        "gene_labels": dict(
-            labels_of(plan.bank.cohort, (g for _, target in targets for g in target.genes))
-        ),
+        "gene_labels": _labels(plan, targets),
         "inputs": settings.inputs.model_dump(mode="json"),
-        "encoder": {
-            "used": _encoders_used(plan.bank),
-            "models": {
-                m: model_class(m).encoder or settings.inputs.encoder for m in settings.models
-            },
-        },
+        "encoder": {"used": _encoders_used(plan.bank), "models": _encoder_of_each(plan)},
         **_references(plan),
         "models": {m: _model_card(plan, m) for m in settings.models},
         "train": settings.train.model_dump(mode="json"),
@@ -68,6 +61,15 @@ def run_card(
         "checks": [check.to_json() for check in checks],
         "versions": versions(),
     }
+
+
+def _labels(plan: Plan, targets: Sequence[tuple[Fold, Target]]) -> dict[str, str]:
+    return dict(labels_of(plan.bank.cohort, (g for _, target in targets for g in target.genes)))
+
+
+def _encoder_of_each(plan: Plan) -> dict[str, str]:
+    asked = plan.settings
+    return {m: model_class(m).encoder or asked.inputs.encoder for m in asked.models}
 
 
 def _encoders_used(bank: Bank) -> list[dict[str, Any]]:
