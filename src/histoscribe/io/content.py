@@ -1,4 +1,4 @@
-"""What a file that is no slide seems to be, by its first bytes, in words with a remedy."""
+"""Files that are no slide, or no whole one, in words with a remedy."""
 
 from pathlib import Path
 
@@ -11,6 +11,18 @@ def not_a_slide(path: Path) -> DataContractError:
     """The error for a file in no known format."""
     found, remedy = _seems(path)
     return DataContractError(Problem(str(path), found, _EXPECTED, remedy))
+
+
+def broken_image(path: Path, what: str, error: Exception) -> DataContractError:
+    """The error for an image that ends too early or does not decode; `what` it is called."""
+    return DataContractError(
+        Problem(
+            where=str(path),
+            found=f"the {what} is truncated or broken ({error})",
+            expected="a complete image file",
+            remedy="copy or download it again and compare the file sizes",
+        )
+    )
 
 
 def _seems(path: Path) -> tuple[str, str]:

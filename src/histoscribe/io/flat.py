@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io import tiff, tiled
-from histoscribe.io.content import not_a_slide
+from histoscribe.io.content import broken_image, not_a_slide
 from histoscribe.io.tile_cache import stamp
 
 _KEPT = 2
@@ -79,14 +79,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         except UnidentifiedImageError as error:
             raise not_a_slide(path) from error
         except (OSError, SyntaxError, struct.error) as error:
-            raise DataContractError(
-                Problem(
-                    where=str(path),
-                    found=f"the image is truncated or broken ({error})",
-                    expected="a complete image file",
-                    remedy="copy or download it again and compare the file sizes",
-                )
-            ) from error
+            raise broken_image(path, "image", error) from error
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 

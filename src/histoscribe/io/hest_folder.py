@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -144,7 +145,7 @@ def _json_row(path: Path) -> dict[str, str]:
 
 def _text(value: object) -> str:
     """A cell as the table would have it: gaps (null, NaN) are empty."""
-    empty = value is None or value != value  # noqa: PLR0124  # NaN is the value unlike itself
+    empty = value is None or (isinstance(value, float) and math.isnan(value))
     return "" if empty else str(value).strip()
 
 

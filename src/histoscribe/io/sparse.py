@@ -31,22 +31,23 @@ def read_sparse(source: Source) -> Reading:
     columns `pitch_um` and `diameter_um` of the manifest say how the spots were printed (Visium:
     100 and 55); without a pitch the um/px comes from the image or the user, and the pitch from it.
     """
-    if None in (source.path, source.image, source.counts, source.spots):
+    names, image, stored, places = source.path, source.image, source.counts, source.spots
+    if names is None or image is None or stored is None or places is None:
         raise ValueError("a section of kind sparse needs path, image, counts and spots")
-    ids, xy = _coordinates(source.spots)  # type: ignore[arg-type]
-    genes = _lines(source.path)  # type: ignore[arg-type]
-    matrix = _matrix(source.counts, (len(genes), len(ids)))  # type: ignore[arg-type]
+    ids, xy = _coordinates(places)
+    genes = _lines(names)
+    matrix = _matrix(stored, (len(genes), len(ids)))
     counts, notes = counts_of(matrix, genes, genes)
     pitch_px, pitch_um = nearest_px(xy), source.number("pitch_um")
     found = Resolutions(
         source.mpp,
-        image_mpp(source.image),  # type: ignore[arg-type]
+        image_mpp(image),
         pitch_um and pitch_um / pitch_px,
     )
     mpp, origin = found.settle(source.where, source.mpp_from)
     pitch_um = pitch_um or pitch_px * mpp
     return Reading(
-        slide=open_slide(source.image, mpp, source.white),  # type: ignore[arg-type]
+        slide=open_slide(image, mpp, source.white),
         spots=Spots(ids, xy, source.number("diameter_um") or _VISIUM_FILL * pitch_um, pitch_um),
         in_tissue=np.ones(len(ids), dtype=bool),
         counts=counts,

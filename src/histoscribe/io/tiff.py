@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.content import broken_image
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _COLOUR = (
@@ -58,14 +59,7 @@ def reported(path: Path) -> Iterator[None]:
     try:
         yield
     except _OF_BROKEN_FILES as error:
-        raise DataContractError(
-            Problem(
-                where=str(path),
-                found=f"the TIFF is truncated or broken ({error})",
-                expected="a complete image file",
-                remedy="copy or download it again and compare the file sizes",
-            )
-        ) from error
+        raise broken_image(path, "TIFF", error) from error
 
 
 def levels(tiff: tifffile.TiffFile, path: Path) -> tuple[tifffile.TiffPage, ...]:
