@@ -5,12 +5,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
+from histoscribe.errors import Problem
+from histoscribe.models.recipe import Recipe
 from histoscribe.types import Inputs, Output, SpotTable
 
 
@@ -21,6 +25,12 @@ class Facts:
     feature_mean: Float[np.ndarray, " D"]
     feature_scale: Float[np.ndarray, " D"]
     target_mean: Float[np.ndarray, " G"]
+    tile_px: int = 0
+    """Side of the tiles; 0 where a model sees none."""
+    image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Of each channel over the training tiles, 0-255."""
+    image_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Standard deviation of each channel over the training tiles, 0-255."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +91,9 @@ class ExpressionModel(nn.Module, ABC):
     """What training chose on the inner folds, and the scores it chose by; JSON."""
     item: ClassVar[str] = "spot"
     """What one row of a batch is: `spot`, `section` or `bag`."""
+    pretrained: ClassVar[str | None] = None
+    """The encoder whose published weights the network starts from, by name; its config then has
+    `weights`: `file` or `random`. None always starts from random numbers."""
 
     def __init__(self, facts: Facts, config: Any) -> None:
         super().__init__()
@@ -91,8 +104,33 @@ class ExpressionModel(nn.Module, ABC):
     def forward(self, *args: Any, **inputs: Any) -> Output:
         """Predict from the named fields of `Inputs`."""
 
+    @abstractmethod
+    def represent(self, *args: Any, **inputs: Any) -> Float[Tensor, "B R"]:
+        """Give what the last layer reads, from the same inputs as `forward`."""
+
+    def loss(
+        self, predicted: Float[Tensor, "B G"], target: Float[Tensor, "B G"]
+    ) -> Float[Tensor, ""]:
+        """What training minimises over a batch."""
+        return functional.mse_loss(predicted, target)
+
+    def recipe(self) -> Recipe:
+        """How the network is trained, where its paper says so."""
+        return Recipe()
+
+    def start_from(self, weights: Path) -> None:
+        """Take the weights of the encoder `pretrained`; every tensor of the backbone must fit."""
+        raise TypeError(f"{self.name} starts from random weights")
+
+    @classmethod
+    def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:
+        """What is wrong with tiles of this side, before anything is read; None: nothing."""
+        del config, tile_px
+        return None
+
 
 _MODELS: dict[str, type[Estimator] | type[ExpressionModel]] = {}
+_SIZES = ("small", "tiny")
 _Model = TypeVar("_Model", bound=type[Estimator] | type[ExpressionModel])
 
 
@@ -136,7 +174,9 @@ def list_models() -> tuple[str, ...]:
 
 
 def make_config(name: str, settings: Mapping[str, Any]) -> Any:
-    """Make a model's settings; `preset = "tiny"` starts from its test size.
+    """Make a model's settings; a preset starts from another size than the published one.
+
+    `preset = "tiny"` is for tests, `small`, where a model has it, trains on two cores.
 
     Raises
     ------
@@ -150,9 +190,13 @@ def make_config(name: str, settings: Mapping[str, Any]) -> Any:
         has = f"its settings are {', '.join(sorted(known))}" if known else "it has no settings"
         raise ValueError(f"model {name!r} has no setting {', '.join(unknown)}; {has}")
     preset = settings.get("preset", "default")
-    if preset not in ("default", "tiny"):
-        raise ValueError(f"model {name!r} has no preset {preset!r}; choose default or tiny")
-    start = config_class.tiny() if preset == "tiny" else config_class()
+    presets = {"default": config_class} | {
+        size: getattr(config_class, size) for size in _SIZES if hasattr(config_class, size)
+    }
+    if preset not in presets:
+        has = " or ".join(presets)
+        raise ValueError(f"model {name!r} has no preset {preset!r}; choose {has}")
+    start = presets[preset]()
     return replace(start, **{key: settings[key] for key in settings if key != "preset"})
 
 

@@ -51,5 +51,8 @@ class MLP(ExpressionModel):
 
     def forward(self, feature: Float[Tensor, "B D"]) -> Output:
         """Predict the genes of each spot."""
-        standardised = (feature - self.feature_mean) / self.feature_scale
-        return Output(self.head(self.hidden(standardised)))
+        return Output(self.head(self.represent(feature)))
+
+    def represent(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B R"]:
+        """Give the hidden layer."""
+        return self.hidden((feature - self.feature_mean) / self.feature_scale)
