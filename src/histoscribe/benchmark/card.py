@@ -13,13 +13,13 @@ from histoscribe.benchmark.names import labels_of
 from histoscribe.benchmark.plan import Plan
 from histoscribe.benchmark.results import Check, Results
 from histoscribe.benchmark.score import EVERY
-from histoscribe.data.folds import folds_hash, folds_json, leaky
+from histoscribe.data.fold_settings import leaks_in_words
+from histoscribe.data.folds import folds_hash, folds_json
 from histoscribe.data.target import Target
 from histoscribe.metrics.registry import METRICS
-from histoscribe.models.base import model_class
 from histoscribe.train.bank import Bank
 from histoscribe.train.card import cohort_card, versions
-from histoscribe.train.predictor import load_predictor
+from histoscribe.train.folder import read_record
 from histoscribe.types import Fold
 
 AGGREGATION = "mean over genes in a section, over sections in a patient, over patients"
@@ -37,7 +37,7 @@ def run_card(
     settings = plan.settings
     return {
         "protocol": settings.folds.protocol,
-        "leaky": leaky(settings.folds.protocol),
+        "leaky": "; ".join(leaks_in_words(settings.folds)) or None,
         "grouping": "patient" if settings.folds.protocol == "patient" else settings.folds.protocol,
         "seed": settings.seed,
         "patients": sorted({truth.patient for truth in results.truths}),
@@ -69,7 +69,7 @@ def _labels(plan: Plan, targets: Sequence[tuple[Fold, Target]]) -> dict[str, str
 
 def _encoder_of_each(plan: Plan) -> dict[str, str]:
     asked = plan.settings
-    return {m: model_class(m).encoder or asked.inputs.encoder for m in asked.models}
+    return {row.name: row.encoder or asked.inputs.encoder for row in asked.rows}
 
 
 def _encoders_used(bank: Bank) -> list[dict[str, Any]]:
@@ -89,10 +89,16 @@ def _references(plan: Plan) -> dict[str, Any]:
 
 
 def _model_card(plan: Plan, model: str) -> dict[str, Any]:
-    """Settings, and the number of fitted numbers in each fold."""
+    """Settings, the number of fitted numbers in each fold, and what networks started from."""
     folders = {fold.name: predictor_folder(plan.out, model, fold) for fold in plan.folds}
-    fitted = {name: load_predictor(folder).card["n_parameters"] for name, folder in folders.items()}
-    return {"settings": dict(plan.settings.settings.get(model, {})), "n_parameters": fitted}
+    cards = {name: read_record(folder)["card"] for name, folder in folders.items()}
+    said = {
+        key: {name: card[key] for name, card in cards.items() if key in card}
+        for key in ("n_parameters", "weights", "exemplars")
+    }
+    settings = dict(plan.settings.settings.get(model, {}))
+    row = plan.settings.row(model)
+    return {"model": row.model, "settings": settings, **{k: v for k, v in said.items() if v}}
 
 
 def per_patient(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from histoscribe.benchmark.alignment import misaligned
 from histoscribe.benchmark.results import Check, Results
-from histoscribe.data.folds import leaky
+from histoscribe.data.fold_checks import twins_across
+from histoscribe.data.fold_settings import leaky
 from histoscribe.data.tissue import tissue_mask
 from histoscribe.io.twins import twin_images
 from histoscribe.metrics.summary import MIN_PATIENTS
@@ -29,6 +30,37 @@ def protocol_leaks(results: Results) -> Iterator[Check]:
         several = len({truth.patient for truth in results.truths}) > 1
         remedy = 'use protocol = "patient"' if several else "add patients: folds are made of them"
         yield Check("leaky", "warning", f"leaky protocol: {reason}", remedy)
+
+
+def panel_leaks(results: Results) -> Iterator[Check]:
+    """The genes were chosen on test sections too, as was named."""
+    if any(target.panel_saw_test for target in results.plan.targets.values()):
+        yield Check(
+            "leaky-panel",
+            "warning",
+            "leaky panel: the genes were chosen on all sections, those tested too",
+            'take "panel" out of folds.leaks: the panel is then chosen on training sections',
+        )
+
+
+def twins_leak(results: Results) -> Iterator[Check]:
+    """One picture lies on both sides, as was allowed by name."""
+    plan = results.plan
+    if "twins" not in plan.settings.folds.leaks:
+        return
+    found = [
+        f"{' = '.join(ids)} in fold {fold.name}"
+        for fold in plan.folds
+        for ids in twins_across(plan.bank.cohort, fold)
+    ]
+    if found:
+        yield Check(
+            "leaky-twins",
+            "warning",
+            "leaky pictures: one picture is in training and in test, so that a model can look the "
+            f"answer up: {'; '.join(found)}",
+            'take "twins" out of folds.leaks and keep each picture on one side',
+        )
 
 
 def few_patients(results: Results) -> Iterator[Check]:

@@ -47,7 +47,7 @@ def make_folds(cohort: Cohort, settings: FoldSettings, seed: int) -> tuple[Fold,
     check_sections(cohort)
     divide = _spot_sides if settings.protocol == "spot" else _group_sides
     folds = tuple(_fold(cohort, settings, seed, side) for side in divide(cohort, settings, seed))
-    check_folds(cohort, folds)
+    check_folds(cohort, folds, twins_may_part="twins" in settings.leaks)
     return folds
 
 

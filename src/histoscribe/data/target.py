@@ -14,12 +14,14 @@ from histoscribe.data.panel import choose_genes, listed_genes
 from histoscribe.data.transform import Transform, transform_class
 from histoscribe.types import Section
 
+Parts = Sequence[tuple[Section, Int[np.ndarray, " _"]]]
+"""Sections with the rows of their spots that belong."""
+
 _ON = {
-    "highest-mean": "mean raw count over the training spots",
-    "highly-variable": "variance of Pearson residuals within a section, mean over training "
-    "sections",
+    "highest-mean": "mean raw count over the {} spots",
+    "highly-variable": "variance of Pearson residuals within a section, mean over {} sections",
     "spatially-variable": "Moran's I of cp10k-log1p, neighbours within 1.5 pitches, mean over "
-    "training sections; seen in at least 5 % of the training spots",
+    "{} sections; seen in at least 5 % of the {} spots",
     "list": "given by the user",
 }
 
@@ -70,6 +72,8 @@ class Target:
     """Training spots."""
     n_filled: tuple[tuple[str, int], ...]
     """Training section -> candidate genes absent from its table and taken as zero."""
+    panel_saw_test: bool = False
+    """Whether the panel was chosen on all spots of the run, those tested too: a named leak."""
 
     @property
     def transform(self) -> str:
@@ -106,8 +110,8 @@ class Target:
         """What the protocol card says about the target."""
         return {
             "panel": self.panel,
-            "chosen_by": _ON[self.panel],
-            "chosen_on": list(self.sections),
+            "chosen_by": _ON[self.panel].replace("{}", self._panel_spots),
+            "chosen_on": "all spots of the run" if self.panel_saw_test else list(self.sections),
             "n_training_spots": self.n_spots,
             "n_genes": len(self.genes),
             "genes_sha256": genes_hash(self.genes),
@@ -127,7 +131,12 @@ class Target:
             "sections": list(self.sections),
             "n_spots": self.n_spots,
             "n_filled": dict(self.n_filled),
+            "panel_saw_test": self.panel_saw_test,
         }
+
+    @property
+    def _panel_spots(self) -> str:
+        return "training and test" if self.panel_saw_test else "training"
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Target":
@@ -143,13 +152,14 @@ class Target:
             sections=tuple(record["sections"]),
             n_spots=record["n_spots"],
             n_filled=tuple(sorted(record["n_filled"].items())),
+            panel_saw_test=record["panel_saw_test"],
         )
 
 
-def fit_target(
-    parts: Sequence[tuple[Section, Int[np.ndarray, " _"]]], settings: TargetSettings
-) -> Target:
+def fit_target(parts: Parts, settings: TargetSettings, all_parts: Parts | None = None) -> Target:
     """Choose the panel and fit the transform on these training spots and no others.
+
+    With `all_parts`, the panel alone is chosen on those: the leak `panel`, for who names it.
 
     Raises
     ------
@@ -159,10 +169,15 @@ def fit_target(
     """
     parts = sorted(parts, key=lambda part: part[0].id)
     candidates = candidate_genes(parts)
-    if settings.genes is None:
-        genes = choose_genes(candidates, settings.panel, settings.n_genes)
-    else:
+    saw_test = all_parts is not None and settings.genes is None
+    if settings.genes is not None:
         genes = listed_genes(candidates, settings.genes)
+    elif all_parts is not None:
+        everything = candidate_genes(sorted(all_parts, key=lambda part: part[0].id))
+        chosen = choose_genes(everything, settings.panel, settings.n_genes)
+        genes = listed_genes(candidates, chosen)  # a gene constant in training has no range
+    else:
+        genes = choose_genes(candidates, settings.panel, settings.n_genes)
     state = transform_class(settings.transform).fit(
         [panel_counts(section, rows, genes) for section, rows in parts],
         n_listed=len(candidates.listed),
@@ -174,6 +189,7 @@ def fit_target(
         sections=tuple(section.id for section, _ in parts),
         n_spots=sum(len(rows) for _, rows in parts),
         n_filled=candidates.n_filled,
+        panel_saw_test=saw_test,
     )
 
 

@@ -5,20 +5,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from histoscribe.data.features import embed
+from histoscribe.data.images import StackedTiles, stored_tiles
 from histoscribe.data.jitter import HedJitter
 from histoscribe.data.stain import TissueColour
 from histoscribe.data.target import Target, fit_target
 from histoscribe.data.tiles import Tiles
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.models.base import model_class
 from histoscribe.models.encoder import Encoder
 from histoscribe.progress import track
 from histoscribe.train.colours import SlideColours
 from histoscribe.train.config import RunSettings
 from histoscribe.train.encoding import Encoding, WeightFiles, open_encoding
+from histoscribe.train.rows import Row
+from histoscribe.train.seen import Queries
 from histoscribe.types import Cohort, Fold, SpotRows, SpotTable
 
 _Key = tuple[str | None, str, int]
@@ -47,7 +49,7 @@ class Bank:
 
     def encoders(self) -> tuple[str | None, ...]:
         """Every encoder that the models of the run read, each once."""
-        return tuple(dict.fromkeys(model_class(name).encoder for name in self.settings.models))
+        return tuple(dict.fromkeys(row.encoder for row in self.settings.rows))
 
     def check(self) -> None:
         """Open every encoder and hold the tiles against every slide, before the long work.
@@ -149,15 +151,43 @@ class Bank:
         return self._features[key]
 
     def target(self, train: SpotRows) -> Target:
-        """Panel and transform fitted on these spots only."""
+        """Panel and transform fitted on these spots only, unless the leak `panel` is named."""
         parts = [(self.cohort[section], rows) for section, rows in sorted(train.items())]
-        return fit_target(parts, self.settings.target)
+        every = None
+        if "panel" in self.settings.folds.leaks:
+            every = [(section, np.arange(len(section.spots))) for section in self.cohort]
+        return fit_target(parts, self.settings.target, every)
 
-    def table(self, fold: Fold, target: Target, encoder: str | None) -> SpotTable:
+    def tiles(
+        self, section: str, fold: Fold | None = None, *, view: int = 0
+    ) -> UInt8[np.ndarray, "N P P 3"]:
+        """The tiles of every spot of a section, as a fold sees it; mapped, not held."""
+        return stored_tiles(
+            self.cohort[section],
+            self._viewed(self.encoding(None, fold).tiles, section, view),
+            cache=self.cache,
+            look=self._colours.look(section) if self.normalised else None,
+        )
+
+    def queries(self, row: Row, section: str, fold: Fold) -> Queries:
+        """The test spots of a section, as a fitted row is asked for them."""
+        rows, of = fold.test[section], self.cohort[section]
+        image = StackedTiles([(self.tiles(section, fold), rows)]) if row.sees_tiles else None
+        return Queries(
+            feature=self.features(row.encoder, section, fold)[rows],
+            section=len(rows) * (section,),
+            patient=len(rows) * (of.patient,),
+            spot=tuple(of.spots.ids[spot] for spot in rows),
+            image=image,
+        )
+
+    def table(
+        self, fold: Fold, target: Target, encoder: str | None, *, tiles: bool = False
+    ) -> SpotTable:
         """The training spots of a fold as a model is fitted on them, sections in sorted order.
 
         Jittered views lie below the spots as they are. Inner splits fit on all views and choose
-        on spots as they are, as test spots will be.
+        on spots as they are, as test spots will be. With `tiles`, a model can look at pixels.
         """
         parts, cohort = sorted(fold.train.items()), self.cohort
         views = range(1 + self.n_views)
@@ -172,6 +202,7 @@ class Bank:
             log_total=np.concatenate([log_total(cohort, s, rows) for s, rows in stacked]),
             section=tuple(s for s, rows in stacked for _ in rows),
             patient=tuple(str(cohort.patients[s]) for s, rows in stacked for _ in rows),
+            spot=tuple(cohort[s].spots.ids[row] for s, rows in stacked for row in rows),
             inner=tuple(
                 (
                     (starts[:, None] + _places(fold.train, inner.fit)).ravel(),
@@ -180,6 +211,14 @@ class Bank:
                 for inner in fold.inner
             ),
             copies=len(views),
+            image=self._images(fold) if tiles else None,
+        )
+
+    def _images(self, fold: Fold) -> StackedTiles:
+        views = range(1 + self.n_views)
+        parts = sorted(fold.train.items())
+        return StackedTiles(
+            [(self.tiles(s, fold, view=view), rows) for view in views for s, rows in parts]
         )
 
     def _viewed(self, tiles: Tiles, section: str, view: int) -> Tiles:
