@@ -197,7 +197,12 @@ def make_config(name: str, settings: Mapping[str, Any]) -> Any:
         has = " or ".join(presets)
         raise ValueError(f"model {name!r} has no preset {preset!r}; choose {has}")
     start = presets[preset]()
-    return replace(start, **{key: settings[key] for key in settings if key != "preset"})
+    given = {
+        key: tuple(value) if isinstance(value, list) else value  # TOML and JSON have lists only
+        for key, value in settings.items()
+        if key != "preset"
+    }
+    return replace(start, **given)
 
 
 def create_model(name: str, *, facts: Facts | None = None, **settings: Any) -> Any:
