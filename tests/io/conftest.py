@@ -85,6 +85,29 @@ class Writer:
         x, y = self.truth.array.T
         return self._array_section("st2k", np.stack([x - y + 9, x + y + 1], axis=1))
 
+    def stnet(self) -> Source:
+        """As the ST-Net data set has it; also a folder of one section, with its metadata."""
+        ids = [f"{x}x{y}" for x, y in self.truth.array + 3]
+        self.counts_table(ids)
+        counts = (self.folder / "counts.tsv.gz").rename(self.folder / "BC1_C1_stdata.tsv.gz")
+        table = pd.DataFrame(self.truth.xy, index=ids, columns=["X", "Y"])
+        table.to_csv(self.folder / "spots_BT1_C1.csv.gz")
+        self.image().rename(self.folder / "HE_BT1_C1.png")
+        (self.folder / "metadata.csv").write_text(
+            "type,patient,replicate,count_matrix,histology_image,spot_coordinates,"
+            "tumor_annotation\n"
+            "Luminal_A,BC1,C1,BC1_C1_stdata.tsv.gz,HE_BT1_C1.png,spots_BT1_C1.csv.gz,"
+            "BC1_C1_Coords.tsv.gz\n"
+        )
+        return Source(
+            section="BC1_C1",
+            patient="BC1",
+            kind="stnet",
+            image=self.folder / "HE_BT1_C1.png",
+            counts=counts,
+            spots=self.folder / "spots_BT1_C1.csv.gz",
+        )
+
     def _array_section(self, kind: str, array: np.ndarray) -> Source:
         self.counts_table([f"{x}x{y}" for x, y in array])
         table = pd.DataFrame(array, columns=["x", "y"])

@@ -21,7 +21,10 @@ Overlays = Annotated[
 
 def run(
     cohort: Annotated[
-        str, typer.Argument(help="Manifest, catalog:NAME, hest:FOLDER, or a settings file (.toml).")
+        str,
+        typer.Argument(
+            help="Manifest, catalog:NAME, hest:FOLDER, stnet:FOLDER, or settings (.toml)."
+        ),
     ],
     out_folder: Overlays = None,
 ) -> None:

@@ -17,7 +17,8 @@ Folder = Annotated[Path, typer.Argument(help="Folder that `train` or `benchmark`
 Targets = Annotated[
     list[str],
     typer.Argument(
-        metavar="TARGET...", help="Slides; or a cohort: manifest, catalog:NAME or hest:FOLDER."
+        metavar="TARGET...",
+        help="Slides; or a cohort: manifest, catalog:NAME, hest:FOLDER, stnet:FOLDER.",
     ),
 ]
 Spacing = Annotated[float, typer.Option(help="Distance between places on a slide, um.")]

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.catalog_records import DataSet, PublicFile, PublicSection, local_sources
+from histoscribe.io.catalog_tenx import tenx_breast
 from histoscribe.io.hest_folder import METADATA, download_command
 from histoscribe.io.resample import Box
 from histoscribe.io.source import Source
+from histoscribe.io.stnet_folder import DATA_URL
 from histoscribe.io.where import Where
 
 _RAW = "https://raw.githubusercontent.com"
@@ -244,6 +246,22 @@ _DATA_SETS = (
             "the repository holds R objects and image tiles; these four files were made from them",
         ),
     ),
+    DataSet(
+        name="stnet",
+        title="breast cancer of 5 subtypes, legacy ST arrays, 68 sections of 23 patients",
+        source=DATA_URL,
+        licence="CC BY 4.0",
+        paper="10.1038/s41551-020-0578-x",
+        kind="stnet",
+        folder="stnet",
+        sections=(),
+        remarks=(
+            f"get it by hand (0.8 GB): download all of {DATA_URL} and unpack it in "
+            "$HISTOSCRIBE_DATA/stnet",
+            "its metadata.csv names patient, subtype (`type`) and files of each section",
+        ),
+    ),
+    tenx_breast(),
     DataSet(
         name="hest",
         title="HEST-1k, 1,229 samples of Visium, Visium HD, Xenium and ST, human and mouse",

@@ -10,6 +10,7 @@ from histoscribe.io.hest_folder import hest_sources
 from histoscribe.io.published import PUBLISHED, Checksum
 from histoscribe.io.resample import Box
 from histoscribe.io.source import PATHS, Source
+from histoscribe.io.stnet_folder import stnet_sources
 from histoscribe.io.weights import cache_folder
 from histoscribe.io.where import Where, choose
 
@@ -61,7 +62,7 @@ class DataSet:
     folder: str
     """Below HISTOSCRIBE_DATA."""
     sections: tuple[PublicSection, ...]
-    """Empty where the folder's own metadata lists them (kind `hest`)."""
+    """Empty where the folder's own metadata lists them (kinds `hest` and `stnet`)."""
     remarks: tuple[str, ...] = ()
     """What cannot be claimed from it, and how to get what cannot be downloaded by a command."""
 
@@ -102,9 +103,9 @@ def local_sources(
     Raises one DataContractError that names every missing file of the sections asked for.
     """
     roots = data_folders(chosen)
-    if chosen.kind == "hest":
+    if chosen.kind in _BY_FOLDER:
         here = next((root for root in roots if root.is_dir()), roots[0])
-        return hest_sources(here, sections, where)
+        return _BY_FOLDER[chosen.kind](here, sections, where)
     known = {section.section: section for section in chosen.sections}
     unknown = [id_ for id_ in sections or () if id_ not in known]
     if unknown:
@@ -125,6 +126,10 @@ def local_sources(
     if missing:
         raise DataContractError(missing)
     return tuple(_source(roots, chosen, known[id_]) for id_ in wanted)
+
+
+_BY_FOLDER = {"hest": hest_sources, "stnet": stnet_sources}
+"""Kinds whose folder has a metadata table that lists the sections."""
 
 
 def _missing(roots: Sequence[Path], chosen: DataSet, section: PublicSection) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""Cohorts: sections of a manifest, the catalog or a HEST folder, opened on first use."""
+"""Cohorts: sections of a manifest, the catalog, a HEST or ST-Net folder, opened on first use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,15 @@ from histoscribe.io.manifest import Manifest, read_manifest
 from histoscribe.io.qc import Filters
 from histoscribe.io.readers import read_section
 from histoscribe.io.source import Source
+from histoscribe.io.stnet_folder import stnet_sources
 from histoscribe.io.twins import patients_of, twin_images
 from histoscribe.io.where import Where
 from histoscribe.progress import track
 from histoscribe.types import Cohort, CohortEntry, Section
 
 _CATALOG = "catalog:"
-_HEST = "hest:"
+_FOLDERS = {"hest:": hest_sources, "stnet:": stnet_sources}
+"""How the name of a cohort begins -> what lists the sections of the folder that follows."""
 _DEFAULT = Filters()
 
 
@@ -28,13 +30,14 @@ def read_cohort(
     filters: Filters = _DEFAULT,
     where: Where | None = None,
 ) -> Cohort:
-    """Name the sections of a manifest (a CSV path), of the catalog or of a HEST folder.
+    """Name the sections of a manifest (a CSV path), of the catalog or of a folder.
 
-    `catalog:her2st` is a data set of the catalog and `hest:FOLDER` a folder laid out like HEST-1k.
-    No section is opened yet. `sections` chooses some by id, `where` by columns of the manifest or
-    of HEST's metadata (column: value or values). Raises one DataContractError with every problem
-    that can be known without opening a section: missing files, an unknown kind, an empty patient,
-    an id twice, a column or value that is not there.
+    `catalog:her2st` is a data set of the catalog, `hest:FOLDER` a folder laid out like HEST-1k and
+    `stnet:FOLDER` one like the ST-Net data set. No section is opened yet. `sections` chooses some
+    by id, `where` by columns of the manifest or of the folder's metadata (column: value or values).
+    Raises one DataContractError with every problem that can be known without opening a section:
+    missing files, an unknown kind, an empty patient, an id twice, a column or value that is not
+    there.
     """
     return _cohort(read_sources(source, sections, where), filters)
 
@@ -53,7 +56,7 @@ def resolved(source: str, folder: Path) -> str:
     """The cohort of a settings file in `folder`, so that it is the same from everywhere."""
     if source.startswith(_CATALOG):
         return source
-    prefix = _HEST if source.startswith(_HEST) else ""
+    prefix = _prefix(source)
     return prefix + str((folder / source.removeprefix(prefix)).resolve())
 
 
@@ -109,9 +112,15 @@ def _manifest(source: str | Path, sections: Sequence[str] | None, where: Where |
     text = str(source)
     if text.startswith(_CATALOG):
         return Manifest(catalog_sources(text.removeprefix(_CATALOG), sections, where), ())
-    if text.startswith(_HEST):
-        return Manifest(hest_sources(Path(text.removeprefix(_HEST)), sections, where), ())
+    if prefix := _prefix(text):
+        folder = Path(text.removeprefix(prefix))
+        return Manifest(_FOLDERS[prefix](folder, sections, where), ())
     return read_manifest(Path(source), sections, where)
+
+
+def _prefix(source: str) -> str:
+    """What a folder's name begins with; empty for a manifest."""
+    return next((prefix for prefix in _FOLDERS if source.startswith(prefix)), "")
 
 
 def _cohort(sources: Sequence[Source], filters: Filters) -> Cohort:

@@ -9,10 +9,12 @@ from histoscribe.io.spaceranger import SPACERANGER
 from histoscribe.io.sparse import SPARSE
 from histoscribe.io.spatialdata_reader import SPATIALDATA
 from histoscribe.io.st import ST, ST2K
+from histoscribe.io.stnet import STNET
 from histoscribe.types import Section
 
 READERS: dict[str, Reader] = {
-    reader.kind: reader for reader in (SPACERANGER, ST, ST2K, H5AD, HEST, SPARSE, SPATIALDATA)
+    reader.kind: reader
+    for reader in (SPACERANGER, ST, ST2K, STNET, H5AD, HEST, SPARSE, SPATIALDATA)
 }
 """What the column `kind` of a manifest may say."""
 

@@ -33,11 +33,21 @@ def read_array(source: Source, kind: str) -> Reading:
     A spot is named `{round(x)}x{round(y)}` in the count table. Spots that are not `selected` are
     not under tissue.
     """
-    if source.image is None or source.counts is None or source.spots is None:
-        raise ValueError(f"a section of kind {kind} needs image, counts and spots")
+    if source.spots is None:
+        raise ValueError(f"a section of kind {kind} needs spots")
     table = read_positions(source.spots, _ARRAY)
     px = next((names for names in _PX if set(names) <= set(table.columns)), _PX[-1])
-    table = read_positions(source.spots, (*_ARRAY, *px))
+    return array_reading(source, kind, read_positions(source.spots, (*_ARRAY, *px)), px)
+
+
+def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str, str]) -> Reading:
+    """Put image, counts and a table of spots together, whatever layout that table came in.
+
+    `table` has a spot a row: `x` and `y` in array units, the columns `px` in px of the image, and,
+    where the experiment gives them, printed positions (`new_x`, `new_y`) and `selected`.
+    """
+    if source.image is None or source.counts is None:
+        raise ValueError(f"a section of kind {source.kind} needs image and counts")
     array, xy = (table[list(names)].to_numpy(np.float64) for names in (_ARRAY, px))
     _check_array(source, kind, array)
     ids = _ids(source, array)

@@ -104,7 +104,7 @@ def _mistakes(request: SlideRequest) -> Iterator[Problem]:
         yield Problem(
             where=str(request.path),
             found="a folder",
-            expected="slides, a manifest (.csv), hest:FOLDER or catalog:NAME",
+            expected="slides, a manifest (.csv), hest:FOLDER, stnet:FOLDER or catalog:NAME",
             remedy=f"give its slides, e.g. {request.path / '*.svs'}",
         )
 

@@ -37,7 +37,7 @@ class Order:
 
     predictor: Path
     targets: tuple[str, ...]
-    """Slides; manifests (`.csv`), `catalog:NAME` and `hest:FOLDER`."""
+    """Slides; manifests (`.csv`), `catalog:NAME`, `hest:FOLDER` and `stnet:FOLDER`."""
     out: Path
     weights: tuple[tuple[str, Path], ...] = ()
     """Encoder weights given by hand."""
@@ -118,7 +118,7 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[Job, Outcome]]:
 
 
 def _is_cohort(target: str) -> bool:
-    return target.startswith(("catalog:", "hest:")) or target.lower().endswith(".csv")
+    return target.startswith(("catalog:", "hest:", "stnet:")) or target.lower().endswith(".csv")
 
 
 def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
@@ -148,7 +148,8 @@ def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
             Problem(
                 where=f"--section {' '.join(order.sections)}",
                 found="no cohort among the targets",
-                expected="a manifest (.csv), catalog:NAME or hest:FOLDER to take sections of",
+                expected="a manifest (.csv), catalog:NAME, hest:FOLDER or stnet:FOLDER to take "
+                "sections of",
                 remedy="leave it out",
             )
         )
