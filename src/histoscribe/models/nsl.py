@@ -1,0 +1,75 @@
+"""NSL: expression from colour alone, through stain directions that are learned for each gene.
+
+Dawood et al. 2021, arXiv:2108.08446; `docs/methods/nsl.md` says what is left of it here and why.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from histoscribe.models.base import ExpressionModel, Facts, register
+from histoscribe.models.recipe import Recipe
+from histoscribe.types import Output
+
+
+@dataclass(frozen=True, kw_only=True)
+class NSLConfig:
+    """How fast the few numbers of each gene are learned."""
+
+    learning_rate: float = 1e-2
+    """Of AdamW; ours, for the paper's small rates suit networks of many layers."""
+
+    @classmethod
+    def tiny(cls) -> "NSLConfig":
+        """Settings for tests."""
+        return cls(learning_rate=3e-2)
+
+
+@final
+@register("nsl")
+class NSL(ExpressionModel):
+    """Optical density, one learned stain direction a gene, mean over the tile, affine."""
+
+    paper = "arXiv:2108.08446"
+    Config = NSLConfig
+    density_mean: Tensor
+    density_scale: Tensor
+
+    def __init__(self, facts: Facts, config: NSLConfig) -> None:
+        super().__init__(facts, config)
+        mean = torch.tensor(facts.image_mean, dtype=torch.float32)
+        scale = torch.tensor(facts.image_scale, dtype=torch.float32)
+        self.register_buffer("density_mean", _optical_density(mean))
+        # how far density moves where colour moves by one standard deviation
+        self.register_buffer("density_scale", torch.where(scale > 0, scale / (mean + 1), 1.0))
+        n_genes = len(facts.target_mean)
+        self.stain = nn.Parameter(0.02 * torch.randn(n_genes, 3))
+        self.slope = nn.Parameter(torch.ones(n_genes))
+        self.offset = nn.Parameter(torch.from_numpy(facts.target_mean).float())
+
+    def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
+        """Predict each gene from how much of its stain the tile holds."""
+        return Output(self.slope * self.represent(image) + self.offset)
+
+    def represent(
+        self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
+    ) -> Float[Tensor, "B R"]:
+        """Give the mean density of each gene's stain over the tile."""
+        # a 1x1 convolution and the mean over pixels are linear, so their order does not matter:
+        # the mean first leaves 3 numbers to weigh, not a map of the tile for every gene
+        density = _optical_density(image.to(self.density_mean.dtype)).mean(dim=(2, 3))
+        standard = (density - self.density_mean) / self.density_scale
+        # not a matrix product, which autocast would round to bfloat16
+        return (standard[:, None] * self.stain).sum(dim=-1)
+
+    def recipe(self) -> Recipe:
+        """The EGN paper's, at a rate of its own."""
+        return Recipe(learning_rate=self.config.learning_rate, weight_decay=1e-4, schedule="cosine")
+
+
+def _optical_density(image: Tensor) -> Tensor:
+    """Of light 0-255, from 5.5 for black to 0 for white; the 1 keeps black finite."""
+    return -torch.log((image + 1) / 256)
