@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Float, UInt8
@@ -14,15 +14,19 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.metrics.loss import pcc_loss
 from histoscribe.models.base import ExpressionModel, Facts
 from histoscribe.models.egn_parts import AttentionPool, Exemplars, PatchTokens, TransformerLayer
+from histoscribe.models.head import GeneHead
 from histoscribe.models.image_input import NormalisedTiles
 from histoscribe.types import Output
+
+
+Sight = Literal["exemplars", "feature", "image"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedConfig:
     """Size, sight and training of an Exemplar Guided Network."""
 
-    sees: Literal["exemplars", "feature", "image"] = "exemplars"
+    sees: Sight = "exemplars"
     """What is used beside the image: exemplars and the spot's own feature; the feature alone (the
     rows "no exemplar-bridging block" and "no exemplars"); nothing (the row "backbone only")."""
     patch_px: int = 32
@@ -51,12 +55,15 @@ class GuidedConfig:
     def __post_init__(self) -> None:
         problems = list(_size_problems(self))
         if problems:
-            raise DataContractError(problems)
+            raise ValueError("; ".join(problems))
 
     @classmethod
     def small(cls) -> "GuidedConfig":
         """The size that trains on two cores, on tiles of 32 to 64 px."""
-        return cls(patch_px=8, dim=128, depth=4, heads=4, mlp=256, bridge_heads=4, bridge_dim=32)
+        return cls(
+            patch_px=8, dim=128, depth=4, heads=4, mlp=256, bridge_heads=4, bridge_dim=32,
+            learning_rate=1e-3,
+        )  # fmt: skip
 
     @classmethod
     def tiny(cls) -> "GuidedConfig":
@@ -122,9 +129,7 @@ class GuidedNetwork(ExpressionModel):
         self.token_norm: nn.Module = nn.Identity()
         self.pool = AttentionPool(config.dim)
         self.joined_norm: nn.Module = nn.Identity()
-        self.head = nn.Linear(n_joined, len(facts.target_mean))
-        with torch.no_grad():
-            self.head.bias.copy_(torch.from_numpy(facts.target_mean))
+        self.head = GeneHead(n_joined, facts)
 
     def _add_projector(self, facts: Facts) -> None:
         projector = self.make_projector(len(facts.feature_mean), len(facts.target_mean))
@@ -220,19 +225,18 @@ class GuidedNetwork(ExpressionModel):
         return (feature - self.feature_mean) / self.feature_scale
 
 
-def _size_problems(config: GuidedConfig) -> Iterator[Problem]:
+def _size_problems(config: GuidedConfig) -> Iterator[str]:
     """Settings that no network can be made of."""
-    if config.dim % config.heads:
-        yield Problem(
-            where="dim and heads",
-            found=f"{config.dim} and {config.heads}",
-            expected="heads that divide the width",
-            remedy="change one of them",
-        )
+    if config.sees not in get_args(Sight):
+        yield f"sees = {config.sees!r}: choose {', '.join(get_args(Sight))}"
+    sizes = ("patch_px", "dim", "depth", "heads", "mlp", "bridge_heads", "bridge_dim")
+    small = [name for name in (*sizes, "bridge_every") if getattr(config, name) < 1]
+    if small:
+        yield f"{', '.join(small)}: at least 1 each"
+    elif config.dim % config.heads:
+        yield f"heads share out dim: {config.dim} is no multiple of {config.heads}"
     if config.sees == "exemplars" and config.bridge_every > config.depth:
-        yield Problem(
-            where="bridge_every",
-            found=f"{config.bridge_every}, so no layer of {config.depth} has a bridging block",
-            expected="a number up to depth",
-            remedy='lower it; a network without exemplars is sees = "feature"',
+        yield (
+            f"bridge_every = {config.bridge_every}: none of {config.depth} layers has a bridging "
+            'block; a network without exemplars is sees = "feature"'
         )

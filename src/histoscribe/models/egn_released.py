@@ -39,7 +39,7 @@ class ReleasedEGN(GuidedNetwork):
     def __init__(self, facts: Facts, config: ReleasedConfig) -> None:
         super().__init__(facts, config)
         nn.init.normal_(self.position)
-        self.joined_norm = nn.LayerNorm(self.head.in_features)
+        self.joined_norm = nn.LayerNorm(self.head.linear.in_features)
 
     def recipe(self) -> Recipe:
         """AdamW, restarted twice an epoch."""
