@@ -85,12 +85,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
     rows = [_stripped(line) for line in lines]
     if problems := list(_problems(path, rows)):
         raise DataContractError(problems)
-    return [{"section": f"{row['patient']}_{row['replicate']}", **row} for row in rows]
+    return [{**row, "section": f"{row['patient']}_{row['replicate']}"} for row in rows]
 
 
 _AGAIN = f"take {METADATA} as it is published on {DATA_URL}"
-
-
 _A_FILE = "the name of a file beside the metadata"
 
 
