@@ -18,7 +18,6 @@ from histoscribe.models.head import GeneHead
 from histoscribe.models.image_input import NormalisedTiles
 from histoscribe.types import Output
 
-
 Sight = Literal["exemplars", "feature", "image"]
 
 
