@@ -72,7 +72,7 @@ def test_where_a_patch_lies_matters():
     assert (moved - predict(net, {"image": image})).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small"])
+@pytest.mark.parametrize("preset", ["tiny", pytest.param("small", marks=pytest.mark.slow)])
 def test_learns_where_something_dark_lies(preset):
     net = network("vit", preset=preset)
     image = inputs(net, n=32)["image"].float().clone()

@@ -12,12 +12,13 @@ from typing import Literal, final
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from histoscribe import torchvision_guard  # noqa: F401 - before torchvision
 from histoscribe.errors import Problem
 from histoscribe.models.base import ExpressionModel, Facts, register
+from histoscribe.models.batch_norm import BatchNorm
 from histoscribe.models.exact import load_exactly, read_weights
 from histoscribe.models.head import GeneHead
 from histoscribe.models.image_input import NormalisedTiles
@@ -58,7 +59,7 @@ class STNetConfig:
     @classmethod
     def tiny(cls) -> "STNetConfig":
         """Settings for tests."""
-        return cls(blocks=(1, 1, 1, 1), growth=8, weights="random", learning_rate=1e-3)
+        return cls(blocks=(1, 1), growth=8, weights="random", learning_rate=1e-3)
 
 
 @final
@@ -80,7 +81,7 @@ class STNet(ExpressionModel):
             num_init_features=2 * config.growth,
         )
         self.normalise = NormalisedTiles(facts)
-        self.features = net.features
+        self.features = _taking_one_value(net.features)
         self.head = GeneHead(net.classifier.in_features, facts, at_mean=True)
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
@@ -146,8 +147,19 @@ class STNet(ExpressionModel):
         )
 
     def _pooled(self, tiles: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B R"]:
+        # convolutions on a CPU are up to a third faster on pixels that lie together
+        seen = self.features(tiles.contiguous(memory_format=torch.channels_last))
         # the mean in float32: bfloat16 would round what eight symmetries are to agree on
-        return functional.relu(self.features(tiles)).mean(dim=(2, 3), dtype=tiles.dtype)
+        return functional.relu(seen).mean(dim=(2, 3), dtype=tiles.dtype)
+
+
+def _taking_one_value(net: nn.Module) -> nn.Module:
+    """The same net, whose normalisations take the last spot of an epoch, alone in its batch."""
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, BatchNorm(child.num_features))
+    return net
 
 
 def _symmetries(tiles: Float[Tensor, "B 3 P P"]) -> Iterator[Float[Tensor, "B 3 P P"]]:
