@@ -28,6 +28,6 @@ def test_every_epoch_of_a_network_is_told_and_the_loop_is_closed(tmp_path):
         train=TrainSettings(epochs=4, patience=4),
     )
     with drawn_by(draw):
-        fit("mlp", planted_table(), settings, tmp_path)
+        fit(settings.row("mlp"), planted_table(), settings, tmp_path)
     assert told == [("epochs of mlp, at most", epoch, 4) for epoch in range(4)]
     assert closed == ["epochs of mlp, at most"]

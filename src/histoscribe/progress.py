@@ -14,7 +14,12 @@ def _silent(items: Iterable[object], what: str, total: int | None) -> Generator[
     yield from items
 
 
+def _nobody(line: str) -> None:
+    del line
+
+
 _drawer: ContextVar[Drawer] = ContextVar("drawer", default=_silent)
+_listener: ContextVar[Callable[[str], None]] = ContextVar("listener", default=_nobody)
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Generator[T, None, None]:
@@ -25,6 +30,21 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Generator[
     if total is None and isinstance(items, Sized):
         total = len(items)
     return _drawer.get()(items, what, total)  # type: ignore[return-value]
+
+
+def tell(line: str) -> None:
+    """Say a line to whoever listens: what a person should know while the work goes on."""
+    _listener.get()(line)
+
+
+@contextmanager
+def told_to(listener: Callable[[str], None]) -> Iterator[None]:
+    """Have every line that is told inside the block go to `listener(line)`."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 @contextmanager

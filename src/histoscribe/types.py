@@ -230,6 +230,16 @@ class Fold:
     """What `inner` holds out: `patient`, `section`, `block` or `none`."""
 
 
+class Images(ABC):
+    """The tiles of the spots of a table, by row, read when asked for."""
+
+    side_px: int
+
+    @abstractmethod
+    def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
+        """Read the tiles of these rows, in this order."""
+
+
 @dataclass(frozen=True, eq=False)
 class SpotTable:
     """Everything a model may be fitted on: the training spots of one fold, in one order."""
@@ -240,10 +250,16 @@ class SpotTable:
     """log(1 + total count of the spot over all genes)."""
     section: tuple[str, ...]
     patient: tuple[str, ...]
+    spot: tuple[str, ...]
+    """Ids, unique within a section."""
     inner: tuple[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]], ...]
     """Row numbers of each inner split."""
+    encoder: str
+    """Identity of what made the features."""
     copies: int = 1
     """How often the spots are stacked: once as they are, then each jittered view of them."""
+    image: Images | None = None
+    """Where a model looks at pixels itself."""
 
     @property
     def as_they_are(self) -> "SpotTable":
@@ -255,7 +271,10 @@ class SpotTable:
             log_total=self.log_total[:n_spots],
             section=self.section[:n_spots],
             patient=self.patient[:n_spots],
+            spot=self.spot[:n_spots],
+            image=self.image,
             inner=tuple((fit[fit < n_spots], val) for fit, val in self.inner),
+            encoder=self.encoder,
         )
 
 
@@ -302,6 +321,8 @@ class Prediction:
     """The protocol card of the predictor, as JSON."""
     gene_names: tuple[str, ...] = ()
     """A symbol a gene, as the training sections call it; may repeat; empty where unknown."""
+    evidence: Mapping[str, Float[np.ndarray, "N _"]] = field(default_factory=dict)
+    """What a prediction rests on, by name, several numbers a spot, e.g. its exemplars."""
 
     def __post_init__(self) -> None:
         if self.gene_names and len(self.gene_names) != len(self.genes):

@@ -2,16 +2,24 @@
 
 import numpy as np
 
+from histoscribe.data.images import StackedTiles
+from histoscribe.train.seen import ToPredict
 from histoscribe.types import SpotTable
+
+TILE_PX = 32
 
 
 def planted_table(
     seed: int = 0, n_spots: int = 240, n_features: int = 12, n_genes: int = 5, noise: float = 0.5
 ) -> SpotTable:
-    """Spots of four patients whose genes are linear in the features; the last gene is noise."""
+    """Spots of four patients whose genes are linear in the features; the last gene is noise.
+
+    Tiles show the features: the first three as the colour of the tile, all as grey squares.
+    """
     rng = np.random.default_rng(seed)
     feature = rng.normal(2.0, 3.0, (n_spots, n_features)).astype(np.float32)
     weights = rng.normal(size=(n_features, n_genes)) / n_features
+    weights[:3] *= 3
     weights[:, -1] = 0
     target = feature @ weights + noise * rng.normal(size=(n_spots, n_genes)) + 1.0
     patient = np.repeat(["A", "B", "C", "D"], n_spots // 4)
@@ -21,7 +29,39 @@ def planted_table(
         log_total=(8 + 0.1 * feature[:, 0] + 0.2 * rng.normal(size=n_spots)).astype(np.float64),
         section=tuple(f"{p}1" for p in patient),
         patient=tuple(patient),
+        spot=tuple(str(row) for row in range(n_spots)),
         inner=tuple(
             (np.flatnonzero(patient != held), np.flatnonzero(patient == held)) for held in "ABCD"
         ),
+        encoder="planted",
+        image=StackedTiles([(_tiles(feature), np.arange(n_spots))]),
     )
+
+
+def queries_of(table: SpotTable, rows: slice = slice(None)) -> ToPredict:
+    """The spots of a table as they are asked for."""
+    numbers = np.arange(len(table.target))[rows]
+    return ToPredict(
+        feature=table.feature[rows],
+        section=table.section[rows],
+        patient=table.patient[rows],
+        spot=table.spot[rows],
+        encoder=table.encoder,
+        image=StackedTiles([(_tiles(table.feature), numbers)]),
+    )
+
+
+def _tiles(feature: np.ndarray) -> np.ndarray:
+    """A tile a spot, uint8 [N, P, P, 3]."""
+    n_spots, n_features = feature.shape
+    side = TILE_PX // 4
+    standard = (feature - 2.0) / 3.0
+    tiles = np.broadcast_to(
+        140.0 + 25.0 * standard[:, None, None, :3], (n_spots, TILE_PX, TILE_PX, 3)
+    ).copy()
+    for column in range(min(n_features, 16)):
+        top, left = side * (column // 4), side * (column % 4)
+        tiles[:, top : top + side, left : left + side // 2] += (
+            15.0 * standard[:, column, None, None, None]
+        )
+    return np.clip(np.rint(tiles), 0, 255).astype(np.uint8)

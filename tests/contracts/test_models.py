@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from histoscribe.models.base import ExpressionModel, list_models, model_class
+from histoscribe.models.base import ExpressionModel, inputs_of, list_models, model_class
 from histoscribe.train.config import MachineSettings, RunSettings, TrainSettings
-from histoscribe.train.fit import fit, predict_spots
-from tests.contracts.tables import planted_table
+from histoscribe.train.fit import fit
+from histoscribe.train.loop import EpochEnd
+from histoscribe.train.rows import ExemplarSettings
+from tests.contracts.tables import planted_table, queries_of
 
 MODELS = [name for name in list_models()]
 
@@ -18,11 +20,16 @@ def fitted(name, tmp_path, table=None, epochs=20, seed=0):
         cohort="none",
         models=(name,),
         settings={name: {"preset": "tiny"}},
-        train=TrainSettings(epochs=epochs),
+        train=TrainSettings(epochs=epochs, batch_size=16),
+        exemplars=ExemplarSettings(n=3),
         run=MachineSettings(device="cpu"),
     )
     table = planted_table() if table is None else table
-    return fit(name, table, settings, tmp_path / f"resume-{name}")
+    return fit(settings.row(name), table, settings, tmp_path / f"resume-{name}")
+
+
+def predicted_by(fitted, table, rows=slice(None)):
+    return fitted.predict(queries_of(table, rows)).values
 
 
 @pytest.fixture(scope="module")
@@ -38,31 +45,29 @@ def name(request):
 
 def test_one_row_a_spot_and_one_column_a_gene(models, name):
     table = planted_table(1)
-    predicted = predict_spots(models[name], table.feature)
+    predicted = predicted_by(models[name], table)
     assert predicted.shape == table.target.shape
     assert np.isfinite(predicted).all()
 
 
 def test_a_spot_does_not_depend_on_its_batch_mates(models, name):
-    feature = planted_table(1).feature
-    together = predict_spots(models[name], feature)
-    alone = np.concatenate([predict_spots(models[name], feature[i : i + 1]) for i in range(5)])
+    table = planted_table(1)
+    together = predicted_by(models[name], table)
+    alone = np.concatenate([predicted_by(models[name], table, slice(i, i + 1)) for i in range(5)])
     np.testing.assert_allclose(together[:5], alone, atol=1e-5)
 
 
 def test_prediction_draws_nothing(models, name):
-    feature = planted_table(1).feature
+    table = planted_table(1)
     np.testing.assert_array_equal(
-        predict_spots(models[name], feature), predict_spots(models[name], feature)
+        predicted_by(models[name], table), predicted_by(models[name], table)
     )
 
 
 def test_same_seed_same_bits(models, name, tmp_path):
-    feature = planted_table(1).feature
+    table = planted_table(1)
     again = fitted(name, tmp_path)
-    np.testing.assert_array_equal(
-        predict_spots(models[name], feature), predict_spots(again, feature)
-    )
+    np.testing.assert_array_equal(predicted_by(models[name], table), predicted_by(again, table))
 
 
 def test_fitting_leaves_the_global_generator_alone(name, tmp_path):
@@ -77,7 +82,7 @@ def test_a_planted_truth_is_found(models, name):
     if name == "depth":
         pytest.skip("sees one scalar; its own test is in test_ridge.py")
     test = planted_table(0)  # same truth: the seed fixes the weights
-    predicted = predict_spots(models[name], test.feature)
+    predicted = predicted_by(models[name], test)
     r = [np.corrcoef(predicted[:, g], test.target[:, g])[0, 1] for g in range(4)]
     assert np.mean(r) > 0.3
 
@@ -85,14 +90,15 @@ def test_a_planted_truth_is_found(models, name):
 def test_few_training_spots_without_inner_folds_are_fitted_all_the_same(name, tmp_path):
     table = planted_table(n_spots=12)
     small = type(table)(**{**vars(table), "inner": ()})
-    assert np.isfinite(predict_spots(fitted(name, tmp_path, small), table.feature)).all()
+    assert np.isfinite(predicted_by(fitted(name, tmp_path, small), table)).all()
 
 
 def test_gradients_reach_every_parameter(models, name):
     if not issubclass(model_class(name), ExpressionModel):
         pytest.skip("no network")
-    model = models[name].train()
-    model(torch.from_numpy(planted_table(1).feature)).expression.square().sum().backward()
+    table, model = planted_table(1), models[name].model
+    inputs = models[name].seen(queries_of(table))[0].batch(inputs_of(type(model)), np.arange(64))
+    model.train()(**inputs).expression.square().sum().backward()
     for parameter, value in model.named_parameters():
         assert value.grad is not None, parameter
         assert value.grad.abs().sum() > 0, parameter
@@ -100,12 +106,47 @@ def test_gradients_reach_every_parameter(models, name):
     model.eval()
 
 
-def test_killed_between_epochs_ends_in_the_same_bits(name, tmp_path):
+class KilledError(Exception):
+    """Ends a training from outside."""
+
+
+def killed_after(n_epochs):
+    """What ends an epoch, and after that many everything."""
+    end_epoch = EpochEnd.on_train_epoch_end
+
+    def end(self, trainer, pl_module):
+        end_epoch(self, trainer, pl_module)
+        if len(self.scores) == n_epochs:
+            raise KilledError
+
+    return end
+
+
+def test_killed_between_epochs_ends_in_the_same_bits(name, tmp_path, monkeypatch):
     if not issubclass(model_class(name), ExpressionModel):
         pytest.skip("fitted in one step")
-    feature = planted_table(1).feature
+    table = planted_table(1)
     whole = fitted(name, tmp_path / "whole", epochs=9)
-    fitted(name, tmp_path / "parts", epochs=4)  # leaves its checkpoint, as a kill would
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochEnd, "on_train_epoch_end", killed_after(4))
+        with pytest.raises(KilledError):
+            fitted(name, tmp_path / "parts", epochs=9)
     resumed = fitted(name, tmp_path / "parts", epochs=9)
-    np.testing.assert_array_equal(predict_spots(whole, feature), predict_spots(resumed, feature))
-    assert whole.choice == resumed.choice
+    np.testing.assert_array_equal(predicted_by(whole, table), predicted_by(resumed, table))
+    assert whole.model.choice == resumed.model.choice
+
+
+def test_the_last_layer_reads_the_representation(models, name):
+    if not issubclass(model_class(name), ExpressionModel):
+        pytest.skip("no network")
+    model = models[name].model
+    inputs = (
+        models[name]
+        .seen(queries_of(planted_table(1)))[0]
+        .batch(inputs_of(type(model)), np.arange(5))
+    )
+    with torch.no_grad():
+        representation = model.represent(**inputs)
+    assert representation.ndim == 2
+    assert len(representation) == 5
+    assert torch.isfinite(representation).all()

@@ -3,9 +3,8 @@ from dataclasses import replace
 import pytest
 
 from histoscribe.models.base import list_models
-from histoscribe.train.fit import predict_spots
 from tests.contracts.tables import planted_table
-from tests.contracts.test_models import fitted
+from tests.contracts.test_models import fitted, predicted_by
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -13,5 +12,5 @@ def test_negative_targets_are_not_cut_at_zero(name, tmp_path):
     # residuals are below zero at most spots: an output cut at zero could not follow them
     table = planted_table()
     below = replace(table, target=table.target - 50)
-    predicted = predict_spots(fitted(name, tmp_path, below, epochs=2), below.feature)
+    predicted = predicted_by(fitted(name, tmp_path, below, epochs=2), below)
     assert predicted.min() < 0

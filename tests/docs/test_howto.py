@@ -10,7 +10,6 @@ from histoscribe.data.target import Target
 from histoscribe.data.transform import Log1p
 from histoscribe.models import base
 from histoscribe.train.encoding import Encoding
-from histoscribe.train.fit import predict_spots
 from histoscribe.train.predictor import Predictor, load_predictor, save_predictor
 from tests.contracts import test_models as contracts
 from tests.contracts.tables import planted_table
@@ -48,12 +47,19 @@ def test_a_model_of_the_page_keeps_the_contracts(name, tmp_path):
 
 
 def test_a_model_of_the_page_is_saved_and_loaded_to_the_bit(name, tmp_path):
-    fitted, feature = contracts.fitted(name, tmp_path), planted_table(1).feature
+    fitted, table = contracts.fitted(name, tmp_path), planted_table(1)
+    feature = table.feature
     encoding = Encoding("colour_texture", None, "none", 64, 1.0, True, "float32")
     target = Target(tuple("ABCDE"), "list", Log1p(), ("S1",), 240, ())
     predictor = Predictor(
-        fitted, target, encoding, card_of(feature.shape[1], target.genes), reference_of(feature)
+        row=name,
+        fitted=fitted,
+        target=target,
+        encoding=encoding,
+        card=card_of(feature.shape[1], target.genes),
+        reference=reference_of(feature),
     )
     save_predictor(predictor, tmp_path / "saved")
-    again = load_predictor(tmp_path / "saved").model
-    np.testing.assert_array_equal(predict_spots(again, feature), predict_spots(fitted, feature))
+    again = load_predictor(tmp_path / "saved").fitted
+    expected = contracts.predicted_by(fitted, table)
+    np.testing.assert_array_equal(contracts.predicted_by(again, table), expected)

@@ -11,7 +11,6 @@ import pytest
 import safetensors.torch
 import torch
 
-from histoscribe.data.features import features
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohort import read_cohort
 from histoscribe.models.base import list_models
@@ -207,12 +206,10 @@ def test_pixels_have_a_gradient_and_give_the_prediction_of_their_features(
     inputs = {"tile_px": 64, "mpp": 1.0, "white_off_tissue": False, **inputs}
     predictor = trained(place, name, "mlp", inputs=inputs)
     section = cohort["P1S1"]
-    encoding = predictor.encoding
-    feature = features(section, predictor.encoder, encoding.tiles, cache=place / "cache")
     tiles = [section.slide.read((x, y), 64, 1.0) for x, y in section.spots.xy[:4]]
     image = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).float().requires_grad_()
     output = predictor.from_pixels(image).expression
-    expected = predictor.from_features(section, feature).values[:4]
+    expected = predictor(section, place / "cache").values[:4]
     np.testing.assert_allclose(output.detach().numpy(), expected, rtol=1e-4, atol=1e-4)
     output.sum().backward()
     assert image.grad is not None

@@ -28,7 +28,9 @@ def table_of(sections: dict[str, tuple[str, np.ndarray]]) -> SpotTable:
         log_total=np.zeros(len(feature)),
         section=tuple(name for name, (_, values) in parts for _ in values),
         patient=tuple(patient for _, (patient, values) in parts for _ in values),
+        spot=tuple(str(row) for _, (_, values) in parts for row in range(len(values))),
         inner=(),
+        encoder="drawn",
     )
 
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from histoscribe.train.config import MachineSettings, RunSettings, TrainSettings
-from histoscribe.train.fit import fit, predict_spots
+from histoscribe.train.fit import fit
+from histoscribe.train.fitted import Fitted
 from histoscribe.train.loop import EpochEnd
-from tests.contracts.tables import planted_table
+from tests.contracts.tables import planted_table, queries_of
 
 
 def trained(folder, table=None, **train):
@@ -21,7 +22,8 @@ def trained(folder, table=None, **train):
         train=TrainSettings(**train),
         run=MachineSettings(device="cpu"),
     )
-    return fit("mlp", planted_table() if table is None else table, settings, folder)
+    table = planted_table() if table is None else table
+    return fit(settings.row("mlp"), table, settings, folder).model
 
 
 def scored(monkeypatch, scores):
@@ -31,8 +33,8 @@ def scored(monkeypatch, scores):
 
 
 def same(one, two):
-    feature = planted_table(1).feature
-    return np.array_equal(predict_spots(one, feature), predict_spots(two, feature))
+    queries = queries_of(planted_table(1))
+    return np.array_equal(*(Fitted(model).predict(queries).values for model in (one, two)))
 
 
 def test_the_weights_of_the_best_epoch_are_kept(tmp_path, monkeypatch):

@@ -17,7 +17,6 @@ from histoscribe.data.fold_settings import leaks_in_words
 from histoscribe.data.folds import folds_hash, folds_json
 from histoscribe.data.target import Target
 from histoscribe.metrics.registry import METRICS
-from histoscribe.train.bank import Bank
 from histoscribe.train.card import cohort_card, versions
 from histoscribe.train.folder import read_record
 from histoscribe.types import Fold
@@ -47,7 +46,7 @@ def run_card(
         "target": {fold.name: target.card() for fold, target in targets},
         "gene_labels": _labels(plan, targets),
         "inputs": settings.inputs.model_dump(mode="json"),
-        "encoder": {"used": _encoders_used(plan.bank), "models": _encoder_of_each(plan)},
+        "encoder": {"used": _encoders_used(plan), "models": _encoder_of_each(plan)},
         **_references(plan),
         "models": {m: _model_card(plan, m) for m in settings.models},
         "train": settings.train.model_dump(mode="json"),
@@ -72,12 +71,18 @@ def _encoder_of_each(plan: Plan) -> dict[str, str]:
     return {row.name: row.encoder or asked.inputs.encoder for row in asked.rows}
 
 
-def _encoders_used(bank: Bank) -> list[dict[str, Any]]:
+def _encoders_used(plan: Plan) -> list[dict[str, Any]]:
     """Every encoder, and the precision it ran in, which may be more than was asked for."""
-    return [
-        {**bank.opened(encoder)[0].to_json(), "precision_used": bank.precision_used(encoder)}
-        for encoder in bank.encoders()
-    ]
+    bank = plan.bank
+    used = []
+    for encoder in bank.encoders():
+        # an encoder that folds train has other weights in each
+        for fold in plan.folds if bank.learned(encoder) else plan.folds[:1]:
+            encoding = bank.opened(encoder, fold)[0].to_json()
+            fold_of = {"fold": fold.name} if bank.learned(encoder) else {}
+            precision = bank.precision_used(encoder, fold)
+            used.append({**encoding, "precision_used": precision, **fold_of})
+    return used
 
 
 def _references(plan: Plan) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from histoscribe.benchmark.plan import Plan
 from histoscribe.data.target import Target
 from histoscribe.io.anndata import read_prediction, write_prediction
-from histoscribe.models.base import model_class
 from histoscribe.train.predictor import is_predictor, load_predictor
 from histoscribe.train.run import fit_predictor
 from histoscribe.types import Fold, Prediction
@@ -29,6 +28,7 @@ def predictor_folder(out: Path, model: str, fold: Fold) -> Path:
 
 def run_cell(plan: Plan, fold: Fold, model: str, target: Target) -> None:
     """Fit, save and predict; what is already there is not done again."""
+    row = plan.settings.row(model)
     folder = predictor_folder(plan.out, model, fold)
     missing = [s for s in sorted(fold.test) if not _file(plan, fold, model, s).exists()]
     if is_predictor(folder) and not missing:
@@ -37,14 +37,13 @@ def run_cell(plan: Plan, fold: Fold, model: str, target: Target) -> None:
     predictor = (
         load_predictor(folder, bank.weights)
         if is_predictor(folder)
-        else fit_predictor(bank, fold, model, target, folder)
+        else fit_predictor(bank, fold, row, target, folder)
     )
     for section in missing:
-        rows = fold.test[section]
-        feature = bank.features(model_class(model).encoder, section, fold)[rows]
+        tested = bank.cohort[section].take(fold.test[section])
         # scores come after predictions: a run that is resumed when it has some gives them none
-        prediction = predictor.from_features(
-            bank.cohort[section].take(rows), feature, with_trust=False
+        prediction = predictor.from_queries(
+            tested, bank.queries(row, section, fold), with_trust=False
         )
         write_prediction(prediction, _file(plan, fold, model, section))
 

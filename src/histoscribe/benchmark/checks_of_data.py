@@ -137,7 +137,7 @@ def coarse(results: Results) -> Iterator[Check]:
 
 def random_weights(results: Results) -> Iterator[Check]:
     """An encoder that was never trained."""
-    encoding, _ = results.plan.bank.opened(None)
+    encoding, _ = results.plan.bank.opened(None, results.plan.folds[0])
     if encoding.weights.startswith("random"):
         yield Check(
             "random-weights",

@@ -53,6 +53,6 @@ def make_plan(settings: RunSettings, out: Path, *, weights: WeightFiles, cache: 
     cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
     folds = make_folds(cohort, settings.folds, settings.seed)
     bank = Bank(settings, cohort, weights, cache)
-    bank.check()
+    bank.check(folds)
     targets = {fold.name: bank.target(fold.train) for fold in track(folds, "panels and transforms")}
     return Plan(bank, folds, targets, out)

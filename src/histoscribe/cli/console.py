@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.progress import drawn_by
+from histoscribe.progress import drawn_by, told_to
 
 out = Console()
 err = Console(stderr=True)
@@ -95,7 +95,7 @@ def progress_drawn() -> Iterator[None]:
         finally:
             progress.remove_task(task)
 
-    with drawn_by(draw):
+    with drawn_by(draw), told_to(say):
         try:
             yield
         finally:

@@ -15,13 +15,15 @@ def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None)
     cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
     bank = Bank(resolved, cohort, weight_files(weights), cache_folder())
     bank.check()
-    # each fold has its own features only where slides are normalised to its training slides
-    folds = make_folds(cohort, resolved.folds, resolved.seed) if bank.normalised else (None,)
+    # each fold has its own features where slides are normalised to its training slides, and
+    # where it trains the encoder
+    own = bank.normalised or any(bank.learned(encoder) for encoder in bank.encoders())
+    folds = make_folds(cohort, resolved.folds, resolved.seed) if own else (None,)
     views = f" and {bank.n_views} jittered views" if bank.n_views else ""
     for fold in folds:
-        stain = f", stain of the training slides of fold {fold.name}" if fold else ""
+        of_fold = f", of fold {fold.name}" if fold else ""
         for encoder in bank.encoders():
-            name = bank.opened(encoder)[0].encoder
+            name = bank.opened(encoder, fold)[0].encoder
             for section in cohort.ids:
                 n_spots, width = bank.extract(encoder, section, fold).shape
-                say(f"{section}: {n_spots} spots{views} x {width} features of {name}{stain}")
+                say(f"{section}: {n_spots} spots{views} x {width} features of {name}{of_fold}")

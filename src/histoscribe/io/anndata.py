@@ -37,6 +37,7 @@ class Head:
     gene_facts: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
     card: str = ""
     gene_names: tuple[str, ...] = ()
+    evidence: Mapping[str, Float[np.ndarray, "N _"]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, prediction: Prediction) -> "Head":
@@ -74,7 +75,8 @@ def background(slide: Slide, warnings: tuple[str, ...] = ()) -> Background:
 def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.AnnData:
     """Give the prediction as AnnData: X float32 [N, G], centres in `obsm["spatial"]`.
 
-    Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`; where
+    Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`,
+    evidence (the exemplars of each spot, say) lies in `obsm`; where
     genes have names beside their ids, these are the column `gene_name`.
     `uns["histoscribe"]` holds section, unit, predictor, its card as JSON, and the diameter and
     pitch of the spots in um; with a background also um/px and warnings. A background is put to
@@ -139,6 +141,11 @@ def read_prediction(path: Path) -> Prediction:
         gene_facts=_facts(data.var),
         card=str(about.get("card", "")),
         gene_names=tuple(data.var[_NAME].astype(str)) if _NAME in data.var else (),
+        evidence={
+            str(name): np.asarray(values, dtype=np.float64)
+            for name, values in data.obsm.items()
+            if name != "spatial"
+        },
     )
 
 
@@ -161,7 +168,7 @@ def _frame(head: Head, below: Background | None) -> ad.AnnData:
     return ad.AnnData(
         obs=_columns(head.spot_facts, spots.ids),
         var=_genes(head),
-        obsm={"spatial": spots.xy},
+        obsm={"spatial": spots.xy, **head.evidence},
         uns=uns,
     )
 

@@ -15,6 +15,12 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.colour_texture import ColourTexture, MeanColour
 from histoscribe.models.pathology import PATHOLOGY
 from histoscribe.models.record import IMAGENET_MEAN, IMAGENET_STD, EncoderRecord
+from histoscribe.models.style_encoder import (
+    EXTRACTOR,
+    StyleEncoder,
+    extractor_record,
+    load_extractor,
+)
 
 _OWN = (
     EncoderRecord(
@@ -128,7 +134,7 @@ def hub_files(name: str) -> tuple[tuple[str, str], ...]:
 def needs_weights(name: str) -> bool:
     """Whether there is anything to load for this name; False where there is no such encoder."""
     record = find_record(name)
-    return ":" in name if record is None else record.needs_weights
+    return name == EXTRACTOR or ":" in name if record is None else record.needs_weights
 
 
 def load_encoder(
@@ -155,6 +161,8 @@ def load_encoder(
     DataContractError
         Unknown name or layer, weights missing (and random not asked for) or not fitting.
     """
+    if name == EXTRACTOR:
+        return _extractor(layer, weights, random_seed)
     record = find_record(name)
     if record is not None and not record.needs_weights:
         return _fixed(record, layer, weights, random_seed)
@@ -171,10 +179,13 @@ def load_encoder(
     return _pretrained(name, layer, source)
 
 
-def missing_weights(name: str, places: Sequence[Path] = ()) -> Problem:
+def missing_weights(
+    name: str, places: Sequence[Path] = (), as_control: str = 'inputs.weights = "random"'
+) -> Problem:
     """Say whose weights are missing, on what terms they are given, and where to put them.
 
-    `places` are where they were looked for, the first being the one to put them at.
+    `places` are where they were looked for, the first being the one to put them at; `as_control`
+    is the setting that takes random weights.
     """
     record = find_record(name)
     fetch = _fetch(record) if record is not None and record.hub is not None else ""
@@ -188,7 +199,7 @@ def missing_weights(name: str, places: Sequence[Path] = ()) -> Problem:
         found=f"no weights{looked}{' nor in the cache of huggingface_hub' if fetch else ''}",
         expected=f"a file with its trained weights{terms}; nothing is downloaded here",
         remedy=f"{fetch}{''.join(f'put the file at {place}, or ' for place in put)}"
-        f'give it: --weights {name}=FILE; or take inputs.weights = "random", as a control',
+        f"give it: --weights {name}=FILE; or take {as_control}, as a control",
     )
 
 
@@ -231,6 +242,33 @@ def _fixed(
     # the version changes with the numbers, so that no cache gives features of older code
     net = ColourTexture() if record.name == "colour_texture" else MeanColour()
     return Encoder(record, net, layer=f"version-{net.version}", weights="none")
+
+
+def extractor_encoder(net: StyleEncoder, weights: str) -> Encoder:
+    """Make a frozen encoder of a trained extractor; `weights` is `sha256:...` of its file."""
+    return Encoder(extractor_record(net.config), net, layer="default", weights=weights)
+
+
+def _extractor(layer: str | None, weights: Path | None, seed: int | None) -> Encoder:
+    """Open an extractor that a run trained."""
+    given = {"a layer": layer, "random weights": seed}
+    problems = [
+        Problem(f"encoder {EXTRACTOR}", f"{what} given", "its own weights only", "leave it out")
+        for what, value in given.items()
+        if value is not None
+    ]
+    if weights is None:
+        problems.append(
+            Problem(
+                where=f"encoder {EXTRACTOR}",
+                found="no weights",
+                expected="the file of an extractor that a run trained on its training patients",
+                remedy="name it as inputs.encoder of a run, which trains it, or give the file",
+            )
+        )
+    if problems or weights is None:
+        raise DataContractError(problems)
+    return extractor_encoder(*load_extractor(weights))
 
 
 def _published(name: str, layer: str | None, weights: Path | int) -> Encoder:

@@ -1,6 +1,7 @@
 """Nearest neighbours: the expression of the training spots that look most alike."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -20,6 +21,26 @@ FIXED_NEIGHBOURS = 20
 """Used only where a fold is too small for inner folds."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class KNNConfig:
+    """Which neighbours are averaged."""
+
+    n_neighbours: int | None = None
+    """Neighbours; None chooses the number on the inner folds."""
+    standardise: bool = True
+    """Whether each feature is brought to one deviation first; without, and with a fixed number,
+    the neighbours are those that a model with exemplars is shown."""
+
+    def __post_init__(self) -> None:
+        if self.n_neighbours is not None and self.n_neighbours < 1:
+            raise ValueError(f"n_neighbours must be at least 1, got {self.n_neighbours}")
+
+    @classmethod
+    def tiny(cls) -> "KNNConfig":
+        """Settings for tests."""
+        return cls()
+
+
 @final
 @register("knn")
 class KNNModel(Estimator):
@@ -27,11 +48,13 @@ class KNNModel(Estimator):
 
     paper = "doi:10.1109/TIT.1967.1053964"
 
+    Config = KNNConfig
+
     def fit(self, table: SpotTable) -> "KNNModel":
-        """Choose the number of neighbours, then keep all training spots."""
-        n_neighbours = FIXED_NEIGHBOURS
+        """Choose the number of neighbours where it is not given, then keep all training spots."""
+        n_neighbours = self.config.n_neighbours or FIXED_NEIGHBOURS
         self.choice = {}
-        if table.inner:
+        if table.inner and self.config.n_neighbours is None:
             best, scores = best_on_inner(table, _predict_path, len(NEIGHBOURS))
             n_neighbours = NEIGHBOURS[best]
             named = zip(NEIGHBOURS, scores, strict=True)
@@ -39,6 +62,8 @@ class KNNModel(Estimator):
         n_neighbours = min(n_neighbours, len(table.target))
         self.choice["n_neighbours"] = n_neighbours
         mean, scale = mean_and_scale(table.feature)
+        if not self.config.standardise:
+            mean, scale = np.zeros_like(mean), np.ones_like(scale)
         self._state = {
             "mean": mean,
             "scale": scale,

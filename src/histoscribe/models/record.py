@@ -6,7 +6,7 @@ from typing import Literal
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-Group = Literal["nothing to load", "general images", "pathology"]
+Group = Literal["nothing to load", "general images", "pathology", "trained here"]
 Read = Literal["class", "class+mean", "mean"]
 
 

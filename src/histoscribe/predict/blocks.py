@@ -19,19 +19,28 @@ from jaxtyping import Float, Float32, Int, UInt8
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from histoscribe.data.images import HeldTiles
 from histoscribe.data.tiles import tile_reader
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.encoder import Encoder
 from histoscribe.predict.plan import Plan
 from histoscribe.progress import track
 from histoscribe.train.device import choose_device
-from histoscribe.train.fit import predict_spots
 from histoscribe.train.predictor import Predictor
+from histoscribe.train.seen import ToPredict
 
 _BATCH = 16  # tiles that one thread encodes at once: more is hardly faster, and costs memory
 
 Rows = Int[np.ndarray, " _"]
 Features = Float32[np.ndarray, "_ D"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What a thread made of a batch."""
+
+    feature: Features
+    values: Float32[np.ndarray, "_ G"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,17 +75,14 @@ def predicted_blocks(
     with (
         _one_thread_each() as n_threads,
         closing(track(range(n_tiles), f"tiles of {plan.section.id}")) as ticks,
-        closing(_in_order(_encoding(predictor, plan), batches, n_threads)) as encoded,
+        closing(_in_order(_predicting(predictor, plan), batches, n_threads)) as predicted,
     ):
         for rows in chunks:
-            feature = np.concatenate(list(_until(rows, encoded, ticks)))
+            parts = list(_until(rows, predicted, ticks))
+            feature = np.concatenate([part.feature for part in parts])
             _check_finite(plan, predictor, rows, feature)
-            yield _block(predictor, rows, feature)
-
-
-def _block(predictor: Predictor, rows: slice, feature: Float32[np.ndarray, "rows D"]) -> Block:
-    values = predict_spots(predictor.model, feature).astype(np.float32)
-    return Block(rows, values, predictor.reference.distance(feature))
+            values = np.concatenate([part.values for part in parts])
+            yield Block(rows, values, predictor.reference.distance(feature))
 
 
 @contextmanager
@@ -91,31 +97,42 @@ def _one_thread_each() -> Iterator[int]:
         torch.set_num_threads(n_threads)
 
 
-def _encoding(predictor: Predictor, plan: Plan) -> Callable[[Rows], Features]:
-    """Make the function that reads and encodes a batch; a GPU is given one batch at a time."""
-    read = tile_reader(plan.section, plan.tiles, plan.look)
+def _predicting(predictor: Predictor, plan: Plan) -> Callable[[Rows], _Part]:
+    """Make the function that reads, encodes and predicts a batch; a GPU does one at a time."""
+    section = plan.section
+    read = tile_reader(section, plan.tiles, plan.look)
     encoder = predictor.encoder
     device = encoder.mean.device
     # else the activations of as many batches as there are threads would lie in its memory
     alone: AbstractContextManager[object] = nullcontext() if device.type == "cpu" else Lock()
 
-    def encode(rows: Rows) -> Features:
-        image = read(rows).to(device)
+    def predict(rows: Rows) -> _Part:
+        image = read(rows)
         with alone:
-            return _encode(encoder, image)
+            feature = _encode(encoder, image.to(device))
+            queries = ToPredict(
+                feature=feature,
+                section=len(rows) * (section.id,),
+                patient=len(rows) * (section.patient,),
+                spot=tuple(section.spots.ids[row] for row in rows),
+                encoder=encoder.identity,
+                image=HeldTiles(image) if predictor.sees_tiles else None,
+            )
+            predicted = predictor.fitted.predict(queries, device)
+        return _Part(feature, predicted.values.astype(np.float32))
 
-    return encode
+    return predict
 
 
 def _in_order(
-    encode: Callable[[Rows], Features], batches: Sequence[Rows], n_threads: int
-) -> Generator[Features, None, None]:
-    """Features of each batch in order; as many batches at once as there are threads."""
-    waiting: deque[Future[Features]] = deque()
+    predict: Callable[[Rows], _Part], batches: Sequence[Rows], n_threads: int
+) -> Generator[_Part, None, None]:
+    """Each batch in order; as many batches at once as there are threads."""
+    waiting: deque[Future[_Part]] = deque()
     with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
             for batch in batches:
-                waiting.append(pool.submit(encode, batch))
+                waiting.append(pool.submit(predict, batch))
                 if len(waiting) > 2 * n_threads:  # enough to do while a block is written
                     yield waiting.popleft().result()
             while waiting:
@@ -131,17 +148,17 @@ def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"]) -> Features:
 
 def _until(
     rows: slice,
-    encoded: Iterator[Features],
+    predicted: Iterator[_Part],
     ticks: Iterator[int],
-) -> Iterator[Features]:
+) -> Iterator[_Part]:
     """The batches of one chunk; progress counts tiles."""
     done = 0
     while done < rows.stop - rows.start:
-        feature = next(encoded)
-        for _ in feature:
+        part = next(predicted)
+        for _ in part.feature:
             next(ticks)
-        done += len(feature)
-        yield feature
+        done += len(part.feature)
+        yield part
 
 
 def _check_finite(

@@ -1,8 +1,11 @@
 """Features and training tables, each section read once an encoder."""
 
+import hashlib
 import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -15,16 +18,20 @@ from histoscribe.data.target import Target, fit_target
 from histoscribe.data.tiles import Tiles
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.encoder import Encoder
-from histoscribe.progress import track
+from histoscribe.models.style_encoder import EXTRACTOR
+from histoscribe.progress import tell, track
 from histoscribe.train.colours import SlideColours
 from histoscribe.train.config import RunSettings
-from histoscribe.train.encoding import Encoding, WeightFiles, open_encoding
-from histoscribe.train.rows import Row
-from histoscribe.train.seen import Queries
+from histoscribe.train.encoding import Encoding, WeightFiles, learned_encoding, open_encoding
+from histoscribe.train.extractor import Windows
+from histoscribe.train.lookup_checks import lookup_problems, pool_lines
+from histoscribe.train.rows import Row, tile_problems
+from histoscribe.train.seen import ToPredict
 from histoscribe.types import Cohort, Fold, SpotRows, SpotTable
 
-_Key = tuple[str | None, str, int]
-"""Encoder, section, view."""
+T = TypeVar("T")
+_Key = tuple[str, str, int]
+"""Identity of the encoder, section, view."""
 
 
 @dataclass(eq=False)
@@ -38,7 +45,7 @@ class Bank:
     cohort: Cohort
     weights: WeightFiles
     cache: Path
-    _opened: dict[str | None, tuple[Encoding, Encoder]] = field(default_factory=dict)
+    _opened: dict[tuple[str | None, str], tuple[Encoding, Encoder]] = field(default_factory=dict)
     _features: dict[_Key, Float[np.ndarray, "N D"]] = field(default_factory=dict)
     _precision: dict[_Key, str] = field(default_factory=dict)
     _held: TissueColour | None = None
@@ -51,31 +58,30 @@ class Bank:
         """Every encoder that the models of the run read, each once."""
         return tuple(dict.fromkeys(row.encoder for row in self.settings.rows))
 
-    def check(self) -> None:
+    def check(self, folds: Sequence[Fold] = ()) -> None:
         """Open every encoder and hold the tiles against every slide, before the long work.
 
         Raises
         ------
         DataContractError
-            listing missing weights, and every slide that is too coarse for the tiles or cannot
-            be normalised.
+            listing missing weights, tiles that a network cannot take, folds whose spots have no
+            exemplars, and every slide that is too coarse for the tiles or cannot be normalised.
         """
-        problems: list[Problem] = []
+        inputs = self.settings.inputs
+        problems = list(tile_problems(self.settings.rows, inputs.tile_px))
+        keep = self.settings.train.keep
+        problems += lookup_problems(self.cohort, folds, self.settings.rows, keep)
         for encoder in self.encoders():
-            tiles = self.opened(encoder)[0].tiles
-            for section in self.cohort:
-                try:
-                    tiles.check(section)
-                except DataContractError as error:
-                    problems += error.problems
+            if not self.learned(encoder):
+                self.opened(encoder)
+        problems += _problems(self.cohort, Tiles(inputs.tile_px, inputs.mpp).check)
         if self.normalised:
-            for name in track(self.cohort.ids, "colour of the tissue"):
-                try:
-                    self._colours.look(name)
-                except DataContractError as error:
-                    problems += error.problems
+            names = track(self.cohort.ids, "colour of the tissue")
+            problems += _problems(names, self._colours.look)
         if problems:
             raise DataContractError(dict.fromkeys(problems))
+        for line in pool_lines(self.cohort, folds, self.settings.rows):
+            tell(line)
 
     @property
     def normalised(self) -> bool:
@@ -88,30 +94,70 @@ class Bank:
         inputs = self.settings.inputs
         return inputs.views if inputs.hed_jitter > 0 else 0
 
-    def opened(self, encoder: str | None) -> tuple[Encoding, Encoder]:
-        """The encoder and how it is used."""
-        if encoder not in self._opened:
-            self._opened[encoder] = open_encoding(self.settings, encoder, self.weights)
-        return self._opened[encoder]
+    def learned(self, encoder: str | None) -> bool:
+        """Whether each fold trains this encoder for itself."""
+        return (self.settings.inputs.encoder if encoder is None else encoder) == EXTRACTOR
+
+    def opened(self, encoder: str | None, fold: Fold | None = None) -> tuple[Encoding, Encoder]:
+        """The encoder and how it is used; one that folds learn is trained now, if it is not yet.
+
+        `fold` must be given for such an encoder.
+        """
+        learned = self.learned(encoder)
+        if learned and fold is None:
+            raise ValueError("each fold trains this encoder for itself: name the fold")
+        key = (encoder, fold.name if learned and fold is not None else "")
+        if key not in self._opened:
+            self._opened[key] = (
+                learned_encoding(self.settings, self._windows(fold), self.weights, self.cache)
+                if learned and fold is not None
+                else open_encoding(self.settings, encoder, self.weights)
+            )
+        return self._opened[key]
 
     def encoding(self, encoder: str | None, fold: Fold | None) -> Encoding:
         """How a fold uses an encoder: with the colour of its training slides, if normalised."""
-        encoding, _ = self.opened(encoder)
-        if not self.normalised:
-            return encoding
-        if fold is None:
-            raise ValueError("slides are normalised to a fold's training slides: name the fold")
-        return replace(encoding, stain=self._colours.reference(fold))
+        encoding, _ = self.opened(encoder, fold)
+        return replace(encoding, stain=self._read_as(fold).stain)
 
     def encoders_text(self) -> str:
         """How every encoder of the run is used, its weights' checksum too, as a JSON file."""
-        used = [self.opened(encoder)[0].to_json() for encoder in self.encoders()]
+        used = [
+            {"encoder": EXTRACTOR, "weights": "trained in each fold"}
+            if self.learned(encoder)
+            else self.opened(encoder)[0].to_json()
+            for encoder in self.encoders()
+        ]
         return json.dumps(used, indent=1, sort_keys=True) + "\n"
 
-    def precision_used(self, encoder: str | None) -> str:
+    def precision_used(self, encoder: str | None, fold: Fold | None = None) -> str:
         """What the sections read so far were computed in; may be more than was asked for."""
-        found = {p for (of, _, _), p in self._precision.items() if of == encoder}
+        identity = self.opened(encoder, fold)[1].identity
+        found = {p for (of, _, _), p in self._precision.items() if of == identity}
         return " and ".join(sorted(found))
+
+    def _read_as(self, fold: Fold | None) -> Tiles:
+        """How a fold reads tiles to predict from."""
+        inputs, stain = self.settings.inputs, None
+        if self.normalised:
+            if fold is None:
+                raise ValueError("slides are normalised to a fold's training slides: name the fold")
+            stain = self._colours.reference(fold)
+        return Tiles(
+            inputs.tile_px, inputs.mpp, white_off_tissue=inputs.white_off_tissue, stain=stain
+        )
+
+    def _windows(self, fold: Fold) -> Windows:
+        """The tiles of a fold's training spots, which its extractor is trained on."""
+        tiles, parts = self._read_as(fold), sorted(fold.train.items())
+        images = StackedTiles([(self.tiles(section, fold), rows) for section, rows in parts])
+        spots = hashlib.sha256(tiles.identity.encode())
+        for section, rows in parts:
+            of = self.cohort[section]
+            spots.update(f"{of.slide.pixel_hash()} {of.slide.mpp!r}".encode())
+            spots.update(np.ascontiguousarray(of.spots.xy[rows]).tobytes())
+        n_rows = sum(len(rows) for _, rows in parts)
+        return Windows(images.read, n_rows, images.side_px, spots.hexdigest())
 
     def extract(
         self, encoder: str | None, section: str, fold: Fold | None = None
@@ -133,17 +179,18 @@ class Bank:
         View 0 is the tissue as it is, the others are jittered. `fold` must be given where slides
         are normalised: each fold has its own reference.
         """
-        encoding = self.encoding(encoder, fold)
-        if encoding.stain != self._held:
+        tiles = self._read_as(fold)
+        if tiles.stain != self._held:
             self._features.clear()
-            self._held = encoding.stain
-        key = (encoder, section, view)
+            self._held = tiles.stain
+        opened = self.opened(encoder, fold)[1]
+        key = (opened.identity, section, view)
         if key not in self._features:
             found = embed(
                 self.cohort[section],
-                self.opened(encoder)[1],
-                self._viewed(encoding.tiles, section, view),
-                precision=encoding.precision,
+                opened,
+                self._viewed(tiles, section, view),
+                precision=self.settings.run.precision,
                 cache=self.cache,
                 look=self._colours.look(section) if self.normalised else None,
             )
@@ -164,20 +211,21 @@ class Bank:
         """The tiles of every spot of a section, as a fold sees it; mapped, not held."""
         return stored_tiles(
             self.cohort[section],
-            self._viewed(self.encoding(None, fold).tiles, section, view),
+            self._viewed(self._read_as(fold), section, view),
             cache=self.cache,
             look=self._colours.look(section) if self.normalised else None,
         )
 
-    def queries(self, row: Row, section: str, fold: Fold) -> Queries:
+    def queries(self, row: Row, section: str, fold: Fold) -> ToPredict:
         """The test spots of a section, as a fitted row is asked for them."""
         rows, of = fold.test[section], self.cohort[section]
         image = StackedTiles([(self.tiles(section, fold), rows)]) if row.sees_tiles else None
-        return Queries(
+        return ToPredict(
             feature=self.features(row.encoder, section, fold)[rows],
             section=len(rows) * (section,),
             patient=len(rows) * (of.patient,),
             spot=tuple(of.spots.ids[spot] for spot in rows),
+            encoder=self.opened(row.encoder, fold)[1].identity,
             image=image,
         )
 
@@ -210,6 +258,7 @@ class Bank:
                 )
                 for inner in fold.inner
             ),
+            encoder=self.opened(encoder, fold)[1].identity,
             copies=len(views),
             image=self._images(fold) if tiles else None,
         )
@@ -226,6 +275,17 @@ class Bank:
             return tiles
         strength, seed = self.settings.inputs.hed_jitter, self.settings.seed
         return replace(tiles, jitter=HedJitter(strength, seed, f"hed-{section}-{view}"))
+
+
+def _problems(items: Iterable[T], check: Callable[[T], object]) -> list[Problem]:
+    """What a check has against each of these items."""
+    found: list[Problem] = []
+    for item in items:
+        try:
+            check(item)
+        except DataContractError as error:
+            found += error.problems
+    return found
 
 
 def log_total(cohort: Cohort, section: str, rows: np.ndarray) -> Float[np.ndarray, " rows"]:

@@ -10,13 +10,13 @@ import numpy as np
 
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.models.base import Estimator, model_class
+from histoscribe.models.base import Estimator
 from histoscribe.train.config import RunSettings, read_settings
 from histoscribe.train.encoding import Encoding
 from histoscribe.train.trust import GENES_FILE, Trust, read_card, read_trust
 
 _FILES = ("settings.toml", "card.json", "summary.csv", GENES_FILE)
-_FREE = ("seed", "cohort", "sections", "models", "folds", "settings", "run")
+_FREE = ("seed", "cohort", "sections", "models", "folds", "settings", "exemplars", "run")
 """Settings that may differ: the data are compared by their hashes, models one by one."""
 _HEADLINE = ("pcc", "pcc_given_depth")
 _SHUFFLED = "shuffled"
@@ -88,9 +88,12 @@ def _other_settings(run: Path, here: RunSettings, there: RunSettings) -> Iterato
 
 def _compared(settings: RunSettings, model: str) -> dict[str, Any]:
     """The settings that decide what a model is fitted to and how, by dotted key."""
-    free = {*_FREE, *(("train",) if issubclass(model_class(model), Estimator) else ())}
+    row = settings.row(model)
+    free = {*_FREE, *(("train",) if issubclass(row.cls, Estimator) else ())}
     table = settings.model_dump(mode="json", exclude=free)
-    return _flat({**table, "settings": {model: dict(settings.settings.get(model, {}))}})
+    exemplars = {} if row.exemplars is None else row.exemplars.model_dump()
+    own = {"model": row.model, "encoder": row.encoder, **row.settings}
+    return _flat({**table, "exemplars": exemplars, "settings": {model: own}})
 
 
 def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:

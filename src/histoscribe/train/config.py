@@ -14,7 +14,8 @@ from histoscribe.data.target import TargetSettings
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohort import resolved
 from histoscribe.io.qc import Filters
-from histoscribe.models.base import make_config
+from histoscribe.train.extractor_settings import ExtractorSettings
+from histoscribe.train.rows import ExemplarSettings, Row, make_row
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -59,15 +60,18 @@ class TrainSettings(_Strict):
     """How a network is fitted."""
 
     epochs: Positive = 100
-    """At most; the epoch that scored best on the inner validation is kept."""
+    """At most, where the best one is kept; else exactly."""
+    keep: Literal["best", "last"] = "best"
+    """`best` fits on a part of the training patients and keeps the epoch that scored best on the
+    rest; `last` fits on all of them and keeps the last epoch."""
     patience: Positive = 20
     """Epochs without a better inner score before stopping."""
     batch_size: Positive = 64
     """Spots in a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Of AdamW."""
+    """Of AdamW, for a model that has none of its own."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    """Of AdamW, decoupled from the gradient."""
+    """Of AdamW, decoupled from the gradient, for a model that has none of its own."""
 
 
 class MachineSettings(_Strict):
@@ -76,7 +80,8 @@ class MachineSettings(_Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the encoder; bfloat16 is used where its features agree with float32."""
+    """Of the encoder: bfloat16 is used where its features agree with float32; and of networks in
+    training, whose weights stay in float32."""
 
 
 class RunSettings(_Strict):
@@ -93,13 +98,16 @@ class RunSettings(_Strict):
     """Only sections with this value, or one of these, in a column of the manifest or of HEST's
     metadata, e.g. `organ = "Bowel"`; all columns named must fit."""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Names, in the order of the tables; `train` takes one."""
+    """Names, in the order of the tables; `train` takes one. A name is that of a model, or of a row
+    whose table of settings says `model = "NAME"`."""
     filters: Filters = Filters()
     folds: FoldSettings = FoldSettings()
     target: TargetSettings = TargetSettings()
     inputs: InputSettings = InputSettings()
+    exemplars: ExemplarSettings = ExemplarSettings()
+    extractor: ExtractorSettings = ExtractorSettings()
     settings: Mapping[str, Mapping[str, Any]] = {}
-    """Per model: its own settings, or `preset = "tiny"`."""
+    """Per row: the model's own settings, and `preset`, `model`, `encoder` and `exemplars`."""
     train: TrainSettings = TrainSettings()
     run: MachineSettings = MachineSettings()
 
@@ -107,9 +115,18 @@ class RunSettings(_Strict):
     def _models_and_their_settings_exist(self) -> "RunSettings":
         if len(set(self.models)) != len(self.models):
             raise ValueError(f"a model is named twice in {', '.join(self.models)}")
-        for name in {*self.models, *self.settings}:
-            make_config(name, self.settings.get(name, {}))
+        for name in dict.fromkeys((*self.models, *self.settings)):
+            self.row(name)
         return self
+
+    def row(self, name: str) -> Row:
+        """One row of the tables, as these settings have it."""
+        return make_row(name, self.settings.get(name, {}), self.exemplars)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows, in the order of the tables."""
+        return tuple(self.row(name) for name in self.models)
 
 
 def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> RunSettings:

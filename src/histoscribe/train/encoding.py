@@ -16,9 +16,12 @@ from histoscribe.models.encoder import (
     missing_weights,
     needs_weights,
 )
+from histoscribe.models.perceptual import load_perceptual
+from histoscribe.models.style_encoder import EXTRACTOR
 from histoscribe.seed import integer
 from histoscribe.train.config import InputSettings, RunSettings
 from histoscribe.train.device import choose_device
+from histoscribe.train.extractor import Windows, trained_extractor
 
 WeightFiles = Mapping[str, Path]
 
@@ -103,11 +106,53 @@ def open_encoding(
     return encoding, opened.to(choose_device(settings.run.device))
 
 
+def learned_encoding(
+    settings: RunSettings, windows: Windows, given: WeightFiles, cache: Path
+) -> tuple[Encoding, Encoder]:
+    """Train the extractor of a fold on the windows of its training spots, or take it up again.
+
+    Raises
+    ------
+    DataContractError
+        The windows have a side that it cannot take, or no net is there to compare windows by.
+    """
+    inputs, device = settings.inputs, choose_device(settings.run.device)
+    opened = trained_extractor(
+        windows,
+        settings.extractor,
+        perceptual=load_perceptual(settings.extractor.perceptual, given=given).to(device),
+        seed=settings.seed,
+        cache=cache,
+        device=device,
+    )
+    encoding = Encoding(
+        encoder=EXTRACTOR,
+        layer=None,
+        weights=opened.weights,
+        tile_px=inputs.tile_px,
+        mpp=inputs.mpp,
+        white_off_tissue=inputs.white_off_tissue,
+        precision=settings.run.precision,
+    )
+    return encoding, opened
+
+
+def weights_file(name: str, given: WeightFiles, as_control: str) -> Path:
+    """The weights file of an encoder that has weights.
+
+    Raises
+    ------
+    DataContractError
+        It is nowhere; `as_control` is the setting that takes random weights.
+    """
+    found = find_weights(name, given, hub_files(name))
+    if found is None:
+        raise DataContractError(missing_weights(name, weight_places(name), as_control))
+    return found
+
+
 def _weights(name: str, given: WeightFiles) -> Path | None:
     """The weights file of an encoder that has weights; None for one that has none to load."""
     if not needs_weights(name):
         return None
-    found = find_weights(name, given, hub_files(name))
-    if found is None:
-        raise DataContractError(missing_weights(name, weight_places(name)))
-    return found
+    return weights_file(name, given, 'inputs.weights = "random"')

@@ -1,58 +1,104 @@
-"""Fitting any model of the registry on the training spots of one fold."""
+"""Fitting any row of the tables on the training spots of one fold."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
-from histoscribe.models.base import (
-    Estimator,
-    ExpressionModel,
-    Facts,
-    create_model,
-    inputs_of,
-    model_class,
-)
+from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
 from histoscribe.models.standard import mean_and_scale
 from histoscribe.seed import integer
 from histoscribe.train.config import RunSettings
-from histoscribe.train.loop import predict_rows, train_network
-from histoscribe.types import SpotTable
+from histoscribe.train.device import choose_device
+from histoscribe.train.fitted import Fitted
+from histoscribe.train.lookup import Lookup, training_exemplars
+from histoscribe.train.loop import fit_and_val_rows, train_network
+from histoscribe.train.rows import Row
+from histoscribe.train.seen import BUILT, Seen
+from histoscribe.types import Images, SpotTable
+
+_Colour = tuple[float, float, float]
+_TILES_MEASURED = 1024  # tiles that the mean and deviation of colour are taken of
 
 
 def fit(
-    name: str, table: SpotTable, settings: RunSettings, resume: Path
-) -> Estimator | ExpressionModel:
-    """Fit a model on a table of training spots.
+    row: Row,
+    table: SpotTable,
+    settings: RunSettings,
+    resume: Path,
+    *,
+    protocol: str = "patient",
+    initial: Path | None = None,
+) -> Fitted:
+    """Fit a row on a table of training spots.
 
     Networks train on the first inner split's `fit` rows, stop on its `val` rows and keep the
-    best epoch; without inner splits they train on all rows for all epochs. `resume` is a folder
-    for the checkpoint of the last finished epoch: a killed fit started again ends in the same
-    bits. The caller removes the folder once the result is saved.
+    best epoch; without inner splits, or where the last epoch is kept, on all rows for all epochs.
+    `resume` is a folder for the checkpoint of the last finished epoch: a killed fit started again
+    ends in the same bits. The caller removes the folder once the result is saved. `protocol` is
+    that of the fold; `initial` the weights that a pretrained backbone starts from.
+
+    Raises
+    ------
+    DataContractError
+        Too few exemplars may be shown beside a training spot.
     """
-    cls, own = model_class(name), settings.settings.get(name, {})
+    cls = row.cls
     if issubclass(cls, Estimator):
-        return create_model(name, **own).fit(table)
-    if inputs_of(cls) != ("feature",):
-        raise ValueError(f"model {name!r} wants {inputs_of(cls)}; only `feature` can be built yet")
+        return Fitted(create_model(row.model, **row.settings).fit(table))
+    unknown = sorted(set(row.inputs) - BUILT)
+    if unknown:
+        raise ValueError(f"model {row.model!r} wants {', '.join(unknown)}: not built yet")
+    lookup, seen = None, Seen(table.feature, table.image)
+    if row.exemplars is not None:
+        rows, _ = fit_and_val_rows(table, settings.train.keep)
+        device = torch.device(choose_device(settings.run.device))
+        exemplars = training_exemplars(
+            table, rows, row.exemplars, seed=settings.seed, device=device
+        )
+        seen = Seen(table.feature, table.image, exemplars)
+        lookup = Lookup.of_table(table.as_they_are, row.exemplars, protocol, settings.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(integer(settings.seed, f"init-{row.name}"))
+        model: ExpressionModel = create_model(row.model, facts=_facts(row, table), **row.settings)
+        if initial is not None:
+            model.start_from(initial)
+        train_network(model, table, seen, settings, resume)
+    return Fitted(model.eval(), lookup)
+
+
+def _facts(row: Row, table: SpotTable) -> Facts:
     mean, scale = mean_and_scale(table.feature)
-    facts = Facts(
+    colour: dict[str, Any] = {}
+    if row.sees_tiles:
+        if table.image is None:
+            raise ValueError(f"model {row.model!r} sees tiles, and this table has none")
+        image_mean, image_scale = _colour(table.image, len(table.target))
+        colour = {"image_mean": image_mean, "image_scale": image_scale}
+        colour["tile_px"] = table.image.side_px
+    return Facts(
         feature_mean=mean,
         feature_scale=scale,
         target_mean=table.target.mean(axis=0, dtype=np.float64),
+        **colour,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer(settings.seed, f"init-{name}"))
-        model = create_model(name, facts=facts, **own)
-        train_network(model, table, settings, resume)
-    return model.eval()
 
 
-def predict_spots(
-    model: Estimator | ExpressionModel, feature: Float[np.ndarray, "N D"]
-) -> Float[np.ndarray, "N G"]:
-    """Predict spots with a fitted model of either kind; on CPU, without gradients."""
-    if isinstance(model, Estimator):
-        return model.predict(feature)
-    return predict_rows(model, torch.from_numpy(feature))
+def _colour(images: Images, n_rows: int) -> tuple[_Colour, _Colour]:
+    """Mean and deviation of each channel over evenly spaced training tiles, 0-255."""
+    rows = np.unique(np.linspace(0, n_rows - 1, min(n_rows, _TILES_MEASURED)).astype(np.int64))
+    total, squares, n_pixels = np.zeros(3), np.zeros(3), 0
+    for row in rows:
+        pixels = images.read(np.array([row]))[0].numpy().astype(np.float64)
+        total += pixels.sum(axis=(1, 2))
+        squares += np.square(pixels).sum(axis=(1, 2))
+        n_pixels += pixels[0].size
+    mean = total / n_pixels
+    scale = np.sqrt(np.maximum(squares / n_pixels - np.square(mean), 0.0))
+    return _three(mean), _three(scale)
+
+
+def _three(values: np.ndarray) -> _Colour:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

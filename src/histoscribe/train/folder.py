@@ -11,7 +11,7 @@ from histoscribe.io.atomic import write_json
 from histoscribe.train.model_card import CARD_FILE
 from histoscribe.train.trust import GENES_FILE
 
-FORMAT = 3
+FORMAT = 4
 RECORD = "predictor.json"
 _OWN = ("*.safetensors", CARD_FILE, GENES_FILE)
 """Names that belong to predictors: in a folder, only where its record lists them."""

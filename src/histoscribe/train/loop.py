@@ -6,41 +6,56 @@ import histoscribe.torchvision_guard  # noqa: F401  before lightning, which impo
 import logging
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from histoscribe.io.atomic import replacing
-from histoscribe.models.base import ExpressionModel
+from histoscribe.models.base import ExpressionModel, inputs_of
 from histoscribe.models.choice import validation_score
 from histoscribe.progress import track
-from histoscribe.seed import integer, stream
+from histoscribe.seed import integer
+from histoscribe.train.batches import Batches, TrainingBatch
 from histoscribe.train.config import RunSettings, TrainSettings
 from histoscribe.train.device import choose_device
+from histoscribe.train.optimiser import make_optimiser, schedule
+from histoscribe.train.predict_rows import predict_rows
+from histoscribe.train.seen import Seen
 from histoscribe.types import SpotTable
 
-Batch = tuple[Float[Tensor, "B D"], Float[Tensor, "B G"]]
 CHECKPOINT = "last.ckpt"
 _log = logging.getLogger(__name__)
 
 
 def train_network(
-    model: ExpressionModel, table: SpotTable, settings: RunSettings, resume: Path
+    model: ExpressionModel, table: SpotTable, seen: Seen, settings: RunSettings, resume: Path
 ) -> None:
-    """Train in place; afterwards the model holds the weights of its best epoch."""
+    """Train in place; afterwards the model holds the weights of the epoch that is kept.
+
+    `seen` shows the spots of the table, row by row.
+    """
     train, seed = settings.train, settings.seed
-    end = EpochEnd(model, table, patience=train.patience, folder=resume)
-    task = Task(model, train, seed)
-    rows = table.inner[0][0] if table.inner else np.arange(len(table.target))
-    batches = Batches(table, rows, train.batch_size, seed, epoch=lambda: task.current_epoch)
+    rows, val = fit_and_val_rows(table, train.keep)
+    end = EpochEnd(model, table, seen, val, patience=train.patience, folder=resume)
+    batches = Batches(
+        seen=seen,
+        target=table.target,
+        names=inputs_of(type(model)),
+        rows=rows,
+        batch_size=train.batch_size,
+        seed=seed,
+        turned=model.recipe().turned,
+        epoch=lambda: task.current_epoch,
+    )
+    task = Task(model, train, seed, n_steps=train.epochs * len(batches))
     if not end.finished(train.epochs):
         with _contained(), _interruptible(), warnings.catch_warnings():
             # lightning 2.6.6 on torch 2.13: its own use of LeafSpec, which nothing here can change
@@ -51,8 +66,17 @@ def train_network(
                 trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
     model.cpu()
     end.restore_best(model)
-    model.choice = {"epoch": end.best_epoch, "inner_pcc": end.scores if table.inner else []}
+    model.choice = {"epoch": end.best_epoch, "inner_pcc": end.scores if val is not None else []}
     _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
+
+
+def fit_and_val_rows(
+    table: SpotTable, keep: Literal["best", "last"]
+) -> tuple[Int[np.ndarray, " fit"], Int[np.ndarray, " val"] | None]:
+    """Rows to train on, and rows to choose the epoch on; None where the last epoch is kept."""
+    if keep == "best" and table.inner:
+        return table.inner[0]
+    return np.arange(len(table.target)), None
 
 
 def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
@@ -66,6 +90,7 @@ def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
         deterministic=True,
+        precision="bf16-mixed" if settings.run.precision == "bfloat16" else "32-true",
     )
 
 
@@ -96,59 +121,42 @@ def _interruptible() -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-class Batches:
-    """Every training row once an epoch, in an order that the seed and the epoch fix."""
-
-    def __init__(
-        self,
-        table: SpotTable,
-        rows: Int[np.ndarray, " rows"],
-        batch_size: int,
-        seed: int,
-        epoch: Callable[[], int],
-    ) -> None:
-        self._feature = torch.from_numpy(table.feature)
-        self._target = torch.from_numpy(table.target)
-        self._rows, self._batch_size, self._seed, self._epoch = rows, batch_size, seed, epoch
-
-    def __len__(self) -> int:
-        return -(-len(self._rows) // self._batch_size)
-
-    def __iter__(self) -> Iterator[Batch]:
-        order = stream(self._seed, f"epoch-{self._epoch()}").permutation(self._rows)
-        for start in range(0, len(order), self._batch_size):
-            batch = torch.from_numpy(order[start : start + self._batch_size])
-            yield self._feature[batch], self._target[batch]
-
-
 class Task(lightning.LightningModule):
-    """Mean squared error by AdamW; torch's generator is set anew for every epoch."""
+    """A model with its loss and its recipe; torch's generator is set anew for every epoch."""
 
     epochs: Iterator[int] = iter(())
     """Whoever draws progress is told of an epoch by taking it."""
 
-    def __init__(self, model: ExpressionModel, settings: TrainSettings, seed: int) -> None:
+    def __init__(
+        self, model: ExpressionModel, settings: TrainSettings, seed: int, n_steps: int
+    ) -> None:
         super().__init__()
-        self.model, self._settings, self._seed = model, settings, seed
+        self.model, self._settings, self._seed, self._n_steps = model, settings, seed, n_steps
 
     def on_train_epoch_start(self) -> None:
         """Set the generator that dropout draws from, and say that an epoch begins."""
         next(self.epochs, None)
         torch.manual_seed(integer(self._seed, f"epoch-{self.current_epoch}"))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
         del batch_idx
-        feature, target = batch
-        return torch.nn.functional.mse_loss(self.model(feature).expression, target)
+        inputs, target = batch
+        return self.model.loss(self.model(**inputs).expression.float(), target)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Give AdamW at the settings' rate."""
-        return torch.optim.AdamW(
-            self.model.parameters(),
-            lr=self._settings.learning_rate,
-            weight_decay=self._settings.weight_decay,
-        )
+    def configure_optimizers(self) -> Any:
+        """Give the optimiser and the schedule of the model's recipe."""
+        optimiser = make_optimiser(self.model, self._settings)
+        n_steps = self._n_steps
+        steps_per_epoch = n_steps // self._settings.epochs
+        factor = schedule(self.model.recipe().schedule, n_steps, steps_per_epoch)
+        if factor is None:
+            return optimiser
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
 
 
 class EpochEnd(Callback):
@@ -158,10 +166,17 @@ class EpochEnd(Callback):
     """
 
     def __init__(
-        self, model: ExpressionModel, table: SpotTable, *, patience: int, folder: Path
+        self,
+        model: ExpressionModel,
+        table: SpotTable,
+        seen: Seen,
+        val: Int[np.ndarray, " val"] | None,
+        *,
+        patience: int,
+        folder: Path,
     ) -> None:
-        self._table, self._patience, self._folder = table, patience, folder
-        self._val = table.inner[0][1] if table.inner else None
+        self._table, self._seen, self._val = table, seen, val
+        self._patience, self._folder = patience, folder
         self.scores: list[float] = []
         self.best_epoch = 0
         self._best = _copy(model)
@@ -212,21 +227,10 @@ class EpochEnd(Callback):
     def _score(self, model: ExpressionModel) -> float:
         if self._val is None:
             return 0.0
-        predicted = predict_rows(model, torch.from_numpy(self._table.feature[self._val]))
+        predicted = predict_rows(model, self._seen, self._val)
         section = [self._table.section[row] for row in self._val]
         score = validation_score(predicted, self._table.target[self._val], section)
         return float(np.nan_to_num(score))
-
-
-def predict_rows(model: ExpressionModel, feature: Float[Tensor, "N D"]) -> Float[np.ndarray, "N G"]:
-    """Predict in eval mode without gradients, and leave the model in the mode it was in."""
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        parts = [model(part.to(device)).expression.float().cpu() for part in feature.split(4096)]
-    model.train(was_training)
-    return torch.cat(parts).numpy()
 
 
 def _copy(model: ExpressionModel) -> dict[str, Tensor]:

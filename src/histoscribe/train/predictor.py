@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import safetensors.numpy
@@ -16,14 +16,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from histoscribe.data.features import features
+from histoscribe.data.images import SlideTiles
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing, write_text
 from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model, inputs_of
 from histoscribe.models.encoder import Encoder
+from histoscribe.models.style_encoder import EXTRACTOR, StyleEncoder, save_extractor
 from histoscribe.train.benchmarked import Benchmarked
 from histoscribe.train.card import gene_labels
+from histoscribe.train.device import choose_device
 from histoscribe.train.encoding import Encoding, WeightFiles
-from histoscribe.train.fit import predict_spots
+from histoscribe.train.fitted import Fitted
 from histoscribe.train.folder import (
     RECORD,
     begin,
@@ -32,21 +35,27 @@ from histoscribe.train.folder import (
     sha256,
     write_record,
 )
+from histoscribe.train.lookup import Lookup
 from histoscribe.train.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.train.reference import Reference
+from histoscribe.train.seen import ToPredict
 from histoscribe.train.trust import GENES_FILE, Trust, read_trust, trust_beside, trust_text
 from histoscribe.types import Output, Prediction, Section
 
 __all__ = ["Predictor", "is_predictor", "load_predictor", "save_predictor"]
 
 _REFERENCE = "reference.safetensors"
+_EXEMPLARS = "exemplars.safetensors"
+_EXTRACTOR = "encoder.safetensors"
 
 
 @dataclass(eq=False)
 class Predictor:
     """A fitted model with all it needs: target state, tiles, encoder by name, protocol card."""
 
-    model: Estimator | ExpressionModel
+    row: str
+    """What the tables call it: the model's name, unless its settings gave it another."""
+    fitted: Fitted
     target: Target
     encoding: Encoding
     card: Mapping[str, Any]
@@ -61,7 +70,25 @@ class Predictor:
     """Encoder weights given by hand."""
     folder: Path | None = None
     """Where it was saved or loaded from."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where networks that look at tiles predict."""
     _encoder: Encoder | None = None
+
+    @property
+    def model(self) -> Estimator | ExpressionModel:
+        """The fitted model."""
+        return self.fitted.model
+
+    @property
+    def sees_tiles(self) -> bool:
+        """Whether the model looks at pixels itself, beside their features."""
+        return "image" in self.inputs
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The fields of `Inputs` that the model sees."""
+        model = self.model
+        return ("feature",) if isinstance(model, Estimator) else inputs_of(type(model))
 
     @property
     def encoder(self) -> Encoder:
@@ -72,8 +99,8 @@ class Predictor:
 
     @property
     def name(self) -> str:
-        """Model name and the first letters of the hash."""
-        return f"{self.model.name}@{self.hash[:12]}"
+        """Name of the row and the first letters of the hash."""
+        return f"{self.row}@{self.hash[:12]}"
 
     @cached_property
     def trust(self) -> Trust:
@@ -88,7 +115,7 @@ class Predictor:
         """
         if self.benchmark is not None:
             return self.benchmark.trust
-        return trust_beside(self.folder, self.model.name, self.target.genes)
+        return trust_beside(self.folder, self.row, self.target.genes)
 
     @property
     def gene_trust(self) -> Mapping[str, Float[np.ndarray, " G"]]:
@@ -114,31 +141,46 @@ class Predictor:
             precision=self.encoding.precision,
             cache=cache,
         )
-        return self.from_features(section, feature)
+        n_spots = len(section.spots)
+        image = SlideTiles(section, self.encoding.tiles) if self.sees_tiles else None
+        queries = ToPredict(
+            feature=feature,
+            section=n_spots * (section.id,),
+            patient=n_spots * (section.patient,),
+            spot=section.spots.ids,
+            encoder=self.encoder.identity,
+            image=image,
+        )
+        return self.from_queries(section, queries)
 
-    def from_features(
-        self, section: Section, feature: Float[np.ndarray, "N D"], *, with_trust: bool = True
+    def from_queries(
+        self, section: Section, queries: ToPredict, *, with_trust: bool = True
     ) -> Prediction:
-        """Predict from features that were already extracted with this predictor's encoding.
+        """Predict from features (and tiles) that were made with this predictor's encoding.
 
         Each spot gets its distance to the training spots; each gene what is known of it, unless
         the caller is the very benchmark that finds that out.
         """
+        predicted = self.fitted.predict(queries, torch.device(choose_device(self.device)))
         return Prediction(
             section=section.id,
             spots=section.spots,
             genes=self.target.genes,
-            values=predict_spots(self.model, feature).astype(np.float32),
+            values=predicted.values.astype(np.float32),
             unit=self.target.transform,
             predictor=self.name,
-            spot_facts={"distance_to_training": self.reference.distance(feature)},
+            spot_facts={"distance_to_training": self.reference.distance(queries.feature)},
             gene_facts=self.gene_trust if with_trust else {},
             card=json.dumps(dict(self.card), sort_keys=True),
             gene_names=self.gene_names,
+            evidence=predicted.evidence,
         )
 
     def from_pixels(self, image: Float[Tensor, "B 3 P P"]) -> Output:
         """Encoder and network as one differentiable graph, from pixels in 0-255.
+
+        Exemplars are looked up by the features and then held fixed. Nothing is known of whose
+        pixels these are: of a training patient, its own spots would be among them.
 
         Raises
         ------
@@ -147,23 +189,45 @@ class Predictor:
         """
         if isinstance(self.model, Estimator):
             raise TypeError(f"{self.model.name} is no network: it has no gradient to its pixels")
-        return self.model(**{name: self.encoder(image) for name in inputs_of(type(self.model))})
+        feature = self.encoder(image)
+        shown = {"image": image, "feature": feature}
+        if self.fitted.lookup is not None:
+            wanted = ToPredict.unnamed(feature.detach().cpu().numpy(), self.encoder.identity)
+            seen, _ = self.fitted.seen(wanted)
+            looked_up = ("exemplar_feature", "exemplar_target")
+            batch = seen.batch(looked_up, np.arange(len(feature)))
+            shown |= {name: value.to(feature) for name, value in batch.items()}
+        return self.model(**{name: shown[name] for name in self.inputs})
 
 
 def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     """Write the folder; predictor.json comes last, so a folder that has one is complete."""
+    # before the folder is emptied: it may be the one that has the extractor
+    extractor = predictor.encoder.net if predictor.encoding.encoder == EXTRACTOR else None
     begin(folder)
     model, target, benchmark = predictor.model, predictor.target, predictor.benchmark
     files = [_save_model(predictor.model, folder), _REFERENCE, CARD_FILE]
+    lookup = predictor.fitted.lookup
+    if isinstance(extractor, StyleEncoder):  # trained for this very model: nobody else has it
+        files.append(_EXTRACTOR)
+        save_extractor(extractor, folder / _EXTRACTOR)
+    if lookup is not None:
+        files.append(_EXEMPLARS)
+        lookup.save(folder / _EXEMPLARS)
     with replacing(folder / _REFERENCE) as temporary:
         safetensors.numpy.save_file(predictor.reference.arrays(), temporary)
     write_text(folder / CARD_FILE, model_card(_card_facts(predictor)))
     if benchmark is not None:
         files.append(GENES_FILE)
-        write_text(folder / GENES_FILE, trust_text(benchmark.trust, model.name, target.genes))
+        write_text(folder / GENES_FILE, trust_text(benchmark.trust, predictor.row, target.genes))
     network = isinstance(model, ExpressionModel)
-    shapes = {"features": predictor.card["n_features"], "genes": len(target.genes)}
+    shapes = {
+        "features": predictor.card["n_features"],
+        "genes": len(target.genes),
+        "tile_px": predictor.encoding.tile_px if predictor.sees_tiles else 0,
+    }
     record = {
+        "row": predictor.row,
         "model": model.name,
         "settings": asdict(model.config),
         "shapes": shapes if network else {},
@@ -194,18 +258,22 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     target = Target.from_json(record["target"])
     benchmark = None
     if record["benchmark"] is not None:
-        trust = read_trust(folder / GENES_FILE, record["model"], target.genes)
+        trust = read_trust(folder / GENES_FILE, record["row"], target.genes)
         benchmark = Benchmarked(trust, record["benchmark"])
     arrays = safetensors.numpy.load_file(folder / _REFERENCE)
+    exemplars, extractor = folder / _EXEMPLARS, folder / _EXTRACTOR
+    known = {EXTRACTOR: extractor} if _EXTRACTOR in record["files"] else {}
+    lookup = Lookup.read(exemplars) if _EXEMPLARS in record["files"] else None
     return Predictor(
-        model=_load_model(folder, record),
+        row=record["row"],
+        fitted=Fitted(_load_model(folder, record), lookup),
         target=target,
         encoding=Encoding.from_json(record["encoding"]),
         card=record["card"],
         reference=Reference.restored(arrays, record["reference"]),
         benchmark=benchmark,
         hash=sha256(folder / RECORD),
-        weights=weights or {},
+        weights={**known, **(weights or {})},
         folder=folder,
     )
 
@@ -227,7 +295,7 @@ def _save_model(model: Estimator | ExpressionModel, folder: Path) -> str:
 
 def _card_facts(predictor: Predictor) -> CardFacts:
     return CardFacts(
-        model=predictor.model.name,
+        model=predictor.row,
         paper=predictor.model.paper,
         target=predictor.target,
         encoding=predictor.encoding,
@@ -249,6 +317,7 @@ def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | Expressi
         feature_mean=np.zeros(shapes["features"]),
         feature_scale=np.ones(shapes["features"]),
         target_mean=np.zeros(shapes["genes"]),
+        tile_px=shapes["tile_px"],
     )
     with torch.random.fork_rng(devices=[]):
         model = create_model(record["model"], facts=facts, **record["settings"])

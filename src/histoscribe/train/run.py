@@ -9,7 +9,7 @@ from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohort import read_cohort
 from histoscribe.io.run_folder import claimed
-from histoscribe.models.base import Estimator, ExpressionModel, model_class
+from histoscribe.models.base import Estimator, ExpressionModel, make_config
 from histoscribe.train.bank import Bank
 from histoscribe.train.benchmarked import Benchmarked, read_benchmark
 from histoscribe.train.card import (
@@ -22,10 +22,13 @@ from histoscribe.train.card import (
     versions,
 )
 from histoscribe.train.config import RunSettings, dump_settings
-from histoscribe.train.encoding import WeightFiles
+from histoscribe.train.encoding import WeightFiles, weights_file
 from histoscribe.train.fit import fit
+from histoscribe.train.fitted import Fitted
+from histoscribe.train.folder import sha256
 from histoscribe.train.predictor import Predictor, is_predictor, load_predictor, save_predictor
 from histoscribe.train.reference import fit_reference
+from histoscribe.train.rows import Row
 from histoscribe.types import Fold, SpotTable
 
 
@@ -62,19 +65,19 @@ def train(
     cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
     bank = Bank(settings, cohort, weights, cache)
     fold = whole_fold(cohort, settings.seed)
-    bank.check()
+    bank.check([fold])
     target = bank.target(fold.train)
     scored = _benchmarked(benchmark, bank, fold, target)
     with claimed(out, _run_files(bank, out)):
         if is_predictor(out):
             return _with_scores(_same(load_predictor(out, weights), bank, fold, out), scored, out)
-        return fit_predictor(bank, fold, settings.models[0], target, out, scored)
+        return fit_predictor(bank, fold, settings.rows[0], target, out, scored)
 
 
 def _benchmarked(run: Path | None, bank: Bank, fold: Fold, target: Target) -> Benchmarked | None:
     if run is None:
         return None
-    encoding = bank.encoding(model_class(bank.settings.models[0]).encoder, fold)
+    encoding = bank.encoding(bank.settings.rows[0].encoder, fold)
     sections = cohort_card(bank.cohort, bank.cohort.ids)
     return read_benchmark(run, bank.settings, encoding, sections, target.genes)
 
@@ -97,7 +100,7 @@ def _run_files(bank: Bank, out: Path) -> dict[str, str]:
 
 def _same(predictor: Predictor, bank: Bank, fold: Fold, out: Path) -> Predictor:
     """The finished predictor, if it was trained on these sections and this encoder."""
-    encoding = bank.encoding(predictor.model.encoder, fold)
+    encoding = bank.encoding(bank.settings.rows[0].encoder, fold)
     trained_on = predictor.card["sections"]
     if predictor.encoding == encoding and trained_on == cohort_card(bank.cohort, bank.cohort.ids):
         return predictor
@@ -114,25 +117,59 @@ def _same(predictor: Predictor, bank: Bank, fold: Fold, out: Path) -> Predictor:
 def fit_predictor(
     bank: Bank,
     fold: Fold,
-    model: str,
+    row: Row,
     target: Target,
     folder: Path,
     scored: Benchmarked | None = None,
 ) -> Predictor:
-    """Fit one model on the training spots of a fold and save it as a predictor folder."""
-    encoder = model_class(model).encoder
-    table = bank.table(fold, target, encoder)
-    fitted = fit(model, table, bank.settings, folder / "resume")
+    """Fit one row on the training spots of a fold and save it as a predictor folder."""
+    table = bank.table(fold, target, row.encoder, tiles=row.sees_tiles)
+    initial = initial_weights(row, bank.weights)
+    fitted = fit(
+        row, table, bank.settings, folder / "resume", protocol=fold.protocol, initial=initial
+    )
     card = {
         **training_card(bank, fold, target, table),
-        "encoder": encoder_card(bank.opened(encoder)[1].record),
-        "n_parameters": n_parameters(fitted),
+        "encoder": encoder_card(bank.opened(row.encoder, fold)[1].record),
+        "n_parameters": n_parameters(fitted.model),
+        **_network_card(row, fitted, initial),
     }
     reference = fit_reference(table.as_they_are, bank.cohort, fold.train, bank.settings.seed)
     predictor = Predictor(
-        fitted, target, bank.encoding(encoder, fold), card, reference, benchmark=scored
+        row.name,
+        fitted,
+        target,
+        bank.encoding(row.encoder, fold),
+        card,
+        reference,
+        benchmark=scored,
+        device=bank.settings.run.device,
+        _encoder=bank.opened(row.encoder, fold)[1],
     )
     return save_predictor(predictor, folder)
+
+
+def initial_weights(row: Row, given: WeightFiles) -> Path | None:
+    """The file that a pretrained backbone starts from; None for a model that has none.
+
+    Raises
+    ------
+    DataContractError
+        It is nowhere.
+    """
+    pretrained = getattr(row.cls, "pretrained", None)
+    if pretrained is None or make_config(row.model, row.settings).weights == "random":
+        return None
+    return weights_file(pretrained, given, f'settings.{row.name}.weights = "random"')
+
+
+def _network_card(row: Row, fitted: Fitted, initial: Path | None) -> dict[str, Any]:
+    """What else must be said of a network: what it started from, and what it looks up."""
+    if isinstance(fitted.model, Estimator):
+        return {}
+    weights = "none" if initial is None else f"sha256:{sha256(initial)}"
+    exemplars = {} if fitted.lookup is None else {"exemplars": fitted.lookup.card()}
+    return {"row": row.name, "weights": weights, **exemplars}
 
 
 def training_card(bank: Bank, fold: Fold, target: Target, table: SpotTable) -> dict[str, Any]:

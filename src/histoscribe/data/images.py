@@ -1,0 +1,93 @@
+"""The tiles of spots as networks are shown them: stored, in memory or read from the slide."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from histoscribe.data.tiles import Look, Tiles, grid_order, tile_batches, tile_reader
+from histoscribe.io.tile_store import TileOrigin, find_tiles, write_tiles
+from histoscribe.progress import track
+from histoscribe.types import Images, Section
+
+_BATCH = 64
+
+
+@final
+class StackedTiles(Images):
+    """Stored tiles of several sections, one below the other."""
+
+    def __init__(
+        self, parts: Sequence[tuple[UInt8[np.ndarray, "N P P 3"], Int[np.ndarray, " _"]]]
+    ) -> None:
+        """Stack these rows of these sections."""
+        self._arrays = [array for array, _ in parts]
+        self.side_px = self._arrays[0].shape[1]
+        self._part = np.repeat(np.arange(len(parts)), [len(rows) for _, rows in parts])
+        self._row = np.concatenate([rows for _, rows in parts])
+
+    def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
+        """Copy the tiles of these rows; channels-last in memory."""
+        pixels = np.empty((len(rows), self.side_px, self.side_px, 3), dtype=np.uint8)
+        for place, row in enumerate(rows):
+            pixels[place] = self._arrays[self._part[row]][self._row[row]]
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+@final
+class HeldTiles(Images):
+    """Tiles that are in memory already."""
+
+    def __init__(self, image: UInt8[Tensor, "N 3 P P"]) -> None:
+        self.side_px = image.shape[-1]
+        self._image = image
+
+    def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
+        """Give the tiles of these rows."""
+        return self._image[torch.from_numpy(rows)]
+
+
+@final
+class SlideTiles(Images):
+    """The tiles of a section as they are read from its slide."""
+
+    def __init__(self, section: Section, tiles: Tiles, look: Look | None = None) -> None:
+        self.side_px = tiles.side_px
+        self._read = tile_reader(section, tiles, look)
+
+    def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
+        """Read the tiles of these spots."""
+        return self._read(rows)
+
+
+def stored_tiles(
+    section: Section, tiles: Tiles, *, cache: Path, look: Look | None = None
+) -> UInt8[np.ndarray, "N P P 3"]:
+    """Map the tiles of every spot of a section, in the order of the spots; reads what is missing.
+
+    Raises
+    ------
+    DataContractError
+        The image is too coarse for the tiles.
+    """
+    tiles.check(section)
+    origin = TileOrigin(
+        slide=f"{section.slide.pixel_hash()} at {section.slide.mpp!r} um/px",
+        spots=hashlib.sha256(np.ascontiguousarray(section.spots.xy).tobytes()).hexdigest(),
+        tiles=tiles.identity,
+    )
+    found = find_tiles(cache, origin)
+    if found is not None:
+        return found
+    order = grid_order(section.spots, section.slide.mpp)
+    batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+    images = tile_batches(section, tiles, batches, look)
+    pixels = (image.permute(0, 2, 3, 1).numpy() for image in images)
+    read = zip(batches, track(pixels, f"tiles {section.id}", len(batches)), strict=True)
+    write_tiles(cache, origin, (len(order), tiles.side_px, tiles.side_px, 3), read)
+    return stored_tiles(section, tiles, cache=cache, look=look)

@@ -1,0 +1,144 @@
+"""Layers that the extractor's three nets share, as in StyleGAN2 (Karras et al. 2020).
+
+Weights are drawn from N(0, 1) and scaled by 1 / sqrt(fan in) whenever they are used, not once at
+the start: with Adam every layer then learns at one rate (equalised learning rate, Karras et al.
+2018, arXiv:1710.10196, section 4.1).
+"""
+
+import itertools
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+CODE_WIDTH = 512
+"""Of a style code, as in the paper."""
+COARSEST_PX = 4
+"""Side of the map where the encoder ends and the generator begins."""
+WINDOWS_PX = (64, 128, 256)
+
+_SLOPE = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleConfig:
+    """How large the three nets are; the defaults are the published widths."""
+
+    window_px: int = 256
+    """Side of a window: 64, 128 or 256 px."""
+    width: int = 512
+    """Channels of the coarse maps."""
+    full_width_px: int = 32
+    """Side of the finest map with all channels; each doubling after it halves them."""
+
+    def __post_init__(self) -> None:
+        if self.window_px not in WINDOWS_PX:
+            raise ValueError(f"a window of {self.window_px} px; choose from {WINDOWS_PX}")
+        if self.channels(self.window_px) < 1:
+            raise ValueError(
+                f"{self.width} channels, halved from {self.full_width_px} px on, "
+                f"leave none at {self.window_px} px"
+            )
+
+    def channels(self, side_px: int) -> int:
+        """Channels of a map of this side."""
+        return min(self.width, self.width * self.full_width_px // side_px)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of the maps in px, from the coarsest to the window."""
+        doublings = (self.window_px // COARSEST_PX).bit_length()
+        return tuple(COARSEST_PX << step for step in range(doublings))
+
+
+@final
+class EqualLinear(nn.Module):
+    """A linear layer at the equalised learning rate."""
+
+    def __init__(self, n_in: int, n_out: int, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_out, n_in))
+        self.bias = nn.Parameter(torch.full((n_out,), bias))
+        self._scale = n_in**-0.5
+
+    def forward(self, values: Float[Tensor, "B I"]) -> Float[Tensor, "B O"]:
+        """Map each row."""
+        return functional.linear(values, self.weight * self._scale, self.bias)
+
+
+@final
+class EqualConv(nn.Module):
+    """A convolution at the equalised learning rate that keeps the side of the map."""
+
+    def __init__(self, n_in: int, n_out: int, kernel_px: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_out, n_in, kernel_px, kernel_px))
+        self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
+        self._scale = (n_in * kernel_px**2) ** -0.5
+        self._padding = kernel_px // 2
+
+    def forward(self, maps: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O H W"]:
+        """Convolve."""
+        return functional.conv2d(maps, self.weight * self._scale, self.bias, padding=self._padding)
+
+
+@final
+class ResidualHalving(nn.Module):
+    """Two convolutions beside a shortcut, from one side to half of it."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.first = EqualConv(n_in, n_in, 3)
+        self.second = EqualConv(n_in, n_out, 3)
+        self.shortcut = EqualConv(n_in, n_out, 1, bias=False)
+
+    def forward(self, maps: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O h w"]:
+        """Halve the side; the sum of two independent parts is brought back to unit variance."""
+        changed = rectified(self.second(halve(rectified(self.first(maps)))))
+        return (changed + self.shortcut(halve(maps))) * 2**-0.5
+
+
+@final
+class ResidualTrunk(nn.Module):
+    """From an RGB window to a map of 4 x 4, as the encoder and the discriminator begin."""
+
+    def __init__(self, config: StyleConfig) -> None:
+        super().__init__()
+        widths = [config.channels(side) for side in reversed(config.sides)]
+        self.colour = EqualConv(3, widths[0], 1)
+        self.blocks = nn.Sequential(
+            *(ResidualHalving(*pair) for pair in itertools.pairwise(widths))
+        )
+
+    def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B C 4 4"]:
+        """Halve the side block by block."""
+        # with few channels convolutions on a CPU take half the time channels-last
+        return self.blocks(rectified(self.colour(image.to(memory_format=torch.channels_last))))
+
+
+def rectified(values: Tensor) -> Tensor:
+    """Leaky rectifier, times sqrt(2) so that the variance stays about what it was."""
+    return functional.leaky_relu(values, _SLOPE) * 2**0.5
+
+
+def halve(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
+    """Every second px of the maps blurred by (1, 3, 3, 1) / 8 along both axes; 0 lies outside."""
+    return functional.conv2d(maps, _blur(maps), stride=2, padding=1, groups=maps.shape[1])
+
+
+def double(maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C H W"]:
+    """Zeros between the px, blurred by (1, 3, 3, 1) / 4 along both axes; 0 lies outside.
+
+    Away from the edge the same as bilinear interpolation, whose gradient in torch is not
+    deterministic on a GPU.
+    """
+    kernel = 4 * _blur(maps)
+    return functional.conv_transpose2d(maps, kernel, stride=2, padding=1, groups=maps.shape[1])
+
+
+def _blur(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "C 1 4 4"]:
+    line = maps.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    return torch.outer(line, line).expand(maps.shape[1], 1, 4, 4)

@@ -1,0 +1,71 @@
+"""The batches of an epoch: every training row once, read one batch ahead of the one in use."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from histoscribe.seed import stream
+from histoscribe.train.seen import Batch, Seen
+
+TrainingBatch = tuple[Batch, Float[Tensor, "B G"]]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Batches:
+    """Every training row once an epoch, in an order that the seed and the epoch fix."""
+
+    seen: Seen
+    target: Float[np.ndarray, "N G"]
+    names: tuple[str, ...]
+    """Fields of `Inputs` to build."""
+    rows: Int[np.ndarray, " rows"]
+    batch_size: int
+    seed: int
+    turned: bool
+    """Whether tiles are turned and mirrored at random."""
+    epoch: Callable[[], int]
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        draws = stream(self.seed, f"epoch-{self.epoch()}")
+        order = draws.permutation(self.rows)
+        draw = self.turned and "image" in self.names
+        symmetry = draws.integers(8, size=len(order)) if draw else None
+        parts = [
+            slice(start, start + self.batch_size) for start in range(0, len(order), self.batch_size)
+        ]
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            ahead = reader.submit(self._build, order, symmetry, parts[0])
+            for part in [*parts[1:], None]:
+                batch = ahead.result()
+                if part is not None:
+                    ahead = reader.submit(self._build, order, symmetry, part)
+                yield batch
+
+    def _build(
+        self, order: Int[np.ndarray, " N"], symmetry: Int[np.ndarray, " N"] | None, part: slice
+    ) -> TrainingBatch:
+        rows = order[part]
+        batch = self.seen.batch(self.names, rows)
+        if symmetry is not None:
+            batch["image"] = turned(batch["image"], symmetry[part])
+        return batch, torch.from_numpy(self.target[rows])
+
+
+def turned(
+    image: UInt8[Tensor, "B 3 P P"], symmetry: Int[np.ndarray, " B"]
+) -> UInt8[Tensor, "B 3 P P"]:
+    """Turn each tile by right angles (0 to 3 times), and from symmetry 4 on mirror it too."""
+    out = torch.empty_like(image)
+    for number in np.unique(symmetry):
+        of_it = torch.from_numpy(np.flatnonzero(symmetry == number))
+        tiles = torch.rot90(image[of_it], int(number) % 4, (2, 3))
+        out[of_it] = tiles.flip(3) if number >= 4 else tiles
+    return out

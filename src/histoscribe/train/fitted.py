@@ -1,0 +1,58 @@
+"""A fitted model of either kind, with what it looks up, asked in one way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from histoscribe.models.base import Estimator, ExpressionModel
+from histoscribe.train.lookup import Lookup
+from histoscribe.train.predict_rows import predict_rows
+from histoscribe.train.seen import Exemplars, Seen, ToPredict
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Values of some spots, and what they rest on."""
+
+    values: Float[np.ndarray, "N G"]
+    evidence: Mapping[str, Float[np.ndarray, "N _"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A model and, where it is shown exemplars, the training spots they are taken from."""
+
+    model: Estimator | ExpressionModel
+    lookup: Lookup | None = None
+
+    def predict(self, queries: ToPredict, device: torch.device | None = None) -> Predicted:
+        """Predict spots, without gradients; a network that sees tiles on `device`, else on CPU.
+
+        Raises
+        ------
+        DataContractError
+            Too few exemplars may be shown beside a spot.
+        """
+        model = self.model
+        if isinstance(model, Estimator):
+            return Predicted(model.predict(queries.feature))
+        seen, evidence = self.seen(queries)
+        if device is not None and queries.image is not None:
+            model.to(device)
+        values = predict_rows(model, seen, np.arange(len(queries.feature)))
+        return Predicted(values, evidence)
+
+    def seen(self, queries: ToPredict) -> tuple[Seen, Mapping[str, Float[np.ndarray, "N _"]]]:
+        """What a network is shown of these spots, and which exemplars were looked up."""
+        if self.lookup is None:
+            return Seen(queries.feature, queries.image), {}
+        found = self.lookup.of(queries)
+        exemplars = Exemplars(self.lookup.pool.feature, self.lookup.pool.target, found.rows)
+        evidence = {
+            "exemplar_row": found.rows.astype(np.float64),
+            "exemplar_distance": found.distance.astype(np.float64),
+        }
+        return Seen(queries.feature, queries.image, exemplars), evidence

@@ -1,0 +1,93 @@
+"""Whether the spots of every fold have exemplars, and how many, before anything is fitted."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from histoscribe.data.exemplars import Exclusion, check_exclusion
+from histoscribe.data.folds import leaky
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.train.rows import Row
+from histoscribe.types import Cohort, Fold, SpotRows
+
+
+def lookup_problems(
+    cohort: Cohort, folds: Iterable[Fold], rows: Iterable[Row], keep: str
+) -> list[Problem]:
+    """What is wrong with the exemplars of a run, before the long work; each once."""
+    wanted = _exclusions(rows)
+    found: list[Problem] = []
+    for fold in folds:
+        of = {section: str(cohort.patients[section]) for section in fold.train}
+        for exclusion in wanted:
+            try:
+                check_exclusion(of, exclusion, f"exemplars, fold {fold.name}")
+            except DataContractError as error:
+                found += error.problems
+                continue
+            found += _shift_problems(fold, of, exclusion)
+            if keep == "best" and fold.inner:
+                found += _inner_problems(fold, fold.inner[0].fit, of, exclusion)
+    return list(dict.fromkeys(found))
+
+
+def pool_lines(cohort: Cohort, folds: Iterable[Fold], rows: Iterable[Row]) -> Iterator[str]:
+    """How many exemplars the spots of each fold can choose from, in words."""
+    wanted = _exclusions(rows)
+    for fold in folds:
+        total = sum(len(spots) for spots in fold.train.values())
+        for exclusion in wanted:
+            own = _spots_of(fold.train, cohort, exclusion)
+            least, most = total - max(own.values()), total - min(own.values())
+            span = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+            yield (
+                f"exemplars, fold {fold.name}: {total:,} training spots for test spots; {span} of "
+                f"other {exclusion}s for training spots"
+            )
+
+
+def _spots_of(train: SpotRows, cohort: Cohort, exclusion: Exclusion) -> Mapping[str, int]:
+    """Training spots of each patient or section."""
+    counted: dict[str, int] = {}
+    for section, spots in train.items():
+        name = str(cohort.patients[section]) if exclusion == "patient" else section
+        counted[name] = counted.get(name, 0) + len(spots)
+    return counted
+
+
+def _shift_problems(fold: Fold, of: Mapping[str, str], exclusion: Exclusion) -> list[Problem]:
+    """Where patients can be excluded in training, excluding less is refused, unless it leaks."""
+    patients = sorted(set(of.values()))
+    if exclusion == "patient" or len(patients) < 2 or leaky(fold.protocol) is not None:
+        return []
+    return [
+        Problem(
+            where=f"exemplars, fold {fold.name}",
+            found='training_exclusion = "section", and training sections of '
+            f"{len(patients)} patients ({', '.join(patients)})",
+            expected="exemplars of other patients, wherever there are two: as test spots have",
+            remedy='set exemplars.training_exclusion = "patient"',
+        )
+    ]
+
+
+def _inner_problems(
+    fold: Fold, fit: SpotRows, of: Mapping[str, str], exclusion: Exclusion
+) -> list[Problem]:
+    """An epoch is chosen on a part of the training side: the rest must have exemplars too."""
+    try:
+        inner = {section: of[section] for section in fit}
+        check_exclusion(inner, exclusion, f"exemplars, fold {fold.name}")
+    except DataContractError:
+        return [
+            Problem(
+                where=f"exemplars, fold {fold.name}",
+                found=f"{len(set(inner.values()))} training patient(s) once one {fold.validation} "
+                "is held out to choose the epoch: too few to give exemplars",
+                expected="two patients beside those",
+                remedy='set train.keep = "last", which trains on all of them for train.epochs',
+            )
+        ]
+    return []
+
+
+def _exclusions(rows: Iterable[Row]) -> list[Exclusion]:
+    return sorted({row.exemplars.training_exclusion for row in rows if row.exemplars is not None})

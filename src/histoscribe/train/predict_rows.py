@@ -1,0 +1,30 @@
+"""Predicting with a network, a batch at a time."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from histoscribe.models.base import ExpressionModel, inputs_of
+from histoscribe.train.seen import Seen
+
+_TILES = 64  # spots at once where tiles are looked at
+_SPOTS = 4096  # spots at once where they are not
+
+
+def predict_rows(
+    model: ExpressionModel, seen: Seen, rows: Int[np.ndarray, " N"]
+) -> Float[np.ndarray, "N G"]:
+    """Predict in eval mode without gradients, and leave the model in the mode it was in."""
+    device = next(model.parameters()).device
+    names = inputs_of(type(model))
+    at_once = _TILES if "image" in names else _SPOTS
+    was_training = model.training
+    model.eval()
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(rows), at_once):
+            batch = seen.batch(names, rows[start : start + at_once])
+            inputs = {name: value.to(device) for name, value in batch.items()}
+            parts.append(model(**inputs).expression.float().cpu())
+    model.train(was_training)
+    return torch.cat(parts).numpy()

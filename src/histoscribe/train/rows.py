@@ -1,0 +1,126 @@
+"""The rows of a table of results: models of the registry, each under settings of its own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from histoscribe.errors import Problem
+from histoscribe.models.base import (
+    Estimator,
+    ExpressionModel,
+    inputs_of,
+    make_config,
+    model_class,
+)
+
+_OF_THE_ROW = ("model", "encoder", "exemplars")
+
+
+class ExemplarSettings(BaseModel):
+    """Which training spots a model that looks at exemplars is shown beside a spot."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n: Annotated[int, Field(ge=1)] = 9
+    """Exemplars of each spot, the nearest in the space of the encoder's features."""
+    distance: Literal["l2", "l1", "cosine", "lpips"] = "l2"
+    """Between features; `lpips` sorts the 32 nearest by L2 anew, by the distance of Zhang et al.
+    between tiles."""
+    draw: Literal["nearest", "random"] = "nearest"
+    """`random` draws among all spots that may be taken: a control."""
+    training_exclusion: Literal["patient", "section"] = "patient"
+    """Exemplars of a training spot come from other patients; with one training patient, only from
+    other sections: then name `section`, and the card says "retrieval shift"."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the tables: a model, its settings, what it reads and what it looks up."""
+
+    name: str
+    model: str
+    """Its name in the registry."""
+    settings: Mapping[str, Any]
+    """The model's own."""
+    encoder: str | None
+    """What makes its features, by name; None is the encoder of the run."""
+    exemplars: ExemplarSettings | None
+    """None for a model that sees no exemplars."""
+
+    @property
+    def cls(self) -> type[Estimator] | type[ExpressionModel]:
+        """The class of the model."""
+        return model_class(self.model)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The fields of `Inputs` that the model sees."""
+        cls = self.cls
+        return inputs_of(cls) if issubclass(cls, ExpressionModel) else ("feature",)
+
+    @property
+    def sees_tiles(self) -> bool:
+        """Whether the model looks at pixels itself."""
+        return "image" in self.inputs
+
+
+def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -> Row:
+    """Make the row `name` from its table of settings; a row named as a model is that model.
+
+    Parameters
+    ----------
+    given
+        `model` (which the row is of), `encoder` and `exemplars`, and the model's own settings.
+    exemplars
+        Those of the run, over which the row's are laid.
+
+    Raises
+    ------
+    ValueError
+        for an unknown model, setting or value, naming those there are.
+    """
+    model = str(given.get("model", name))
+    try:
+        cls = model_class(model)
+    except ValueError as error:
+        hint = "" if "model" in given else f'; or say of which: [settings.{name}] model = "..."'
+        raise ValueError(f"{error}{hint}") from None
+    own = {key: value for key, value in given.items() if key not in _OF_THE_ROW}
+    make_config(model, own)
+    looks_up = issubclass(cls, ExpressionModel) and any(
+        field.startswith("exemplar") for field in inputs_of(cls)
+    )
+    if "exemplars" in given and not looks_up:
+        raise ValueError(f"row {name!r}: model {model!r} sees no exemplars")
+    if "encoder" in given and cls.encoder is not None:
+        raise ValueError(f"row {name!r}: model {model!r} reads {cls.encoder} and nothing else")
+    return Row(
+        name=name,
+        model=model,
+        settings=own,
+        encoder=given.get("encoder", cls.encoder),
+        exemplars=_laid_over(exemplars, given.get("exemplars", {}), name) if looks_up else None,
+    )
+
+
+def _laid_over(exemplars: ExemplarSettings, given: Mapping[str, Any], row: str) -> ExemplarSettings:
+    try:
+        return ExemplarSettings.model_validate(exemplars.model_dump() | dict(given))
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        known = ", ".join(ExemplarSettings.model_fields)
+        raise ValueError(
+            f"row {row!r}, exemplars: {'; '.join(wrong)} (its keys are {known})"
+        ) from None
+
+
+def tile_problems(rows: Sequence[Row], tile_px: int) -> Iterator[Problem]:
+    """What is wrong with tiles of this side for the networks that look at them."""
+    for row in rows:
+        cls = row.cls
+        if row.sees_tiles and issubclass(cls, ExpressionModel):
+            problem = cls.tile_problem(make_config(row.model, row.settings), tile_px)
+            if problem is not None:
+                yield replace(problem, where=f"row {row.name}, {problem.where}")
