@@ -17,6 +17,11 @@ __all__ = ["histoscribe"]
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
 RECIPES_BY_NAME = {path.stem: path for path in RECIPES}
+GET_METADATA = {
+    "hest": "hf download MahmoodLab/hest",
+    "stnet": "https://data.mendeley.com/datasets/29ntw7sh4r/5",
+}
+"""Kinds whose own metadata lists the sections, and how it is got."""
 NOT_HERE = ("hest-bowel",)
 """On data that are not beside the repository."""
 SLOW = ("her2st-leak-patient", "her2st-lopo", "her2st-quick-reinhard")
@@ -54,8 +59,8 @@ def test_a_recipe_stops_only_at_missing_files_and_names_each(
     assert not (tmp_path / "out").exists()
     settings = read_settings(recipe)
     data = data_set(settings.cohort.removeprefix("catalog:"))
-    if data.kind == "hest":  # its own metadata lists the files: that is what is missing first
-        assert "hf download MahmoodLab/hest" in done.err
+    if data.kind in GET_METADATA:  # it lists the files, so that is what is missing first
+        assert GET_METADATA[data.kind] in done.err
         return
     wanted = settings.sections or tuple(section.section for section in data.sections)
     files = [f for s in data.sections if s.section in wanted for f in s.files]

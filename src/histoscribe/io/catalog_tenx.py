@@ -1,4 +1,4 @@
-"""Six public Visium runs of breast cancer by 10x Genomics: three pictures of two people."""
+"""Six public Visium runs of breast cancer by 10x Genomics: three sections of two people."""
 
 from histoscribe.io.catalog_records import DataSet, PublicFile, PublicSection
 
@@ -13,7 +13,7 @@ def tenx_breast() -> DataSet:
     targeted = "Targeted_Visium_Human_BreastCancer_Immunology"
     return DataSet(
         name="10x-breast",
-        title="breast cancer, Visium, 6 public runs of 10x Genomics: 3 pictures of 2 people",
+        title="breast cancer, Visium, 6 public runs of 10x Genomics: 3 sections of 2 people",
         source="https://www.10xgenomics.com/datasets",
         licence="CC BY 4.0",
         paper="10.48550/arXiv.2210.16721",
