@@ -1,3 +1,20 @@
 """Models and encoders behind one registry; importing the room registers them, simplest first."""
 
-from histoscribe.models import mean, colour, depth, knn, ridge, ridge_hest, mlp  # noqa: F401, I001
+from histoscribe.models import (  # noqa: F401, I001 - in the order that `models` lists them
+    mean,
+    colour,
+    depth,
+    knn,
+    ridge,
+    ridge_hest,
+    mlp,
+    egn,
+    egn_released,
+    stnet,
+    nsl,
+    vit,
+    cyclemlp,
+    mpvit,
+    vitexp,
+    retro,
+)
