@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from histoscribe.models.base import Facts, create_model
+from histoscribe.models.batch_norm import BatchNorm
 from histoscribe.models.factor_attention import FactorAttention, Positions, factorised
 from histoscribe.models.mpvit import _Stage
-from histoscribe.models.mpvit_parts import BatchNorm
 
 GROUPS = (slice(0, 4), slice(4, 10), slice(10, 16))  # 2, 3 and 3 heads of 2 channels
 

@@ -155,7 +155,7 @@ def trained(name):
     model, generator = made(name, n_genes=1, preset="tiny").train(), torch.Generator()
     generator.manual_seed(0)
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(30):
+    for _ in range(60):
         image, across = striped(32, generator)
         optimiser.zero_grad()
         model.loss(model(image).expression, across).backward()

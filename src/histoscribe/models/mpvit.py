@@ -48,7 +48,7 @@ class MPViTConfig:
     @classmethod
     def tiny(cls) -> "MPViTConfig":
         """Settings for tests."""
-        return cls(widths=(16, 24), depths=(1, 1), paths=(1, 2), learning_rate=3e-3)
+        return cls(widths=(8, 16), depths=(1, 1), paths=(1, 2), learning_rate=3e-3)
 
 
 @final
