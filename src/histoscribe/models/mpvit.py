@@ -98,7 +98,7 @@ class MPViT(ExpressionModel):
         return maps.mean(dim=(2, 3), dtype=tiles.dtype)  # not in bfloat16
 
     def recipe(self) -> Recipe:
-        """The training that the EGN paper gives every network it compares."""
+        """The training of the EGN paper."""
         return Recipe(learning_rate=self.config.learning_rate, weight_decay=1e-4, schedule="cosine")
 
     @classmethod
