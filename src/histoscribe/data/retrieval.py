@@ -64,6 +64,7 @@ class ExemplarSearch:
         self.distance = distance
         self.device = torch.device(device)
         self.block_bytes = block_bytes
+        self._held = torch.empty(0, device=self.device)
         # Apple's devices have no float64
         self._exact_device = torch.device("cpu") if self.device.type == "mps" else self.device
         feature = self._prepared(pool.feature, "exemplars")
@@ -152,8 +153,8 @@ class ExemplarSearch:
         deep = _DEPTH if eligible > 4 * _DEPTH * n_kept else 1
         width = -(-eligible // deep)
         n_block = max(1, min(len(queries), self.block_bytes // (4 * deep * width)))
-        # columns that fill up the last row of the view are never nearest
-        distances = torch.full((n_block, deep * width), torch.inf, device=self.device)
+        distances = self._scratch(n_block, deep * width)
+        distances[:, eligible:] = torch.inf  # what fills up the last row of the view is never least
         for block in queries.split(n_block):
             asked = self._multiplied(block)
             start = 0
@@ -161,6 +162,12 @@ class ExemplarSearch:
                 self._write(asked, side, distances[: len(block), start : start + len(side)])
                 start += len(side)
             yield block, _least(distances[: len(block)].view(len(block), deep, width), n_kept)
+
+    def _scratch(self, n_queries: int, n_columns: int) -> Float[Tensor, "b m"]:
+        """Memory for a block of distances, kept: new pages cost a fifth of the product."""
+        if self._held.numel() < n_queries * n_columns:
+            self._held = torch.empty(n_queries * n_columns, device=self.device)
+        return self._held[: n_queries * n_columns].view(n_queries, n_columns)
 
     def _multiplied(self, queries: Float[Tensor, "b D"]) -> Float[Tensor, "b _"]:
         """Queries as the product with the columns of the pool wants them."""
