@@ -109,18 +109,28 @@ def _kind(kind: Any) -> str:
 
 
 def _words(cls: Any) -> dict[str, str]:
-    """The docstring below each field, on one line."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-    found, body = {}, getattr(tree, "body", [])
-    for item, below in pairwise(body):
-        if isinstance(item, ast.AnnAssign) and isinstance(below, ast.Expr):
-            text = ast.literal_eval(below.value)
-            found[ast.unparse(item.target)] = " ".join(text.split()).replace("|", "\\|")
+    """The docstring below each field, on one line; fields of the classes it extends too."""
+    found: dict[str, str] = {}
+    for base in _lineage(cls):
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        for item, below in pairwise(getattr(tree, "body", [])):
+            if isinstance(item, ast.AnnAssign) and isinstance(below, ast.Expr):
+                text = ast.literal_eval(below.value)
+                found[ast.unparse(item.target)] = " ".join(text.split()).replace("|", "\\|")
     return found
 
 
 def _types(cls: Any) -> dict[str, Any]:
-    return inspect.get_annotations(cls, eval_str=True)
+    found: dict[str, Any] = {}
+    for base in _lineage(cls):
+        found |= inspect.get_annotations(base, eval_str=True)
+    return found
+
+
+def _lineage(cls: Any) -> list[Any]:
+    """The class and those of this package that it extends, the first ancestor first."""
+    ours = [base for base in cls.__mro__ if base.__module__.startswith("histoscribe.")]
+    return ours[::-1]
 
 
 def _is_settings(kind: Any) -> bool:
