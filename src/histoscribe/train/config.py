@@ -90,13 +90,13 @@ class RunSettings(_Strict):
     seed: int = 0
     """Of every random draw; the same seed on the same machine gives the same bits."""
     cohort: str
-    """A manifest (relative to the settings file), `catalog:NAME`, or `hest:FOLDER` (relative too),
-    laid out like HEST-1k."""
+    """A manifest (relative to the settings file), `catalog:NAME`, or `hest:FOLDER` or
+    `stnet:FOLDER` (relative too), laid out like HEST-1k or the ST-Net data set."""
     sections: tuple[str, ...] | None = None
     """All of the cohort by default."""
     where: Mapping[str, str | tuple[str, ...]] = {}
-    """Only sections with this value, or one of these, in a column of the manifest or of HEST's
-    metadata, e.g. `organ = "Bowel"`; all columns named must fit."""
+    """Only sections with this value, or one of these, in a column of the manifest or of the
+    folder's metadata, e.g. `organ = "Bowel"`; all columns named must fit."""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names, in the order of the tables; `train` takes one. A name is that of a model, or of a row
     whose table of settings says `model = "NAME"`."""
