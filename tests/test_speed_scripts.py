@@ -10,7 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
-QUICK = {"extraction.py": ("--quick",)}  # what takes minutes otherwise
+QUICK = {"extraction.py": ("--quick",), "extractor.py": ("--quick",)}  # else minutes
 
 
 @pytest.fixture(scope="module")

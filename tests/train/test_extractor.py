@@ -106,7 +106,7 @@ def test_every_window_is_seen_once_in_a_pass(windows, tmp_path):
     assert seen[:12] != seen[12:]
 
 
-def test_a_window_larger_than_the_batch_straddles_passes(windows, tmp_path):
+def test_a_batch_may_hold_more_than_there_are_windows(windows, tmp_path):
     few = Windows(windows.read, 3, 64, "three")
     training = ExtractorTraining(few, TINY, perceptual=Squared(), seed=0, device="cpu")
     for _ in range(3):

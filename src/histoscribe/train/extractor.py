@@ -97,12 +97,13 @@ class ExtractorTraining:
         """Rows of the next batch: every window once, in an order of its own for each pass."""
         places = np.arange(self._batch_size) + self.n_steps * self._batch_size
         passes, place = np.divmod(places, self._windows.n_rows)
-        return np.array([self._pass(n)[at] for n, at in zip(passes, place, strict=True)])
+        pairs = zip(passes.tolist(), place.tolist(), strict=True)
+        return np.array([self._pass(number)[at] for number, at in pairs])
 
     def _pass(self, number: int) -> Int[np.ndarray, " rows"]:
         if self._order[0] != number:
             order = stream(self._seed, f"extractor-pass-{number}").permutation(self._windows.n_rows)
-            self._order = (int(number), order)
+            self._order = (number, order)
         return self._order[1]
 
 
