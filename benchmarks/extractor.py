@@ -10,6 +10,7 @@ than the PCA's.
 """
 
 import argparse
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,12 +75,13 @@ def main() -> None:
         train, test = _labelled(cohort, fitted, out), _labelled(cohort, held, out)
     pca_l1 = _pca_l1(pool, test.image)
     plain = _figures(load_encoder("colour_texture"), train, test)
+    print(asked.settings)
     _print_head(len(pool), train, test)
     _print("PCA-16 / colour_texture", pca_l1, plain)
     perceptual = load_perceptual(random_seed=0 if asked.quick else None)
     training = ExtractorTraining(
         Windows(lambda at: pool[torch.from_numpy(at)], len(pool), SIDE_PX, "simulated"),
-        SETTINGS,
+        asked.settings,
         perceptual=perceptual,
         seed=asked.seed,
         device="cpu",
@@ -111,8 +113,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--windows", type=int, default=1500, help="of each training section")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--settings", default="{}", help='JSON over the settings, e.g. {"l1_weight": 1}'
+    )
     parser.add_argument("--quick", action="store_true", help="whether it runs, and no more")
     asked = parser.parse_args()
+    changed = SETTINGS.model_dump() | json.loads(asked.settings)
+    asked.settings = ExtractorSettings.model_validate(changed)
     if asked.quick:
         asked.minutes, asked.patients, asked.windows = [0.02], 4, 100
     return asked
