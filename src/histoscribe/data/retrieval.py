@@ -30,7 +30,7 @@ from histoscribe.seed import stream
 _SPARE = 7
 """Candidates beyond those asked for; fewer, and near ties send more queries round again."""
 
-_DEPTH = 32
+_DEPTH = 16
 """Columns whose smallest value stands for them in the first pass over a block's distances."""
 
 _UNIT = 2.0**-24
@@ -75,9 +75,9 @@ class ExemplarSearch:
         # the error of a product grows with the length of its vectors: centred ones are shorter
         self._centre = feature.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = torch.from_numpy(feature - self._centre)
-        # |x|^2 rides in the product as one more column, against a 1: no pass of its own
-        squared = centred.double().square().sum(dim=1, keepdim=True).float()
-        self._columns = torch.cat([-2 * centred, squared], dim=1).to(self.device)
+        self._columns = centred.to(self.device)
+        self._squared = torch.linalg.vector_norm(centred, dim=1, dtype=torch.float64).square()
+        self._squared = self._squared.float().to(self.device)
 
     def nearest(self, queries: Queries, n: int, exclusion: Exclusion) -> Retrieved:
         """Find the `n` nearest exemplars of each query that it may see.
@@ -148,19 +148,18 @@ class ExemplarSearch:
 
         The second of the pair is the largest distance kept: nothing left out is less.
         """
-        sides = [part for part in (self._columns[: span[0]], self._columns[span[1] :]) if len(part)]
-        eligible = sum(map(len, sides))
+        sides = slice(0, span[0]), slice(span[1], len(self._columns))
+        eligible = sum(side.stop - side.start for side in sides)
         deep = _DEPTH if eligible > 4 * _DEPTH * n_kept else 1
         width = -(-eligible // deep)
-        n_block = max(1, min(len(queries), self.block_bytes // (4 * deep * width)))
+        most = max(1, self.block_bytes // (4 * deep * width))
+        n_block = -(-len(queries) // -(-len(queries) // most))  # even blocks, no small last one
         distances = self._scratch(n_block, deep * width)
         distances[:, eligible:] = torch.inf  # what fills up the last row of the view is never least
         for block in queries.split(n_block):
-            asked = self._multiplied(block)
-            start = 0
-            for side in sides:
-                self._write(asked, side, distances[: len(block), start : start + len(side)])
-                start += len(side)
+            asked = self._centred(block).to(self.device)
+            self._write(asked, sides[0], distances[: len(block), : span[0]])
+            self._write(asked, sides[1], distances[: len(block), span[0] : eligible])
             yield block, _least(distances[: len(block)].view(len(block), deep, width), n_kept)
 
     def _scratch(self, n_queries: int, n_columns: int) -> Float[Tensor, "b m"]:
@@ -169,21 +168,18 @@ class ExemplarSearch:
             self._held = torch.empty(n_queries * n_columns, device=self.device)
         return self._held[: n_queries * n_columns].view(n_queries, n_columns)
 
-    def _multiplied(self, queries: Float[Tensor, "b D"]) -> Float[Tensor, "b _"]:
-        """Queries as the product with the columns of the pool wants them."""
-        if self.distance == "l1":
-            return queries.to(self.device)
-        centred = queries - torch.from_numpy(self._centre)
-        return torch.cat([centred, torch.ones(len(queries), 1)], dim=1).to(self.device)
+    def _centred(self, queries: Float[Tensor, "b D"]) -> Float[Tensor, "b D"]:
+        """Queries as the columns are."""
+        return queries if self.distance == "l1" else queries - torch.from_numpy(self._centre)
 
-    def _write(
-        self, asked: Float[Tensor, "b _"], side: Float[Tensor, "m _"], out: Float[Tensor, "b m"]
-    ) -> None:
+    def _write(self, asked: Float[Tensor, "b D"], side: slice, out: Float[Tensor, "b m"]) -> None:
         """Distances in float32; of the squared L2, |q|^2 is left out: it changes no order."""
+        if out.shape[1] == 0:
+            return
         if self.distance == "l1":
-            out.copy_(torch.cdist(asked, side, p=1.0))
+            out.copy_(torch.cdist(asked, self._columns[side], p=1.0))
         else:
-            torch.mm(asked, side.T, out=out)
+            torch.addmm(self._squared[side], asked, self._columns[side].T, alpha=-2, out=out)
 
     def _ranked(
         self, queries: Float[Tensor, "b D"], rows: Int[Tensor, "b kept"], n: int
@@ -228,8 +224,7 @@ class ExemplarSearch:
         error = (queries.shape[1] + 16) * _UNIT
         if self.distance == "l1":
             return last < least * (1 - 2 * error)
-        centred = queries - torch.from_numpy(self._centre)
-        squared = centred.double().square().sum(dim=1)
+        squared = self._centred(queries).double().square().sum(dim=1)
         return last + error * (2 * squared.sqrt() + last.sqrt()).square() < least + squared
 
     def _as_distance(self, exact: Float64[Tensor, "b E"]) -> Float[Tensor, "b E"]:
