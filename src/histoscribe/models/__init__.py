@@ -8,6 +8,7 @@ from histoscribe.models import (  # noqa: F401, I001 - in the order that `models
     ridge,
     ridge_hest,
     mlp,
+    linear_probe,
     egn,
     egn_released,
     stnet,
