@@ -198,9 +198,7 @@ def _figures(encoder: Encoder, train: Labelled, test: Labelled) -> Figures:
         {"logisticregression__C": [1e-4, 1e-3, 1e-2, 0.1, 1.0]},
         cv=GroupKFold(3),
     ).fit(known, train.compartment, groups=train.patient)
-    spread = known.std(axis=0) + 1e-12  # colour_texture has units of many kinds; codes have one
-    scale = spread if encoder.record.name == "colour_texture" else 1.0
-    distance = torch.cdist(torch.from_numpy(asked / scale), torch.from_numpy(known / scale))
+    distance = torch.cdist(torch.from_numpy(asked), torch.from_numpy(known))
     nearest = distance.topk(N_NEIGHBOURS, largest=False).indices.numpy()
     same = train.compartment[nearest] == test.compartment[:, None]
     return Figures(float((probe.predict(asked) == test.compartment).mean()), float(same.mean()))

@@ -7,6 +7,8 @@ resumed training needs is three nets, two optimisers and the number of the step.
 import hashlib
 import json
 import logging
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,8 +120,9 @@ def fit_extractor(
 ) -> StyleEncoder:
     """Train an extractor; gives E with its averaged weights, on the CPU.
 
-    Windows, settings and seed fix every bit on one machine, however often the training is
-    interrupted: it goes on from the last checkpoint in the folder `resume`.
+    Windows, settings and seed fix every bit on one processor, however often the training is
+    interrupted: it goes on from the last checkpoint in the folder `resume`. On a GPU the sums of
+    the perceptual term's gradient have no fixed order, and the last bits may differ.
 
     Raises
     ------
@@ -236,10 +239,18 @@ def _diverged(n_steps: int, losses: Losses) -> Problem:
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    """Have torch refuse what would give other bits, and leave its mode as it was."""
+    """Have torch take what gives the same bits, and leave its mode as it was.
+
+    One exception on a GPU: the gradient of the max-pooling in the perceptual term's net is summed
+    in any order. Anything else of that kind is warned of.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it on a GPU
     before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(mode=True)
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="max_pool2d_with_indices_backward_cuda")
+            yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(before, warn_only=only_warned)
