@@ -28,14 +28,18 @@ TEST = "P3"
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
-    return tiny_cohort(tmp_path_factory.mktemp("cohort"))
+    return tiny_cohort(tmp_path_factory.mktemp("cohort"), n_patients=4)
 
 
 def settings_for(cohort: Path):
     models = list_models()
     tiny = {name: {"preset": "tiny"} for name in models}
     return tiny_settings(
-        cohort, models=list(models), settings=tiny, folds={"test": [[TEST]]}, train={"epochs": 3}
+        cohort,
+        models=list(models),
+        settings=tiny,
+        folds={"test": [[TEST]]},
+        train={"epochs": 3, "keep": "best"},
     )
 
 

@@ -35,7 +35,8 @@ def cohort(place):
 
 def trained(place, name, model, **changes):
     manifest = next((place / "cohort").glob("*.csv"))
-    settings = tiny_settings(manifest, models=[model], **changes)
+    tiny = {model: {"preset": "tiny"}}
+    settings = tiny_settings(manifest, models=[model], **{"settings": tiny, **changes})
     return train(settings, place / name, cache=place / "cache", weights={})
 
 
@@ -56,7 +57,8 @@ def test_a_loaded_predictor_predicts_the_same_bits(fitted, cohort, place):
 def test_a_folder_holds_the_promised_files_and_nothing_that_runs(fitted):
     _, folder = fitted
     names = {path.name for path in folder.iterdir()}
-    assert names - {"weights.safetensors", "estimator.safetensors"} == {
+    named = {"weights.safetensors", "estimator.safetensors", "exemplars.safetensors"}
+    assert names - named == {
         "MODEL_CARD.md",
         "predictor.json",
         "reference.safetensors",
@@ -116,7 +118,7 @@ def test_a_changed_byte_is_refused(copied, share):
         lambda text: text.replace("pearson-residuals", "pearson-residualz", 1),
         lambda text: text.replace('"tile_px": 64', '"tile_px": 65'),
         lambda text: text[:-20],
-        lambda text: text.replace('"format": 3', '"format": 2'),
+        lambda text: text.replace('"format": 4', '"format": 3'),
         lambda _: "[1]",
         lambda _: "",
     ],

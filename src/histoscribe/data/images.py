@@ -23,7 +23,7 @@ class StackedTiles(Images):
     """Stored tiles of several sections, one below the other."""
 
     def __init__(
-        self, parts: Sequence[tuple[UInt8[np.ndarray, "N P P 3"], Int[np.ndarray, " _"]]]
+        self, parts: Sequence[tuple[UInt8[np.ndarray, "_ P P 3"], Int[np.ndarray, " _"]]]
     ) -> None:
         """Stack these rows of these sections."""
         self._arrays = [array for array, _ in parts]
@@ -37,6 +37,19 @@ class StackedTiles(Images):
         for place, row in enumerate(rows):
             pixels[place] = self._arrays[self._part[row]][self._row[row]]
         return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+@final
+class ChosenTiles(Images):
+    """Some rows of other tiles, in an order of their own."""
+
+    def __init__(self, images: Images, rows: Int[np.ndarray, " N"]) -> None:
+        self.side_px = images.side_px
+        self._images, self._rows = images, rows
+
+    def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
+        """Read the tiles of these of the chosen rows."""
+        return self._images.read(self._rows[rows])
 
 
 @final

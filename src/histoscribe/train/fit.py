@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
+from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model, make_config
 from histoscribe.models.standard import mean_and_scale
 from histoscribe.seed import integer
 from histoscribe.train.config import RunSettings
 from histoscribe.train.device import choose_device
+from histoscribe.train.encoding import WeightFiles, weights_file
 from histoscribe.train.fitted import Fitted
-from histoscribe.train.lookup import Lookup, training_exemplars
+from histoscribe.train.lookup import Lookup, perceptual_of, training_exemplars
 from histoscribe.train.loop import fit_and_val_rows, train_network
 from histoscribe.train.rows import Row
 from histoscribe.train.seen import BUILT, Seen
@@ -29,7 +30,7 @@ def fit(
     resume: Path,
     *,
     protocol: str = "patient",
-    initial: Path | None = None,
+    weights: WeightFiles | None = None,
 ) -> Fitted:
     """Fit a row on a table of training spots.
 
@@ -37,12 +38,13 @@ def fit(
     best epoch; without inner splits, or where the last epoch is kept, on all rows for all epochs.
     `resume` is a folder for the checkpoint of the last finished epoch: a killed fit started again
     ends in the same bits. The caller removes the folder once the result is saved. `protocol` is
-    that of the fold; `initial` the weights that a pretrained backbone starts from.
+    that of the fold; `weights` are files by name, for what starts from or is compared by a
+    pretrained net.
 
     Raises
     ------
     DataContractError
-        Too few exemplars may be shown beside a training spot.
+        Too few exemplars may be shown beside a training spot; weights are missing.
     """
     cls = row.cls
     if issubclass(cls, Estimator):
@@ -50,22 +52,45 @@ def fit(
     unknown = sorted(set(row.inputs) - BUILT)
     if unknown:
         raise ValueError(f"model {row.model!r} wants {', '.join(unknown)}: not built yet")
-    lookup, seen = None, Seen(table.feature, table.image)
-    if row.exemplars is not None:
-        rows, _ = fit_and_val_rows(table, settings.train.keep)
-        device = torch.device(choose_device(settings.run.device))
-        exemplars = training_exemplars(
-            table, rows, row.exemplars, seed=settings.seed, device=device
-        )
-        seen = Seen(table.feature, table.image, exemplars)
-        lookup = Lookup.of_table(table.as_they_are, row.exemplars, protocol, settings.seed)
+    seen, lookup = _shown(row, table, settings, protocol, weights or {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer(settings.seed, f"init-{row.name}"))
         model: ExpressionModel = create_model(row.model, facts=_facts(row, table), **row.settings)
+        initial = initial_weights(row, weights or {})
         if initial is not None:
             model.start_from(initial)
         train_network(model, table, seen, settings, resume)
     return Fitted(model.eval(), lookup)
+
+
+def _shown(
+    row: Row, table: SpotTable, settings: RunSettings, protocol: str, weights: WeightFiles
+) -> tuple[Seen, Lookup | None]:
+    """What the network is shown of the spots of a table, and what it looks up later."""
+    asked, seed = row.exemplars, settings.seed
+    if asked is None:
+        return Seen(table.feature, table.image), None
+    rows, _ = fit_and_val_rows(table, settings.train.keep)
+    net = perceptual_of(asked, weights)
+    device = torch.device(choose_device(settings.run.device))
+    found = training_exemplars(table, rows, asked, seed=seed, perceptual=net, device=device)
+    n_fitted = len(rows) // table.copies
+    lookup = Lookup.of_table(table, asked, protocol, n_fitted=n_fitted, seed=seed, perceptual=net)
+    return Seen(table.feature, table.image, found), lookup
+
+
+def initial_weights(row: Row, given: WeightFiles) -> Path | None:
+    """The file that a pretrained backbone starts from; None for a model that has none.
+
+    Raises
+    ------
+    DataContractError
+        It is nowhere.
+    """
+    pretrained = getattr(row.cls, "pretrained", None)
+    if pretrained is None or make_config(row.model, row.settings).weights == "random":
+        return None
+    return weights_file(pretrained, given, f'settings.{row.name}.weights = "random"')
 
 
 def _facts(row: Row, table: SpotTable) -> Facts:

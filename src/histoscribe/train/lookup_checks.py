@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from histoscribe.data.exemplars import Exclusion, check_exclusion
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.twins import twin_images
 from histoscribe.train.rows import Row
 from histoscribe.types import Cohort, Fold, SpotRows
 
@@ -24,6 +25,8 @@ def lookup_problems(
                 found += error.problems
                 continue
             found += _shift_problems(fold, of, exclusion)
+            if exclusion == "section" and leaky(fold.protocol) is None:
+                found += _twin_problems(cohort, fold)
             if keep == "best" and fold.inner:
                 found += _inner_problems(fold, fold.inner[0].fit, of, exclusion)
     return list(dict.fromkeys(found))
@@ -33,15 +36,28 @@ def pool_lines(cohort: Cohort, folds: Iterable[Fold], rows: Iterable[Row]) -> It
     """How many exemplars the spots of each fold can choose from, in words."""
     wanted = _exclusions(rows)
     for fold in folds:
-        total = sum(len(spots) for spots in fold.train.values())
         for exclusion in wanted:
             own = _spots_of(fold.train, cohort, exclusion)
-            least, most = total - max(own.values()), total - min(own.values())
-            span = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+            # only a leaky protocol has test spots whose patient or section gives exemplars too
+            named = "patient" if leaky(fold.protocol) is None else exclusion
+            tested = _names_of(fold.test, cohort, named)
+            others = _spots_of(fold.train, cohort, named)
             yield (
-                f"exemplars, fold {fold.name}: {total:,} training spots for test spots; {span} of "
-                f"other {exclusion}s for training spots"
+                f"exemplars, fold {fold.name}: training spots have "
+                f"{_span(own, own)} spots of other {exclusion}s to choose from"
+                + (f", test spots {_span(others, tested)}" if tested else "")
             )
+
+
+def _span(spots: Mapping[str, int], asking: Iterable[str]) -> str:
+    """Least and most that is left of these spots for those who ask, without their own."""
+    left = [sum(spots.values()) - spots.get(name, 0) for name in asking]
+    return f"{min(left):,}" if min(left) == max(left) else f"{min(left):,} to {max(left):,}"
+
+
+def _names_of(rows: SpotRows, cohort: Cohort, exclusion: Exclusion) -> set[str]:
+    """Patients or sections of these spots."""
+    return {str(cohort.patients[s]) if exclusion == "patient" else s for s in rows}
 
 
 def _spots_of(train: SpotRows, cohort: Cohort, exclusion: Exclusion) -> Mapping[str, int]:
@@ -67,6 +83,19 @@ def _shift_problems(fold: Fold, of: Mapping[str, str], exclusion: Exclusion) -> 
             remedy='set exemplars.training_exclusion = "patient"',
         )
     ]
+
+
+def _twin_problems(cohort: Cohort, fold: Fold) -> Iterator[Problem]:
+    """A section that is the same picture as another finds itself there, at distance 0."""
+    for twins in twin_images(cohort[section] for section in sorted(fold.train)):
+        named = ", ".join(twin.id for twin in twins)
+        yield Problem(
+            where=f"exemplars, fold {fold.name}",
+            found=f"training sections that are one picture: {named}",
+            expected='each picture once, where exemplars.training_exclusion = "section": a spot '
+            "would find itself",
+            remedy="keep one of them: sections = [...] without the others",
+        )
 
 
 def _inner_problems(

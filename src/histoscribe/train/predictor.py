@@ -134,6 +134,10 @@ class Predictor:
 
     def __call__(self, section: Section, cache: Path) -> Prediction:
         """Predict every spot of a section; counts are not looked at."""
+        return self.from_queries(section, self.queries(section, cache))
+
+    def queries(self, section: Section, cache: Path) -> ToPredict:
+        """Make a section's spots ready to be predicted: features, tiles, whose they are."""
         feature = features(
             section,
             self.encoder,
@@ -142,16 +146,14 @@ class Predictor:
             cache=cache,
         )
         n_spots = len(section.spots)
-        image = SlideTiles(section, self.encoding.tiles) if self.sees_tiles else None
-        queries = ToPredict(
+        return ToPredict(
             feature=feature,
             section=n_spots * (section.id,),
             patient=n_spots * (section.patient,),
             spot=section.spots.ids,
             encoder=self.encoder.identity,
-            image=image,
+            image=SlideTiles(section, self.encoding.tiles) if self.sees_tiles else None,
         )
-        return self.from_queries(section, queries)
 
     def from_queries(
         self, section: Section, queries: ToPredict, *, with_trust: bool = True
@@ -263,7 +265,7 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     arrays = safetensors.numpy.load_file(folder / _REFERENCE)
     exemplars, extractor = folder / _EXEMPLARS, folder / _EXTRACTOR
     known = {EXTRACTOR: extractor} if _EXTRACTOR in record["files"] else {}
-    lookup = Lookup.read(exemplars) if _EXEMPLARS in record["files"] else None
+    lookup = Lookup.read(exemplars, weights or {}) if _EXEMPLARS in record["files"] else None
     return Predictor(
         row=record["row"],
         fitted=Fitted(_load_model(folder, record), lookup),

@@ -28,6 +28,9 @@ class ExemplarSettings(BaseModel):
     distance: Literal["l2", "l1", "cosine", "lpips"] = "l2"
     """Between features; `lpips` sorts the 32 nearest by L2 anew, by the distance of Zhang et al.
     between tiles."""
+    perceptual: str | None = None
+    """Net that `lpips` reads tiles with; by default the first whose weights are here: it is LPIPS
+    on AlexNet, VGG-16 and SqueezeNet 1.1, else the same distance with uniform weights."""
     draw: Literal["nearest", "random"] = "nearest"
     """`random` draws among all spots that may be taken: a control."""
     training_exclusion: Literal["patient", "section"] = "patient"

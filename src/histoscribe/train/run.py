@@ -9,7 +9,7 @@ from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohort import read_cohort
 from histoscribe.io.run_folder import claimed
-from histoscribe.models.base import Estimator, ExpressionModel, make_config
+from histoscribe.models.base import Estimator, ExpressionModel
 from histoscribe.train.bank import Bank
 from histoscribe.train.benchmarked import Benchmarked, read_benchmark
 from histoscribe.train.card import (
@@ -22,8 +22,8 @@ from histoscribe.train.card import (
     versions,
 )
 from histoscribe.train.config import RunSettings, dump_settings
-from histoscribe.train.encoding import WeightFiles, weights_file
-from histoscribe.train.fit import fit
+from histoscribe.train.encoding import WeightFiles
+from histoscribe.train.fit import fit, initial_weights
 from histoscribe.train.fitted import Fitted
 from histoscribe.train.folder import sha256
 from histoscribe.train.predictor import Predictor, is_predictor, load_predictor, save_predictor
@@ -124,15 +124,14 @@ def fit_predictor(
 ) -> Predictor:
     """Fit one row on the training spots of a fold and save it as a predictor folder."""
     table = bank.table(fold, target, row.encoder, tiles=row.sees_tiles)
-    initial = initial_weights(row, bank.weights)
     fitted = fit(
-        row, table, bank.settings, folder / "resume", protocol=fold.protocol, initial=initial
+        row, table, bank.settings, folder / "resume", protocol=fold.protocol, weights=bank.weights
     )
     card = {
         **training_card(bank, fold, target, table),
         "encoder": encoder_card(bank.opened(row.encoder, fold)[1].record),
         "n_parameters": n_parameters(fitted.model),
-        **_network_card(row, fitted, initial),
+        **_network_card(row, fitted, initial_weights(row, bank.weights)),
     }
     reference = fit_reference(table.as_they_are, bank.cohort, fold.train, bank.settings.seed)
     predictor = Predictor(
@@ -147,20 +146,6 @@ def fit_predictor(
         _encoder=bank.opened(row.encoder, fold)[1],
     )
     return save_predictor(predictor, folder)
-
-
-def initial_weights(row: Row, given: WeightFiles) -> Path | None:
-    """The file that a pretrained backbone starts from; None for a model that has none.
-
-    Raises
-    ------
-    DataContractError
-        It is nowhere.
-    """
-    pretrained = getattr(row.cls, "pretrained", None)
-    if pretrained is None or make_config(row.model, row.settings).weights == "random":
-        return None
-    return weights_file(pretrained, given, f'settings.{row.name}.weights = "random"')
 
 
 def _network_card(row: Row, fitted: Fitted, initial: Path | None) -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""Batches of an epoch: every row once, tiles turned with nothing else moved; rates by step."""
+
+import numpy as np
+import pytest
+import torch
+
+from histoscribe.data.images import HeldTiles
+from histoscribe.models.base import Facts, create_model
+from histoscribe.train.batches import Batches, turned
+from histoscribe.train.config import TrainSettings
+from histoscribe.train.optimiser import make_optimiser, schedule
+from histoscribe.train.seen import Seen
+
+
+def batches(epoch=0, **changes):
+    feature = np.arange(10, dtype=np.float32)[:, None]
+    image = HeldTiles(torch.arange(10 * 3 * 4 * 4).reshape(10, 3, 4, 4).to(torch.uint8))
+    known = {
+        "seen": Seen(feature, image),
+        "target": 2 * feature,
+        "names": ("feature", "image"),
+        "rows": np.arange(1, 8),
+        "batch_size": 3,
+        "seed": 0,
+        "turned": False,
+        "epoch": lambda: epoch,
+    }
+    return Batches(**{**known, **changes})
+
+
+def test_every_row_comes_once_with_its_own_target_and_tile():
+    seen = list(batches())
+    assert [len(target) for _, target in seen] == [3, 3, 1]
+    rows = torch.cat([inputs["feature"][:, 0] for inputs, _ in seen])
+    assert sorted(rows.tolist()) == list(range(1, 8))
+    for inputs, target in seen:
+        assert torch.equal(target, 2 * inputs["feature"])
+        first = inputs["image"][:, 0, 0, 0].float()
+        assert torch.equal(first, inputs["feature"][:, 0] * 48 % 256)
+
+
+def test_only_named_fields_are_built():
+    (inputs, _), *_ = batches(names=("feature",), seen=Seen(np.zeros((10, 1), np.float32)))
+    assert set(inputs) == {"feature"}
+
+
+def test_each_epoch_has_an_order_of_its_own_and_the_same_one_again():
+    def order(epoch):
+        return torch.cat([target[:, 0] for _, target in batches(epoch)]).tolist()
+
+    assert order(0) == order(0)
+    assert order(0) != order(1)
+
+
+def test_the_eight_symmetries_are_all_different_and_keep_every_pixel():
+    tile = torch.arange(3 * 5 * 5).reshape(1, 3, 5, 5).to(torch.uint8)
+    ways = [turned(tile, np.array([number])) for number in range(8)]
+    assert len({way.numpy().tobytes() for way in ways}) == 8
+    assert torch.equal(ways[0], tile)
+    for way in ways:
+        assert torch.equal(way.flatten().sort().values, tile.flatten().sort().values)
+
+
+def test_turned_tiles_are_those_of_their_own_spots():
+    plain = {float(i["feature"][k]): i["image"][k] for i, _ in batches() for k in range(len(_))}
+    moved = 0
+    for inputs, target in batches(turned=True):
+        for place in range(len(target)):
+            of = plain[float(inputs["feature"][place])]
+            ways = [turned(of[None], np.array([number]))[0] for number in range(8)]
+            assert any(torch.equal(inputs["image"][place], way) for way in ways)
+            moved += not torch.equal(inputs["image"][place], of)
+    assert moved > 2
+
+
+def test_a_single_cosine_falls_to_nothing():
+    rate = schedule("cosine", 10, 5)
+    assert [rate(step) for step in (0, 5, 10)] == pytest.approx([1, 0.5, 0])
+    assert schedule("constant", 10, 5) is None
+
+
+def test_warm_restarts_rise_for_100_steps_then_fall_to_a_fifth_twice_an_epoch():
+    rate = schedule("warm-restarts", 1000, 40)
+    assert [rate(step) for step in (0, 49, 99)] == pytest.approx([0.01, 0.5, 1])
+    assert [rate(100), rate(110), rate(120)] == pytest.approx([1, 0.6, 1])
+    assert min(rate(step) for step in range(100, 1000)) >= 0.2
+
+
+def made(name):
+    facts = Facts(
+        feature_mean=np.zeros(4), feature_scale=np.ones(4), target_mean=np.zeros(2), tile_px=32
+    )
+    return create_model(name, facts=facts, preset="tiny", **OWN.get(name, {}))
+
+
+OWN = {"stnet": {"learning_rate": 1e-6, "weights": "random"}}
+
+
+def test_the_recipe_goes_before_the_settings_of_the_run():
+    settings = TrainSettings(learning_rate=0.5, weight_decay=0.25)
+    adam = make_optimiser(made("mlp"), settings)
+    assert isinstance(adam, torch.optim.AdamW)
+    assert (adam.defaults["lr"], adam.defaults["weight_decay"]) == (0.5, 0.25)
+    stnet = made("stnet")
+    sgd = make_optimiser(stnet, settings)
+    assert isinstance(sgd, torch.optim.SGD)
+    assert sgd.defaults["lr"] == stnet.recipe().learning_rate
+    assert sgd.defaults["momentum"] == 0.9

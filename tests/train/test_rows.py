@@ -1,0 +1,62 @@
+"""Rows of a run: one model under several settings, each mistake named."""
+
+import tomllib
+
+import pytest
+
+from histoscribe.errors import DataContractError
+from histoscribe.train.config import dump_settings, parse_settings
+
+
+def settings(models, own=None, **changes):
+    table = {"cohort": "c.csv", "models": models, "settings": own or {}, **changes}
+    return parse_settings(table, "here")
+
+
+def test_a_row_named_as_a_model_is_that_model():
+    (row,) = settings(["ridge"]).rows
+    assert (row.name, row.model, row.encoder, row.exemplars) == ("ridge", "ridge", None, None)
+    assert not row.sees_tiles
+
+
+def test_one_model_may_have_several_rows_with_settings_of_their_own():
+    own = {
+        "near": {"model": "egn", "preset": "tiny"},
+        "far": {
+            "model": "egn",
+            "preset": "tiny",
+            "encoder": "mean_colour",
+            "exemplars": {"n": 3, "draw": "random"},
+        },
+    }
+    near, far = settings(["near", "far"], own, exemplars={"n": 5, "distance": "l1"}).rows
+    assert near.exemplars.n == 5
+    assert near.encoder is None
+    assert (far.exemplars.n, far.exemplars.distance, far.exemplars.draw) == (3, "l1", "random")
+    assert far.encoder == "mean_colour"
+    assert far.settings == {"preset": "tiny"}
+    assert far.sees_tiles
+
+
+def test_settings_with_rows_come_back_as_they_were():
+    own = {"far": {"model": "egn", "exemplars": {"n": 3}}}
+    before = settings(["far"], own)
+    assert parse_settings(tomllib.loads(dump_settings(before)), "again") == before
+
+
+@pytest.mark.parametrize(
+    ("models", "own", "said"),
+    [
+        (["rige"], {}, "did you mean"),
+        (["mine"], {}, r"\[settings.mine\] model"),
+        (["mine"], {"mine": {"model": "rige"}}, "did you mean"),
+        (["ridge"], {"ridge": {"exemplars": {"n": 3}}}, "sees no exemplars"),
+        (["colour"], {"colour": {"encoder": "colour_texture"}}, "reads mean_colour"),
+        (["egn"], {"egn": {"exemplars": {"k": 3}}}, "its keys are n, "),
+        (["egn"], {"egn": {"exemplars": {"n": 0}}}, "greater than or equal to 1"),
+        (["egn"], {"egn": {"deph": 3}}, "has no setting deph"),
+    ],
+)
+def test_a_mistake_in_a_row_is_named(models, own, said):
+    with pytest.raises(DataContractError, match=said):
+        settings(models, own)
