@@ -10,7 +10,11 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
-QUICK = {"extraction.py": ("--quick",), "extractor.py": ("--quick",)}  # else minutes
+QUICK = {  # else minutes
+    "exemplars.py": ("--spots", "6000", "--repeats", "1"),
+    "extraction.py": ("--quick",),
+    "extractor.py": ("--quick",),
+}
 
 
 @pytest.fixture(scope="module")
