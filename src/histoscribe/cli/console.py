@@ -103,13 +103,18 @@ def progress_drawn() -> Iterator[None]:
 
 
 def weight_files(weights: Iterable[str] | None) -> dict[str, Path]:
+    """Read the option `--weights`."""
+    return named_files("--weights", weights)
+
+
+def named_files(option: str, items: Iterable[str] | None) -> dict[str, Path]:
     """Read `NAME=FILE` options; every one that is wrong is listed."""
     problems, found = [], {}
-    for item in weights or ():
+    for item in items or ():
         name, equals, file = item.partition("=")
         if not equals or not Path(file).is_file():
             problems.append(
-                Problem(f"--weights {item}", "no such file", "NAME=FILE", "check name and path")
+                Problem(f"{option} {item}", "no such file", "NAME=FILE", "check name and path")
             )
         found[name] = Path(file)
     if problems:

@@ -10,6 +10,7 @@ from histoscribe.cli import (
     doctor,
     embed,
     encoders,
+    explain,
     models,
     predict,
     report,
@@ -24,7 +25,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, check, embed, benchmark, train, predict, report, data, models, encoders, doctor):
+for verb in (
+    demo,
+    check,
+    embed,
+    benchmark,
+    train,
+    predict,
+    explain,
+    report,
+    data,
+    models,
+    encoders,
+    doctor,
+):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
 
 

@@ -19,7 +19,6 @@ from histoscribe.io.cohort import read_cohort
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.spatialdata import EXTRA, write_spatialdata
 from histoscribe.io.weights import cache_folder
-from histoscribe.predict.genes import choose_genes
 from histoscribe.predict.plan import SlideRequest
 from histoscribe.predict.several import Outcome, write_slides
 from histoscribe.predict.slide import warnings_of
@@ -27,6 +26,7 @@ from histoscribe.predict.work import Job, opened
 from histoscribe.progress import track
 from histoscribe.train.card import data_files
 from histoscribe.train.device import choose_device
+from histoscribe.train.genes import choose_genes
 from histoscribe.train.predictor import Predictor
 from histoscribe.types import Cohort
 

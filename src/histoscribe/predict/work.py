@@ -18,12 +18,12 @@ from histoscribe.io.atomic import write_json, write_text
 from histoscribe.io.geojson import Measured, write_detections
 from histoscribe.io.prediction_store import PredictionStore
 from histoscribe.io.spatialdata import write_spatialdata
-from histoscribe.predict.blocks import predicted_blocks
-from histoscribe.predict.genes import GeneChoice
+from histoscribe.predict.blocks import DISTANCE, predicted_blocks
 from histoscribe.predict.plan import Plan, SlideRequest, make_plan, open_request
 from histoscribe.predict.slide import head_of, warnings_of
 from histoscribe.train.card import spots_hash
 from histoscribe.train.folder import RECORD, sha256
+from histoscribe.train.genes import GeneChoice
 from histoscribe.train.predictor import Predictor, load_predictor
 from histoscribe.types import Slide
 
@@ -138,15 +138,16 @@ def _check_same(record: Path, origin: str) -> None:
 def _predicted(job: Job, predictor: Predictor, plan: Plan, origin: str) -> Done:
     shape = (len(plan.grid), len(predictor.target.genes))
     key = hashlib.sha256(f"{origin}{predictor.hash}{spots_hash(plan.section)}".encode())
-    store = PredictionStore.open(job.work, key.hexdigest()[:32], shape)
+    beside = {DISTANCE: 1, **predictor.fitted.evidence}
+    store = PredictionStore.open(job.work, key.hexdigest()[:32], shape, beside)
     began, missing = perf_counter(), store.missing
     for block in predicted_blocks(predictor, plan, missing):
-        store.write(block.rows, block.values, block.distance)
+        store.write(block.rows, block.values, block.beside)
     n_tiles = sum(rows.stop - rows.start for rows in missing)
     seconds = perf_counter() - began
-    distance = store.distance()
-    unlike = warnings_of(predictor, plan.section.slide, plan.mask, distance)
-    _write(job, plan, head_of(predictor, plan, distance), store, unlike)
+    known = store.beside()
+    unlike = warnings_of(predictor, plan.section.slide, plan.mask, known[DISTANCE][:, 0])
+    _write(job, plan, head_of(predictor, plan, known), store, unlike)
     return Done(shape[0], n_tiles, seconds, unlike)
 
 
@@ -165,7 +166,7 @@ def _write(
 
 def _summary(job: Job, plan: Plan, head: Head, unlike: tuple[str, ...]) -> dict[str, Any]:
     """What a reader of the results must know, as JSON."""
-    distance = head.spot_facts["distance_to_training"]
+    distance = head.spot_facts[DISTANCE]
     far = float((distance > 1).mean()) if np.isfinite(distance).all() else None
     return {
         "slide": job.request.path.name,
@@ -183,9 +184,9 @@ def _summary(job: Job, plan: Plan, head: Head, unlike: tuple[str, ...]) -> dict[
 
 def _measurements(job: Job, head: Head, store: PredictionStore) -> Iterator[Measured]:
     """The chosen genes and the distance of each spot, a chunk at a time."""
-    distance = head.spot_facts["distance_to_training"]
+    distance = head.spot_facts[DISTANCE]
     chosen = zip(job.detections.labels, job.detections.genes, strict=True)
     columns = {label: head.genes.index(gene) for label, gene in chosen}
     for rows, values in zip(store.chunks, store.values(), strict=True):
         genes = {gene: values[:, column] for gene, column in columns.items()}
-        yield {**genes, "distance_to_training": distance[rows]}
+        yield {**genes, DISTANCE: distance[rows]}

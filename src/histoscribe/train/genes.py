@@ -42,14 +42,26 @@ def choose_genes(predictor: Predictor, asked: Sequence[str]) -> GeneChoice:
         return _choice(predictor, dict.fromkeys(place[gene] for gene in asked), "asked for")
     if len(genes) <= _MANY:
         return _choice(predictor, range(len(genes)), "all")
+    return _best(predictor, _MANY)
+
+
+def one_gene(predictor: Predictor, asked: str | None) -> GeneChoice:
+    """Take the gene asked for; else the one that does best on held-out patients, if that is known.
+
+    Raises DataContractError as `choose_genes` does.
+    """
+    return _best(predictor, 1) if asked is None else choose_genes(predictor, [asked])
+
+
+def _best(predictor: Predictor, n_genes: int) -> GeneChoice:
     for score in _SCORES:
         known = predictor.gene_trust.get(score)
         if known is not None and np.isfinite(known).any():
-            best = np.argsort(-np.nan_to_num(known, nan=-np.inf), kind="stable")[:_MANY]
+            best = np.argsort(-np.nan_to_num(known, nan=-np.inf), kind="stable")[:n_genes]
             chosen = [int(gene) for gene in best if np.isfinite(known[gene])]
             return _choice(predictor, chosen, f"best {score} on held-out patients")
     why = "first of the panel; how good each is, is not known"
-    return _choice(predictor, range(_MANY), why)
+    return _choice(predictor, range(n_genes), why)
 
 
 def _choice(predictor: Predictor, places: Iterable[int], why: str) -> GeneChoice:

@@ -1,0 +1,63 @@
+"""Points in the plane, coloured by what they are: one panel a colouring."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from histoscribe.plot.canvas import save_png
+
+_PANEL_INCHES = 4.6
+_LEGEND_INCHES = 1.6
+_NONE = (0.82, 0.82, 0.82)  # a point without a name
+_MOST_NAMED = 24  # in a legend
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """What each point is, in words; None where nobody knows."""
+
+    title: str
+    names: tuple[str | None, ...]
+
+
+def draw_embedding(
+    xy: Float[np.ndarray, "N 2"], colourings: Sequence[Colouring], title: str, path: Path
+) -> None:
+    """Write a PNG of the same points once a colouring; points without a name are grey, below."""
+    n_panels = len(colourings)
+    width = n_panels * (_PANEL_INCHES + _LEGEND_INCHES)
+    figure = Figure(figsize=(width, _PANEL_INCHES + 0.8), layout="compressed")
+    panels = figure.subplots(1, n_panels, squeeze=False)[0]
+    for axes, colouring in zip(panels, colourings, strict=True):
+        _draw(axes, xy, colouring)
+    figure.suptitle(title, fontsize=10)
+    save_png(figure, path)
+
+
+def _draw(axes: Axes, xy: Float[np.ndarray, "N 2"], colouring: Colouring) -> None:
+    names = np.array([name or "" for name in colouring.names])
+    known = sorted(set(names) - {""})
+    colours = colormaps["tab10" if len(known) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    size = float(np.clip(6000 / len(xy), 3, 24))
+    unnamed = names == ""
+    if unnamed.any():
+        x, y = xy[unnamed].T
+        axes.scatter(x, y, s=size, color=[_NONE], linewidths=0, label=f"none ({len(x):,})")
+    for place, name in enumerate(known):
+        x, y = xy[names == name].T
+        label = f"{name} ({len(x):,})" if place < _MOST_NAMED else None
+        colour = [colours[place % len(colours)]]
+        axes.scatter(x, y, s=size, color=colour, linewidths=0, label=label)
+    axes.set_title(colouring.title, fontsize=9)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.legend(
+        loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7, frameon=False, markerscale=1.6
+    )

@@ -1,0 +1,103 @@
+"""A predictor that is shown exemplars, and networks whose leaning is known."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from histoscribe.explain.asked import Asked
+from histoscribe.io.cohort import read_cohort
+from histoscribe.models.base import ExpressionModel
+from histoscribe.train.fitted import Fitted
+from histoscribe.train.predictor import Predictor
+from histoscribe.train.run import train
+from histoscribe.types import Output
+from tests.benchmark.runs import tiny_cohort, tiny_settings
+
+N_EXEMPLARS = 3
+
+
+@pytest.fixture(scope="session")
+def explained(tmp_path_factory) -> "Explained":
+    """EGN, tiny, trained on two of three patients."""
+    folder = tmp_path_factory.mktemp("explained")
+    settings = tiny_settings(
+        tiny_cohort(folder / "cohort"),
+        models=["egn"],
+        sections=["P1S1", "P2S1"],
+        settings={"egn": {"preset": "tiny"}},
+        exemplars={"n": N_EXEMPLARS},
+        train={"epochs": 1},
+    )
+    predictor = train(settings, folder / "egn", cache=folder / "cache", weights={})
+    return Explained(folder, predictor)
+
+
+class Explained:
+    """The predictor, its cohort, and questions about them."""
+
+    def __init__(self, folder: Path, predictor: Predictor) -> None:
+        self.folder = folder
+        self.predictor = predictor
+        self.manifest = folder / "cohort" / "cohort.csv"
+
+    def asked(self, *, model: ExpressionModel | None = None, **wishes) -> Asked:
+        """Ask about this predictor, or about the same with another network in it."""
+        predictor = self.predictor
+        if model is not None:
+            fitted = Fitted(model, predictor.fitted.lookup)
+            predictor = replace(predictor, fitted=fitted, _encoder=predictor.encoder)
+        known = wishes.pop("known", None)
+        cohort = read_cohort(self.manifest, known)
+        return Asked(predictor=predictor, cohort=cohort, cache=self.folder / "cache", **wishes)
+
+    @property
+    def n_genes(self) -> int:
+        return len(self.predictor.target.genes)
+
+
+class Planted(ExpressionModel):
+    """A network without training; `nothing` lets torch know a device."""
+
+    def __init__(self, n_genes: int) -> None:
+        nn.Module.__init__(self)
+        self.n_genes = n_genes
+        self.nothing = nn.Parameter(torch.zeros(1))
+        self.name = "planted"
+
+
+class Blind(Planted):
+    """Is shown exemplars and ignores them: reads genes off the feature alone."""
+
+    def represent(self, feature, exemplar_feature, exemplar_target):
+        return feature
+
+    def forward(self, feature, exemplar_feature, exemplar_target) -> Output:
+        return Output(feature[:, : self.n_genes] + 0 * exemplar_target[:, 0])
+
+
+class Copying(Planted):
+    """The mean of what its exemplars bring, whatever the spot looks like."""
+
+    def represent(self, feature, exemplar_feature, exemplar_target):
+        return exemplar_target.mean(dim=1)
+
+    def forward(self, feature, exemplar_feature, exemplar_target) -> Output:
+        return Output(exemplar_target.mean(dim=1))
+
+
+class Looking(Planted):
+    """The mean look of its exemplars: what they express does not matter."""
+
+    def represent(self, feature, exemplar_feature, exemplar_target):
+        return exemplar_feature.mean(dim=1)
+
+    def forward(self, feature, exemplar_feature, exemplar_target) -> Output:
+        return Output(exemplar_feature.mean(dim=1)[:, : self.n_genes] + 0 * exemplar_target[:, 0])
+
+
+def number(numbers, name: str) -> float:
+    """The value of this name."""
+    return next(item.value for item in numbers if item.name == name)
