@@ -40,8 +40,12 @@ def reference() -> str:
         if _is_settings(field.annotation):
             parts.append(_table(f"`[{name}]`", field.annotation))
     parts.append(
-        "## `[settings.MODEL]`\n\nSettings of one model. All take `preset`: `default`, or `tiny`, "
-        "the size that tests use. Models without a table here have no other.\n"
+        "## `[settings.ROW]`\n\nSettings of one row of the tables. A row named as a model is that "
+        'model; any other says `model = "NAME"`, so that one run compares a model under several '
+        "settings. All take `preset`: `default` (the published size), `small` where a network has "
+        "it (trains on two cores), or `tiny`, the size that tests use; `encoder`, another than the "
+        "run's; and, where a model sees exemplars, `exemplars = { ... }` with keys of "
+        "`[exemplars]`. Besides, a model's own, below; models without a table here have none.\n"
     )
     for name in list_models():
         if fields(model_class(name).Config):

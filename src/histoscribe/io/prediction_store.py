@@ -1,7 +1,7 @@
-"""A prediction while it is made: values and distance of each spot on disk, by chunk."""
+"""A prediction while it is made: values of each spot, and what stands beside, on disk by chunk."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import final
 
@@ -16,16 +16,20 @@ CHUNK_ROWS = 128
 
 @final
 class PredictionStore:
-    """Rows of one slide, durable by chunk: values [N, G], then the distance to the training."""
+    """Rows of one slide, durable by chunk: values [N, G], then what stands beside them."""
 
-    def __init__(self, rows: DurableRows) -> None:
-        self._rows = rows
+    def __init__(self, rows: DurableRows, n_genes: int, beside: Mapping[str, int]) -> None:
+        self._rows, self._n_genes = rows, n_genes
+        self._beside = dict(beside)
 
     @classmethod
-    def open(cls, folder: Path, key: str, shape: tuple[int, int]) -> "PredictionStore":
+    def open(
+        cls, folder: Path, key: str, shape: tuple[int, int], beside: Mapping[str, int]
+    ) -> "PredictionStore":
         """Begin or go on; `key` says what is predicted, from what and where.
 
-        `shape` is spots and genes. What the folder holds under another key is removed.
+        `shape` is spots and genes; `beside` names what is known of each spot besides, and how many
+        numbers that is. What the folder holds under another key is removed.
         """
         name = f"{key}.zarr"
         if folder.is_dir():
@@ -33,7 +37,9 @@ class PredictionStore:
                 if other.name != name:
                     shutil.rmtree(other)
         n_spots, n_genes = shape
-        return cls(DurableRows.create(folder / name, (n_spots, n_genes + 1), CHUNK_ROWS, {}))
+        size = (n_spots, n_genes + sum(beside.values()))
+        rows = DurableRows.create(folder / name, size, CHUNK_ROWS, {})
+        return cls(rows, n_genes, beside)
 
     @property
     def chunks(self) -> tuple[slice, ...]:
@@ -49,19 +55,22 @@ class PredictionStore:
         self,
         rows: slice,
         values: Float32[np.ndarray, "rows G"],
-        distance: Float[np.ndarray, " rows"],
+        beside: Mapping[str, Float[np.ndarray, "rows _"]],
     ) -> None:
         """Write one chunk; a full disk is a DataContractError."""
-        column = distance.astype(np.float32)[:, None]
-        self._rows.write(rows, np.concatenate([values, column], axis=1))
+        columns = [beside[name].astype(np.float32) for name in self._beside]
+        self._rows.write(rows, np.concatenate([values, *columns], axis=1))
 
     def values(self) -> Iterator[Float32[np.ndarray, "rows G"]]:
         """Values of all spots, a chunk at a time."""
-        return (self._read(rows)[:, :-1] for rows in self.chunks)
+        return (self._read(rows)[:, : self._n_genes] for rows in self.chunks)
 
-    def distance(self) -> Float32[np.ndarray, " N"]:
-        """Distance of all spots to the training."""
-        return np.concatenate([self._read(rows)[:, -1] for rows in self.chunks])
+    def beside(self) -> dict[str, Float32[np.ndarray, "N _"]]:
+        """What stands beside the values of all spots, by name."""
+        ends = self._n_genes + np.cumsum(list(self._beside.values()))
+        parts = [self._read(rows)[:, self._n_genes :] for rows in self.chunks]
+        columns = np.split(np.concatenate(parts), ends[:-1] - self._n_genes, axis=1)
+        return dict(zip(self._beside, columns, strict=True))
 
     def _read(self, rows: slice) -> Float32[np.ndarray, "rows width"]:
         chunk = self._rows.read(rows)

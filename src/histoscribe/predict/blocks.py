@@ -7,7 +7,7 @@ reading keeps up with many cores and with a GPU.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -31,6 +31,9 @@ from histoscribe.train.seen import ToPredict
 
 _BATCH = 16  # tiles that one thread encodes at once: more is hardly faster, and costs memory
 
+DISTANCE = "distance_to_training"
+"""To the nearest training spot, by features; 1 is far for training tissue, NaN unknown."""
+
 Rows = Int[np.ndarray, " _"]
 Features = Float32[np.ndarray, "_ D"]
 
@@ -41,6 +44,7 @@ class _Part:
 
     feature: Features
     values: Float32[np.ndarray, "_ G"]
+    evidence: Mapping[str, Float[np.ndarray, "_ _"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +53,8 @@ class Block:
 
     rows: slice
     values: Float32[np.ndarray, "rows G"]
-    distance: Float[np.ndarray, " rows"]
-    """To the nearest training features; 1 is far for training tissue, NaN unknown."""
+    beside: Mapping[str, Float[np.ndarray, "rows _"]]
+    """What is known of each spot besides, by name: `DISTANCE`, and what the values rest on."""
 
 
 def predicted_blocks(
@@ -82,7 +86,14 @@ def predicted_blocks(
             feature = np.concatenate([part.feature for part in parts])
             _check_finite(plan, predictor, rows, feature)
             values = np.concatenate([part.values for part in parts])
-            yield Block(rows, values, predictor.reference.distance(feature))
+            beside = {
+                DISTANCE: predictor.reference.distance(feature)[:, None],
+                **{
+                    name: np.concatenate([part.evidence[name] for part in parts])
+                    for name in predictor.fitted.evidence
+                },
+            }
+            yield Block(rows, values, beside)
 
 
 @contextmanager
@@ -119,7 +130,7 @@ def _predicting(predictor: Predictor, plan: Plan) -> Callable[[Rows], _Part]:
                 image=HeldTiles(image) if predictor.sees_tiles else None,
             )
             predicted = predictor.fitted.predict(queries, device)
-        return _Part(feature, predicted.values.astype(np.float32))
+        return _Part(feature, predicted.values.astype(np.float32), predicted.evidence)
 
     return predict
 

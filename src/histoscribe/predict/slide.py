@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from histoscribe.data.tissue import TissueMask
 from histoscribe.io.anndata import GRID, Head
 from histoscribe.io.prediction_store import CHUNK_ROWS
-from histoscribe.predict.blocks import predicted_blocks
+from histoscribe.predict.blocks import DISTANCE, predicted_blocks
 from histoscribe.predict.plan import Plan, SlideRequest, make_plan, open_request
 from histoscribe.predict.unlike import unlike_training
 from histoscribe.train.predictor import Predictor, load_predictor
@@ -48,11 +49,13 @@ def predict_slide(
     tiles = loaded.encoding.tiles
     plan = make_plan(request, open_request(request, tiles), tiles)
     blocks = list(predicted_blocks(loaded, plan, _chunks(len(plan.grid))))
-    distance = np.concatenate([block.distance for block in blocks])
-    for warning in warnings_of(loaded, plan.section.slide, plan.mask, distance):
+    beside = {
+        name: np.concatenate([block.beside[name] for block in blocks]) for name in blocks[0].beside
+    }
+    for warning in warnings_of(loaded, plan.section.slide, plan.mask, beside[DISTANCE][:, 0]):
         warnings.warn(warning, stacklevel=2)
     values = np.concatenate([block.values for block in blocks])
-    return head_of(loaded, plan, distance).with_values(values)
+    return head_of(loaded, plan, beside).with_values(values)
 
 
 def warnings_of(
@@ -63,14 +66,16 @@ def warnings_of(
     return unlike_training(slide, mask, predictor.reference, distance, normalised=normalised)
 
 
-def head_of(predictor: Predictor, plan: Plan, distance: Float[np.ndarray, " N"]) -> Head:
-    """All that is known of a slide's prediction beside the values."""
+def head_of(
+    predictor: Predictor, plan: Plan, beside: Mapping[str, Float[np.ndarray, "N _"]]
+) -> Head:
+    """All that is known of a slide's prediction beside the values; `beside` is that of a block."""
     row, column = GRID
     facts = {
         row: plan.grid.row,
         column: plan.grid.column,
         "tissue_share": plan.grid.tissue,
-        "distance_to_training": distance,
+        DISTANCE: beside[DISTANCE][:, 0],
     }
     return Head(
         section=plan.section.id,
@@ -82,6 +87,7 @@ def head_of(predictor: Predictor, plan: Plan, distance: Float[np.ndarray, " N"])
         gene_facts=predictor.gene_trust,
         card=json.dumps(dict(predictor.card), sort_keys=True),
         gene_names=predictor.gene_names,
+        evidence={name: beside[name].astype(np.float64) for name in predictor.fitted.evidence},
     )
 
 

@@ -45,6 +45,14 @@ class Fitted:
         values = predict_rows(model, seen, np.arange(len(queries.feature)))
         return Predicted(values, evidence)
 
+    @property
+    def evidence(self) -> Mapping[str, int]:
+        """What predictions rest on, by name, and how many numbers a spot that is."""
+        if self.lookup is None:
+            return {}
+        n = self.lookup.settings.n
+        return {"exemplar_row": n, "exemplar_distance": n}
+
     def seen(self, queries: ToPredict) -> tuple[Seen, Mapping[str, Float[np.ndarray, "N _"]]]:
         """What a network is shown of these spots, and which exemplars were looked up."""
         if self.lookup is None:

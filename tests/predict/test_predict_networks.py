@@ -1,0 +1,82 @@
+"""A network that looks at tiles and at exemplars predicts slides as it predicts spots."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import histoscribe as hs
+from histoscribe.io.anndata import read_prediction
+from histoscribe.io.slide import open_whole_slide
+from histoscribe.predict.targets import Order, predict
+from histoscribe.train.predictor import load_predictor
+from histoscribe.train.run import train
+from histoscribe.types import Section
+from tests.benchmark.runs import tiny_cohort, tiny_settings
+from tests.predict.conftest import MPP, SPACING_UM
+
+
+@pytest.fixture(scope="module")
+def egn_folder(tmp_path_factory):
+    """A tiny EGN; 12 genes, 4 exemplars."""
+    folder = tmp_path_factory.mktemp("network")
+    settings = tiny_settings(
+        tiny_cohort(folder / "cohort", n_patients=2),
+        models=["egn"],
+        settings={"egn": {"preset": "tiny"}},
+        exemplars={"n": 4},
+        train={"epochs": 2, "batch_size": 16},
+    )
+    train(settings, folder / "egn", cache=folder / "cache", weights={})
+    return folder / "egn"
+
+
+def quietly(folder, path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the drawn tissue is unlike the simulated cohort
+        return hs.predict_slide(folder, path, spacing_um=SPACING_UM, mpp=MPP)
+
+
+def test_places_of_a_slide_are_predicted_like_spots_and_keep_their_exemplars(
+    egn_folder, slide_file, tmp_path
+):
+    found = quietly(egn_folder, slide_file)
+    predictor = load_predictor(egn_folder)
+    slide = open_whole_slide(slide_file, MPP)
+    same = predictor(Section("slide", None, slide, found.spots, None), tmp_path / "cache")
+    np.testing.assert_allclose(found.values, same.values, atol=1e-4)
+    assert set(found.evidence) == {"exemplar_row", "exemplar_distance"}
+    assert found.evidence["exemplar_row"].shape == (len(found.spots), 4)
+    np.testing.assert_allclose(
+        found.evidence["exemplar_distance"], same.evidence["exemplar_distance"], atol=1e-4
+    )
+    pool = predictor.fitted.lookup.pool
+    assert found.evidence["exemplar_row"].max() < len(pool)
+
+
+def test_the_file_of_a_slide_holds_what_memory_does(egn_folder, slide_file, tmp_path):
+    order = Order(
+        predictor=egn_folder,
+        targets=(str(slide_file),),
+        out=tmp_path / "out",
+        spacing_um=SPACING_UM,
+        mpp=MPP,
+    )
+    assert len(list(predict(order))) == 1
+    written = read_prediction(tmp_path / "out" / "slide.h5ad")
+    held = quietly(egn_folder, slide_file)
+    np.testing.assert_array_equal(written.values, held.values)
+    for name, values in held.evidence.items():
+        np.testing.assert_array_equal(written.evidence[name], values)
+
+
+def test_threads_change_no_bit(egn_folder, slide_file):
+    alone = quietly(egn_folder, slide_file)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        together = quietly(egn_folder, slide_file)
+    finally:
+        torch.set_num_threads(n_threads)
+    assert together.values.tobytes() == alone.values.tobytes()
