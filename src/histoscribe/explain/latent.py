@@ -247,8 +247,11 @@ def _colouring(
 ) -> Colouring:
     if not statistic:
         return Colouring(f"by {what}", tuple(names))
-    found, by_chance = statistic[0].value, null[0].value
-    says = f"{found:.2f} of the {N_NEAREST} nearest share it (shuffled {by_chance:.2f})"
+    found, by_chance, before = statistic[0].value, null[0].value, null[1].value
+    says = (
+        f"{found:.2f} of the {N_NEAREST} nearest share it\n"
+        f"(shuffled {by_chance:.2f}, in the encoder's features {before:.2f})"
+    )
     return Colouring(f"by {what}: {says}", tuple(names))
 
 
