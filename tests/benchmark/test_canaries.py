@@ -17,6 +17,7 @@ from PIL import Image
 
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import run_cells
+from histoscribe.data.images import StackedTiles
 from histoscribe.models.base import list_models
 from histoscribe.train.bank import Bank
 from histoscribe.train.run import train
@@ -24,6 +25,8 @@ from histoscribe.types import SpotTable
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
 TEST = "P3"
+TRAINED = ("P1S1", "P2S1", "P4S1")
+"""Three patients: one chooses the epoch, and two are left to give each other exemplars."""
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +103,7 @@ def test_every_model_leaves_artefacts_that_the_canaries_compare(reference):
 @pytest.mark.parametrize("name", list_models())
 def test_training_does_not_notice_test_sections_taken_out(cohort, reference, tmp_path, name):
     settings = settings_for(cohort).model_copy(
-        update={"models": (name,), "sections": ("P1S1", "P2S1")}
+        update={"models": (name,), "sections": TRAINED}
     )
     train(settings, tmp_path / "out", cache=tmp_path / "cache", weights={})
     prefix = f"predictors/{name}/{TEST}/"
@@ -129,8 +132,8 @@ def scale_of_all(monkeypatch):
     """Features are scaled by every section."""
     honest = Bank.table
 
-    def leaky(bank, fold, target, encoder):
-        table: SpotTable = honest(bank, fold, target, encoder)
+    def leaky(bank, fold, target, encoder, *, tiles=False):
+        table: SpotTable = honest(bank, fold, target, encoder, tiles=tiles)
         everything = [bank.features(encoder, id_) for id_ in bank.cohort.ids]
         return replace(table, feature=table.feature - np.concatenate(everything).mean(axis=0))
 
@@ -149,15 +152,24 @@ def with_test_spots(table: SpotTable, bank: Bank, fold, target) -> SpotTable:
         log_total=np.concatenate([table.log_total, np.zeros(len(measured))]),
         section=table.section + ("test",) * len(measured),
         patient=table.patient + ("test",) * len(measured),
+        spot=table.spot + tuple(str(row) for row in range(len(measured))),
+        image=None if table.image is None else tiles_with_test(bank, fold),
     )
+
+
+def tiles_with_test(bank: Bank, fold) -> StackedTiles:
+    """The tiles of the training spots, and those of the test sections below."""
+    train = [(bank.tiles(s, fold), rows) for s, rows in sorted(fold.train.items())]
+    test = [(bank.tiles(s, fold), rows) for s, rows in sorted(fold.test.items())]
+    return StackedTiles(train + test)
 
 
 def retrieval_of_all(monkeypatch):
     """The spots that neighbours are looked up among hold the test spots."""
     honest = Bank.table
 
-    def leaky(bank, fold, target, encoder):
-        table = honest(bank, fold, target, encoder)
+    def leaky(bank, fold, target, encoder, *, tiles=False):
+        table = honest(bank, fold, target, encoder, tiles=tiles)
         return with_test_spots(table, bank, fold, target) if encoder is None else table
 
     monkeypatch.setattr(Bank, "table", leaky)
@@ -167,8 +179,8 @@ def epoch_by_test(monkeypatch):
     """The epoch (and alpha) is chosen on the test spots."""
     honest = Bank.table
 
-    def leaky(bank, fold, target, encoder):
-        table = honest(bank, fold, target, encoder)
+    def leaky(bank, fold, target, encoder, *, tiles=False):
+        table = honest(bank, fold, target, encoder, tiles=tiles)
         if encoder is not None:
             return table
         longer = with_test_spots(table, bank, fold, target)
@@ -184,6 +196,7 @@ def epoch_by_test(monkeypatch):
         (panel_of_all, noise_in_counts, "ridge"),
         (scale_of_all, noise_in_image, "ridge"),
         (retrieval_of_all, noise_in_counts, "knn"),
+        (retrieval_of_all, noise_in_counts, "egn"),
         (epoch_by_test, noise_in_counts, "mlp"),
     ],
 )
@@ -197,5 +210,5 @@ def test_a_planted_leak_trips_a_canary(cohort, tmp_path, monkeypatch, leak, nois
 
 def test_the_fold_of_the_canaries_trains_on_the_other_patients(cohort, tmp_path):
     (fold,) = make_plan(settings_for(cohort), tmp_path, weights={}, cache=tmp_path).folds
-    assert set(fold.train) == {"P1S1", "P2S1"}
+    assert set(fold.train) == set(TRAINED)
     assert set(fold.test) == {f"{TEST}S1"}

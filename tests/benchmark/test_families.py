@@ -24,6 +24,14 @@ from histoscribe.simulate.visibility import VISIBLE
 from histoscribe.train.config import RunSettings, parse_settings
 
 PERMUTATIONS = 2000
+OF_FEATURES = [
+    name
+    for name in list_models()
+    if issubclass(model_class(name), Estimator) or inputs_of(model_class(name)) == ("feature",)
+]
+"""Networks that look at tiles take minutes on such a cohort: they have a test of their own below,
+and benchmarks/egn_simulated.py."""
+OF_TILES = [name for name in list_models() if name not in OF_FEATURES]
 SEEDS = [1, pytest.param(0, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
 
 
@@ -58,9 +66,9 @@ def settings_for(manifest, families, seed, **changes) -> RunSettings:
     table = {
         "seed": seed,
         "cohort": str(manifest),
-        "models": list(list_models()),
+        "models": OF_FEATURES,
         "target": {"panel": "list", "genes": genes},
-        "settings": {name: {"preset": "tiny"} for name in list_models()},
+        "settings": {name: {"preset": "tiny"} for name in OF_FEATURES},
         "run": {"device": "cpu"},
         **changes,
     }
@@ -106,7 +114,7 @@ def seen_by(name: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", [n for n in list_models() if n not in ("mean", "depth")])
+@pytest.mark.parametrize("name", [n for n in OF_FEATURES if n not in ("mean", "depth")])
 def test_a_model_beats_predicted_depth_on_the_families_it_can_see(outcomes, name, seed):
     outcome = outcomes(seed)
     beaten = {
@@ -116,6 +124,31 @@ def test_a_model_beats_predicted_depth_on_the_families_it_can_see(outcomes, name
     assert all(score > depth for score, depth in beaten.values()), beaten
 
 
+@pytest.fixture(scope="module")
+def tile_outcome(tmp_path_factory) -> Outcome:
+    """What networks that look at tiles make of compartments, in one fold."""
+    folder = tmp_path_factory.mktemp("tiles")
+    manifest = simulate(folder / "cohort", n_patients=4, genes_per_family=8, seed=1)
+    settings = settings_for(
+        manifest,
+        {"compartment"},
+        1,
+        models=["depth", *OF_TILES],
+        settings={name: {"preset": "tiny"} for name in OF_TILES},
+        inputs={"tile_px": 64, "mpp": 1.0},
+        folds={"test": [["P1"]]},
+        train={"epochs": 15, "batch_size": 32, "keep": "last"},
+    )
+    return outcome_of(make_plan(settings, folder / "run", weights={}, cache=folder), manifest)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_TILES)
+def test_a_network_that_looks_at_tiles_beats_predicted_depth_on_compartments(tile_outcome, name):
+    score, depth = (tile_outcome.score(row, "compartment") for row in (name, "depth"))
+    assert score > max(depth, 0.1)
+
+
 @pytest.mark.parametrize("seeds", [(1,), pytest.param((0, 1, 2), marks=pytest.mark.slow)])
 def test_null_genes_stay_inside_the_band_of_their_own_permutations(outcomes, seeds):
     """Spots of each test section are permuted; 95 % over all models at once (Bonferroni).
@@ -123,7 +156,7 @@ def test_null_genes_stay_inside_the_band_of_their_own_permutations(outcomes, see
     The mean over the seeds is tested. Alone, seed 0 strays to z = 3.0 for ridge, which chance
     does in one of some forty such tests; the other seeds tried (1 to 6) show no bias.
     """
-    models = list_models()
+    models = OF_FEATURES
     tail = 100 * 0.05 / len(models) / 2
     for name in models:
         parts = [(outcomes(seed), part) for seed in seeds for part in outcomes(seed).scored]
