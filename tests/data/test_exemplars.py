@@ -1,5 +1,6 @@
 """Exemplar retrieval: nobody sees their own patient, and the answer is that of brute force."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -184,6 +185,22 @@ def test_a_query_does_not_depend_on_the_others():
                 ENCODER,
             )
             np.testing.assert_array_equal(method(one, 5, "patient").rows[0], together.rows[query])
+
+
+def test_threads_that_share_a_search_find_what_one_finds():
+    pool = cohort([("A", "a1", 2000), ("B", "b1", 2000)], width=256)
+    search, rng = ExemplarSearch(pool), np.random.default_rng(3)
+    names = 16 * (None,), 16 * ("new",), tuple(map(str, range(16)))
+    features = rng.normal(size=(100, 16, 256)).astype(np.float32)
+    wanted = [Queries(feature, *names, ENCODER) for feature in features]
+
+    def rows(queries):
+        return search.nearest(queries, 9, "patient").rows
+
+    alone = [rows(queries) for queries in wanted]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(rows, wanted))
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_an_unknown_patient_excludes_nothing():

@@ -8,6 +8,7 @@ is searched again with more candidates. So the answer is that of float64, whatev
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import local
 from typing import final, get_args
 
 import numpy as np
@@ -44,7 +45,7 @@ Span = tuple[int, int]
 
 @final
 class ExemplarSearch:
-    """Finds the exemplars of queries in one pool, on one device."""
+    """Finds the exemplars of queries in one pool, on one device; threads may share it."""
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class ExemplarSearch:
         self.distance = distance
         self.device = torch.device(device)
         self.block_bytes = block_bytes
-        self._held = torch.empty(0, device=self.device)
+        self._held = local()  # each thread writes distances to memory of its own
         # Apple's devices have no float64
         self._exact_device = torch.device("cpu") if self.device.type == "mps" else self.device
         feature = self._prepared(pool.feature, "exemplars")
@@ -164,9 +165,10 @@ class ExemplarSearch:
 
     def _scratch(self, n_queries: int, n_columns: int) -> Float[Tensor, "b m"]:
         """Memory for a block of distances, kept: new pages cost a fifth of the product."""
-        if self._held.numel() < n_queries * n_columns:
-            self._held = torch.empty(n_queries * n_columns, device=self.device)
-        return self._held[: n_queries * n_columns].view(n_queries, n_columns)
+        held: Tensor | None = getattr(self._held, "distances", None)
+        if held is None or held.numel() < n_queries * n_columns:
+            held = self._held.distances = torch.empty(n_queries * n_columns, device=self.device)
+        return held[: n_queries * n_columns].view(n_queries, n_columns)
 
     def _centred(self, queries: Float[Tensor, "b D"]) -> Float[Tensor, "b D"]:
         """Queries as the columns are."""
