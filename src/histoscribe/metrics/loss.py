@@ -1,8 +1,9 @@
-"""Pearson correlation as a loss."""
+"""Pearson correlation as a loss, alone and beside the squared error."""
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional
 
 EPS = 1e-8
 
@@ -30,6 +31,17 @@ def pcc_loss(
     n_genes = varies.sum()
     lost = torch.where(varies, 1 - r, 0.0).sum()
     return lost / n_genes.clamp(min=1)
+
+
+def mse_and_pcc_loss(
+    predicted: Float[Tensor, "B G"], measured: Float[Tensor, "B G"], pcc_weight: float
+) -> Float[Tensor, ""]:
+    """Mean squared error plus `pcc_weight` times the correlation loss over the batch.
+
+    Yang et al., WACV 2023 (arXiv:2210.16721); the released code gives it a weight of 0.5.
+    """
+    squared = functional.mse_loss(predicted.float(), measured)
+    return squared + pcc_weight * pcc_loss(predicted, measured)
 
 
 def _centred(values: Float[Tensor, "*B N G"], used: Bool[Tensor, "*B N G"]) -> Tensor:

@@ -18,7 +18,7 @@ from histoscribe.models.cycle_fc import CycleFC
 from histoscribe.models.head import GeneHead
 from histoscribe.models.image_input import NormalisedTiles
 from histoscribe.models.pyramid import check_stages, small_tile, start_linear
-from histoscribe.models.recipe import Recipe
+from histoscribe.models.recipe import Recipe, compared
 from histoscribe.types import Output
 
 _STEP = 7  # positions that the offsets go round, along height and along width
@@ -53,7 +53,7 @@ class CycleMLPConfig:
 @final
 @register("cyclemlp")
 class CycleMLP(ExpressionModel):
-    """Predicts a spot from its tile by the mean of the last stage's map; starts at the mean."""
+    """Predicts a spot from its tile by the mean of the last stage's map."""
 
     paper = "arXiv:2107.10224"
     Config = CycleMLPConfig
@@ -91,7 +91,7 @@ class CycleMLP(ExpressionModel):
 
     def recipe(self) -> Recipe:
         """The training of the EGN paper."""
-        return Recipe(learning_rate=self.config.learning_rate, weight_decay=1e-4, schedule="cosine")
+        return compared(self.config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: CycleMLPConfig, tile_px: int) -> Problem | None:

@@ -8,14 +8,13 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torch.nn import functional
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.metrics.loss import pcc_loss
+from histoscribe.metrics.loss import mse_and_pcc_loss
 from histoscribe.models.base import ExpressionModel, Facts
 from histoscribe.models.egn_parts import AttentionPool, Exemplars, PatchTokens, TransformerLayer
 from histoscribe.models.head import GeneHead
-from histoscribe.models.image_input import NormalisedTiles
+from histoscribe.models.image_input import NormalisedTiles, patch_problem
 from histoscribe.types import Output
 
 Sight = Literal["exemplars", "feature", "image"]
@@ -192,23 +191,12 @@ class GuidedNetwork(ExpressionModel):
         self, predicted: Float[Tensor, "B G"], target: Float[Tensor, "B G"]
     ) -> Float[Tensor, ""]:
         """Mean squared error, plus one minus the genes' mean correlation over the batch."""
-        squared = functional.mse_loss(predicted.float(), target)
-        return squared + self.config.pcc_weight * pcc_loss(predicted, target)
+        return mse_and_pcc_loss(predicted, target, self.config.pcc_weight)
 
     @classmethod
     def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:
         """Tiles are cut in whole patches."""
-        patch_px = config.patch_px
-        if tile_px >= patch_px and tile_px % patch_px == 0:
-            return None
-        below = tile_px // patch_px * patch_px
-        sizes = " or ".join(str(side) for side in (below, below + patch_px) if side)
-        return Problem(
-            where=f"model {cls.name!r}",
-            found=f"tiles of {tile_px} px and patches of {patch_px} px",
-            expected="a tile side that is a multiple of `patch_px`",
-            remedy=f"set inputs.tile_px to {sizes}, or another `patch_px`",
-        )
+        return patch_problem(cls.name, config.patch_px, tile_px)
 
     def _query(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B d"]:
         """h^0."""

@@ -1,4 +1,4 @@
-"""The first step of every network that sees pixels: tiles in units of the training tiles."""
+"""What networks that see pixels share: tiles in units of the training tiles, cut in patches."""
 
 from typing import final
 
@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from histoscribe.errors import Problem
 from histoscribe.models.base import Facts
 
 
@@ -33,3 +34,17 @@ class NormalisedTiles(nn.Module):
     ) -> Float[Tensor, "B 3 P P"]:
         """Normalise tiles, in float32 also under autocast."""
         return (image.float() - self.mean) / self.scale
+
+
+def patch_problem(model: str, patch_px: int, tile_px: int) -> Problem | None:
+    """Say that a tile is no whole number of patches wide; None: it is."""
+    if tile_px and tile_px % patch_px == 0:
+        return None
+    below = tile_px // patch_px * patch_px
+    sides = " or ".join(str(side) for side in (below, below + patch_px) if side)
+    return Problem(
+        where=f"model {model}",
+        found=f"tiles of {tile_px} px, patches of {patch_px} px",
+        expected="a tile that is a whole number of patches wide",
+        remedy=f"set inputs.tile_px to {sides}, or another `patch_px`",
+    )

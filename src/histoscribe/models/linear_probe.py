@@ -6,9 +6,8 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-from histoscribe.metrics.loss import pcc_loss
+from histoscribe.metrics.loss import mse_and_pcc_loss
 from histoscribe.models.base import ExpressionModel, Facts, register
 from histoscribe.models.head import GeneHead
 from histoscribe.models.recipe import Recipe
@@ -72,8 +71,7 @@ class LinearProbe(ExpressionModel):
         self, predicted: Float[Tensor, "B G"], target: Float[Tensor, "B G"]
     ) -> Float[Tensor, ""]:
         """Mean squared error, plus one minus the genes' mean correlation over the batch."""
-        squared = functional.mse_loss(predicted.float(), target)
-        return squared + self.config.pcc_weight * pcc_loss(predicted, target)
+        return mse_and_pcc_loss(predicted, target, self.config.pcc_weight)
 
     def recipe(self) -> Recipe:
         """AdamW, one cosine."""

@@ -18,7 +18,7 @@ from histoscribe.models.head import GeneHead
 from histoscribe.models.image_input import NormalisedTiles
 from histoscribe.models.mpvit_parts import LocalFeatures, convolution, separable
 from histoscribe.models.pyramid import check_stages, small_tile, start_linear
-from histoscribe.models.recipe import Recipe
+from histoscribe.models.recipe import Recipe, compared
 from histoscribe.types import Output
 
 _EXPANSION = 4  # hidden width of a block's network, over its input's
@@ -54,7 +54,7 @@ class MPViTConfig:
 @final
 @register("mpvit")
 class MPViT(ExpressionModel):
-    """Predicts a spot from its tile by the mean of the last stage's map; starts at the mean."""
+    """Predicts a spot from its tile by the mean of the last stage's map."""
 
     paper = "arXiv:2112.11010"
     Config = MPViTConfig
@@ -99,7 +99,7 @@ class MPViT(ExpressionModel):
 
     def recipe(self) -> Recipe:
         """The training of the EGN paper."""
-        return Recipe(learning_rate=self.config.learning_rate, weight_decay=1e-4, schedule="cosine")
+        return compared(self.config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: MPViTConfig, tile_px: int) -> Problem | None:

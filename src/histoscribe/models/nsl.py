@@ -1,6 +1,6 @@
 """NSL: expression from colour alone, through stain directions that are learned for each gene.
 
-Dawood et al. 2021, arXiv:2108.08446; `docs/methods/nsl.md` says what is left of it here and why.
+Dawood et al. 2021, arXiv:2108.10446; `docs/methods/nsl.md` says what is left of it here and why.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from histoscribe.models.base import ExpressionModel, Facts, register
-from histoscribe.models.recipe import Recipe
+from histoscribe.models.recipe import Recipe, compared
 from histoscribe.types import Output
 
 
@@ -33,7 +33,7 @@ class NSLConfig:
 class NSL(ExpressionModel):
     """Optical density, one learned stain direction a gene, mean over the tile, affine."""
 
-    paper = "arXiv:2108.08446"
+    paper = "arXiv:2108.10446"
     Config = NSLConfig
     density_mean: Tensor
     density_scale: Tensor
@@ -67,7 +67,7 @@ class NSL(ExpressionModel):
 
     def recipe(self) -> Recipe:
         """The EGN paper's, at a rate of its own."""
-        return Recipe(learning_rate=self.config.learning_rate, weight_decay=1e-4, schedule="cosine")
+        return compared(self.config.learning_rate)
 
 
 def _optical_density(image: Tensor) -> Tensor:

@@ -12,10 +12,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from histoscribe import torchvision_guard  # noqa: F401 - before timm
-from histoscribe.errors import Problem
 from histoscribe.models.base import Facts
 from histoscribe.models.image_input import NormalisedTiles
-from histoscribe.models.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +48,6 @@ class TransformerConfig:
     def tiny(cls) -> "TransformerConfig":
         """Settings for tests."""
         return cls(patch_px=8, width=32, depth=2, heads=2, learning_rate=3e-3)
-
-    @property
-    def recipe(self) -> Recipe:
-        """The training that the EGN paper gives every network it compares."""
-        return Recipe(learning_rate=self.learning_rate, weight_decay=1e-4, schedule="cosine")
 
 
 @final
@@ -92,18 +85,3 @@ class PatchTransformer(nn.Module):
     def pool(self, tokens: Float[Tensor, "B tokens width"]) -> Float[Tensor, "B width"]:
         """Normalise patch tokens and take their mean."""
         return self.net.norm(tokens).mean(dim=1)
-
-
-def patch_problem(model: str, config: TransformerConfig, tile_px: int) -> Problem | None:
-    """Say that a tile is no whole number of patches; None: it is."""
-    if tile_px and tile_px % config.patch_px == 0:
-        return None
-    lower = tile_px // config.patch_px * config.patch_px
-    near = [side for side in (lower, lower + config.patch_px) if side]
-    return Problem(
-        where=f"model {model}",
-        found=f"tiles of {tile_px} px, patches of {config.patch_px} px",
-        expected="a tile that is a whole number of patches wide",
-        remedy=f"set inputs.tile_px to {' or '.join(map(str, near))}, "
-        f"or settings.{model}.patch_px to a divisor of {tile_px}",
-    )

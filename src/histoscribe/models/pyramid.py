@@ -33,10 +33,13 @@ def check_stages(
         raise ValueError(f"{model} needs widths that are multiples of {width_unit}, not {widths}")
 
 
-def small_tile(model: str, n_stages: int, tile_px: int) -> Problem | None:
+def small_tile(
+    model: str, n_stages: int, tile_px: int, *, stages: str = "stages"
+) -> Problem | None:
     """Say that tiles shrink to less than one position before the last stage; None: they do not.
 
-    Every size from the total stride on will do: maps are rounded up where a side is no multiple.
+    Every size from the total stride on will do: maps are rounded where a side is no multiple.
+    `stages` is the model's own word for them.
     """
     stride_px = 4 * 2 ** (n_stages - 1)
     if tile_px >= stride_px:
@@ -44,8 +47,9 @@ def small_tile(model: str, n_stages: int, tile_px: int) -> Problem | None:
     return Problem(
         where=f"model {model}",
         found=f"tiles of {tile_px} px",
-        expected=f"at least {stride_px} px: its {n_stages} stages shrink them so many times",
-        remedy=f"set inputs.tile_px to {stride_px} or more, or give settings.{model} fewer stages",
+        expected=f"at least {stride_px} px: its {n_stages} {stages} shrink them so many times",
+        remedy=f"set inputs.tile_px to {stride_px} or more, "
+        f"or give settings.{model} fewer {stages}",
     )
 
 

@@ -17,3 +17,8 @@ class Recipe:
     after 100 steps of rising."""
     turned: bool = False
     """Training tiles are mirrored and turned by right angles at random, anew in every epoch."""
+
+
+def compared(learning_rate: float) -> Recipe:
+    """The training of the Exemplar Guided Network, for the networks it is compared with."""
+    return Recipe(learning_rate=learning_rate, weight_decay=1e-4, schedule="cosine")

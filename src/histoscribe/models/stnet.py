@@ -22,6 +22,7 @@ from histoscribe.models.batch_norm import BatchNorm
 from histoscribe.models.exact import load_exactly, read_weights
 from histoscribe.models.head import GeneHead
 from histoscribe.models.image_input import NormalisedTiles
+from histoscribe.models.pyramid import small_tile
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output
 
@@ -136,15 +137,7 @@ class STNet(ExpressionModel):
     @classmethod
     def tile_problem(cls, config: STNetConfig, tile_px: int) -> Problem | None:
         """Tiles must be at least as wide as the blocks shrink them."""
-        stride_px = 4 * 2 ** (len(config.blocks) - 1)
-        if tile_px >= stride_px:
-            return None
-        return Problem(
-            where="model stnet",
-            found=f"tiles of {tile_px} px",
-            expected=f"at least {stride_px} px: its {len(config.blocks)} blocks shrink them so far",
-            remedy=f"set inputs.tile_px to {stride_px} or more; the paper has 224",
-        )
+        return small_tile("stnet", len(config.blocks), tile_px, stages="blocks")
 
     def _pooled(self, tiles: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B R"]:
         # convolutions on a CPU are up to a third faster on pixels that lie together

@@ -14,12 +14,9 @@ from histoscribe.errors import Problem
 from histoscribe.models.base import ExpressionModel, Facts, register
 from histoscribe.models.exemplar_tokens import ExemplarTokens
 from histoscribe.models.head import GeneHead
-from histoscribe.models.patch_transformer import (
-    PatchTransformer,
-    TransformerConfig,
-    patch_problem,
-)
-from histoscribe.models.recipe import Recipe
+from histoscribe.models.image_input import patch_problem
+from histoscribe.models.patch_transformer import PatchTransformer, TransformerConfig
+from histoscribe.models.recipe import Recipe, compared
 from histoscribe.types import Output
 
 
@@ -59,9 +56,9 @@ class ViTExp(ExpressionModel):
 
     def recipe(self) -> Recipe:
         """The EGN paper's."""
-        return self.config.recipe
+        return compared(self.config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: TransformerConfig, tile_px: int) -> Problem | None:
         """A tile must be a whole number of patches wide."""
-        return patch_problem("vitexp", config, tile_px)
+        return patch_problem(cls.name, config.patch_px, tile_px)
