@@ -164,6 +164,19 @@ def test_what_leaves_training_spots_without_exemplars_is_said_before_the_work(mo
     assert 'train.keep = "last"' in problems(two, held_out, "patient", keep="best")
 
 
+def test_too_few_exemplars_are_said_before_the_work():
+    cohort, fold = cohort_of(a1="A", a2="A", b1="B"), fold_of("a1", "a2", "b1")
+    rows = [make_row("egn", {"exemplars": {"n": n}}, NEAREST) for n in (10, 11)]
+    assert not lookup_problems(cohort, [fold], rows[:1], "last")
+    (problem,) = lookup_problems(cohort, [fold], rows, "last")
+    assert problem.found == "10 training spots of other patients than A"
+    assert problem.remedy.startswith("set exemplars.n to 10 or less")
+    inner = replace(fold_of("a1", "b1", "c1"), inner=(Inner(fold_of("a1", "b1").train, {}),))
+    cohort = cohort_of(a1="A", b1="B", c1="C")
+    assert not lookup_problems(cohort, [inner], rows, "last")
+    assert lookup_problems(cohort, [inner], rows, "best")
+
+
 def test_the_number_of_exemplars_to_choose_from_is_told():
     cohort = cohort_of(a1="A", a2="A", b1="B")
     rows = [make_row("egn", {}, NEAREST), make_row("ridge", {}, NEAREST)]

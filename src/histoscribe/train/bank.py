@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -25,6 +25,7 @@ from histoscribe.train.config import RunSettings
 from histoscribe.train.encoding import Encoding, WeightFiles, learned_encoding, open_encoding
 from histoscribe.train.extractor import Windows
 from histoscribe.train.lookup_checks import lookup_problems, pool_lines
+from histoscribe.train.needed import needed_by_extractor, needed_by_row
 from histoscribe.train.rows import Row, tile_problems
 from histoscribe.train.seen import ToPredict
 from histoscribe.types import Cohort, Fold, SpotRows, SpotTable
@@ -71,9 +72,8 @@ class Bank:
         problems = list(tile_problems(self.settings.rows, inputs.tile_px))
         keep = self.settings.train.keep
         problems += lookup_problems(self.cohort, folds, self.settings.rows, keep)
-        for encoder in self.encoders():
-            if not self.learned(encoder):
-                self.opened(encoder)
+        problems += _problems(self.encoders(), self._look_for)
+        problems += _problems(self.settings.rows, lambda row: needed_by_row(row, self.weights))
         problems += _problems(self.cohort, Tiles(inputs.tile_px, inputs.mpp).check)
         if self.normalised:
             names = track(self.cohort.ids, "colour of the tissue")
@@ -121,14 +121,24 @@ class Bank:
         return replace(encoding, stain=self._read_as(fold).stain)
 
     def encoders_text(self) -> str:
-        """How every encoder of the run is used, its weights' checksum too, as a JSON file."""
-        used = [
-            {"encoder": EXTRACTOR, "weights": "trained in each fold"}
+        """How every encoder of the run is used, with the checksums of all weights, as JSON."""
+        trained = {"encoder": EXTRACTOR, "weights": "trained in each fold"}
+        used: list[Mapping[str, Any]] = [
+            {**trained, **needed_by_extractor(self.settings, self.weights)}
             if self.learned(encoder)
             else self.opened(encoder)[0].to_json()
             for encoder in self.encoders()
         ]
+        needed = {row.name: needed_by_row(row, self.weights) for row in self.settings.rows}
+        used += [{"row": name, **files} for name, files in needed.items() if files]
         return json.dumps(used, indent=1, sort_keys=True) + "\n"
+
+    def _look_for(self, encoder: str | None) -> None:
+        """Open an encoder; of one that folds train, find what its training needs."""
+        if self.learned(encoder):
+            needed_by_extractor(self.settings, self.weights)
+        else:
+            self.opened(encoder)
 
     def precision_used(self, encoder: str | None, fold: Fold | None = None) -> str:
         """What the sections read so far were computed in; may be more than was asked for."""

@@ -11,6 +11,7 @@ import numpy as np
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import Estimator
+from histoscribe.models.style_encoder import EXTRACTOR
 from histoscribe.train.config import RunSettings, read_settings
 from histoscribe.train.encoding import Encoding
 from histoscribe.train.trust import GENES_FILE, Trust, read_card, read_trust
@@ -108,7 +109,9 @@ def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def _other_encoder(run: Path, here: Encoding, card: Mapping[str, Any]) -> Iterator[Problem]:
-    keys = ("encoder", "layer", "weights")
+    # what each fold trains for itself has other weights in each, by the same settings
+    learned = here.encoder == EXTRACTOR
+    keys = ("encoder", "layer") if learned else ("encoder", "layer", "weights")
     ours = here.to_json()
     used = [[there.get(key) for key in keys] for there in card["encoder"]["used"]]
     if [ours[key] for key in keys] not in used:

@@ -9,6 +9,7 @@ from histoscribe.data.stain import TissueColour
 from histoscribe.data.tiles import Tiles
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.weights import find_weights, weight_places
+from histoscribe.models.base import make_config
 from histoscribe.models.encoder import (
     Encoder,
     hub_files,
@@ -22,6 +23,7 @@ from histoscribe.seed import integer
 from histoscribe.train.config import InputSettings, RunSettings
 from histoscribe.train.device import choose_device
 from histoscribe.train.extractor import Windows, trained_extractor
+from histoscribe.train.rows import Row
 
 WeightFiles = Mapping[str, Path]
 
@@ -135,6 +137,20 @@ def learned_encoding(
         precision=settings.run.precision,
     )
     return encoding, opened
+
+
+def initial_weights(row: Row, given: WeightFiles) -> Path | None:
+    """The file that a pretrained backbone starts from; None for a model that has none.
+
+    Raises
+    ------
+    DataContractError
+        It is nowhere.
+    """
+    pretrained = getattr(row.cls, "pretrained", None)
+    if pretrained is None or make_config(row.model, row.settings).weights == "random":
+        return None
+    return weights_file(pretrained, given, f'settings.{row.name}.weights = "random"')
 
 
 def weights_file(name: str, given: WeightFiles, as_control: str) -> Path:

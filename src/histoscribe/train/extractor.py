@@ -201,19 +201,23 @@ def extractor_file(
     return cache / "extractors" / key / WEIGHTS
 
 
-def _check(windows: Windows) -> None:
-    """Refuse windows that the nets cannot halve down to 4 px."""
-    problems = []
-    if windows.side_px not in WINDOWS_PX:
-        problems.append(
-            Problem(
-                where="settings, inputs.tile_px",
-                found=f"{windows.side_px} px",
-                expected=f"{', '.join(map(str, WINDOWS_PX))} px: the extractor halves a window "
-                "down to 4 px",
-                remedy="set inputs.tile_px to one of these, or name another encoder",
-            )
+def side_problems(side_px: int) -> list[Problem]:
+    """Say that windows of this side cannot be halved down to 4 px; empty where they can."""
+    if side_px in WINDOWS_PX:
+        return []
+    return [
+        Problem(
+            where="settings, inputs.tile_px",
+            found=f"{side_px} px",
+            expected=f"{', '.join(map(str, WINDOWS_PX))} px: the extractor halves a window "
+            "down to 4 px",
+            remedy="set inputs.tile_px to one of these, or name another encoder",
         )
+    ]
+
+
+def _check(windows: Windows) -> None:
+    problems = side_problems(windows.side_px)
     if windows.n_rows < 1:
         problems.append(
             Problem(

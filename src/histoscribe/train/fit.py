@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model, make_config
+from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
 from histoscribe.models.standard import mean_and_scale
 from histoscribe.seed import integer
 from histoscribe.train.config import RunSettings
 from histoscribe.train.device import choose_device
-from histoscribe.train.encoding import WeightFiles, weights_file
+from histoscribe.train.encoding import WeightFiles, initial_weights
 from histoscribe.train.fitted import Fitted
 from histoscribe.train.lookup import Lookup, perceptual_of, training_exemplars
 from histoscribe.train.loop import fit_and_val_rows, train_network
@@ -77,20 +77,6 @@ def _shown(
     n_fitted = len(rows) // table.copies
     lookup = Lookup.of_table(table, asked, protocol, n_fitted=n_fitted, seed=seed, perceptual=net)
     return Seen(table.feature, table.image, found), lookup
-
-
-def initial_weights(row: Row, given: WeightFiles) -> Path | None:
-    """The file that a pretrained backbone starts from; None for a model that has none.
-
-    Raises
-    ------
-    DataContractError
-        It is nowhere.
-    """
-    pretrained = getattr(row.cls, "pretrained", None)
-    if pretrained is None or make_config(row.model, row.settings).weights == "random":
-        return None
-    return weights_file(pretrained, given, f'settings.{row.name}.weights = "random"')
 
 
 def _facts(row: Row, table: SpotTable) -> Facts:

@@ -14,11 +14,11 @@ def lookup_problems(
     cohort: Cohort, folds: Iterable[Fold], rows: Iterable[Row], keep: str
 ) -> list[Problem]:
     """What is wrong with the exemplars of a run, before the long work; each once."""
-    wanted = _exclusions(rows)
+    most = _most_exemplars(rows)
     found: list[Problem] = []
     for fold in folds:
         of = {section: str(cohort.patients[section]) for section in fold.train}
-        for exclusion in wanted:
+        for exclusion, n in most.items():
             try:
                 check_exclusion(of, exclusion, f"exemplars, fold {fold.name}")
             except DataContractError as error:
@@ -27,14 +27,18 @@ def lookup_problems(
             found += _shift_problems(fold, of, exclusion)
             if exclusion == "section" and leaky(fold.protocol) is None:
                 found += _twin_problems(cohort, fold)
+            fit, unfit = fold.train, []
             if keep == "best" and fold.inner:
-                found += _inner_problems(fold, fold.inner[0].fit, of, exclusion)
+                fit = fold.inner[0].fit
+                unfit = _inner_problems(fold, fit, of, exclusion)
+            spots = _spots_of(fit, cohort, exclusion)
+            found += unfit or _few_problems(fold, spots, exclusion, n)
     return list(dict.fromkeys(found))
 
 
 def pool_lines(cohort: Cohort, folds: Iterable[Fold], rows: Iterable[Row]) -> Iterator[str]:
     """How many exemplars the spots of each fold can choose from, in words."""
-    wanted = _exclusions(rows)
+    wanted = _most_exemplars(rows)
     for fold in folds:
         for exclusion in wanted:
             own = _spots_of(fold.train, cohort, exclusion)
@@ -118,5 +122,28 @@ def _inner_problems(
     return []
 
 
-def _exclusions(rows: Iterable[Row]) -> list[Exclusion]:
-    return sorted({row.exemplars.training_exclusion for row in rows if row.exemplars is not None})
+def _few_problems(
+    fold: Fold, spots: Mapping[str, int], exclusion: Exclusion, n: int
+) -> list[Problem]:
+    """Fewer spots than exemplars are asked for, once those of one patient or section are out."""
+    left = {name: sum(spots.values()) - own for name, own in spots.items()}
+    name = min(left, key=lambda name: left[name])
+    if left[name] >= n:
+        return []
+    return [
+        Problem(
+            where=f"exemplars, fold {fold.name}",
+            found=f"{left[name]} training spots of other {exclusion}s than {name}",
+            expected=f"at least exemplars.n = {n}",
+            remedy=f"set exemplars.n to {left[name]} or less, or give training sections of more "
+            f"{exclusion}s",
+        )
+    ]
+
+
+def _most_exemplars(rows: Iterable[Row]) -> dict[Exclusion, int]:
+    """Most exemplars that a row asks for, by what it excludes."""
+    most: dict[Exclusion, int] = {}
+    for asked in (row.exemplars for row in rows if row.exemplars is not None):
+        most[asked.training_exclusion] = max(asked.n, most.get(asked.training_exclusion, 0))
+    return dict(sorted(most.items()))

@@ -22,8 +22,8 @@ from histoscribe.train.card import (
     versions,
 )
 from histoscribe.train.config import RunSettings, dump_settings
-from histoscribe.train.encoding import WeightFiles
-from histoscribe.train.fit import fit, initial_weights
+from histoscribe.train.encoding import WeightFiles, initial_weights
+from histoscribe.train.fit import fit
 from histoscribe.train.fitted import Fitted
 from histoscribe.train.folder import sha256
 from histoscribe.train.predictor import Predictor, is_predictor, load_predictor, save_predictor
@@ -99,10 +99,14 @@ def _run_files(bank: Bank, out: Path) -> dict[str, str]:
 
 
 def _same(predictor: Predictor, bank: Bank, fold: Fold, out: Path) -> Predictor:
-    """The finished predictor, if it was trained on these sections and this encoder."""
-    encoding = bank.encoding(bank.settings.rows[0].encoder, fold)
-    trained_on = predictor.card["sections"]
-    if predictor.encoding == encoding and trained_on == cohort_card(bank.cohort, bank.cohort.ids):
+    """The finished predictor, if it was trained on these sections and this encoder.
+
+    An encoder that it was trained with is not trained again to see that: settings and sections
+    decide it.
+    """
+    encoder, trained_on = bank.settings.rows[0].encoder, predictor.card["sections"]
+    same = bank.learned(encoder) or predictor.encoding == bank.encoding(encoder, fold)
+    if same and trained_on == cohort_card(bank.cohort, bank.cohort.ids):
         return predictor
     raise DataContractError(
         Problem(

@@ -1,0 +1,56 @@
+"""Weights that a run needs beside those of its encoders, looked for before the long work."""
+
+from collections.abc import Mapping
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.models.perceptual import load_perceptual
+from histoscribe.train.config import RunSettings
+from histoscribe.train.encoding import WeightFiles, initial_weights
+from histoscribe.train.extractor import side_problems
+from histoscribe.train.folder import sha256
+from histoscribe.train.lookup import perceptual_of
+from histoscribe.train.rows import Row
+
+
+def needed_by_row(row: Row, given: WeightFiles) -> Mapping[str, str]:
+    """What a row starts from and compares tiles by, with checksums; empty for most rows.
+
+    Raises
+    ------
+    DataContractError
+        A file is nowhere.
+    """
+    found = {}
+    initial = initial_weights(row, given)
+    if initial is not None:
+        found["weights"] = f"sha256:{sha256(initial)}"
+    perceptual = None if row.exemplars is None else perceptual_of(row.exemplars, given)
+    if perceptual is not None:
+        found["perceptual"] = f"{perceptual.name} {perceptual.source}"
+    return found
+
+
+def needed_by_extractor(settings: RunSettings, given: WeightFiles) -> Mapping[str, str]:
+    """What an extractor compares windows by, with the checksum.
+
+    Raises
+    ------
+    DataContractError
+        Its net is nowhere; the nets cannot be made for tiles of this side.
+    """
+    problems = side_problems(settings.inputs.tile_px)
+    if problems:
+        raise DataContractError(problems)
+    try:
+        settings.extractor.nets(settings.inputs.tile_px)
+    except ValueError as error:
+        raise DataContractError(
+            Problem(
+                where="settings, extractor",
+                found=str(error),
+                expected="a channel or more in every map of the nets",
+                remedy="raise extractor.width or extractor.full_width_px",
+            )
+        ) from None
+    perceptual = load_perceptual(settings.extractor.perceptual, given=given)
+    return {"perceptual": f"{perceptual.name} {perceptual.source}"}

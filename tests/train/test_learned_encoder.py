@@ -1,0 +1,94 @@
+"""An encoder that each fold trains for itself, and weights beside encoders, in whole runs."""
+
+import shutil
+
+import pytest
+
+from histoscribe.benchmark.plan import make_plan
+from histoscribe.benchmark.run import benchmark
+from histoscribe.errors import DataContractError
+from histoscribe.io.cohort import read_cohort
+from histoscribe.models.perceptual import load_perceptual
+from histoscribe.train import encoding, needed
+from histoscribe.train.predictor import load_predictor
+from histoscribe.train.run import train
+from tests.benchmark.runs import tiny_cohort, tiny_settings
+
+LEARNED = {
+    "models": ["ridge"],
+    "inputs": {"tile_px": 64, "mpp": 1.0, "encoder": "egn-extractor"},
+    "extractor": {"steps": 2, "batch_size": 4, "width": 8, "full_width_px": 8},
+}
+
+
+def drawn(name=None, *, given=None):
+    del given
+    return load_perceptual(name, random_seed=1)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learned")
+    tiny_cohort(folder / "cohort", n_patients=2)
+    return folder
+
+
+def settings_of(place, **changes):
+    return tiny_settings(next((place / "cohort").glob("*.csv")), **changes)
+
+
+def test_a_predictor_with_an_extractor_takes_the_scores_of_its_benchmark(place, monkeypatch):
+    monkeypatch.setattr(encoding, "load_perceptual", drawn)
+    monkeypatch.setattr(needed, "load_perceptual", drawn)
+    monkeypatch.setattr("histoscribe.plot.canvas._DPI", 20)
+    monkeypatch.setattr("histoscribe.plot.canvas._PANEL_PX", 100)
+    settings, cache = settings_of(place, **LEARNED), place / "cache"
+    run, out = place / "run", place / "out"
+    benchmark(settings, run, cache=cache)
+    first = train(settings, out, cache=cache, weights={}, benchmark=run)
+    assert first.gene_trust
+    section = read_cohort(settings.cohort)["P1S1"]
+    assert load_predictor(out)(section, cache).gene_facts.keys() == first.gene_trust.keys()
+    # the finished predictor has its extractor: none is trained to see that it is the one
+    shutil.rmtree(cache / "extractors")
+    assert train(settings, out, cache=cache, weights={}).hash == first.hash
+    assert not (cache / "extractors").exists()
+
+
+def test_weights_that_are_nowhere_are_all_said_before_the_work(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("HISTOSCRIBE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HISTOSCRIBE_CACHE", str(tmp_path / "cache"))
+    settings = settings_of(
+        place,
+        models=["stnet", "egn"],
+        inputs={"tile_px": 96, "mpp": 1.0, "encoder": "egn-extractor"},
+        settings={"egn": {"preset": "tiny", "encoder": "mean_colour"}},
+        exemplars={"n": 2, "distance": "lpips"},
+        folds={"protocol": "section"},
+    )
+    with pytest.raises(DataContractError) as caught:
+        make_plan(settings, tmp_path / "run", weights={}, cache=tmp_path / "cache")
+    said = str(caught.value)
+    assert "64, 128, 256 px" in said
+    assert 'settings.stnet.weights = "random"' in said
+    assert "perceptual distance" in said
+    assert not (tmp_path / "cache" / "tiles").exists()
+
+
+def test_nets_that_the_settings_leave_without_channels_are_refused_before_the_work(place):
+    thin = {**LEARNED["extractor"], "full_width_px": 4}
+    settings = settings_of(place, **{**LEARNED, "extractor": thin})
+    with pytest.raises(DataContractError, match=r"extractor: 8 channels[\s\S]*extractor\.width"):
+        needed.needed_by_extractor(settings, {})
+
+
+def test_a_run_goes_on_with_the_weights_it_began_with(place, monkeypatch):
+    settings = settings_of(place, models=["egn"], exemplars={"distance": "lpips"})
+    row, seed = settings.rows[0], iter((1, 2))
+
+    def another(*_, **__):
+        return load_perceptual(random_seed=next(seed))
+
+    monkeypatch.setattr("histoscribe.train.lookup.load_perceptual", another)
+    assert needed.needed_by_row(row, {}) != needed.needed_by_row(row, {})
+    assert not needed.needed_by_row(settings_of(place, models=["ridge"]).rows[0], {})
