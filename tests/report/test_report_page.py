@@ -14,6 +14,7 @@ from histoscribe.report.figures import embedded
 from histoscribe.report.patients import patient_tables
 from histoscribe.report.run import read_run
 from histoscribe.report.summary import summary_rows
+from histoscribe.report.words import model_in_words
 from tests.report.made import draw, keep_values, make_run, save
 
 
@@ -121,6 +122,16 @@ def test_oracle_and_shuffled_stand_apart_with_their_meaning(run):
     page = page_of(run)
     assert "No model can use it" in page
     assert "what chance alone reaches" in re.sub(r"\s+", " ", page)
+
+
+def test_a_row_that_is_no_model_says_of_which_it_is_and_where_it_differs(run):
+    card = json.loads((run / "card.json").read_text())
+    row = {"model": "egn", "settings": {"model": "egn", "exemplars": {"draw": "random"}}}
+    card["models"] = {"ridge": row, "depth": {"settings": {}}}
+    (run / "card.json").write_text(json.dumps(card))
+    page = html.unescape(page_of(run))
+    assert f"{model_in_words('egn')} This row is egn with exemplars.draw = random." in page
+    assert model_in_words("depth") in page
 
 
 def test_a_model_inside_the_shuffled_band_is_not_called_better(run):

@@ -55,6 +55,9 @@ def test_settings_with_rows_come_back_as_they_were():
         (["egn"], {"egn": {"exemplars": {"k": 3}}}, "its keys are n, "),
         (["egn"], {"egn": {"exemplars": {"n": 0}}}, "greater than or equal to 1"),
         (["egn"], {"egn": {"deph": 3}}, "has no setting deph"),
+        (["ridge"], {"ridge": {"model": "egn"}}, "a name of its own"),
+        (["shuffled"], {"shuffled": {"model": "egn"}}, "a name of its own"),
+        (["../egn"], {"../egn": {"model": "egn"}}, "its folder"),
     ],
 )
 def test_a_mistake_in_a_row_is_named(models, own, said):

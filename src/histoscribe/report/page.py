@@ -32,7 +32,7 @@ from histoscribe.report.summary import (
     summary_rows,
 )
 from histoscribe.report.verdict import verdict
-from histoscribe.report.words import model_in_words, unit_in_words
+from histoscribe.report.words import row_in_words, unit_in_words
 
 _CONTENTS = (
     ("believe", "What to believe"),
@@ -83,7 +83,7 @@ def _html(run: Run) -> str:
             models=models,
             beside=beside,
             meaning=BESIDE,
-            words={name: model_in_words(name) for name in models_of(run)},
+            words={name: row_in_words(name, run.card) for name in models_of(run)},
             n_patients=n_patients(run),
             fewest=FEWEST_FOR_INTERVALS,
             patients=patient_tables(run),

@@ -1,6 +1,8 @@
 """What names of the package mean to a reader who never saw its code."""
 
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import histoscribe.models  # noqa: F401  fills the registry
 from histoscribe.models.base import list_models, model_class
@@ -41,3 +43,25 @@ def model_in_words(name: str) -> str:
     if name not in list_models():
         return ""
     return (model_class(name).__doc__ or "").partition("\n")[0]
+
+
+def row_in_words(name: str, card: Mapping[str, Any]) -> str:
+    """A row of the tables: what its model does, and where the row differs from it.
+
+    `card` is that of the run; one of an older version knows rows that are models only.
+    """
+    known = card.get("models", {}).get(name, {})
+    model = known.get("model", name)
+    if model == name:
+        return model_in_words(name)
+    given = {key: value for key, value in known["settings"].items() if key != "model"}
+    settings = ", ".join(_given(given)) or "its own settings"
+    return f"{model_in_words(model)} This row is {model} with {settings}.".lstrip()
+
+
+def _given(table: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _given(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key} = {value}"

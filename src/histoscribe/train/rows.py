@@ -11,11 +11,13 @@ from histoscribe.models.base import (
     Estimator,
     ExpressionModel,
     inputs_of,
+    list_models,
     make_config,
     model_class,
 )
 
 _OF_THE_ROW = ("model", "encoder", "exemplars")
+_OF_EVERY_TABLE = ("oracle-depth", "shuffled")
 
 
 class ExemplarSettings(BaseModel):
@@ -82,9 +84,18 @@ def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -
     Raises
     ------
     ValueError
-        for an unknown model, setting or value, naming those there are.
+        for an unknown model, setting or value, naming those there are; for a row of one model
+        under the name of another, or of what stands beside the models; for a name that can be no
+        folder's.
     """
     model = str(given.get("model", name))
+    if name != model and name in (*list_models(), *_OF_EVERY_TABLE):
+        raise ValueError(
+            f"row {name!r} of model {model!r}: tables call something else {name!r}; "
+            "give the row a name of its own"
+        )
+    if name.startswith(".") or not name.strip() or set(name) & set("/\\"):
+        raise ValueError(f"row {name!r}: its folder has this name; take one without / \\ or a dot")
     try:
         cls = model_class(model)
     except ValueError as error:
