@@ -55,6 +55,19 @@ def test_shifts_are_not_saved_with_the_weights():
     assert set(CycleFC(8, 7, "width").state_dict()) == {"mix.weight", "mix.bias"}
 
 
+def test_a_block_looks_one_position_aside_as_in_the_released_code():
+    torch.manual_seed(0)
+    aside = _Aside(6)
+    x, there = torch.randn(1, 7, 7, 6), {}
+    moved = x.clone()
+    moved[0, 3, 3] += 1
+    for name in ("height", "width"):
+        branch = getattr(aside, name)
+        changed = (branch(moved) - branch(x)).abs().sum(dim=-1)[0] > 0
+        there[name] = set(map(tuple, changed.nonzero().tolist()))
+    assert there == {"height": {(2, 3), (3, 3), (4, 3)}, "width": {(3, 2), (3, 3), (3, 4)}}
+
+
 def test_branches_of_equal_weight_are_averaged():
     torch.manual_seed(0)
     aside = _Aside(8)

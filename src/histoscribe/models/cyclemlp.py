@@ -21,7 +21,7 @@ from histoscribe.models.pyramid import check_stages, small_tile, start_linear
 from histoscribe.models.recipe import Recipe, compared
 from histoscribe.types import Output
 
-_STEP = 7  # positions that the offsets go round, along height and along width
+_STEP = 3  # positions that the offsets go round, of the released code and its published weights
 _EXPANSION = 4  # hidden width of the channel network, over its input's
 
 
