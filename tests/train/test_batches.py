@@ -79,7 +79,14 @@ def test_a_single_cosine_falls_to_nothing():
     assert schedule("constant", 10, 5) is None
 
 
-def test_warm_restarts_rise_for_100_steps_then_fall_to_a_fifth_twice_an_epoch():
+def test_warm_restarts_are_those_of_the_released_code_of_egn():
+    rate = schedule("warm-restarts", 9000, 600)  # cycles of 300 steps, 100 of them rising
+    assert [rate(step) for step in (0, 50, 100)] == pytest.approx([0.2, 0.6, 1])
+    assert [rate(200), rate(299)] == pytest.approx([0.6, 0.2], abs=1e-4)
+    assert [rate(300 + step) for step in range(300)] == [rate(step) for step in range(300)]
+
+
+def test_short_epochs_rise_once_then_fall_to_a_fifth_twice_each():
     rate = schedule("warm-restarts", 1000, 40)
     assert [rate(step) for step in (0, 49, 99)] == pytest.approx([0.01, 0.5, 1])
     assert [rate(100), rate(110), rate(120)] == pytest.approx([1, 0.6, 1])

@@ -13,8 +13,8 @@ class Recipe:
     learning_rate: float | None = None
     weight_decay: float | None = None
     schedule: Literal["constant", "cosine", "warm-restarts"] = "constant"
-    """`cosine` falls once to zero over all steps; `warm-restarts` falls to a fifth twice an epoch,
-    after 100 steps of rising."""
+    """`cosine` falls once to zero over all steps; `warm-restarts` rises for 100 steps and falls to
+    a fifth, twice an epoch. Below 202 steps an epoch it rises once, at the start."""
     turned: bool = False
     """Training tiles are mirrored and turned by right angles at random, anew in every epoch."""
 

@@ -9,7 +9,7 @@ import torch
 from histoscribe.models.base import ExpressionModel
 from histoscribe.train.config import TrainSettings
 
-_RISING = 100  # steps of warm-up of the warm restarts
+_RISING = 100  # steps from the lowest rate to the highest, in each cycle of the warm restarts
 _LOWEST = 0.2  # of the rate, at the end of each cycle of the warm restarts
 _MOMENTUM = 0.9
 
@@ -29,21 +29,31 @@ def schedule(
 ) -> Callable[[int], float] | None:
     """Give the factor of the rate at each step (from 0); None where it stays.
 
-    `cosine` falls from 1 to 0 over all steps. `warm-restarts` rises for 100 steps, then falls from
-    1 to 0.2 along a half cosine twice an epoch, each time from 1 again.
+    `cosine` falls from 1 to 0 over all steps. `warm-restarts` goes round twice an epoch: 100
+    steps of rising from 0.2 to 1, then half a cosine back to 0.2.
     """
     if name == "constant":
         return None
     if name == "cosine":
         return lambda step: _cosine(step / n_steps)
-    cycle = max(steps_per_epoch // 2, 1)
+    return _warm_restarts(max(steps_per_epoch // 2, 1))
+
+
+def _warm_restarts(cycle: int) -> Callable[[int], float]:
+    """Factors of the released code of EGN; where a cycle has no room to rise in, once is enough."""
 
     def restarts(step: int) -> float:
+        at = step % cycle
+        if at < _RISING:
+            return _LOWEST + (1 - _LOWEST) * at / _RISING
+        return _LOWEST + (1 - _LOWEST) * _cosine((at - _RISING) / (cycle - _RISING))
+
+    def short(step: int) -> float:  # ours: the released code refuses fewer than 202 steps an epoch
         if step < _RISING:
             return (step + 1) / _RISING
         return _LOWEST + (1 - _LOWEST) * _cosine((step - _RISING) % cycle / cycle)
 
-    return restarts
+    return restarts if cycle > _RISING else short
 
 
 def _cosine(part: float) -> float:
