@@ -89,13 +89,7 @@ def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -
         folder's.
     """
     model = str(given.get("model", name))
-    if name != model and name in (*list_models(), *_OF_EVERY_TABLE):
-        raise ValueError(
-            f"row {name!r} of model {model!r}: tables call something else {name!r}; "
-            "give the row a name of its own"
-        )
-    if name.startswith(".") or not name.strip() or set(name) & set("/\\"):
-        raise ValueError(f"row {name!r}: its folder has this name; take one without / \\ or a dot")
+    _check_name(name, model)
     try:
         cls = model_class(model)
     except ValueError as error:
@@ -117,6 +111,19 @@ def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -
         encoder=given.get("encoder", cls.encoder),
         exemplars=_laid_over(exemplars, given.get("exemplars", {}), name) if looks_up else None,
     )
+
+
+def _check_name(name: str, model: str) -> None:
+    if name != model and name in (*list_models(), *_OF_EVERY_TABLE):
+        raise ValueError(
+            f"row {name!r} of model {model!r}: tables call something else {name!r}; "
+            "give the row a name of its own"
+        )
+    if name.startswith(".") or not name.strip() or set(name) & set("/\\"):
+        raise ValueError(
+            f"row {name!r}: its folder has this name; take one without / and \\ that begins "
+            "with no dot"
+        )
 
 
 def _laid_over(exemplars: ExemplarSettings, given: Mapping[str, Any], row: str) -> ExemplarSettings:
