@@ -4,6 +4,7 @@ import json
 import pickletools
 import shutil
 import zipfile
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohort import read_cohort
 from histoscribe.models.base import list_models
+from histoscribe.models.perceptual import load_perceptual
 from histoscribe.train.predictor import load_predictor, save_predictor
 from histoscribe.train.run import train
 from tests.benchmark.runs import tiny_cohort, tiny_settings
@@ -216,6 +218,24 @@ def test_pixels_have_a_gradient_and_give_the_prediction_of_their_features(
     output.sum().backward()
     assert image.grad is not None
     assert torch.isfinite(image.grad).all()
+    assert (image.grad.abs().sum(dim=(1, 2, 3)) > 0).all()
+
+
+def test_pixels_are_shown_the_exemplars_that_look_like_them(place, cohort, monkeypatch):
+    net = load_perceptual(random_seed=1)
+    monkeypatch.setattr("histoscribe.train.lookup.load_perceptual", lambda *_, **__: net)
+    inputs = {"tile_px": 64, "mpp": 1.0, "white_off_tissue": False}
+    exemplars = {"n": 2, "distance": "lpips"}
+    changes = {"inputs": inputs, "exemplars": exemplars, "train": {"epochs": 1}}
+    predictor = trained(place, "by-look", "egn", **changes)
+    # pixels are nobody's
+    section = replace(cohort["P1S1"].take(np.arange(4)), patient=None, counts=None)
+    tiles = [section.slide.read((x, y), 64, 1.0) for x, y in section.spots.xy]
+    image = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).float().requires_grad_()
+    output = predictor.from_pixels(image).expression
+    expected = predictor(section, place / "cache").values
+    np.testing.assert_allclose(output.detach().numpy(), expected, rtol=1e-4, atol=1e-4)
+    output.sum().backward()
     assert (image.grad.abs().sum(dim=(1, 2, 3)) > 0).all()
 
 

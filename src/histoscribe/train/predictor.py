@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from histoscribe.data.features import features
-from histoscribe.data.images import SlideTiles
+from histoscribe.data.images import HeldTiles, SlideTiles
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing, write_text
 from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model, inputs_of
@@ -194,7 +194,10 @@ class Predictor:
         feature = self.encoder(image)
         shown = {"image": image, "feature": feature}
         if self.fitted.lookup is not None:
-            wanted = ToPredict.unnamed(feature.detach().cpu().numpy(), self.encoder.identity)
+            # whole numbers, as tiles of a pool are that are compared with them
+            pixels = image.detach().cpu().round().clamp(0, 255).to(torch.uint8)
+            known = feature.detach().cpu().numpy()
+            wanted = ToPredict.unnamed(known, self.encoder.identity, HeldTiles(pixels))
             seen, _ = self.fitted.seen(wanted)
             looked_up = ("exemplar_feature", "exemplar_target")
             batch = seen.batch(looked_up, np.arange(len(feature)))
@@ -207,7 +210,7 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     # before the folder is emptied: it may be the one that has the extractor
     extractor = predictor.encoder.net if predictor.encoding.encoder == EXTRACTOR else None
     begin(folder)
-    model, target, benchmark = predictor.model, predictor.target, predictor.benchmark
+    benchmark = predictor.benchmark
     files = [_save_model(predictor.model, folder), _REFERENCE, CARD_FILE]
     lookup = predictor.fitted.lookup
     if isinstance(extractor, StyleEncoder):  # trained for this very model: nobody else has it
@@ -221,28 +224,12 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     write_text(folder / CARD_FILE, model_card(_card_facts(predictor)))
     if benchmark is not None:
         files.append(GENES_FILE)
-        write_text(folder / GENES_FILE, trust_text(benchmark.trust, predictor.row, target.genes))
-    network = isinstance(model, ExpressionModel)
-    shapes = {
-        "features": predictor.card["n_features"],
-        "genes": len(target.genes),
-        "tile_px": predictor.encoding.tile_px if predictor.sees_tiles else 0,
-    }
-    record = {
-        "row": predictor.row,
-        "model": model.name,
-        "settings": asdict(model.config),
-        "shapes": shapes if network else {},
-        "chosen": dict(model.choice),
-        "target": target.to_json(),
-        "encoding": predictor.encoding.to_json(),
-        "card": dict(predictor.card),
-        "reference": predictor.reference.to_json(),
-        "benchmark": dict(benchmark.facts) if benchmark is not None else None,
-    }
+        genes = predictor.target.genes
+        write_text(folder / GENES_FILE, trust_text(benchmark.trust, predictor.row, genes))
     # before the record: once that is there, nobody looks into this folder's work again
     shutil.rmtree(folder / "resume", ignore_errors=True)
-    predictor.hash, predictor.folder = write_record(folder, record, tuple(files)), folder
+    predictor.hash = write_record(folder, _record(predictor), tuple(files))
+    predictor.folder = folder
     return predictor
 
 
@@ -278,6 +265,28 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
         weights={**known, **(weights or {})},
         folder=folder,
     )
+
+
+def _record(predictor: Predictor) -> dict[str, Any]:
+    """What the record says besides the files: all that is no array."""
+    model, target, benchmark = predictor.model, predictor.target, predictor.benchmark
+    shapes = {
+        "features": predictor.card["n_features"],
+        "genes": len(target.genes),
+        "tile_px": predictor.encoding.tile_px if predictor.sees_tiles else 0,
+    }
+    return {
+        "row": predictor.row,
+        "model": model.name,
+        "settings": asdict(model.config),
+        "shapes": shapes if isinstance(model, ExpressionModel) else {},
+        "chosen": dict(model.choice),
+        "target": target.to_json(),
+        "encoding": predictor.encoding.to_json(),
+        "card": dict(predictor.card),
+        "reference": predictor.reference.to_json(),
+        "benchmark": dict(benchmark.facts) if benchmark is not None else None,
+    }
 
 
 def _save_model(model: Estimator | ExpressionModel, folder: Path) -> str:

@@ -30,11 +30,11 @@ class ToPredict:
     """Row by row as the features; None where the model sees none."""
 
     @classmethod
-    def unnamed(cls, feature: Float[np.ndarray, "N D"], encoder: str) -> "ToPredict":
-        """Spots of which nothing is known but their features."""
+    def unnamed(cls, feature: Float[np.ndarray, "N D"], encoder: str, image: Images) -> "ToPredict":
+        """Spots of which nothing is known but their features and tiles."""
         n_spots = len(feature)
         names = tuple(map(str, range(n_spots)))
-        return cls(feature, n_spots * ("",), n_spots * (None,), names, encoder)
+        return cls(feature, n_spots * ("",), n_spots * (None,), names, encoder, image)
 
 
 @dataclass(frozen=True, eq=False)
