@@ -26,7 +26,7 @@ def test_many_patients_in_a_fold_still_make_a_folder(tmp_path):
     (tmp_path / (folder_name(fold("\N{MICROSCOPE}" * 200)) + ".safetensors")).touch()
 
 
-def test_finished_cells_are_not_fitted_again_and_missing_ones_are(tmp_path):
+def test_finished_cells_are_not_fitted_again_and_missing_ones_are(tmp_path, monkeypatch):
     settings = tiny_settings(
         tiny_cohort(tmp_path / "cohort", n_patients=2),
         models=["mean", "knn"],
@@ -38,6 +38,11 @@ def test_finished_cells_are_not_fitted_again_and_missing_ones_are(tmp_path):
     scores = (run / "scores.csv").read_bytes()
     for path in (run / "predictions" / "knn").rglob("*.h5ad"):
         path.unlink()  # predicted again, from the predictors that are there
+    devices = []
+    monkeypatch.setattr(
+        "histoscribe.train.predictor.choose_device", lambda asked: devices.append(asked) or "cpu"
+    )
     benchmark(settings, run, cache=tmp_path / "cache")
     assert {path: path.stat().st_mtime_ns for path in (run / "predictors").rglob("*.*")} == written
     assert (run / "scores.csv").read_bytes() == scores
+    assert set(devices) == {"cpu"}  # that of the run, not the best there is

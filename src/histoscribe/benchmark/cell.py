@@ -1,5 +1,6 @@
 """One cell of the benchmark: one model fitted for one fold, its predictor and its predictions."""
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def run_cell(plan: Plan, fold: Fold, model: str, target: Target) -> None:
         return
     bank = plan.bank
     predictor = (
-        load_predictor(folder, bank.weights)
+        replace(load_predictor(folder, bank.weights), device=plan.settings.run.device)
         if is_predictor(folder)
         else fit_predictor(bank, fold, row, target, folder)
     )
