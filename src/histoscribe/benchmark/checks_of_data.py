@@ -136,13 +136,15 @@ def coarse(results: Results) -> Iterator[Check]:
 
 
 def random_weights(results: Results) -> Iterator[Check]:
-    """An encoder that was never trained."""
-    encoding, _ = results.plan.bank.opened(None, results.plan.folds[0])
-    if encoding.weights.startswith("random"):
+    """Encoders that were never trained."""
+    bank = results.plan.bank
+    fixed = (bank.opened(name)[0] for name in bank.encoders() if not bank.learned(name))
+    drawn = sorted({of.encoder for of in fixed if of.weights.startswith("random")})
+    if drawn:
         yield Check(
             "random-weights",
             "warning",
-            f"the encoder {encoding.encoder} has random weights",
+            f"the encoder {', '.join(drawn)} has random weights",
             "give its weights: --weights NAME=FILE",
         )
 

@@ -89,7 +89,8 @@ def open_encoding(
     inputs: InputSettings = settings.inputs
     name = inputs.encoder if encoder is None else encoder
     layer = inputs.layer if encoder is None else None
-    random = inputs.weights == "random"
+    # a row may read an encoder that has nothing to draw
+    random = inputs.weights == "random" and (encoder is None or needs_weights(name))
     opened = load_encoder(
         name,
         layer=layer,
