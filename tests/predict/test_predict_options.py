@@ -4,8 +4,8 @@ import pytest
 
 import histoscribe as hs
 from histoscribe.errors import DataContractError
-from histoscribe.train.genes import choose_genes
 from histoscribe.predict.targets import Order, predict
+from histoscribe.train.genes import choose_genes
 from histoscribe.train.predictor import load_predictor
 from histoscribe.types import Cohort
 

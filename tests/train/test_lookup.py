@@ -180,9 +180,9 @@ def test_too_few_exemplars_are_said_before_the_work():
 def test_the_number_of_exemplars_to_choose_from_is_told():
     cohort = cohort_of(a1="A", a2="A", b1="B")
     rows = [make_row("egn", {}, NEAREST), make_row("ridge", {}, NEAREST)]
-    (line,) = pool_lines(cohort, [fold_of("a1", "a2", "b1")], rows)
+    (line,) = pool_lines(cohort, [fold_of("a1", "a2", "b1")], rows, "best")
     assert line.endswith("training spots have 10 to 20 spots of other patients to choose from")
     tested = replace(fold_of("a1", "a2", "b1"), test={"c1": np.arange(3)})
-    (line,) = pool_lines(cohort_of(a1="A", a2="A", b1="B", c1="C"), [tested], rows)
+    (line,) = pool_lines(cohort_of(a1="A", a2="A", b1="B", c1="C"), [tested], rows, "last")
     assert line.endswith("of other patients to choose from, test spots 30")
-    assert not list(pool_lines(cohort, [fold_of("a1")], rows[1:]))
+    assert not list(pool_lines(cohort, [fold_of("a1")], rows[1:], "last"))

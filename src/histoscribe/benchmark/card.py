@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from histoscribe.benchmark.band import RUNS
+from histoscribe.benchmark.card_rows import row_lines
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.maps import GeneMap
 from histoscribe.benchmark.names import labels_of
@@ -146,6 +147,7 @@ def card_text(card: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
         *(_section_row(name, card["sections"][name]) for name in sorted(card["sections"])),
         "",
+        *row_lines(card),
         "## Checks",
         "",
         *(

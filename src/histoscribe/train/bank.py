@@ -80,7 +80,7 @@ class Bank:
             problems += _problems(names, self._colours.look)
         if problems:
             raise DataContractError(dict.fromkeys(problems))
-        for line in pool_lines(self.cohort, folds, self.settings.rows):
+        for line in pool_lines(self.cohort, folds, self.settings.rows, keep):
             tell(line)
 
     @property

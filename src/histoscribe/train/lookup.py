@@ -137,13 +137,10 @@ class Lookup:
 
     def card(self) -> dict[str, Any]:
         """What must be said of the exemplars behind a number."""
-        own = self.settings.training_exclusion
-        sizes = pool_sizes(self.pool, self.pool.patient, self.pool.section, own)
         said = {
             **self.settings.model_dump(),
             "pool": len(self.pool),
             "pool_in_training": self.n_fitted,
-            "for_training_spots": str(sizes),
             "test_exclusion": self.exclusion,
         }
         if self.looks is not None:

@@ -36,12 +36,16 @@ def lookup_problems(
     return list(dict.fromkeys(found))
 
 
-def pool_lines(cohort: Cohort, folds: Iterable[Fold], rows: Iterable[Row]) -> Iterator[str]:
+def pool_lines(
+    cohort: Cohort, folds: Iterable[Fold], rows: Iterable[Row], keep: str
+) -> Iterator[str]:
     """How many exemplars the spots of each fold can choose from, in words."""
     wanted = _most_exemplars(rows)
     for fold in folds:
         for exclusion in wanted:
-            own = _spots_of(fold.train, cohort, exclusion)
+            # where the best epoch is kept, those that choose it give no exemplars in training
+            fitted = fold.inner[0].fit if keep == "best" and fold.inner else fold.train
+            own = _spots_of(fitted, cohort, exclusion)
             # only a leaky protocol has test spots whose patient or section gives exemplars too
             named = "patient" if leaky(fold.protocol) is None else exclusion
             tested = _names_of(fold.test, cohort, named)

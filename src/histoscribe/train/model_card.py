@@ -68,7 +68,8 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
     yield (
         f"- It looks at {encoding.tile_px} x {encoding.tile_px} px at {encoding.mpp:g} um/px "
         f"around a spot ({side_um:.0f} um a side)"
-        f"{', background made white' if encoding.white_off_tissue else ''}, and at nothing else."
+        f"{', background made white' if encoding.white_off_tissue else ''}"
+        f"{_beside(facts.card)}."
     )
     if encoding.stain is not None:
         yield (
@@ -81,6 +82,19 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
     yield f"- Genes: {listed}{f' and {more} more, see predictor.json' if more > 0 else ''}."
 
 
+def _beside(card: Mapping[str, Any]) -> str:
+    """What it looks at beside the tile."""
+    if "exemplars" not in card:
+        return ", and at nothing else"
+    shown = card["exemplars"]
+    how = "drawn at random" if shown["draw"] == "random" else "that look most like it"
+    shift = f" ({shown['shift']})" if "shift" in shown else ""
+    return (
+        f", and at the expression of {shown['n']} of {shown['pool']:,} training spots {how}, "
+        f"which are in exemplars.safetensors{shift}"
+    )
+
+
 def _trained_on(facts: CardFacts) -> Iterator[str]:
     card, encoding = facts.card, facts.encoding
     spots, sections = card["training_spots"], card["sections"]
@@ -90,6 +104,8 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
         f"{_n(sum(spots.values()), 'spot')}; images of {_range(facts.reference.mpp)} um/px."
     )
     yield f"- Model: {facts.model} ({facts.paper}), {card['n_parameters']} fitted numbers."
+    if "weights" in card:
+        yield f"- The network began with {_start(card['weights'])}."
     encoder = card["encoder"]
     layer = f", layer {encoding.layer}" if encoding.layer else ""
     yield (
@@ -110,6 +126,10 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
         yield f"| {name} | {section['patient']} | {spots[name]} | {section['mpp']:g} |"
     if len(sections) > _MOST_LISTED:
         yield f"\nand {len(sections) - _MOST_LISTED} more, see predictor.json."
+
+
+def _start(weights: str) -> str:
+    return "random numbers" if weights == "none" else f"published weights ({weights})"
 
 
 def _how_well(facts: CardFacts) -> Iterator[str]:
