@@ -1,0 +1,191 @@
+"""Whether exemplars bring what a network cannot know itself: EGN on simulated cohorts.
+
+`python benchmarks/egn_simulated.py --out runs/egn-simulated`: cohorts of 12 patients, drawn with
+seeds 0 to 4. Each `lookup` gene has a value of its own for each of 216 motifs of nuclei and fibres;
+`null` genes follow nothing. The settings are egn_simulated.toml's, fixed before: patients are held
+out, and no epoch or size is chosen by a score. Needed on this machine: the weights of
+torchvision:squeezenet1_0 (histoscribe encoders). A killed run started again does what is missing.
+
+`--recipe recipes/egn-ablations.toml` runs the rows of a recipe on the same cohorts, at the same
+width of tissue. `--quick` shows in a minute that it runs, with features that need no weights.
+"""
+
+import argparse
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+from _machine import report
+
+from histoscribe.benchmark.run import benchmark
+from histoscribe.benchmark.score import EVERY, ORACLE
+from histoscribe.metrics.summary import SectionScores, Summary, paired_difference, summarise
+from histoscribe.simulate import read_truth, simulate
+from histoscribe.train.config import RunSettings, parse_settings
+
+SETTINGS = Path(__file__).with_suffix(".toml")
+FAMILIES = ("lookup", "null")
+TILE_UM = 80.0
+TARGET_GAIN = 0.05
+QUICK_SEED = 100  # none of those that are reported
+PAIRS = (
+    ("egn", "egn-backbone"),
+    ("egn", "egn-alone"),
+    ("egn", "egn-random"),
+    ("egn-random", "egn-alone"),
+    ("linear", "linear-alone"),
+    ("linear", "linear-random"),
+    ("linear-random", "linear-alone"),
+)
+"""Differences that are shown where a run has both rows."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run every seed, print the tables and one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="folder of cohorts and runs; else a temporary one")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+    parser.add_argument("--spots", type=int, default=400, help="of a section, one a patient")
+    parser.add_argument("--genes", type=int, default=16, help="of each family")
+    parser.add_argument("--recipe", type=Path, default=SETTINGS, help="rows and how they train")
+    parser.add_argument("--quick", action="store_true")
+    asked = parser.parse_args(arguments)
+    start = perf_counter()
+    with tempfile.TemporaryDirectory() as temporary:
+        out = asked.out or Path(temporary)
+        seeds = [QUICK_SEED] if asked.quick else asked.seeds
+        runs = {seed: _run(out / f"seed-{seed}", seed, asked) for seed in seeds}
+    scores = pd.concat(_of_seed(table, seed) for seed, table in runs.items())
+    rows = [name for name in dict.fromkeys(scores["model"]) if name != ORACLE]
+    pairs = [pair for pair in PAIRS if set(pair) <= set(rows)]
+    print(_table(scores, rows, pairs))
+    figures = dict(_figures(scores, pairs))
+    gains = {
+        f"{name}_gain_to_target_ratio": _gain(scores, (name, f"{name}-alone"), "lookup").mean
+        / TARGET_GAIN
+        for name in ("egn", "linear")
+        if (name, f"{name}-alone") in pairs
+    }
+    report(
+        "egn_simulated",
+        n_seeds=len(runs),
+        n_patients=int(scores["patient"].nunique()),
+        seconds=perf_counter() - start,
+        **gains,
+        **figures,
+    )
+
+
+def _run(folder: Path, seed: int, asked: argparse.Namespace) -> pd.DataFrame:
+    """Draw the cohort of a seed, run the benchmark on it and give its scores."""
+    manifest = simulate(
+        folder / "cohort",
+        n_patients=6 if asked.quick else 12,
+        families=FAMILIES,
+        genes_per_family=4 if asked.quick else asked.genes,
+        spots_per_section=30 if asked.quick else asked.spots,
+        seed=seed,
+    )
+    settings = _settings(asked.recipe, manifest, seed, quick=asked.quick)
+    run = folder / f"run-{asked.recipe.stem}"
+    benchmark(settings, run, cache=folder / "cache")
+    return pd.read_csv(run / "scores.csv")
+
+
+def _settings(recipe: Path, manifest: Path, seed: int, *, quick: bool) -> RunSettings:
+    """The recipe on this cohort: its rows and training, our genes, folds and width of a tile."""
+    table: dict[str, Any] = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    own: dict[str, Any] = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
+    truth = read_truth(manifest.parent, "P1S1")
+    genes = [
+        gene
+        for gene, family in zip(truth.gene_ids, truth.family, strict=True)
+        if family in FAMILIES
+    ]
+    table.pop("sections", None)
+    table |= {"seed": seed, "cohort": str(manifest), "folds": own["folds"]}
+    table["target"] = {
+        "panel": "list",
+        "genes": genes,
+        "transform": own["target"]["transform"],
+    }
+    table["inputs"]["mpp"] = TILE_UM / table["inputs"]["tile_px"]
+    if quick:
+        table["inputs"] |= {"encoder": "colour_texture"}
+        table["inputs"].pop("layer", None)
+        table["exemplars"] = {**table["exemplars"], "n": 9}
+        table["train"]["epochs"] = 1
+    return parse_settings(table, str(recipe))
+
+
+def _of_seed(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Correlations by gene and section; patients of two seeds are two patients."""
+    rows = scores[(scores["metric"] == "pcc") & (scores["section"] != EVERY)]
+    return rows.assign(
+        seed=seed,
+        section=f"{seed}/" + rows["section"],
+        patient=f"{seed}/" + rows["patient"],
+        family=rows["gene"].str.removeprefix("SIM-").str.rstrip("0123456789").str.lower(),
+    )
+
+
+def _sections(scores: pd.DataFrame, model: str, family: str) -> list[SectionScores]:
+    rows = scores[(scores["model"] == model) & (scores["family"] == family)]
+    return [
+        SectionScores(str(section), str(patient), part["value"].to_numpy())
+        for (section, patient), part in rows.groupby(["section", "patient"])
+    ]
+
+
+def _gain(scores: pd.DataFrame, pair: tuple[str, str], family: str) -> Summary:
+    first, second = (_sections(scores, name, family) for name in pair)
+    return paired_difference(first, second, seed=0)
+
+
+def _figures(scores: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, float]]:
+    for pair in pairs:
+        for family in FAMILIES:
+            found = _gain(scores, pair, family)
+            name = f"{pair[0]}_minus_{pair[1]}_{family}"
+            yield name, found.mean
+            if found.low is not None and found.high is not None:
+                yield f"{name}_low", found.low
+                yield f"{name}_high", found.high
+
+
+def _table(scores: pd.DataFrame, rows: Sequence[str], pairs: Sequence[tuple[str, str]]) -> str:
+    """Mean correlation over patients and seeds, and differences, paired; 95 % over patients."""
+    seeds = sorted(scores["seed"].unique())
+    found: Mapping[str, dict[str, Summary]] = {
+        name: {family: summarise(_sections(scores, name, family), seed=0) for family in FAMILIES}
+        for name in rows
+    } | {
+        f"{first} - {second}": {
+            family: _gain(scores, (first, second), family) for family in FAMILIES
+        }
+        for first, second in pairs
+    }
+    heads = [f"{family} | 95 %" for family in FAMILIES]
+    heads += [f"lookup, seed {seed}" for seed in seeds]
+    lines = [f"| row | {' | '.join(heads)} |", "|---" * (1 + 4 + len(seeds)) + "|"]
+    for name, summaries in found.items():
+        cells = [cell for family in FAMILIES for cell in _cells(summaries[family])]
+        by_patient = summaries["lookup"].by_patient
+        for seed in seeds:
+            of = [value for patient, value in by_patient if patient.startswith(f"{seed}/")]
+            cells.append(f"{sum(of) / len(of):.3f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cells(summary: Summary) -> tuple[str, str]:
+    interval = "" if summary.low is None else f"{summary.low:.3f} to {summary.high:.3f}"
+    return f"{summary.mean:.3f}", interval
+
+
+if __name__ == "__main__":
+    main()
