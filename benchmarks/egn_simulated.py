@@ -2,8 +2,8 @@
 
 `python benchmarks/egn_simulated.py --out runs/egn-simulated`: cohorts of 12 patients, drawn with
 seeds 0 to 4. Each `lookup` gene has a value of its own for each of 216 motifs of nuclei and fibres;
-`null` genes follow nothing. The settings are egn_simulated.toml's, fixed before: patients are held
-out, and no epoch or size is chosen by a score. Needed on this machine: the weights of
+`null` genes follow nothing. The settings are egn_simulated.toml's, fixed before: four patients are
+held out, and no epoch or size is chosen by a score. Needed on this machine: the weights of
 torchvision:squeezenet1_0 (histoscribe encoders). A killed run started again does what is missing.
 
 `--recipe recipes/egn-ablations.toml` runs the rows of a recipe on the same cohorts, at the same
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="folder of cohorts and runs; else a temporary one")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
-    parser.add_argument("--spots", type=int, default=400, help="of a section, one a patient")
+    parser.add_argument("--spots", type=int, default=250, help="of a section, one a patient")
     parser.add_argument("--genes", type=int, default=16, help="of each family")
     parser.add_argument("--recipe", type=Path, default=SETTINGS, help="rows and how they train")
     parser.add_argument("--quick", action="store_true")
