@@ -37,7 +37,7 @@ from histoscribe.train.extractor_settings import ExtractorSettings
 from histoscribe.types import Cohort, Section, Spots
 
 SIDE_PX, MPP, N_NEIGHBOURS, N_COMPONENTS = 64, 1.0, 9, 16
-SETTINGS = ExtractorSettings(width=64, full_width_px=8, batch_size=16, l1_weight=10.0)
+SETTINGS = ExtractorSettings(width=64, full_width_px=8, batch_size=16, l1_weight=100.0)
 
 
 @dataclass(frozen=True)
