@@ -63,3 +63,9 @@ def test_settings_with_rows_come_back_as_they_were():
 def test_a_mistake_in_a_row_is_named(models, own, said):
     with pytest.raises(DataContractError, match=said):
         settings(models, own)
+
+
+def test_a_network_that_looks_away_from_exemplars_does_not_say_that_it_has_any():
+    own = {"alone": {"model": "egn", "sees": "image"}, "direct": {"model": "egn"}}
+    rows = settings(["alone", "direct", "vitexp", "nsl", "ridge"], own).rows
+    assert [row.name for row in rows if row.reads_exemplars] == ["direct", "vitexp"]

@@ -104,6 +104,8 @@ def _model_card(plan: Plan, model: str) -> dict[str, Any]:
     }
     settings = dict(plan.settings.settings.get(model, {}))
     row = plan.settings.row(model)
+    if not row.reads_exemplars:
+        said.pop("exemplars")
     return {"model": row.model, "settings": settings, **{k: v for k, v in said.items() if v}}
 
 

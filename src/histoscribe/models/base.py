@@ -123,6 +123,12 @@ class ExpressionModel(nn.Module, ABC):
         raise TypeError(f"{self.name} starts from random weights")
 
     @classmethod
+    def reads_exemplars(cls, config: Any) -> bool:
+        """Whether a prediction can depend on the exemplars that `forward` is given."""
+        del config
+        return any(name.startswith("exemplar") for name in inputs_of(cls))
+
+    @classmethod
     def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:
         """What is wrong with tiles of this side, before anything is read; None: nothing."""
         del config, tile_px

@@ -194,6 +194,11 @@ class GuidedNetwork(ExpressionModel):
         return mse_and_pcc_loss(predicted, target, self.config.pcc_weight)
 
     @classmethod
+    def reads_exemplars(cls, config: GuidedConfig) -> bool:
+        """Only where the settings let it see them."""
+        return config.sees == "exemplars"
+
+    @classmethod
     def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:
         """Tiles are cut in whole patches."""
         return patch_problem(cls.name, config.patch_px, tile_px)

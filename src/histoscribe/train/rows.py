@@ -66,6 +66,14 @@ class Row:
         return inputs_of(cls) if issubclass(cls, ExpressionModel) else ("feature",)
 
     @property
+    def reads_exemplars(self) -> bool:
+        """Whether its predictions can depend on exemplars."""
+        cls = self.cls
+        return issubclass(cls, ExpressionModel) and cls.reads_exemplars(
+            make_config(self.model, self.settings)
+        )
+
+    @property
     def sees_tiles(self) -> bool:
         """Whether the model looks at pixels itself."""
         return "image" in self.inputs

@@ -157,7 +157,8 @@ def _network_card(row: Row, fitted: Fitted, initial: Path | None) -> dict[str, A
     if isinstance(fitted.model, Estimator):
         return {}
     weights = "none" if initial is None else f"sha256:{sha256(initial)}"
-    exemplars = {} if fitted.lookup is None else {"exemplars": fitted.lookup.card()}
+    shown = fitted.lookup if row.reads_exemplars else None
+    exemplars = {} if shown is None else {"exemplars": shown.card()}
     return {"row": row.name, "weights": weights, **exemplars}
 
 
