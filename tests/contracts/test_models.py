@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from histoscribe.models.base import ExpressionModel, inputs_of, list_models, model_class
+from histoscribe.models.base import ExpressionModel, list_models, model_class
 from histoscribe.train.config import MachineSettings, RunSettings, TrainSettings
 from histoscribe.train.fit import fit
 from histoscribe.train.loop import EpochEnd
@@ -97,7 +97,8 @@ def test_gradients_reach_every_parameter(models, name):
     if not issubclass(model_class(name), ExpressionModel):
         pytest.skip("no network")
     table, model = planted_table(1), models[name].model
-    inputs = models[name].seen(queries_of(table))[0].batch(inputs_of(type(model)), np.arange(64))
+    names = model.inputs(model.config)
+    inputs = models[name].seen(queries_of(table))[0].batch(names, np.arange(64))
     model.train()(**inputs).expression.square().sum().backward()
     for parameter, value in model.named_parameters():
         assert value.grad is not None, parameter
@@ -143,7 +144,7 @@ def test_the_last_layer_reads_the_representation(models, name):
     inputs = (
         models[name]
         .seen(queries_of(planted_table(1)))[0]
-        .batch(inputs_of(type(model)), np.arange(5))
+        .batch(model.inputs(model.config), np.arange(5))
     )
     with torch.no_grad():
         representation = model.represent(**inputs)

@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from fakes_for_data import PITCH_PX, FakeSlide, fake_cohort, patients_cohort, square_spots
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
@@ -18,6 +17,13 @@ from histoscribe.data.folds import (
 )
 from histoscribe.errors import DataContractError
 from histoscribe.types import Cohort, CohortEntry, Section
+from tests.data.fakes_for_data import (
+    PITCH_PX,
+    FakeSlide,
+    fake_cohort,
+    patients_cohort,
+    square_spots,
+)
 
 sizes = st.dictionaries(
     st.text("abcdef", min_size=1, max_size=3),

@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from fakes_for_data import fake_section
 
 from histoscribe.data.genes import WHOLE_TRANSCRIPTOME, drops_unseen_genes
 from histoscribe.data.target import Target, TargetSettings, fit_target, genes_hash
 from histoscribe.data.transform import TRANSFORMS, size_factors
 from histoscribe.errors import DataContractError
+from tests.data.fakes_for_data import fake_section
 
 
 def depths(n_spots, rng):

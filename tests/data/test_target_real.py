@@ -3,11 +3,11 @@ import gzip
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from fakes_for_data import fake_section
 
 from histoscribe.data.genes import drops_unseen_genes
 from histoscribe.data.target import TargetSettings, fit_target
 from histoscribe.metrics.moments import pearson_per_gene
+from tests.data.fakes_for_data import fake_section
 
 
 def her2st(folder, name):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from histoscribe.models.base import Facts, create_model, inputs_of
+from histoscribe.models.base import Facts, create_model
 
 N_FEATURES, N_GENES, N_EXEMPLARS = 12, 5, 9
 
@@ -36,7 +36,7 @@ def inputs(model, n=6, tile_px=32, seed=0):
         "exemplar_feature": torch.randn(n, N_EXEMPLARS, N_FEATURES, generator=draw),
         "exemplar_target": 4 * torch.rand(n, N_EXEMPLARS, N_GENES, generator=draw),
     }
-    return {name: known[name] for name in inputs_of(type(model))}
+    return {name: known[name] for name in model.inputs(model.config)}
 
 
 def predict(model, seen):

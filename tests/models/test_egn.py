@@ -8,13 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from histoscribe.errors import DataContractError
 from histoscribe.models.base import Facts, create_model, make_config
 from histoscribe.models.egn import EGNConfig
-from histoscribe.models.egn_parts import (
-    AttentionPool,
-    Exemplars,
-    Gates,
-    PatchTokens,
-    TransformerLayer,
-)
+from histoscribe.models.egn_parts import Exemplars
 from histoscribe.models.egn_released import ReleasedConfig
 
 NAMES = ("egn", "egn-released")
@@ -51,63 +45,14 @@ def inputs(n_spots=6, n_exemplars=4, seed=2):
 def state(seed=3, n_exemplars=4):
     """Tokens, query and exemplars on their way through the layers."""
     draw = torch.Generator().manual_seed(seed)
-    of = lambda *shape: torch.randn(*shape, DIM, generator=draw)  # noqa: E731
-    return of(2, TOKENS), of(2), Exemplars(of(2, n_exemplars), of(2, n_exemplars))
+    shapes = ((2, TOKENS), (2,), (2, n_exemplars), (2, n_exemplars))
+    tokens, query, code, expression = (torch.randn(*s, DIM, generator=draw) for s in shapes)
+    return tokens, query, Exemplars(code, expression)
 
 
 @pytest.fixture(params=NAMES)
 def name(request):
     return request.param
-
-
-def test_patches_are_squares_of_the_image_row_by_row_whatever_the_layout_in_memory():
-    torch.manual_seed(0)
-    patches = PatchTokens(4, 6)
-    image = torch.randn(2, 3, 8, 8)
-    for number, (top, left) in enumerate([(0, 0), (0, 4), (4, 0), (4, 4)]):
-        square = image[:, :, top : top + 4, left : left + 4].permute(0, 2, 3, 1).flatten(1)
-        torch.testing.assert_close(patches(image)[:, number], patches.embed(square))
-    laid_out_otherwise = image.contiguous(memory_format=torch.channels_last)
-    assert torch.equal(patches(laid_out_otherwise), patches(image))
-
-
-def test_attention_is_the_softmax_of_scaled_products_head_by_head():
-    torch.manual_seed(0)
-    layer, tokens, position = TransformerLayer(8, 2, 16), torch.randn(1, 5, 8), torch.randn(5, 8)
-    read = layer.attention_norm(tokens + position)
-    query, key, value = layer.qkv(read).split(8, dim=-1)
-    heads = []
-    for part in (slice(0, 4), slice(4, 8)):
-        weight = (query[..., part] @ key[..., part].mT / 4**0.5).softmax(dim=-1)
-        heads.append(weight @ value[..., part])
-    expected = tokens + layer.out(torch.cat(heads, dim=-1))
-    torch.testing.assert_close(layer.attend(tokens, position), expected)
-
-
-def test_pooling_is_the_mean_plus_half_of_the_attended_mean():
-    torch.manual_seed(0)
-    pool, tokens = AttentionPool(3), torch.randn(1, 4, 3)
-    score = pool.score(tokens)[0]
-    for feature in range(3):
-        weight = torch.exp(0.1 * score[:, feature])
-        attended = (weight * score[:, feature]).sum() / weight.sum()
-        expected = score[:, feature].mean() + 0.5 * attended
-        torch.testing.assert_close(pool(tokens)[0, feature], expected)
-
-
-@pytest.mark.parametrize("reads_query", [True, False])
-def test_gates_are_a_perceptron_of_the_pair_and_not_of_a_rewriting(reads_query):
-    torch.manual_seed(0)
-    gates = Gates(DIM, 10, reads_query=reads_query, n_gates=2)
-    _, query, exemplars = state()
-    to_query, to_code = gates(query, exemplars.code)
-    for j in range(4):
-        apart = query - exemplars.code[:, j]
-        pair = [query, apart] if reads_query else [apart, exemplars.code[:, j]]
-        hidden = torch.nn.functional.silu(gates.hidden(torch.cat(pair, dim=1)))
-        expected = gates.out(hidden).sigmoid().split(DIM, dim=1)
-        torch.testing.assert_close(to_query[:, j], expected[0])
-        torch.testing.assert_close(to_code[:, j], expected[1])
 
 
 def shut(bridge):

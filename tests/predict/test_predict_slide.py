@@ -76,6 +76,16 @@ def test_it_warns_where_the_slide_is_unlike_the_training(predictor_folder, slide
     assert any("um/px" in text for text in said), "it is coarser than the cohort"
 
 
+def test_a_picture_that_was_trained_on_is_told_by_its_pixels(predictor_folder, tmp_path):
+    other = tmp_path / "other.png"
+    with Image.open(predictor_folder.parent / "cohort" / "P1S1.jpg") as image:
+        image.save(other)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        hs.predict_slide(predictor_folder, other, spacing_um=120.0, mpp=MPP)
+    assert any("trained on this picture, as P1S1:" in str(one.message) for one in told)
+
+
 def test_the_files_hold_what_memory_does(predictor_folder, slide_file, tmp_path):
     out = tmp_path / "out"
     ((_, done),) = predict(order(predictor_folder, slide_file, out=out))

@@ -65,7 +65,10 @@ def test_a_mistake_in_a_row_is_named(models, own, said):
         settings(models, own)
 
 
-def test_a_network_that_looks_away_from_exemplars_does_not_say_that_it_has_any():
+def test_a_network_that_looks_away_from_exemplars_has_none():
     own = {"alone": {"model": "egn", "sees": "image"}, "direct": {"model": "egn"}}
     rows = settings(["alone", "direct", "vitexp", "nsl", "ridge"], own).rows
-    assert [row.name for row in rows if row.reads_exemplars] == ["direct", "vitexp"]
+    assert [row.name for row in rows if row.exemplars] == ["direct", "vitexp"]
+    assert rows[0].inputs == ("image",)
+    with pytest.raises(DataContractError, match="so set, sees no exemplars"):
+        settings(["alone"], {"alone": {**own["alone"], "exemplars": {"n": 3}}})

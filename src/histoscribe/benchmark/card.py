@@ -103,10 +103,8 @@ def _model_card(plan: Plan, model: str) -> dict[str, Any]:
         for key in ("n_parameters", "weights", "exemplars")
     }
     settings = dict(plan.settings.settings.get(model, {}))
-    row = plan.settings.row(model)
-    if not row.reads_exemplars:
-        said.pop("exemplars")
-    return {"model": row.model, "settings": settings, **{k: v for k, v in said.items() if v}}
+    said = {key: by_fold for key, by_fold in said.items() if by_fold}
+    return {"model": plan.settings.row(model).model, "settings": settings, **said}
 
 
 def per_patient(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:

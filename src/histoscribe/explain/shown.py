@@ -52,7 +52,7 @@ class Shown:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields of `Inputs` that the model sees."""
-        return inputs_of(type(self.model))
+        return self.model.inputs(self.model.config)
 
     def predict(
         self,
@@ -117,7 +117,7 @@ def check_looks_up(predictor: Predictor) -> None:
         raise DataContractError(
             Problem(
                 where=f"predictor {predictor.name}",
-                found=f"model {predictor.model.name} sees no exemplars",
+                found=f"model {predictor.model.name}, so set, sees no exemplars",
                 expected=f"a predictor of one that does: {', '.join(_with_exemplars())}",
                 remedy="explain a predictor of one of these",
             )

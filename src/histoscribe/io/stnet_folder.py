@@ -14,12 +14,8 @@ METADATA = "metadata.csv"
 DATA_URL = "https://data.mendeley.com/datasets/29ntw7sh4r/5"
 _INSIDE = "Human breast cancer in situ capturing transcriptomics"
 """The folder that the published archive unpacks to."""
-_FILES = {
-    "histology_image": "image",
-    "count_matrix": "counts",
-    "spot_coordinates": "spots",
-}
-"""Column of the metadata -> field of `Source`. No name is guessed: BT and BC are mixed in them."""
+_FILES = ("histology_image", "count_matrix", "spot_coordinates")
+"""Columns of the metadata that name files. No name is guessed: BT and BC are mixed in them."""
 _NAMES = {
     "patient": "who the tissue is from: folds are made by patient",
     "replicate": "which section of the patient it is",
@@ -141,11 +137,12 @@ def _find(home: Path, name: str) -> Path | None:
 
 
 def _source(home: Path, row: Mapping[str, str]) -> Source:
-    found = {field: _find(home, row[column]) for column, field in _FILES.items()}
     return Source(
         section=row["section"],
         patient=row["patient"],
         kind="stnet",
+        image=_find(home, row["histology_image"]),
+        counts=_find(home, row["count_matrix"]),
+        spots=_find(home, row["spot_coordinates"]),
         facts=row,
-        **found,  # type: ignore[arg-type]
     )

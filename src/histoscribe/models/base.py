@@ -123,10 +123,13 @@ class ExpressionModel(nn.Module, ABC):
         raise TypeError(f"{self.name} starts from random weights")
 
     @classmethod
-    def reads_exemplars(cls, config: Any) -> bool:
-        """Whether a prediction can depend on the exemplars that `forward` is given."""
+    def inputs(cls, config: Any) -> tuple[str, ...]:
+        """Name the fields of `Inputs` that a network of these settings is given.
+
+        Nothing else is read or looked up for it.
+        """
         del config
-        return any(name.startswith("exemplar") for name in inputs_of(cls))
+        return inputs_of(cls)
 
     @classmethod
     def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:
@@ -161,7 +164,7 @@ def register(name: str) -> Callable[[_Model], _Model]:
 
 
 def inputs_of(cls: type[ExpressionModel]) -> tuple[str, ...]:
-    """Name the fields of `Inputs` that a model sees, from the signature of its `forward`."""
+    """Name the fields of `Inputs` that a model can see, from the signature of its `forward`."""
     return tuple(name for name in inspect.signature(cls.forward).parameters if name != "self")
 
 

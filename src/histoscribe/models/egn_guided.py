@@ -1,7 +1,7 @@
 """What both forms of the Exemplar Guided Network share: settings, inputs and the way through."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
@@ -18,6 +18,11 @@ from histoscribe.models.image_input import NormalisedTiles, patch_problem
 from histoscribe.types import Output
 
 Sight = Literal["exemplars", "feature", "image"]
+_FIELDS: Mapping[Sight, tuple[str, ...]] = {
+    "exemplars": ("image", "feature", "exemplar_feature", "exemplar_target"),
+    "feature": ("image", "feature"),
+    "image": ("image",),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +163,9 @@ class GuidedNetwork(ExpressionModel):
     def forward(
         self,
         image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
-        feature: Float[Tensor, "B D"],
-        exemplar_feature: Float[Tensor, "B E D"],
-        exemplar_target: Float[Tensor, "B E G"],
+        feature: Float[Tensor, "B D"] | None = None,
+        exemplar_feature: Float[Tensor, "B E D"] | None = None,
+        exemplar_target: Float[Tensor, "B E G"] | None = None,
     ) -> Output:
         """Predict the genes of each spot; the order of its exemplars has no meaning."""
         return Output(self.head(self.represent(image, feature, exemplar_feature, exemplar_target)))
@@ -168,16 +173,17 @@ class GuidedNetwork(ExpressionModel):
     def represent(
         self,
         image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
-        feature: Float[Tensor, "B D"],
-        exemplar_feature: Float[Tensor, "B E D"],
-        exemplar_target: Float[Tensor, "B E G"],
+        feature: Float[Tensor, "B D"] | None = None,
+        exemplar_feature: Float[Tensor, "B E D"] | None = None,
+        exemplar_target: Float[Tensor, "B E G"] | None = None,
     ) -> Float[Tensor, "B R"]:
         """Give the pooled image and, beside it, what has become of the spot's own feature."""
         tokens = self.patches(self.tiles(image)) + self.position
         again = self.position if self.re_adds_position else None
-        query = None if self.config.sees == "image" else self._query(feature)
-        exemplars = None
-        if self.config.sees == "exemplars":
+        query, exemplars = None, None
+        if feature is not None and self.config.sees != "image":
+            query = self._query(feature)
+        if exemplar_feature is not None and exemplar_target is not None and self.bridges:
             exemplars = self._recall(exemplar_feature, exemplar_target)
         for number, layer in enumerate(self.layers, start=1):
             tokens = layer.attend(tokens, again)
@@ -194,9 +200,9 @@ class GuidedNetwork(ExpressionModel):
         return mse_and_pcc_loss(predicted, target, self.config.pcc_weight)
 
     @classmethod
-    def reads_exemplars(cls, config: GuidedConfig) -> bool:
-        """Only where the settings let it see them."""
-        return config.sees == "exemplars"
+    def inputs(cls, config: GuidedConfig) -> tuple[str, ...]:
+        """Only what the settings let it see."""
+        return _FIELDS[config.sees]
 
     @classmethod
     def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:

@@ -43,7 +43,8 @@ def draw_embedding(
 def _draw(axes: Axes, xy: Float[np.ndarray, "N 2"], colouring: Colouring) -> None:
     names = np.array([name or "" for name in colouring.names])
     known = sorted(set(names) - {""})
-    colours = colormaps["tab10" if len(known) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    n_colours = 10 if len(known) <= 10 else 20
+    colours = colormaps[f"tab{n_colours}"](np.arange(n_colours))
     size = float(np.clip(6000 / len(xy), 3, 24))
     unnamed = names == ""
     if unnamed.any():

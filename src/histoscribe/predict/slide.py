@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +61,21 @@ def predict_slide(
 def warnings_of(
     predictor: Predictor, slide: Slide, mask: TissueMask, distance: Float[np.ndarray, " N"]
 ) -> tuple[str, ...]:
-    """What of a slide is unlike the slides this predictor was trained on, in words."""
+    """Why the values of a slide may not be what the scores of this predictor promise, in words."""
     normalised = predictor.encoding.stain is not None
-    return unlike_training(slide, mask, predictor.reference, distance, normalised=normalised)
+    unlike = unlike_training(slide, mask, predictor.reference, distance, normalised=normalised)
+    return (*_trained_on(predictor, slide), *unlike)
+
+
+def _trained_on(predictor: Predictor, slide: Slide) -> Iterator[str]:
+    """A slide of the training under another name would even be shown its own spots' exemplars."""
+    trained = predictor.card["sections"]
+    same = [name for name, of in trained.items() if of["image_sha256"] == slide.pixel_hash()]
+    if same:
+        yield (
+            f"The predictor was trained on this picture, as {', '.join(same)}: its scores are of "
+            "patients it had not seen, and say nothing of these values."
+        )
 
 
 def head_of(

@@ -97,16 +97,8 @@ def open_encoding(
         weights=None if random else _weights(name, given),
         random_seed=integer(settings.seed, f"weights-{name}") if random else None,
     )
-    encoding = Encoding(
-        encoder=name,
-        layer=layer,
-        weights=opened.weights,
-        tile_px=inputs.tile_px,
-        mpp=inputs.mpp,
-        white_off_tissue=inputs.white_off_tissue,
-        precision=settings.run.precision,
-    )
-    return encoding, opened.to(choose_device(settings.run.device))
+    used = _used(settings, name, layer, opened.weights)
+    return used, opened.to(choose_device(settings.run.device))
 
 
 def learned_encoding(
@@ -119,7 +111,7 @@ def learned_encoding(
     DataContractError
         The windows have a side that it cannot take, or no net is there to compare windows by.
     """
-    inputs, device = settings.inputs, choose_device(settings.run.device)
+    device = choose_device(settings.run.device)
     opened = trained_extractor(
         windows,
         settings.extractor,
@@ -128,16 +120,7 @@ def learned_encoding(
         cache=cache,
         device=device,
     )
-    encoding = Encoding(
-        encoder=EXTRACTOR,
-        layer=None,
-        weights=opened.weights,
-        tile_px=inputs.tile_px,
-        mpp=inputs.mpp,
-        white_off_tissue=inputs.white_off_tissue,
-        precision=settings.run.precision,
-    )
-    return encoding, opened
+    return _used(settings, EXTRACTOR, None, opened.weights), opened
 
 
 def initial_weights(row: Row, given: WeightFiles) -> Path | None:
@@ -173,3 +156,17 @@ def _weights(name: str, given: WeightFiles) -> Path | None:
     if not needs_weights(name):
         return None
     return weights_file(name, given, 'inputs.weights = "random"')
+
+
+def _used(settings: RunSettings, name: str, layer: str | None, weights: str) -> Encoding:
+    """How a run uses an encoder."""
+    inputs = settings.inputs
+    return Encoding(
+        encoder=name,
+        layer=layer,
+        weights=weights,
+        tile_px=inputs.tile_px,
+        mpp=inputs.mpp,
+        white_off_tissue=inputs.white_off_tissue,
+        precision=settings.run.precision,
+    )

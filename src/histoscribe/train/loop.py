@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from histoscribe.io.atomic import replacing
-from histoscribe.models.base import ExpressionModel, inputs_of
+from histoscribe.models.base import ExpressionModel
 from histoscribe.models.choice import validation_score
 from histoscribe.progress import track
 from histoscribe.seed import integer
@@ -48,7 +48,7 @@ def train_network(
     batches = Batches(
         seen=seen,
         target=table.target,
-        names=inputs_of(type(model)),
+        names=model.inputs(model.config),
         rows=rows,
         batch_size=train.batch_size,
         seed=seed,

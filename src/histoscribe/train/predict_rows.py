@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from histoscribe.models.base import ExpressionModel, inputs_of
+from histoscribe.models.base import ExpressionModel
 from histoscribe.train.seen import Batch, Seen
 
 _TILES = 64  # spots at once where tiles are looked at
@@ -35,7 +35,7 @@ def _by_batches(
     ask: Callable[[Batch], Float[Tensor, "b _"]],
 ) -> Float[np.ndarray, "N _"]:
     device = next(model.parameters()).device
-    names = inputs_of(type(model))
+    names = model.inputs(model.config)
     at_once = _TILES if "image" in names else _SPOTS
     was_training = model.training
     model.eval()

@@ -19,7 +19,7 @@ from histoscribe.data.features import features
 from histoscribe.data.images import HeldTiles, SlideTiles
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing, write_text
-from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model, inputs_of
+from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
 from histoscribe.models.encoder import Encoder
 from histoscribe.models.style_encoder import EXTRACTOR, StyleEncoder, save_extractor
 from histoscribe.train.benchmarked import Benchmarked
@@ -88,7 +88,7 @@ class Predictor:
     def inputs(self) -> tuple[str, ...]:
         """The fields of `Inputs` that the model sees."""
         model = self.model
-        return ("feature",) if isinstance(model, Estimator) else inputs_of(type(model))
+        return ("feature",) if isinstance(model, Estimator) else model.inputs(model.config)
 
     @property
     def encoder(self) -> Encoder:

@@ -10,7 +10,6 @@ from histoscribe.errors import Problem
 from histoscribe.models.base import (
     Estimator,
     ExpressionModel,
-    inputs_of,
     list_models,
     make_config,
     model_class,
@@ -52,7 +51,7 @@ class Row:
     encoder: str | None
     """What makes its features, by name; None is the encoder of the run."""
     exemplars: ExemplarSettings | None
-    """None for a model that sees no exemplars."""
+    """None for a model that, so set, sees no exemplars."""
 
     @property
     def cls(self) -> type[Estimator] | type[ExpressionModel]:
@@ -62,16 +61,7 @@ class Row:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The fields of `Inputs` that the model sees."""
-        cls = self.cls
-        return inputs_of(cls) if issubclass(cls, ExpressionModel) else ("feature",)
-
-    @property
-    def reads_exemplars(self) -> bool:
-        """Whether its predictions can depend on exemplars."""
-        cls = self.cls
-        return issubclass(cls, ExpressionModel) and cls.reads_exemplars(
-            make_config(self.model, self.settings)
-        )
+        return _inputs(self.cls, make_config(self.model, self.settings))
 
     @property
     def sees_tiles(self) -> bool:
@@ -104,12 +94,10 @@ def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -
         hint = "" if "model" in given else f'; or say of which: [settings.{name}] model = "..."'
         raise ValueError(f"{error}{hint}") from None
     own = {key: value for key, value in given.items() if key not in _OF_THE_ROW}
-    make_config(model, own)
-    looks_up = issubclass(cls, ExpressionModel) and any(
-        field.startswith("exemplar") for field in inputs_of(cls)
-    )
+    inputs = _inputs(cls, make_config(model, own))
+    looks_up = any(field.startswith("exemplar") for field in inputs)
     if "exemplars" in given and not looks_up:
-        raise ValueError(f"row {name!r}: model {model!r} sees no exemplars")
+        raise ValueError(f"row {name!r}: model {model!r}, so set, sees no exemplars")
     if "encoder" in given and cls.encoder is not None:
         raise ValueError(f"row {name!r}: model {model!r} reads {cls.encoder} and nothing else")
     return Row(
@@ -119,6 +107,10 @@ def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -
         encoder=given.get("encoder", cls.encoder),
         exemplars=_laid_over(exemplars, given.get("exemplars", {}), name) if looks_up else None,
     )
+
+
+def _inputs(cls: type[Estimator] | type[ExpressionModel], config: Any) -> tuple[str, ...]:
+    return cls.inputs(config) if issubclass(cls, ExpressionModel) else ("feature",)
 
 
 def _check_name(name: str, model: str) -> None:

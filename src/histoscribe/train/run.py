@@ -157,8 +157,7 @@ def _network_card(row: Row, fitted: Fitted, initial: Path | None) -> dict[str, A
     if isinstance(fitted.model, Estimator):
         return {}
     weights = "none" if initial is None else f"sha256:{sha256(initial)}"
-    shown = fitted.lookup if row.reads_exemplars else None
-    exemplars = {} if shown is None else {"exemplars": shown.card()}
+    exemplars = {} if fitted.lookup is None else {"exemplars": fitted.lookup.card()}
     return {"row": row.name, "weights": weights, **exemplars}
 
 
