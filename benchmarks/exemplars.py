@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--spots", type=int, default=30_000)
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--patients", type=int, default=12)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--l1", action="store_true", help="time the L1 distance too (minutes)")
     given = parser.parse_args(arguments)
