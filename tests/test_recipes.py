@@ -78,6 +78,17 @@ def test_real_data_have_a_published_twin_or_say_why_not():
             assert all("# No published twin: " in recipe.read_text() for recipe in recipes)
 
 
+@pytest.mark.parametrize("name", ["her2st-egn", "her2st-egn-native", "egn-ablations"])
+def test_each_recipe_of_exemplars_has_a_twin_at_published_size(name):
+    small, published = (
+        read_settings(RECIPES_BY_NAME[stem]) for stem in (name, f"{name}-published")
+    )
+    assert published.inputs.tile_px >= small.inputs.tile_px
+    assert {row.model for row in small.rows} >= {row.model for row in published.rows} - {"mlp"}
+    presets = {row.settings.get("preset") for row in published.rows}
+    assert not presets & {"small", "tiny"}
+
+
 def test_the_bowel_recipes_choose_named_patients_of_one_study(tmp_path, monkeypatch):
     """Rows as HEST-1k has them, with a sample that each filter leaves out."""
     monkeypatch.setenv("HISTOSCRIBE_DATA", str(tmp_path))

@@ -89,7 +89,7 @@ def _tables_of(row: Row, full: Row) -> tuple[str, ...]:
     if row.model != full.model:
         return ("parts",) if row.model == "linear-probe" else ("beside",)
     changed = {key for key, value in _facts(row).items() if value != _facts(full)[key]}
-    if changed <= {"encoder", "distance"}:
+    if changed <= {"encoder", "distance", "perceptual"}:
         return ("space",)
     if changed <= {"bridge_heads", "bridge_dim", "bridge_every"}:
         return ("bridge",)

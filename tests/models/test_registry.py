@@ -1,6 +1,12 @@
 import pytest
 
-from histoscribe.models.base import ExpressionModel, create_model, list_models, register
+from histoscribe.models.base import (
+    ExpressionModel,
+    create_model,
+    list_models,
+    make_config,
+    register,
+)
 from histoscribe.types import Output
 
 
@@ -30,3 +36,27 @@ def test_a_model_that_names_a_label_is_refused():
 def test_the_baselines_of_the_protocol_are_there():
     assert list_models()[:6] == ("mean", "colour", "depth", "knn", "ridge", "ridge-hest")
     assert "mlp" in list_models()
+
+
+@pytest.mark.parametrize(
+    ("model", "own", "said"),
+    [
+        ("egn", {"projector": "perhaps"}, "projector = 'perhaps'"),
+        ("egn", {"dim": "big"}, "dim = 'big'"),
+        ("egn", {"sees": "nothing"}, "'exemplars', 'feature' or 'image'"),
+        ("mpvit", {"widths": 64}, "widths = 64"),
+        ("stnet", {"weights": "fiel"}, "'file' or 'random'"),
+        ("vit", {"learning_rate": "fast"}, "learning_rate = 'fast'"),
+        ("nsl", {"learning_rate": -1.0}, "above 0"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_with_the_model(model, own, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        make_config(model, own)
+    assert f"model {model!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["False", "false"])
+def test_a_word_that_means_no_is_no(word):
+    assert make_config("egn", {"projector": word}).projector is False
+    assert make_config("retro", {"with_expression": word}).with_expression is False

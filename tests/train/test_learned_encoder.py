@@ -1,15 +1,18 @@
 """An encoder that each fold trains for itself, and weights beside encoders, in whole runs."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from histoscribe.benchmark.plan import make_plan
-from histoscribe.benchmark.run import benchmark
+from histoscribe.benchmark.run import benchmark, run_cells
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohort import read_cohort
 from histoscribe.models.perceptual import load_perceptual
 from histoscribe.train import encoding, needed
+from histoscribe.train.bank import Bank
 from histoscribe.train.predictor import load_predictor
 from histoscribe.train.run import train
 from tests.benchmark.runs import tiny_cohort, tiny_settings
@@ -92,3 +95,48 @@ def test_a_run_goes_on_with_the_weights_it_began_with(place, monkeypatch):
     monkeypatch.setattr("histoscribe.train.lookup.load_perceptual", another)
     assert needed.needed_by_row(row, {}) != needed.needed_by_row(row, {})
     assert not needed.needed_by_row(settings_of(place, models=["ridge"]).rows[0], {})
+
+
+@pytest.mark.parametrize("setting", [{"layer": "features.10"}, {"weights": "random"}])
+def test_a_setting_of_frozen_nets_is_refused_beside_an_encoder_that_is_trained(place, setting):
+    settings = settings_of(place, **{**LEARNED, "inputs": {**LEARNED["inputs"], **setting}})
+    with pytest.raises(DataContractError, match=f"inputs.{next(iter(setting))}"):
+        needed.needed_by_extractor(settings, {})
+
+
+def extractor_beside(place, folder, image):
+    """Weights and card of the extractor of the fold that tests P2, with this picture of P2."""
+    shutil.copytree(place / "cohort", folder / "cohort")
+    shutil.copy(image, folder / "cohort" / "P2S1.jpg")
+    settings = settings_of(folder, **LEARNED, folds={"test": [["P2"]]})
+    run_cells(make_plan(settings, folder / "run", weights={}, cache=folder / "cache"))
+    made = folder / "run" / "predictors" / "ridge" / "P2"
+    card = (made / "predictor.json").read_text()
+    assert "uniform weights on torchvision:squeezenet1_0 random:1" in card
+    return (made / "encoder.safetensors").read_bytes()
+
+
+def windows_of_all(monkeypatch):
+    """The extractor is trained on the test section too."""
+    honest = Bank._windows
+
+    def leaky(bank, fold):
+        everything = {**fold.train, **fold.test}
+        return honest(bank, replace(fold, train=everything))
+
+    monkeypatch.setattr(Bank, "_windows", leaky)
+
+
+@pytest.mark.parametrize("leak", [None, windows_of_all])
+def test_the_extractor_of_a_fold_does_not_notice_another_picture_of_its_test_patient(
+    place, tmp_path, monkeypatch, leak
+):
+    monkeypatch.setattr(encoding, "load_perceptual", drawn)
+    monkeypatch.setattr(needed, "load_perceptual", drawn)
+    if leak is not None:
+        leak(monkeypatch)
+    with Image.open(place / "cohort" / "P2S1.jpg") as picture:
+        picture.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "turned.jpg")
+    kept, turned = place / "cohort" / "P2S1.jpg", tmp_path / "turned.jpg"
+    one, two = (extractor_beside(place, tmp_path / p.stem, p) for p in (kept, turned))
+    assert (one == two) is (leak is None)

@@ -160,6 +160,10 @@ def test_what_leaves_training_spots_without_exemplars_is_said_before_the_work(mo
     assert not problems(one, fold_of("a1", "a2"), "section")
     assert "1 training section" in problems(one, fold_of("a1"), "section")
     assert 'training_exclusion = "patient"' in problems(two, fold_of("a1", "b1"), "section")
+    alone = fold_of("a1", "a2", "a3", inner=("a1", "a2"))
+    three = cohort_of(a1="A", a2="A", a3="A")
+    assert not problems(three, alone, "section")
+    assert "shown their own patient" in problems(three, alone, "section", keep="best")
     held_out = fold_of("a1", "a2", "b1", inner=("a1", "a2"))
     assert 'train.keep = "last"' in problems(two, held_out, "patient", keep="best")
 

@@ -92,3 +92,23 @@ def test_what_is_done_about_stain_is_said(facts):
     text = model_card(replace(facts, card=jittered))
     assert "2 views more of each spot" in text
     assert text.count("jittered") == 1
+
+
+def test_a_folder_that_has_its_extractor_asks_for_no_file_of_it_and_says_how_it_was_trained(facts):
+    own = {**card_of(4), "encoder": {**card_of(4)["encoder"], "perceptual": "LPIPS (net) sha256:1"}}
+    extractor = replace(NET, encoder="egn-extractor", layer=None)
+    text = model_card(replace(facts, encoding=extractor, card=own))
+    assert "--weights" not in text
+    assert "compared by LPIPS (net) sha256:1" in text
+
+
+def test_a_predictor_that_compares_tiles_asks_for_the_net_that_it_compares_them_by(facts):
+    shown = {
+        "n": 9, "pool": 240, "draw": "nearest", "distance": "lpips",
+        "perceptual": "LPIPS (torchvision:alexnet)",
+        "perceptual_weights": {"torchvision:alexnet": "sha256:def"},
+    }  # fmt: skip
+    text = model_card(replace(facts, card={**card_of(4), "exemplars": shown}))
+    assert "--weights torchvision:x=FILE --weights torchvision:alexnet=FILE" in text
+    assert "torchvision:x sha256:abc, torchvision:alexnet sha256:def" in text
+    assert "that look most like it by LPIPS (torchvision:alexnet)" in text

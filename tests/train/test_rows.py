@@ -6,6 +6,7 @@ import pytest
 
 from histoscribe.errors import DataContractError
 from histoscribe.train.config import dump_settings, parse_settings
+from histoscribe.train.rows import tile_problems
 
 
 def settings(models, own=None, **changes):
@@ -72,3 +73,14 @@ def test_a_network_that_looks_away_from_exemplars_has_none():
     assert rows[0].inputs == ("image",)
     with pytest.raises(DataContractError, match="so set, sees no exemplars"):
         settings(["alone"], {"alone": {**own["alone"], "exemplars": {"n": 3}}})
+
+
+def test_tiles_that_are_too_small_to_compare_are_refused_before_the_work():
+    own = {"egn": {"preset": "tiny", "exemplars": {"distance": "lpips"}}}
+    rows = settings(["egn", "mlp"], own).rows
+    assert not list(tile_problems(rows, 64))
+    (problem,) = tile_problems(rows, 32)
+    assert (problem.where, problem.found) == (
+        'row egn, exemplars.distance = "lpips"',
+        "tiles of 32 px",
+    )

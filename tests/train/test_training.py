@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from histoscribe.errors import DataContractError
 from histoscribe.train.config import MachineSettings, RunSettings, TrainSettings
 from histoscribe.train.fit import fit
 from histoscribe.train.fitted import Fitted
@@ -108,3 +109,13 @@ def test_the_order_of_batches_is_that_of_the_seed_not_of_the_process(tmp_path):
     one = trained(tmp_path / "one", epochs=2)
     torch.manual_seed(2)
     assert same(one, trained(tmp_path / "two", epochs=2))
+
+
+@pytest.mark.parametrize("inner", [True, False])
+def test_training_that_diverges_is_said_and_leaves_no_checkpoint(tmp_path, inner):
+    table = planted_table()
+    table = table if inner else dataclasses.replace(table, inner=())
+    table.target[0, 0] = np.inf
+    with pytest.raises(DataContractError, match=r"mlp, epoch 1[\s\S]*learning_rate"):
+        trained(tmp_path / "out", table=table, epochs=3)
+    assert not list((tmp_path / "out").glob("*"))

@@ -82,7 +82,8 @@ def _encoders_used(plan: Plan) -> list[dict[str, Any]]:
             encoding = bank.opened(encoder, fold)[0].to_json()
             fold_of = {"fold": fold.name} if bank.learned(encoder) else {}
             precision = bank.precision_used(encoder, fold)
-            used.append({**encoding, "precision_used": precision, **fold_of})
+            trained_by = bank.trained_by(encoder)
+            used.append({**encoding, "precision_used": precision, **fold_of, **trained_by})
     return used
 
 
@@ -175,9 +176,11 @@ def _shown(card: dict[str, Any]) -> list[tuple[str, str]]:
 def _encoder(used: dict[str, Any]) -> str:
     layer = f" ({used['layer']})" if used["layer"] else ""
     off = "made white" if used["white_off_tissue"] else "kept"
+    by = used.get("perceptual")
+    trained = f", trained in fold {used['fold']}, windows compared by {by}" if by else ""
     return (
         f"{used['encoder']}{layer}, weights: {used['weights']}, tiles of {used['tile_px']} px at "
-        f"{used['mpp']:g} um/px, off-tissue pixels {off}, {used['precision_used']}"
+        f"{used['mpp']:g} um/px, off-tissue pixels {off}, {used['precision_used']}{trained}"
     )
 
 

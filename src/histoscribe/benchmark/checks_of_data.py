@@ -70,8 +70,8 @@ def few_patients(results: Results) -> Iterator[Check]:
         yield Check(
             "one-patient",
             "warning",
-            "all sections are of one patient: no score here says anything of another",
-            'claim nothing beyond this patient; add patients and use protocol = "patient"',
+            "all test sections are of one patient: no score here says anything of another",
+            'claim nothing beyond this patient; test more patients, with protocol = "patient"',
         )
     elif n_patients < MIN_PATIENTS:
         yield Check(

@@ -103,30 +103,6 @@ class Retrieved:
     distance: Float32[np.ndarray, "N E"]
 
 
-@dataclass(frozen=True)
-class PoolSizes:
-    """How many exemplars each group of queries can choose from."""
-
-    exclusion: Exclusion
-    eligible: tuple[tuple[str, int], ...]
-    """Patient (or section) of the queries, and how many training spots they may see."""
-
-    @property
-    def least(self) -> int:
-        """Of the group with the fewest."""
-        return min(n for _, n in self.eligible)
-
-    @property
-    def most(self) -> int:
-        """Of the group with the most."""
-        return max(n for _, n in self.eligible)
-
-    def __str__(self) -> str:
-        """As the command line and the card say it."""
-        span = f"{self.least:,}" if self.least == self.most else f"{self.least:,} to {self.most:,}"
-        return f"{span} training spots of other {self.exclusion}s"
-
-
 def check_exclusion(patients: Mapping[str, str], exclusion: Exclusion, where: str) -> None:
     """Refuse a training side in which training spots would find no exemplar.
 
@@ -149,7 +125,8 @@ def check_exclusion(patients: Mapping[str, str], exclusion: Exclusion, where: st
             Problem(
                 where=where,
                 found=f"{sections}: no other can give its spots exemplars",
-                expected="training sections of two patients or more",
+                expected="two training sections or more"
+                + (", of two patients or more" if exclusion == "patient" else ""),
                 remedy="add sections, or leave models that need exemplars out",
             )
         )
@@ -172,8 +149,8 @@ def pool_sizes(
     patients: Sequence[str | None],
     sections: Sequence[str],
     exclusion: Exclusion,
-) -> PoolSizes:
-    """Count what each group of queries may see, by patient (or by section, where that is excluded).
+) -> dict[str, int]:
+    """Count the exemplars that each patient (or section, where that is excluded) may see.
 
     `patients` and `sections` have an entry a query.
     """
@@ -182,10 +159,14 @@ def pool_sizes(
         for patient, section in zip(patients, sections, strict=True)
     }
     spans = {name: pool.excluded(*group, exclusion) for name, group in groups.items()}
-    return PoolSizes(
-        exclusion,
-        tuple(sorted((name, len(pool) - stop + start) for name, (start, stop) in spans.items())),
-    )
+    return {name: len(pool) - stop + start for name, (start, stop) in sorted(spans.items())}
+
+
+def more_sections(exclusion: Exclusion) -> str:
+    """Say what to add where there are too few exemplars."""
+    if exclusion == "patient":
+        return "give training sections of more patients"
+    return "give more training sections"
 
 
 def check_queries(pool: ExemplarPool, queries: Queries, n: int, exclusion: Exclusion) -> None:
@@ -207,9 +188,9 @@ def check_queries(pool: ExemplarPool, queries: Queries, n: int, exclusion: Exclu
                 found=f"{n_eligible} training spots of other {exclusion}s",
                 expected=f"at least exemplars.n = {n}",
                 remedy=(f"set exemplars.n to {n_eligible} or less, or " if n_eligible else "")
-                + f"give training sections of more {exclusion}s",
+                + more_sections(exclusion),
             )
-            for name, n_eligible in sizes.eligible
+            for name, n_eligible in sizes.items()
             if n_eligible < n
         ]
     if problems:

@@ -3,13 +3,14 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -190,7 +191,7 @@ def make_config(name: str, settings: Mapping[str, Any]) -> Any:
     Raises
     ------
     ValueError
-        for a key the model does not have, naming those it has.
+        for a key the model does not have, naming those it has; for a value of another kind.
     """
     config_class = model_class(name).Config
     known = {field.name for field in fields(config_class)}
@@ -205,13 +206,25 @@ def make_config(name: str, settings: Mapping[str, Any]) -> Any:
     if preset not in presets:
         has = " or ".join(presets)
         raise ValueError(f"model {name!r} has no preset {preset!r}; choose {has}")
-    start = presets[preset]()
-    given = {
-        key: tuple(value) if isinstance(value, list) else value  # TOML and JSON have lists only
-        for key, value in settings.items()
-        if key != "preset"
-    }
-    return replace(start, **given)
+    own = {key: value for key, value in settings.items() if key != "preset"}
+    return _checked(name, vars(presets[preset]()) | own)
+
+
+def _checked(name: str, values: Mapping[str, Any]) -> Any:
+    """The config of a model; a word where a number belongs would pass for one until it is used."""
+    try:
+        config = TypeAdapter(model_class(name).Config).validate_python(dict(values))
+    except ValidationError as error:
+        wrong = [
+            f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}"
+            if item["loc"]
+            else item["msg"].removeprefix("Value error, ")
+            for item in error.errors()
+        ]
+        raise ValueError(f"model {name!r}: {'; '.join(wrong)}") from None
+    if getattr(config, "learning_rate", 1.0) <= 0:
+        raise ValueError(f"model {name!r}: learning_rate = {config.learning_rate}: above 0")
+    return config
 
 
 def create_model(name: str, *, facts: Facts | None = None, **settings: Any) -> Any:

@@ -67,11 +67,19 @@ class Perceptual(nn.Module):
     std: Tensor
 
     def __init__(
-        self, name: str, source: str, net: nn.Module, channel_weights: Sequence[Tensor]
+        self,
+        trunk: str,
+        source: str,
+        net: nn.Module,
+        channel_weights: Sequence[Tensor],
+        *,
+        uniform: bool,
     ) -> None:
         super().__init__()
-        self.name = name
-        """For the card: `LPIPS (torchvision:alexnet)`, or `uniform weights on ...`."""
+        self.trunk = trunk
+        """The net's name, one of `TRUNKS`."""
+        self.name = f"uniform weights on {trunk}" if uniform else f"LPIPS ({trunk})"
+        """For the card."""
         self.source = source
         """For the card too: `sha256:...` of the net's file, or `random:<seed>`."""
         self.net = net.eval().requires_grad_(requires_grad=False)
@@ -168,8 +176,9 @@ def _on(trunk: str, net: nn.Module, source: str, *, published: str | None) -> Pe
     n_channels = [maps[tap].shape[1] for tap in taps]
     if published is None:
         weights = [torch.ones(n) for n in n_channels]
-        return Perceptual(f"uniform weights on {trunk}", source, cut, weights)
-    return Perceptual(f"LPIPS ({trunk})", source, cut, _channel_weights(published, n_channels))
+        return Perceptual(trunk, source, cut, weights, uniform=True)
+    weights = _channel_weights(published, n_channels)
+    return Perceptual(trunk, source, cut, weights, uniform=False)
 
 
 def _channel_weights(published: str, n_channels: Sequence[int]) -> list[Tensor]:

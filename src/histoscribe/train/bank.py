@@ -124,7 +124,7 @@ class Bank:
         """How every encoder of the run is used, with the checksums of all weights, as JSON."""
         trained = {"encoder": EXTRACTOR, "weights": "trained in each fold"}
         used: list[Mapping[str, Any]] = [
-            {**trained, **needed_by_extractor(self.settings, self.weights)}
+            {**trained, **self.trained_by(encoder)}
             if self.learned(encoder)
             else self.opened(encoder)[0].to_json()
             for encoder in self.encoders()
@@ -132,6 +132,10 @@ class Bank:
         needed = {row.name: needed_by_row(row, self.weights) for row in self.settings.rows}
         used += [{"row": name, **files} for name, files in needed.items() if files]
         return json.dumps(used, indent=1, sort_keys=True) + "\n"
+
+    def trained_by(self, encoder: str | None) -> Mapping[str, str]:
+        """What an encoder that folds train compares windows by; nothing for any other."""
+        return needed_by_extractor(self.settings, self.weights) if self.learned(encoder) else {}
 
     def _look_for(self, encoder: str | None) -> None:
         """Open an encoder; of one that folds train, find what its training needs."""

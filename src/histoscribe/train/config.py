@@ -202,9 +202,11 @@ def _problems(error: ValidationError, where: str) -> Iterator[Problem]:
             remedy = f"did you mean {' or '.join(near)}?" if near else "remove it or correct it"
             yield Problem(f"{where}, {place}", "unknown key", f"one of {', '.join(known)}", remedy)
         else:
+            # what checks several settings together has all of them as its input
+            got = f" (got {item['input']!r:.200})" if item["loc"] else ""
             yield Problem(
                 f"{where}, {place}",
-                f"{item['msg'].removeprefix('Value error, ')} (got {item['input']!r:.200})",
+                f"{item['msg'].removeprefix('Value error, ')}{got}",
                 "a value as the reference of settings describes",
                 "correct it",
             )

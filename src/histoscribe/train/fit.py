@@ -71,8 +71,10 @@ def _shown(
     if asked is None:
         return Seen(table.feature, table.image), None
     rows, _ = fit_and_val_rows(table, settings.train.keep)
-    net = perceptual_of(asked, weights)
     device = torch.device(choose_device(settings.run.device))
+    net = perceptual_of(asked, weights)
+    if net is not None:
+        net.to(device)
     found = training_exemplars(table, rows, asked, seed=seed, perceptual=net, device=device)
     n_fitted = len(rows) // table.copies
     lookup = Lookup.of_table(table, asked, protocol, n_fitted=n_fitted, seed=seed, perceptual=net)

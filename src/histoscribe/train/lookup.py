@@ -33,8 +33,7 @@ from histoscribe.train.seen import Exemplars, ToPredict
 from histoscribe.types import Images, SpotTable
 
 _SHIFT = (
-    "retrieval shift: training spots, and those the epoch is chosen on, are shown exemplars of "
-    "their own patient, test spots never"
+    "retrieval shift: training spots are shown exemplars of their own patient, test spots never"
 )
 
 
@@ -66,7 +65,7 @@ class _Finder:
             raise ValueError("tiles are compared, and these spots come without theirs")
         pool = self.search.pool
         sizes = pool_sizes(pool, queries.patient, queries.section, exclusion)
-        n_candidates = max(n, min(N_CANDIDATES, sizes.least))
+        n_candidates = max(n, min([N_CANDIDATES, *sizes.values()]))
         candidates = self.search.nearest(queries, n_candidates, exclusion)
         tiles = (image.read, self.looks.tiles.read)
         return rerank_by_look(candidates, n, self.looks.perceptual, tiles)
@@ -145,6 +144,7 @@ class Lookup:
         }
         if self.looks is not None:
             said["perceptual"] = self.looks.perceptual.name
+            said["perceptual_weights"] = {self.looks.perceptual.trunk: self.looks.perceptual.source}
         return {**said, "shift": _SHIFT} if self.shift else said
 
     def save(self, path: Path) -> None:

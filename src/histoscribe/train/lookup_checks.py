@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from histoscribe.data.exemplars import Exclusion, check_exclusion
+from histoscribe.data.exemplars import Exclusion, check_exclusion, more_sections
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.twins import twin_images
@@ -109,7 +109,20 @@ def _twin_problems(cohort: Cohort, fold: Fold) -> Iterator[Problem]:
 def _inner_problems(
     fold: Fold, fit: SpotRows, of: Mapping[str, str], exclusion: Exclusion
 ) -> list[Problem]:
-    """An epoch is chosen on a part of the training side: the rest must have exemplars too."""
+    """An epoch is chosen on a part of the training side: the rest must have exemplars too.
+
+    What it is chosen on must be shown exemplars as test spots are: never of its own patient.
+    """
+    if exclusion == "section" and leaky(fold.protocol) is None:
+        return [
+            Problem(
+                where=f"exemplars, fold {fold.name}",
+                found='train.keep = "best", and exemplars of the same patient: the epoch would be '
+                "chosen on spots that are shown their own patient",
+                expected="an epoch that no score chooses, where there is one training patient",
+                remedy='set train.keep = "last", which trains for train.epochs',
+            )
+        ]
     try:
         inner = {section: of[section] for section in fit}
         check_exclusion(inner, exclusion, f"exemplars, fold {fold.name}")
@@ -139,8 +152,7 @@ def _few_problems(
             where=f"exemplars, fold {fold.name}",
             found=f"{left[name]} training spots of other {exclusion}s than {name}",
             expected=f"at least exemplars.n = {n}",
-            remedy=f"set exemplars.n to {left[name]} or less, or give training sections of more "
-            f"{exclusion}s",
+            remedy=f"set exemplars.n to {left[name]} or less, or {more_sections(exclusion)}",
         )
     ]
 

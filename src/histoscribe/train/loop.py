@@ -18,6 +18,7 @@ from jaxtyping import Int
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 from histoscribe.models.base import ExpressionModel
 from histoscribe.models.choice import validation_score
@@ -60,6 +61,7 @@ def train_network(
         with _contained(), _interruptible(), warnings.catch_warnings():
             # lightning 2.6.6 on torch 2.13: its own use of LeafSpec, which nothing here can change
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            warnings.filterwarnings("ignore", message="max_pool2d_with_indices_backward_cuda")
             trainer = _trainer(settings, end)
             epochs = range(len(end.scores), train.epochs)
             with closing(track(epochs, f"epochs of {model.name}, at most")) as task.epochs:
@@ -80,8 +82,9 @@ def fit_and_val_rows(
 
 
 def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
+    device = choose_device(settings.run.device)
     return lightning.Trainer(
-        accelerator=choose_device(settings.run.device),
+        accelerator=device,
         devices=1,
         max_epochs=settings.train.epochs,
         callbacks=[end],
@@ -89,7 +92,8 @@ def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        deterministic=True,
+        # on a GPU the gradient of a max-pooling has no other form: its sums are in any order
+        deterministic=True if device == "cpu" else "warn",
         precision="bf16-mixed" if settings.run.precision == "bfloat16" else "32-true",
     )
 
@@ -98,6 +102,7 @@ def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
 def _contained() -> Iterator[None]:
     """Keep lightning's advice to itself, and leave torch's deterministic mode as it was."""
     deterministic = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -107,7 +112,7 @@ def _contained() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-        torch.use_deterministic_algorithms(deterministic)
+        torch.use_deterministic_algorithms(deterministic, warn_only=only_warned)
 
 
 @contextmanager
@@ -184,8 +189,13 @@ class EpochEnd(Callback):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Score, keep, stop, save."""
+        """Score, keep, stop, save.
+
+        Raises DataContractError where the weights are no numbers any more.
+        """
         model: Any = pl_module.model
+        if not all(weight.isfinite().all() for weight in model.parameters()):
+            raise DataContractError(_diverged(model, len(self.scores) + 1))
         self.scores.append(self._score(model))
         best_so_far = max(self.scores[:-1], default=-np.inf)
         if self._val is None or self.scores[-1] > best_so_far:
@@ -231,6 +241,16 @@ class EpochEnd(Callback):
         section = [self._table.section[row] for row in self._val]
         score = validation_score(predicted, self._table.target[self._val], section)
         return float(np.nan_to_num(score))
+
+
+def _diverged(model: ExpressionModel, epoch: int) -> Problem:
+    return Problem(
+        where=f"model {model.name}, epoch {epoch}",
+        found="weights that are no numbers: training diverged",
+        expected="finite weights",
+        remedy="lower its learning rate: settings.<row>.learning_rate, or train.learning_rate "
+        "where the model has none of its own",
+    )
 
 
 def _copy(model: ExpressionModel) -> dict[str, Tensor]:

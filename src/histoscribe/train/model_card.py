@@ -6,6 +6,7 @@ from typing import Any
 
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.target import Target
+from histoscribe.models.style_encoder import EXTRACTOR
 from histoscribe.train.benchmarked import Benchmarked
 from histoscribe.train.card import gene_labels
 from histoscribe.train.encoding import Encoding
@@ -88,6 +89,7 @@ def _beside(card: Mapping[str, Any]) -> str:
         return ", and at nothing else"
     shown = card["exemplars"]
     how = "drawn at random" if shown["draw"] == "random" else "that look most like it"
+    how += f" by {shown['perceptual']}" if "perceptual" in shown else ""
     shift = f" ({shown['shift']})" if "shift" in shown else ""
     return (
         f", and at the expression of {shown['n']} of {shown['pool']:,} training spots {how}, "
@@ -112,6 +114,9 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
         f"- Encoder: {encoding.encoder}{layer} ({encoder['paper']}); weights {encoding.weights}; "
         f"licence {encoder['licence']}."
     )
+    if "perceptual" in encoder:
+        by = encoder["perceptual"]
+        yield f"- The encoder was trained on the windows of these spots, compared by {by}."
     if "views" in card:
         yield (
             f"- Fitted on {_n(card['views'], 'view')} more of each spot, stains jittered by up to "
@@ -216,8 +221,8 @@ def _unit(reference: Reference) -> str:
 
 
 def _how_to_run(facts: CardFacts) -> Iterator[str]:
-    kind, _, _ = facts.encoding.weights.partition(":")
-    weights = f" --weights {facts.encoding.encoder}=FILE" if kind == "sha256" else ""
+    needed = _files_needed(facts)
+    weights = "".join(f" --weights {name}=FILE" for name in needed)
     pitch = facts.card["spots_um"]["pitch"][0]
     yield f"    histoscribe predict THIS_FOLDER SLIDE --spacing-um {pitch:g} --out DIR{weights}"
     yield ""
@@ -227,12 +232,21 @@ def _how_to_run(facts: CardFacts) -> Iterator[str]:
     yield ""
     yield '    predictor = hs.load_predictor("THIS_FOLDER")'
     yield f'    prediction = hs.predict_slide(predictor, "SLIDE", spacing_um={pitch:g})'
-    if weights:
+    if needed:
+        expected = ", ".join(f"{name} {weights}" for name, weights in needed.items())
         yield ""
         yield (
-            "The encoder's weights are not in this folder; a file with another checksum is "
-            f"refused. Expected: {facts.encoding.weights}."
+            "These weights are not in this folder, and a file with another checksum is refused. "
+            f"Expected: {expected}."
         )
+
+
+def _files_needed(facts: CardFacts) -> dict[str, str]:
+    """Weights that a user must have: of a published encoder, and of what tiles are compared by."""
+    encoding, shown = facts.encoding, facts.card.get("exemplars", {})
+    found = {} if encoding.encoder == EXTRACTOR else {encoding.encoder: encoding.weights}
+    found |= shown.get("perceptual_weights", {})
+    return {name: weights for name, weights in found.items() if weights.startswith("sha256:")}
 
 
 def _versions(versions: Mapping[str, str]) -> str:

@@ -1,10 +1,11 @@
 """Weights that a run needs beside those of its encoders, looked for before the long work."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.perceptual import load_perceptual
-from histoscribe.train.config import RunSettings
+from histoscribe.models.style_encoder import EXTRACTOR
+from histoscribe.train.config import InputSettings, RunSettings
 from histoscribe.train.encoding import WeightFiles, initial_weights
 from histoscribe.train.extractor import side_problems
 from histoscribe.train.folder import sha256
@@ -36,9 +37,10 @@ def needed_by_extractor(settings: RunSettings, given: WeightFiles) -> Mapping[st
     Raises
     ------
     DataContractError
-        Its net is nowhere; the nets cannot be made for tiles of this side.
+        Its net is nowhere; the nets cannot be made for tiles of this side; a setting that it does
+        not have.
     """
-    problems = side_problems(settings.inputs.tile_px)
+    problems = [*side_problems(settings.inputs.tile_px), *_of_frozen_nets(settings.inputs)]
     if problems:
         raise DataContractError(problems)
     try:
@@ -54,3 +56,19 @@ def needed_by_extractor(settings: RunSettings, given: WeightFiles) -> Mapping[st
         ) from None
     perceptual = load_perceptual(settings.extractor.perceptual, given=given)
     return {"perceptual": f"{perceptual.name} {perceptual.source}"}
+
+
+def _of_frozen_nets(inputs: InputSettings) -> Iterator[Problem]:
+    """Settings that an encoder which is trained here would pass over."""
+    asked = {
+        "layer": inputs.layer if inputs.encoder == EXTRACTOR else None,
+        "weights": inputs.weights if inputs.weights == "random" else None,
+    }
+    for name, value in asked.items():
+        if value is not None:
+            yield Problem(
+                where=f"settings, inputs.{name}",
+                found=f'"{value}", beside the encoder {EXTRACTOR}',
+                expected="no such setting: each fold trains it and takes its code",
+                remedy=f"remove inputs.{name}, or take another encoder",
+            )

@@ -179,7 +179,7 @@ class Predictor:
         )
 
     def from_pixels(self, image: Float[Tensor, "B 3 P P"]) -> Output:
-        """Encoder and network as one differentiable graph, from pixels in 0-255.
+        """Encoder and network as one differentiable graph, from pixels in 0-255, on their device.
 
         Exemplars are looked up by the features and then held fixed. Nothing is known of whose
         pixels these are: of a training patient, its own spots would be among them.
@@ -191,7 +191,9 @@ class Predictor:
         """
         if isinstance(self.model, Estimator):
             raise TypeError(f"{self.model.name} is no network: it has no gradient to its pixels")
-        feature = self.encoder(image)
+        self._encoder = self.encoder.to(image.device)
+        self.model.to(image.device)
+        feature = self._encoder(image)
         shown = {"image": image, "feature": feature}
         if self.fitted.lookup is not None:
             # whole numbers, as tiles of a pool are that are compared with them

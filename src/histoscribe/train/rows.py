@@ -14,6 +14,7 @@ from histoscribe.models.base import (
     make_config,
     model_class,
 )
+from histoscribe.models.perceptual import SMALLEST_PX
 
 _OF_THE_ROW = ("model", "encoder", "exemplars")
 _OF_EVERY_TABLE = ("oracle-depth", "shuffled")
@@ -137,9 +138,21 @@ def _laid_over(exemplars: ExemplarSettings, given: Mapping[str, Any], row: str) 
         ) from None
 
 
+def _too_small_to_compare(row: str, tile_px: int) -> Iterator[Problem]:
+    if tile_px < SMALLEST_PX:
+        yield Problem(
+            where=f'row {row}, exemplars.distance = "lpips"',
+            found=f"tiles of {tile_px} px",
+            expected=f"at least {SMALLEST_PX} px: the net that compares them shrinks them",
+            remedy=f"set inputs.tile_px to {SMALLEST_PX} or more, or take another distance",
+        )
+
+
 def tile_problems(rows: Sequence[Row], tile_px: int) -> Iterator[Problem]:
-    """What is wrong with tiles of this side for the networks that look at them."""
+    """What is wrong with tiles of this side for whatever looks at them."""
     for row in rows:
+        if row.exemplars is not None and row.exemplars.distance == "lpips":
+            yield from _too_small_to_compare(row.name, tile_px)
         cls = row.cls
         if row.sees_tiles and issubclass(cls, ExpressionModel):
             problem = cls.tile_problem(make_config(row.model, row.settings), tile_px)

@@ -133,7 +133,10 @@ def fit_predictor(
     )
     card = {
         **training_card(bank, fold, target, table),
-        "encoder": encoder_card(bank.opened(row.encoder, fold)[1].record),
+        "encoder": {
+            **encoder_card(bank.opened(row.encoder, fold)[1].record),
+            **bank.trained_by(row.encoder),
+        },
         "n_parameters": n_parameters(fitted.model),
         **_network_card(row, fitted, initial_weights(row, bank.weights)),
     }
