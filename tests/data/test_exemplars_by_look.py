@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from histoscribe.data.exemplars import ExemplarPool, Queries, Retrieved
-from histoscribe.data.lookalikes import rerank_by_look
+from histoscribe.data.lookalikes import Lookalikes, rerank_by_look
 from histoscribe.data.retrieval import ExemplarSearch
 from histoscribe.models.perceptual import load_perceptual
 
@@ -41,7 +41,9 @@ def candidates(rows):
 def test_exemplars_come_in_the_order_of_their_look_with_its_distance(perceptual, pool_tiles):
     rows = [[7, 25, 3, 19, 12], [29, 1, 8, 20, 15]]
     queries = pool_tiles[[0, 29]]
-    found = rerank_by_look(candidates(rows), 3, perceptual, (reader(queries), reader(pool_tiles)))
+    found = rerank_by_look(
+        candidates(rows), 3, Lookalikes(perceptual, reader(pool_tiles)), reader(queries)
+    )
     np.testing.assert_array_equal(found.rows, [[3, 7, 12], [29, 20, 15]])
     for query in range(2):
         one = queries[[query]].expand(3, -1, -1, -1)
@@ -56,9 +58,8 @@ def test_tiles_held_in_memory_change_nothing_but_how_often_they_are_read(percept
         rerank_by_look(
             candidates(rows),
             4,
-            perceptual,
-            (reader(queries), reader(pool_tiles, asked)),
-            most_bytes=most_bytes,
+            Lookalikes(perceptual, reader(pool_tiles, asked), most_bytes=most_bytes),
+            reader(queries),
         )
         for asked, most_bytes in ((often, 1), (once, 1 << 30))
     )
@@ -70,7 +71,9 @@ def test_tiles_held_in_memory_change_nothing_but_how_often_they_are_read(percept
 
 def test_equal_tiles_come_in_the_order_of_rows(perceptual, pool_tiles):
     same = pool_tiles[:1].expand(30, -1, -1, -1)
-    found = rerank_by_look(candidates([[9, 4, 6, 2]]), 4, perceptual, (reader(same), reader(same)))
+    found = rerank_by_look(
+        candidates([[9, 4, 6, 2]]), 4, Lookalikes(perceptual, reader(same)), reader(same)
+    )
     np.testing.assert_array_equal(found.rows, [[2, 4, 6, 9]])
     np.testing.assert_allclose(found.distance, 0, atol=1e-6)
 
@@ -83,7 +86,9 @@ def test_what_the_search_excluded_stays_excluded(perceptual, pool_tiles):
     pool = ExemplarPool(feature, feature, patient, patient, spot, "e")
     queries = Queries(feature, patient, patient, spot, "e")
     nearest = ExemplarSearch(pool).nearest(queries, 8, "patient")
-    found = rerank_by_look(nearest, 3, perceptual, (reader(pool_tiles), reader(pool_tiles)))
+    found = rerank_by_look(
+        nearest, 3, Lookalikes(perceptual, reader(pool_tiles)), reader(pool_tiles)
+    )
     own = np.array(patient)
     assert (own[found.rows] != own[:, None]).all()
     assert all(set(kept) <= set(of) for kept, of in zip(found.rows, nearest.rows, strict=True))
@@ -92,5 +97,16 @@ def test_what_the_search_excluded_stays_excluded(perceptual, pool_tiles):
 def test_more_than_the_candidates_cannot_be_kept(perceptual, pool_tiles):
     with pytest.raises(ValueError, match="9 of 4 candidates"):
         rerank_by_look(
-            candidates([[9, 4, 6, 2]]), 9, perceptual, (reader(pool_tiles), reader(pool_tiles))
+            candidates([[9, 4, 6, 2]]),
+            9,
+            Lookalikes(perceptual, reader(pool_tiles)),
+            reader(pool_tiles),
         )
+
+
+def test_what_was_seen_once_is_held_for_the_next_call(perceptual, pool_tiles):
+    asked: list[int] = []
+    pool = Lookalikes(perceptual, reader(pool_tiles, asked))
+    for row in (0, 1):
+        rerank_by_look(candidates([[9, 4, 6, 2]]), 2, pool, reader(pool_tiles[[row]]))
+    assert sorted(asked) == [2, 4, 6, 9]

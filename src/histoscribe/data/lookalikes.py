@@ -6,7 +6,8 @@ pairs: the nearest by feature are found first, and put in the order of what the 
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from threading import Lock
+from typing import final
 
 import numpy as np
 import torch
@@ -26,14 +27,42 @@ TileReader = Callable[[Int[np.ndarray, " b"]], UInt8[Tensor, "b 3 P P"]]
 _AT_ONCE = 16  # tiles through the net in one pass
 
 
-def rerank_by_look(
-    candidates: Retrieved,
-    n: int,
-    perceptual: Perceptual,
-    tiles: tuple[TileReader, TileReader],
-    *,
-    most_bytes: int = 1 << 31,
-) -> Retrieved:
+@final
+class Lookalikes:
+    """How tiles are compared: by which net, and what it sees in tiles of the pool.
+
+    What it saw is held for the next that ask, up to `most_bytes`; what was asked for longest ago
+    goes first. Threads may share it.
+    """
+
+    def __init__(
+        self, perceptual: Perceptual, read: TileReader, *, most_bytes: int = 1 << 31
+    ) -> None:
+        self.perceptual = perceptual
+        self.read = read
+        """Reads tiles of the pool by its rows."""
+        self._most_bytes = most_bytes
+        self._held: OrderedDict[int, Float[Tensor, " D"]] = OrderedDict()
+        self._lock = Lock()
+
+    def seen(self, rows: Sequence[int]) -> list[Float[Tensor, " D"]]:
+        """What the net sees in the tiles of these rows."""
+        with self._lock:
+            missing = [row for row in rows if row not in self._held]
+            for start in range(0, len(missing), _AT_ONCE):
+                some = missing[start : start + _AT_ONCE]
+                seen = _embedded(self.perceptual, self.read(np.array(some)))
+                # each on its own: a view would hold the whole batch
+                self._held.update(zip(some, map(torch.clone, seen), strict=True))
+            for row in rows:
+                self._held.move_to_end(row)
+            found = [self._held[row] for row in rows]
+            while len(self._held) > max(1, self._most_bytes // found[0].nbytes):
+                self._held.popitem(last=False)
+            return found
+
+
+def rerank_by_look(candidates: Retrieved, n: int, pool: Lookalikes, read: TileReader) -> Retrieved:
     """Keep the `n` candidates of each query whose tiles look most like its own.
 
     Parameters
@@ -41,10 +70,8 @@ def rerank_by_look(
     candidates
         The nearest by feature, `N_CANDIDATES` of them say; none is added, so an exclusion that
         they obey is obeyed.
-    tiles
-        How the tiles of queries and those of rows of the pool are read, all of one side.
-    most_bytes
-        What is held of tiles that were looked at, and may be asked for again.
+    read
+        Reads the tiles of queries, of the side that those of the pool have.
 
     Returns
     -------
@@ -55,42 +82,16 @@ def rerank_by_look(
         raise ValueError(f"{n} of {rows.shape[1]} candidates asked for")
     kept = np.empty((n_queries, n), dtype=np.int64)
     distance = np.empty((n_queries, n), dtype=np.float32)
-    pool = _Looks(perceptual, tiles[1], most_bytes)
     # neighbours in the tissue share candidates: one after the other, few are looked at twice
     alike = np.lexsort(rows.T[::-1])
     for query in track(alike.tolist(), "exemplars by their look"):
         of_query = np.sort(rows[query])
         with torch.inference_mode():
-            own = _embedded(perceptual, tiles[0](np.array([query])))[0]
-            apart = np.array([_apart(own, seen) for seen in pool.of(of_query.tolist())])
+            own = _embedded(pool.perceptual, read(np.array([query])))[0]
+            apart = np.array([_apart(own, seen) for seen in pool.seen(of_query.tolist())])
         nearest = np.argsort(apart, kind="stable")[:n]
         kept[query], distance[query] = of_query[nearest], apart[nearest]
     return Retrieved(kept, distance)
-
-
-@dataclass(eq=False)
-class _Looks:
-    """What the net sees in tiles of the pool; those asked for longest ago go first."""
-
-    perceptual: Perceptual
-    read: TileReader
-    most_bytes: int
-    held: OrderedDict[int, Float[Tensor, " D"]] = field(default_factory=OrderedDict)
-
-    def of(self, rows: Sequence[int]) -> list[Float[Tensor, " D"]]:
-        """What the net sees in the tiles of these rows."""
-        missing = [row for row in rows if row not in self.held]
-        for start in range(0, len(missing), _AT_ONCE):
-            some = missing[start : start + _AT_ONCE]
-            seen = _embedded(self.perceptual, self.read(np.array(some)))
-            # each on its own: a view would hold the whole batch
-            self.held.update(zip(some, map(torch.clone, seen), strict=True))
-        for row in rows:
-            self.held.move_to_end(row)
-        found = [self.held[row] for row in rows]
-        while len(self.held) > max(1, self.most_bytes // found[0].nbytes):
-            self.held.popitem(last=False)
-        return found
 
 
 def _embedded(perceptual: Perceptual, tiles: UInt8[Tensor, "b 3 P P"]) -> Float[Tensor, "b D"]:

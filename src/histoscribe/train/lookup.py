@@ -23,7 +23,7 @@ from histoscribe.data.exemplars import (
 )
 from histoscribe.data.folds import leaky
 from histoscribe.data.images import ChosenTiles, HeldTiles
-from histoscribe.data.lookalikes import N_CANDIDATES, rerank_by_look
+from histoscribe.data.lookalikes import N_CANDIDATES, Lookalikes, rerank_by_look
 from histoscribe.data.retrieval import ExemplarSearch
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
@@ -35,14 +35,6 @@ from histoscribe.types import Images, SpotTable
 _SHIFT = (
     "retrieval shift: training spots are shown exemplars of their own patient, test spots never"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Lookalikes:
-    """How tiles are compared: by which net, and the tiles of the pool by its rows."""
-
-    perceptual: Perceptual
-    tiles: Images
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +59,7 @@ class _Finder:
         sizes = pool_sizes(pool, queries.patient, queries.section, exclusion)
         n_candidates = max(n, min([N_CANDIDATES, *sizes.values()]))
         candidates = self.search.nearest(queries, n_candidates, exclusion)
-        tiles = (image.read, self.looks.tiles.read)
-        return rerank_by_look(candidates, n, self.looks.perceptual, tiles)
+        return rerank_by_look(candidates, n, self.looks, image.read)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +155,7 @@ class Lookup:
         }
         arrays = {"feature": pool.feature, "target": pool.target}
         if self.looks is not None:
-            arrays["tiles"] = self.looks.tiles.read(np.arange(len(pool))).contiguous().numpy()
+            arrays["tiles"] = self.looks.read(np.arange(len(pool))).contiguous().numpy()
         with replacing(path) as temporary:
             safetensors.numpy.save_file(arrays, temporary, {"exemplars": json.dumps(about)})
 
@@ -187,7 +178,7 @@ class Lookup:
         looks = None
         if perceptual is not None:
             _check_same(perceptual, about["perceptual"], path)
-            looks = Lookalikes(perceptual, HeldTiles(torch.from_numpy(arrays["tiles"])))
+            looks = Lookalikes(perceptual, HeldTiles(torch.from_numpy(arrays["tiles"])).read)
         return cls(
             pool=ExemplarPool(feature, target, **names, encoder=about["encoder"]),
             settings=settings,
@@ -267,7 +258,7 @@ def _looks(
     spots = table.as_they_are
     row_of = {key: row for row, key in enumerate(zip(spots.section, spots.spot, strict=True))}
     rows = np.array([row_of[key] for key in zip(pool.section, pool.spot, strict=True)])
-    return Lookalikes(perceptual, ChosenTiles(table.image, rows))
+    return Lookalikes(perceptual, ChosenTiles(table.image, rows).read)
 
 
 def _check_same(perceptual: Perceptual, source: str, path: Path) -> None:
