@@ -200,8 +200,9 @@ def test_sections_of_a_cohort_are_warned_of_too_and_again_when_finished(
         predictor_folder, manifest, out=tmp_path / "out", mpp=None, sections=("P1S1", "P2S1")
     )
     told = [section.warnings for section in predict(asked)]
-    assert [len(warnings) for warnings in told] == [1, 1]
-    assert "um/px" in told[0][0]
+    assert [len(warnings) for warnings in told] == [2, 2]
+    assert "trained on this picture, as P1S1:" in told[0][0]
+    assert "um/px" in told[0][1]
     assert [section.warnings for section in predict(asked)] == told
 
 
