@@ -68,7 +68,7 @@ def forward_ratios(device: torch.device, batch: int, repeats: int) -> dict[str, 
         shown = " | ".join(f"{1000 * taken / batch:.1f}" for taken in times)
         print(f"| {precision} | {shown} |", flush=True)
         for name, taken in zip(FORMS, times[1:], strict=True):
-            ratios[f"{name}_to_bare_{precision}"] = taken / times[0]
+            ratios[f"{name}_to_bare_{precision}_ratio"] = taken / times[0]
     return ratios
 
 
