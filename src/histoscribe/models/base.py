@@ -210,18 +210,22 @@ def make_config(name: str, settings: Mapping[str, Any]) -> Any:
     return _checked(name, vars(presets[preset]()) | own)
 
 
+def wrong_values(error: ValidationError) -> str:
+    """Say each wrong value of a table of settings, and what it should be, in one line."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}"
+        if item["loc"]
+        else item["msg"].removeprefix("Value error, ")
+        for item in error.errors()
+    )
+
+
 def _checked(name: str, values: Mapping[str, Any]) -> Any:
     """The config of a model; a word where a number belongs would pass for one until it is used."""
     try:
         config = TypeAdapter(model_class(name).Config).validate_python(dict(values))
     except ValidationError as error:
-        wrong = [
-            f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}"
-            if item["loc"]
-            else item["msg"].removeprefix("Value error, ")
-            for item in error.errors()
-        ]
-        raise ValueError(f"model {name!r}: {'; '.join(wrong)}") from None
+        raise ValueError(f"model {name!r}: {wrong_values(error)}") from None
     if getattr(config, "learning_rate", 1.0) <= 0:
         raise ValueError(f"model {name!r}: learning_rate = {config.learning_rate}: above 0")
     return config

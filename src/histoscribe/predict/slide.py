@@ -14,6 +14,7 @@ from histoscribe.io.prediction_store import CHUNK_ROWS
 from histoscribe.predict.blocks import DISTANCE, predicted_blocks
 from histoscribe.predict.plan import Plan, SlideRequest, make_plan, open_request
 from histoscribe.predict.unlike import unlike_training
+from histoscribe.progress import track
 from histoscribe.train.predictor import Predictor, load_predictor
 from histoscribe.types import Prediction, Slide
 
@@ -70,7 +71,8 @@ def warnings_of(
 def _trained_on(predictor: Predictor, slide: Slide) -> Iterator[str]:
     """A slide of the training under another name would even be shown its own spots' exemplars."""
     trained = predictor.card["sections"]
-    same = [name for name, of in trained.items() if of["image_sha256"] == slide.pixel_hash()]
+    (shown,) = (one.pixel_hash() for one in track([slide], "slide compared with the training"))
+    same = [name for name, of in trained.items() if of["image_sha256"] == shown]
     if same:
         yield (
             f"The predictor was trained on this picture, as {', '.join(same)}: its scores are of "

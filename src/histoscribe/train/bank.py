@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -135,12 +136,16 @@ class Bank:
 
     def trained_by(self, encoder: str | None) -> Mapping[str, str]:
         """What an encoder that folds train compares windows by; nothing for any other."""
-        return needed_by_extractor(self.settings, self.weights) if self.learned(encoder) else {}
+        return self._extractor_needs if self.learned(encoder) else {}
+
+    @cached_property
+    def _extractor_needs(self) -> Mapping[str, str]:
+        return needed_by_extractor(self.settings, self.weights)
 
     def _look_for(self, encoder: str | None) -> None:
         """Open an encoder; of one that folds train, find what its training needs."""
         if self.learned(encoder):
-            needed_by_extractor(self.settings, self.weights)
+            self.trained_by(encoder)
         else:
             self.opened(encoder)
 

@@ -60,6 +60,7 @@ def needed_by_extractor(settings: RunSettings, given: WeightFiles) -> Mapping[st
 
 def _of_frozen_nets(inputs: InputSettings) -> Iterator[Problem]:
     """Settings that an encoder which is trained here would pass over."""
+    # a layer is asked of the run's own encoder, random weights of that of every row
     asked = {
         "layer": inputs.layer if inputs.encoder == EXTRACTOR else None,
         "weights": inputs.weights if inputs.weights == "random" else None,

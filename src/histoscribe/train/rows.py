@@ -13,6 +13,7 @@ from histoscribe.models.base import (
     list_models,
     make_config,
     model_class,
+    wrong_values,
 )
 from histoscribe.models.perceptual import SMALLEST_PX
 
@@ -131,10 +132,9 @@ def _laid_over(exemplars: ExemplarSettings, given: Mapping[str, Any], row: str) 
     try:
         return ExemplarSettings.model_validate(exemplars.model_dump() | dict(given))
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         known = ", ".join(ExemplarSettings.model_fields)
         raise ValueError(
-            f"row {row!r}, exemplars: {'; '.join(wrong)} (its keys are {known})"
+            f"row {row!r}, exemplars: {wrong_values(error)} (its keys are {known})"
         ) from None
 
 
