@@ -31,8 +31,8 @@ class Predicted:
 def train_predictor(folder: Path, encoder: str, n_genes: int) -> Path:
     """Train ridge on a small simulated cohort; weights of a net are drawn at random."""
     from histoscribe.simulate.cohort import simulate  # only here: a parent stays small
-    from histoscribe.train.config import parse_settings
     from histoscribe.train.run import train
+    from histoscribe.train.settings import parse_settings
 
     cohort = simulate(
         folder / f"cohort-{n_genes}",
@@ -88,13 +88,13 @@ def _numbers(*words: object) -> list[float]:
 
 
 def _child(what: str, predictor: str, *rest: str) -> None:
-    from histoscribe.train.predictor import load_predictor
+    from histoscribe.predictor.saving import load_predictor
 
     if what == "load":
         _ = load_predictor(predictor).encoder
         print(_peak_megabytes())
         return
-    from histoscribe.predict.targets import Order, predict
+    from histoscribe.predict.order import Order, predict
 
     slide, out, spacing_um = rest
     order = Order(

@@ -21,11 +21,11 @@ from _machine import report, seconds
 
 from histoscribe import torchvision_guard  # noqa: F401 - before timm
 from histoscribe.data.images import StackedTiles
+from histoscribe.data.items.spots import Exemplars, SpotItems
 from histoscribe.models.base import ExpressionModel, Facts, create_model, inputs_of, model_class
 from histoscribe.train.batches import Batches, TrainingBatch
-from histoscribe.train.config import TrainSettings
 from histoscribe.train.optimiser import make_optimiser
-from histoscribe.train.seen import Exemplars, Seen
+from histoscribe.train.settings import TrainSettings
 
 from timm.models.vision_transformer import VisionTransformer  # isort: skip
 
@@ -119,7 +119,7 @@ def _batches(folder: Path, batch: int, n_spots: int) -> Batches:
     feature = rng.normal(size=(n_spots, WIDTH)).astype(np.float32)
     target = rng.random((n_spots, GENES), dtype=np.float32)
     rows = rng.integers(n_spots, size=(n_spots, NEIGHBOURS))
-    seen = Seen(
+    seen = SpotItems(
         feature, StackedTiles([(tiles, np.arange(n_spots))]), Exemplars(feature, target, rows)
     )
     return Batches(

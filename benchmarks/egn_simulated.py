@@ -25,7 +25,7 @@ from histoscribe.benchmark.run import benchmark
 from histoscribe.benchmark.score import EVERY, ORACLE
 from histoscribe.metrics.summary import SectionScores, Summary, paired_difference, summarise
 from histoscribe.simulate import read_truth, simulate
-from histoscribe.train.config import RunSettings, parse_settings
+from histoscribe.train.settings import RunSettings, parse_settings
 
 SETTINGS = Path(__file__).with_suffix(".toml")
 FAMILIES = ("lookup", "null")

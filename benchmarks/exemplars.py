@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from _machine import report, seconds
 
-from histoscribe.data.exemplars import ExemplarPool, Queries
-from histoscribe.data.retrieval import ExemplarSearch
+from histoscribe.data.exemplars.pool import ExemplarPool, Queries
+from histoscribe.data.exemplars.search import ExemplarSearch
 from histoscribe.seed import stream
 
 TARGET_RATIO = 1.2

@@ -22,12 +22,12 @@ import numpy as np
 import torch
 from _machine import report, seconds
 from torch import Tensor
+from write_pyramid import write_pyramid
 
 from histoscribe.data.features import embed
 from histoscribe.data.tiles import Tiles
-from histoscribe.io.slide import open_slide
-from histoscribe.io.write_pyramid import write_pyramid
-from histoscribe.models.encoder import Encoder, load_encoder
+from histoscribe.encoders.encoder import Encoder, load_encoder
+from histoscribe.io.slides.slide import open_slide
 from histoscribe.types import Section, Spots
 
 MPP = 0.5

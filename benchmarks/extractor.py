@@ -26,14 +26,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from histoscribe.data.tiles import Tiles, tile_batches
-from histoscribe.io.cohort import read_cohort
-from histoscribe.models.encoder import Encoder, extractor_encoder, load_encoder
-from histoscribe.models.perceptual import load_perceptual
+from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
+from histoscribe.encoders.egn_extractor.step import in_unit
+from histoscribe.encoders.egn_extractor.training import ExtractorTraining, Windows
+from histoscribe.encoders.encoder import Encoder, extractor_encoder, load_encoder
+from histoscribe.encoders.perceptual import load_perceptual
+from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.seed import stream
 from histoscribe.simulate import read_truth, simulate
-from histoscribe.train.adversarial import in_unit
-from histoscribe.train.extractor import ExtractorTraining, Windows
-from histoscribe.train.extractor_settings import ExtractorSettings
 from histoscribe.types import Cohort, Section, Spots
 
 SIDE_PX, MPP, N_NEIGHBOURS, N_COMPONENTS = 64, 1.0, 9, 16

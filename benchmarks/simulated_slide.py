@@ -15,9 +15,9 @@ from time import perf_counter
 
 import numpy as np
 from _machine import report
+from write_pyramid import Layout, write_pyramid
 
-from histoscribe.io.slide import open_whole_slide
-from histoscribe.io.write_pyramid import Layout, write_pyramid
+from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.seed import stream
 from histoscribe.simulate.nuclei import draw_nuclei
 from histoscribe.simulate.patients import draw_patient

@@ -15,11 +15,11 @@ from time import perf_counter, process_time
 import numpy as np
 from _machine import report
 from simulated_slide import Glass
+from write_pyramid import Layout, write_pyramid
 
-from histoscribe.io import tiled, vendor
-from histoscribe.io.region import RegionSlide
-from histoscribe.io.slide import TiledSlide, VendorSlide, image_mpp
-from histoscribe.io.write_pyramid import Layout, write_pyramid
+from histoscribe.io.slides import tiled, vendor
+from histoscribe.io.slides.region import RegionSlide
+from histoscribe.io.slides.slide import TiledSlide, VendorSlide, image_mpp
 from histoscribe.seed import stream
 from histoscribe.simulate.stain import MPP
 

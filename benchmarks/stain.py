@@ -13,8 +13,8 @@ from PIL import Image
 
 from histoscribe.data.jitter import HedJitter
 from histoscribe.data.stain import TissueColour
-from histoscribe.data.tiles import Look, Tiles, tile_batches
-from histoscribe.io.slide import open_slide
+from histoscribe.data.tiles import SlideLook, Tiles, tile_batches
+from histoscribe.io.slides.slide import open_slide
 from histoscribe.types import Section, Spots
 
 SIDE_PX, TILE_PX, MPP, N_ACROSS = 2048, 224, 0.69, 10
@@ -34,9 +34,9 @@ def main() -> None:
             TILE_PX, MPP, white_off_tissue=False, jitter=HedJitter(0.05, 0, "hed-benchmark-1")
         )
         as_is, reinhard, hed = seconds(
-            lambda: _read(section, plain, Look(None)),
-            lambda: _read(section, normalised, Look(mask, COLOUR)),
-            lambda: _read(section, jittered, Look(None)),
+            lambda: _read(section, plain, SlideLook(None)),
+            lambda: _read(section, normalised, SlideLook(mask, COLOUR)),
+            lambda: _read(section, jittered, SlideLook(None)),
         )
     n_tiles = N_ACROSS**2
     report(
@@ -50,7 +50,7 @@ def main() -> None:
     )
 
 
-def _read(section: Section, tiles: Tiles, look: Look) -> None:
+def _read(section: Section, tiles: Tiles, look: SlideLook) -> None:
     for _ in tile_batches(section, tiles, np.split(np.arange(N_ACROSS**2), 5), look):
         pass
 

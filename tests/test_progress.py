@@ -1,8 +1,8 @@
 import numpy as np
 
 from histoscribe.progress import drawn_by, track
-from histoscribe.train.config import RunSettings, TrainSettings
 from histoscribe.train.fit import fit
+from histoscribe.train.settings import RunSettings, TrainSettings
 from tests.contracts.tables import planted_table
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.errors import DataContractError
-from histoscribe.io.catalog import data_set
-from histoscribe.io.cohort import read_sources
-from histoscribe.train.config import dump_settings, parse_settings, read_settings
+from histoscribe.io.cohorts.catalog import data_set
+from histoscribe.io.cohorts.cohort import read_sources
+from histoscribe.train.settings import dump_settings, parse_settings, read_settings
 from tests.cli.small import histoscribe
 
 __all__ = ["histoscribe"]

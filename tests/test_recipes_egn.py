@@ -10,10 +10,10 @@ from PIL import Image
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.data.fold_checks import twins_across
 from histoscribe.data.fold_settings import leaks_in_words
-from histoscribe.io.catalog import data_set
-from histoscribe.io.stnet_folder import METADATA
+from histoscribe.io.cohorts.catalog import data_set
+from histoscribe.io.cohorts.stnet_folder import METADATA
 from histoscribe.simulate.cohort import simulate
-from histoscribe.train.config import read_settings
+from histoscribe.train.settings import read_settings
 from tests.io.conftest import Writer
 
 RECIPES = Path(__file__).parent.parent / "recipes"

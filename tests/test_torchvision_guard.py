@@ -55,7 +55,7 @@ def test_a_second_definition_is_never_tried():
 
 def test_importing_the_encoders_leaves_torchvision_alone():
     out = _run(
-        "import sys\nimport histoscribe.models.encoder, histoscribe.data.features\n"
+        "import sys\nimport histoscribe.encoders.encoder, histoscribe.data.features\n"
         "print('torchvision' in sys.modules, 'timm' in sys.modules, 'lightning' in sys.modules)"
     )
     assert out == ["False", "False", "False"]

@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from histoscribe.models.base import make_config
-from histoscribe.train.config import RunSettings, parse_settings
-from histoscribe.train.rows import Row
+from histoscribe.train.row import ModelRow
+from histoscribe.train.settings import RunSettings, parse_settings
 
 FULL = "egn"
 METRICS = ("PCC@F", "PCC@S", "PCC@M")
@@ -58,7 +58,7 @@ def tables(run: Path) -> str:
         index="model", columns="metric", values="mean", dropna=False
     )
     full = settings.row(FULL)
-    by_table: dict[str, list[Row]] = {name: [] for name in TITLES}
+    by_table: dict[str, list[ModelRow]] = {name: [] for name in TITLES}
     for row in settings.rows:
         for name in _tables_of(row, full):
             by_table[name].append(row)
@@ -82,7 +82,7 @@ def _about(settings: RunSettings) -> str:
     )
 
 
-def _tables_of(row: Row, full: Row) -> tuple[str, ...]:
+def _tables_of(row: ModelRow, full: ModelRow) -> tuple[str, ...]:
     """The tables that a row stands in; the whole network stands in all but the last."""
     if row.name == FULL:
         return tuple(TITLES)[:-1]
@@ -98,19 +98,19 @@ def _tables_of(row: Row, full: Row) -> tuple[str, ...]:
     return ("number",) if changed == {"n"} else ("beside",)
 
 
-def _facts(row: Row) -> dict[str, Any]:
+def _facts(row: ModelRow) -> dict[str, Any]:
     """All settings of a network's row."""
     exemplars = {} if row.exemplars is None else row.exemplars.model_dump()
     return {**asdict(make_config(row.model, row.settings)), **exemplars, "encoder": row.encoder}
 
 
-def _sorted(name: str, rows: Iterable[Row]) -> list[Row]:
+def _sorted(name: str, rows: Iterable[ModelRow]) -> list[ModelRow]:
     if name == "number":
         return sorted(rows, key=lambda row: _facts(row)["n"])
     return list(rows)
 
 
-def _table(name: str, rows: list[Row], values: pd.DataFrame, settings: RunSettings) -> str:
+def _table(name: str, rows: list[ModelRow], values: pd.DataFrame, settings: RunSettings) -> str:
     with_paper = name in PAPER
     head = f"| {name} | {' | '.join(METRICS)} |" + (" paper's PCC@M |" if with_paper else "")
     lines = [f"### {TITLES[name]}", "", head, "|---" * head[1:].count("|") + "|"]
@@ -122,26 +122,26 @@ def _table(name: str, rows: list[Row], values: pd.DataFrame, settings: RunSettin
     return "\n".join(lines)
 
 
-def _label(name: str, row: Row, settings: RunSettings) -> tuple[str, float | None]:
+def _label(name: str, row: ModelRow, settings: RunSettings) -> tuple[str, float | None]:
     """What a row is in words, and what the paper has for it."""
     key, label = _KEYS[name](row, settings)
     return label, PAPER.get(name, {}).get(key)
 
 
-def _space(row: Row, settings: RunSettings) -> tuple[Any, str]:
+def _space(row: ModelRow, settings: RunSettings) -> tuple[Any, str]:
     encoder = row.encoder or settings.inputs.encoder
     distance = _facts(row)["distance"]
     return (encoder, distance), f"{encoder}, {distance}"
 
 
-def _bridge(row: Row, settings: RunSettings) -> tuple[Any, str]:
+def _bridge(row: ModelRow, settings: RunSettings) -> tuple[Any, str]:
     del settings
     facts = _facts(row)
     key = (facts["bridge_heads"], facts["bridge_dim"], facts["bridge_every"])
     return key, "{} heads of {}, every {}".format(*key)
 
 
-def _parts(row: Row, settings: RunSettings) -> tuple[Any, str]:
+def _parts(row: ModelRow, settings: RunSettings) -> tuple[Any, str]:
     del settings
     facts = {} if row.model != FULL else _facts(row)
     if not facts:
@@ -153,13 +153,13 @@ def _parts(row: Row, settings: RunSettings) -> tuple[Any, str]:
     return label, label
 
 
-def _number(row: Row, settings: RunSettings) -> tuple[Any, str]:
+def _number(row: ModelRow, settings: RunSettings) -> tuple[Any, str]:
     del settings
     n = _facts(row)["n"]
     return n, str(n)
 
 
-def _beside(row: Row, settings: RunSettings) -> tuple[Any, str]:
+def _beside(row: ModelRow, settings: RunSettings) -> tuple[Any, str]:
     del settings
     return row.name, f"`{row.name}`"
 

@@ -18,9 +18,9 @@ from pydantic.fields import FieldInfo
 
 import histoscribe.models  # noqa: F401  fills the registry
 from histoscribe.data.transform import TRANSFORMS
+from histoscribe.encoders.encoder import list_encoders
 from histoscribe.models.base import list_models, model_class
-from histoscribe.models.encoder import list_encoders
-from histoscribe.train.config import RunSettings
+from histoscribe.train.settings import RunSettings
 
 TARGET = Path(__file__).parents[1] / "reference" / "settings.md"
 HEAD = """\

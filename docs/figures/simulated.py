@@ -14,7 +14,7 @@ from PIL import Image
 from histoscribe.simulate import simulate
 from histoscribe.simulate.families import ARRANGEMENTS, motif_levels
 from histoscribe.simulate.stain import MPP
-from histoscribe.simulate.truth import Truth, read_truth
+from histoscribe.simulate.truth import SimulatedTruth, read_truth
 
 TARGET = Path(__file__).parents[1] / "images" / "simulated.jpg"
 SECTION = "P1S1"
@@ -37,7 +37,7 @@ def main() -> None:
     _draw(pixels, xy, truth)
 
 
-def _draw(pixels: UInt8[np.ndarray, "H W 3"], xy: np.ndarray, truth: Truth) -> None:
+def _draw(pixels: UInt8[np.ndarray, "H W 3"], xy: np.ndarray, truth: SimulatedTruth) -> None:
     matplotlib.use("agg")
     figure, axes = plt.subplot_mosaic(
         [["whole", "0"], ["whole", "1"], ["whole", "2"]],
@@ -71,7 +71,7 @@ def _draw(pixels: UInt8[np.ndarray, "H W 3"], xy: np.ndarray, truth: Truth) -> N
 
 
 def _clearest(
-    truth: Truth, xy: np.ndarray, compartment: int, frame: tuple[int, tuple[int, ...]]
+    truth: SimulatedTruth, xy: np.ndarray, compartment: int, frame: tuple[int, tuple[int, ...]]
 ) -> int:
     """The spot with most of one compartment whose tile lies inside the image."""
     half, (height, width, _) = frame

@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from histoscribe.benchmark.run import benchmark as benchmark
     from histoscribe.data.folds import patient_folds as patient_folds
-    from histoscribe.io.anndata import to_anndata as to_anndata
-    from histoscribe.io.cohort import read_cohort as read_cohort
-    from histoscribe.io.spatialdata import to_spatialdata as to_spatialdata
+    from histoscribe.encoders.encoder import list_encoders as list_encoders
+    from histoscribe.io.cohorts.cohort import read_cohort as read_cohort
+    from histoscribe.io.predictions.anndata import to_anndata as to_anndata
+    from histoscribe.io.predictions.spatialdata import to_spatialdata as to_spatialdata
     from histoscribe.models.base import create_model as create_model
     from histoscribe.models.base import list_models as list_models
-    from histoscribe.models.encoder import list_encoders as list_encoders
     from histoscribe.predict.slide import predict_slide as predict_slide
+    from histoscribe.predictor.saving import load_predictor as load_predictor
     from histoscribe.simulate import simulate as simulate
-    from histoscribe.train.config import read_settings as read_settings
-    from histoscribe.train.predictor import load_predictor as load_predictor
     from histoscribe.train.run import train as train
+    from histoscribe.train.settings import read_settings as read_settings
 
 _ROOMS = ("benchmark", "simulate", "train")  # called by their own names, see rooms.py
 _HOME = {
     "create_model": "histoscribe.models.base",
-    "list_encoders": "histoscribe.models.encoder",
+    "list_encoders": "histoscribe.encoders.encoder",
     "list_models": "histoscribe.models.base",
-    "load_predictor": "histoscribe.train.predictor",
+    "load_predictor": "histoscribe.predictor.saving",
     "patient_folds": "histoscribe.data.folds",
     "predict_slide": "histoscribe.predict.slide",
-    "read_cohort": "histoscribe.io.cohort",
-    "read_settings": "histoscribe.train.config",
-    "to_anndata": "histoscribe.io.anndata",
-    "to_spatialdata": "histoscribe.io.spatialdata",
+    "read_cohort": "histoscribe.io.cohorts.cohort",
+    "read_settings": "histoscribe.train.settings",
+    "to_anndata": "histoscribe.io.predictions.anndata",
+    "to_spatialdata": "histoscribe.io.predictions.spatialdata",
 }
 __all__ = sorted([*_HOME, *_ROOMS])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from histoscribe.simulate.cohort import simulate
-from histoscribe.train.config import RunSettings, parse_settings
+from histoscribe.train.settings import RunSettings, parse_settings
 
 
 def tiny_cohort(folder: Path, n_patients: int = 3) -> Path:

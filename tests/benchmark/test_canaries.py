@@ -19,8 +19,8 @@ from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import run_cells
 from histoscribe.data.images import StackedTiles
 from histoscribe.models.base import list_models
-from histoscribe.train.bank import Bank
 from histoscribe.train.run import train
+from histoscribe.train.run_data import RunData
 from histoscribe.types import SpotTable
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
@@ -117,28 +117,28 @@ def test_training_does_not_notice_test_sections_taken_out(cohort, reference, tmp
 
 def panel_of_all(monkeypatch):
     """The panel is chosen on every section."""
-    honest = Bank.target
+    honest = RunData.target
 
     def leaky(bank, train):
         cohort = bank.cohort
         return honest(bank, {id_: np.arange(len(cohort[id_].spots)) for id_ in cohort.ids})
 
-    monkeypatch.setattr(Bank, "target", leaky)
+    monkeypatch.setattr(RunData, "target", leaky)
 
 
 def scale_of_all(monkeypatch):
     """Features are scaled by every section."""
-    honest = Bank.table
+    honest = RunData.table
 
     def leaky(bank, fold, target, encoder, *, tiles=False):
         table: SpotTable = honest(bank, fold, target, encoder, tiles=tiles)
         everything = [bank.features(encoder, id_) for id_ in bank.cohort.ids]
         return replace(table, feature=table.feature - np.concatenate(everything).mean(axis=0))
 
-    monkeypatch.setattr(Bank, "table", leaky)
+    monkeypatch.setattr(RunData, "table", leaky)
 
 
-def with_test_spots(table: SpotTable, bank: Bank, fold, target) -> SpotTable:
+def with_test_spots(table: SpotTable, bank: RunData, fold, target) -> SpotTable:
     """The training table with the spots of the test sections below."""
     test = sorted(fold.test)
     feature = np.concatenate([bank.features(None, id_) for id_ in test])
@@ -155,7 +155,7 @@ def with_test_spots(table: SpotTable, bank: Bank, fold, target) -> SpotTable:
     )
 
 
-def tiles_with_test(bank: Bank, fold) -> StackedTiles:
+def tiles_with_test(bank: RunData, fold) -> StackedTiles:
     """The tiles of the training spots, and those of the test sections below."""
     train = [(bank.tiles(s, fold), rows) for s, rows in sorted(fold.train.items())]
     test = [(bank.tiles(s, fold), rows) for s, rows in sorted(fold.test.items())]
@@ -164,18 +164,18 @@ def tiles_with_test(bank: Bank, fold) -> StackedTiles:
 
 def retrieval_of_all(monkeypatch):
     """The spots that neighbours are looked up among hold the test spots."""
-    honest = Bank.table
+    honest = RunData.table
 
     def leaky(bank, fold, target, encoder, *, tiles=False):
         table = honest(bank, fold, target, encoder, tiles=tiles)
         return with_test_spots(table, bank, fold, target) if encoder is None else table
 
-    monkeypatch.setattr(Bank, "table", leaky)
+    monkeypatch.setattr(RunData, "table", leaky)
 
 
 def epoch_by_test(monkeypatch):
     """The epoch (and alpha) is chosen on the test spots."""
-    honest = Bank.table
+    honest = RunData.table
 
     def leaky(bank, fold, target, encoder, *, tiles=False):
         table = honest(bank, fold, target, encoder, tiles=tiles)
@@ -185,7 +185,7 @@ def epoch_by_test(monkeypatch):
         n, total = len(table.target), len(longer.target)
         return replace(longer, inner=((np.arange(n), np.arange(n, total)),))
 
-    monkeypatch.setattr(Bank, "table", leaky)
+    monkeypatch.setattr(RunData, "table", leaky)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from histoscribe.data.images import StackedTiles
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.metrics.moments import pearson_per_gene
-from histoscribe.train.config import parse_settings
 from histoscribe.train.fit import fit
-from histoscribe.train.seen import ToPredict
+from histoscribe.train.settings import parse_settings
 from histoscribe.types import SpotTable
 
 N_CODES, N_GENES, N_FEATURES = 60, 4, 12
@@ -82,7 +82,7 @@ def scores(tmp_path_factory):
     for name in ROWS:
         folder = tmp_path_factory.mktemp(name)
         fitted = fit(settings.row(name), table, settings, folder / "resume")
-        predicted = fitted.predict(ToPredict(test["feature"], **test["names"])).values
+        predicted = fitted.predict(SpotQueries(test["feature"], **test["names"])).values
         per_gene = pearson_per_gene(predicted, test["target"])
         found[name] = (per_gene[:N_GENES].mean(), per_gene[N_GENES:].mean())
     return found

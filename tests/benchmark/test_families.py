@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from histoscribe.benchmark.band import Shuffled, shuffled_fold
-from histoscribe.benchmark.plan import Plan, make_plan
+from histoscribe.benchmark.plan import RunPlan, make_plan
 from histoscribe.benchmark.run import benchmark, run_cells
 from histoscribe.benchmark.score import ORACLE, Scored, score_fold, truth_of
 from histoscribe.benchmark.tables import band_runs
@@ -21,7 +21,7 @@ from histoscribe.seed import stream
 from histoscribe.simulate.cohort import simulate
 from histoscribe.simulate.truth import read_truth
 from histoscribe.simulate.visibility import VISIBLE
-from histoscribe.train.config import RunSettings, parse_settings
+from histoscribe.train.settings import RunSettings, parse_settings
 
 PERMUTATIONS = 2000
 OF_FEATURES = [
@@ -75,7 +75,7 @@ def settings_for(manifest, families, seed, **changes) -> RunSettings:
     return parse_settings(table, "test settings")
 
 
-def outcome_of(plan: Plan, manifest) -> Outcome:
+def outcome_of(plan: RunPlan, manifest) -> Outcome:
     run_cells(plan)
     scored = [
         part
@@ -216,7 +216,7 @@ def test_a_programme_that_flips_by_patient_is_learnable_only_by_leaking(flip_coh
     assert max(scores["patient"]) < runs.max()
 
 
-def shuffled_parts(plan: Plan) -> Iterator[Shuffled]:
+def shuffled_parts(plan: RunPlan) -> Iterator[Shuffled]:
     """The shuffled band of every fold."""
     for fold in plan.folds:
         target = plan.bank.target(fold.train)

@@ -10,8 +10,8 @@ import pytest
 import scipy.sparse as sp
 
 from histoscribe.benchmark.band import Shuffled, permuted_rows, shuffled_fold
-from histoscribe.benchmark.measured import read_measured, write_measured
-from histoscribe.benchmark.names import file_name
+from histoscribe.benchmark.file_names import file_name
+from histoscribe.benchmark.measured_maps import read_measured, write_measured
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark
 from histoscribe.benchmark.score import COLUMNS, Truth, truth_of
@@ -19,7 +19,7 @@ from histoscribe.benchmark.tables import band_runs, genes_table, summary_table
 from histoscribe.data.target import TargetSettings
 from histoscribe.errors import DataContractError
 from histoscribe.metrics.registry import METRICS, BagMetric
-from histoscribe.train.config import parse_settings
+from histoscribe.train.settings import parse_settings
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 from tests.contracts.tables import planted_table
 

@@ -3,10 +3,10 @@
 import pandas as pd
 
 from histoscribe.benchmark.checks_of_data import random_weights
-from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.results import Results
-from histoscribe.io.cohort import read_cohort
-from histoscribe.train.bank import Bank
+from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.train.run_data import RunData
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
 
@@ -19,7 +19,7 @@ def test_every_encoder_without_weights_is_named_whichever_row_reads_it(tmp_path)
         inputs={"tile_px": 64, "mpp": 1.0, "encoder": nets[0], "weights": "random"},
         settings={"deep": {"model": "ridge", "encoder": nets[1]}},
     )
-    bank = Bank(settings, read_cohort(manifest), {}, tmp_path / "cache")
-    results = Results(Plan(bank, (), {}, tmp_path), [], pd.DataFrame(), {}, pd.DataFrame())
+    bank = RunData(settings, read_cohort(manifest), {}, tmp_path / "cache")
+    results = Results(RunPlan(bank, (), {}, tmp_path), [], pd.DataFrame(), {}, pd.DataFrame())
     (check,) = random_weights(results)
     assert check.message == f"the encoder {', '.join(nets)} has random weights"

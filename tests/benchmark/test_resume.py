@@ -40,7 +40,8 @@ def test_finished_cells_are_not_fitted_again_and_missing_ones_are(tmp_path, monk
         path.unlink()  # predicted again, from the predictors that are there
     devices = []
     monkeypatch.setattr(
-        "histoscribe.train.predictor.choose_device", lambda asked: devices.append(asked) or "cpu"
+        "histoscribe.predictor.predictor.choose_device",
+        lambda asked: devices.append(asked) or "cpu",
     )
     benchmark(settings, run, cache=tmp_path / "cache")
     assert {path: path.stat().st_mtime_ns for path in (run / "predictors").rglob("*.*")} == written

@@ -10,8 +10,8 @@ from PIL import Image
 from histoscribe.benchmark.band import permuted_rows
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark, run_cells
-from histoscribe.train.colours import SlideColours
 from histoscribe.train.run import train
+from histoscribe.train.slide_colours import SlideColours
 from tests.benchmark import test_canaries as canaries
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 from tests.contracts.tables import planted_table

@@ -20,7 +20,7 @@ _CONTEXT.set_forkserver_preload(
         "histoscribe.models",
         "histoscribe.cli.main",
         "histoscribe.cli.table",
-        "histoscribe.predict.targets",
+        "histoscribe.predict.order",
         "histoscribe.report.page",
         "histoscribe.train.run",
     ]
@@ -70,7 +70,8 @@ def _verb(arguments: list[str], cache: str) -> None:
 
     from histoscribe.cli.main import main
     from histoscribe.data import features
-    from histoscribe.io import feature_store, prediction_store
+    from histoscribe.io import feature_store
+    from histoscribe.io.predictions import prediction_store
     from histoscribe.plot import canvas
     from histoscribe.predict import blocks
 

@@ -289,7 +289,7 @@ def test_a_full_disk_anywhere_else_is_told(histoscribe, cohort, tmp_path, monkey
     def full(path):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr("histoscribe.train.predictor.replacing", full)
+    monkeypatch.setattr("histoscribe.predictor.saving.replacing", full)
     done = histoscribe("benchmark", cohort.settings, "--out", tmp_path / "out")
     refused(done, "estimator.safetensors", "no space left", "what was finished is kept")
 

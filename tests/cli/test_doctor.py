@@ -10,8 +10,8 @@ import torch
 from safetensors.numpy import save_file
 
 from histoscribe.cli import doctor, doctor_install, doctor_machine, doctor_work
-from histoscribe.io import vendor
-from histoscribe.io.diagnosis import Diagnosis
+from histoscribe.cli.doctor_probe import Diagnosis
+from histoscribe.io.slides import vendor
 
 REQUIRES = (
     "numpy>=2.0",
@@ -105,7 +105,7 @@ def test_looking_at_a_cache_that_is_not_there_makes_none(tmp_path):
 
 
 def test_a_data_set_is_here_only_when_all_its_files_are(tmp_path):
-    from histoscribe.io.catalog import CATALOG
+    from histoscribe.io.cohorts.catalog import CATALOG
 
     chosen = CATALOG["mob-st2k"]
     files = [file for section in chosen.sections for file in section.files]

@@ -3,7 +3,7 @@
 import pytest
 
 from histoscribe.seed import stream
-from histoscribe.train.config import dump_settings
+from histoscribe.train.settings import dump_settings
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 from tests.cli.killing import finish, kill, start, tree
 from tests.predict.conftest import MPP, SPACING_UM, draw_slide

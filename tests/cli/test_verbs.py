@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from histoscribe.cli.main import app
-from histoscribe.io.anndata import read_prediction
+from histoscribe.encoders.encoder import list_encoders
+from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.models.base import list_models
-from histoscribe.models.encoder import list_encoders
 
 QUICK = """
 import sys
@@ -60,7 +60,7 @@ def test_control_c_says_how_to_go_on(histoscribe, cohort, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("histoscribe.train.config.read_settings", stop)
+    monkeypatch.setattr("histoscribe.train.settings.read_settings", stop)
     done = histoscribe("embed", cohort.settings)
     assert done.code == 130
     assert "run the same command again" in done.err

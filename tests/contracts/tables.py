@@ -3,7 +3,7 @@
 import numpy as np
 
 from histoscribe.data.images import StackedTiles
-from histoscribe.train.seen import ToPredict
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.types import SpotTable
 
 TILE_PX = 32
@@ -38,10 +38,10 @@ def planted_table(
     )
 
 
-def queries_of(table: SpotTable, rows: slice = slice(None)) -> ToPredict:
+def queries_of(table: SpotTable, rows: slice = slice(None)) -> SpotQueries:
     """The spots of a table as they are asked for."""
     numbers = np.arange(len(table.target))[rows]
-    return ToPredict(
+    return SpotQueries(
         feature=table.feature[rows],
         section=table.section[rows],
         patient=table.patient[rows],

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.models.base import ExpressionModel, list_models, model_class
-from histoscribe.train.config import MachineSettings, RunSettings, TrainSettings
 from histoscribe.train.fit import fit
 from histoscribe.train.loop import EpochEnd
-from histoscribe.train.rows import ExemplarSettings
+from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
 from tests.contracts.tables import planted_table, queries_of
 
 MODELS = [name for name in list_models()]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from histoscribe.io.slide import open_slide
+from histoscribe.io.slides.slide import open_slide
 from histoscribe.types import Section, Spots
 
 MPP = 2.0

@@ -14,8 +14,8 @@ from torch import nn
 
 from histoscribe.data.features import embed, features
 from histoscribe.data.tiles import Tiles
+from histoscribe.encoders.encoder import Encoder, EncoderRecord, load_encoder
 from histoscribe.errors import DataContractError
-from histoscribe.models.encoder import Encoder, EncoderRecord, load_encoder
 from histoscribe.progress import drawn_by
 from histoscribe.seed import stream
 
@@ -182,8 +182,8 @@ import torch
 torch.set_num_threads(1)
 from histoscribe.data.features import features
 from histoscribe.data.tiles import Tiles
-from histoscribe.io.slide import open_slide
-from histoscribe.models.encoder import load_encoder
+from histoscribe.io.slides.slide import open_slide
+from histoscribe.encoders.encoder import load_encoder
 from histoscribe.types import Section, Spots
 
 image, xy, cache = map(Path, sys.argv[1:])

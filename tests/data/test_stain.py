@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from histoscribe.data.stain import TissueColour, recoloured, reference_colour, tissue_colour
-from histoscribe.data.tiles import Look, Tiles
+from histoscribe.data.tiles import SlideLook, Tiles
 from histoscribe.data.tissue import TissueMask, tissue_mask
 from histoscribe.errors import DataContractError
 
@@ -149,7 +149,7 @@ def test_normalised_slides_of_two_scanners_look_alike(draw_tissue, make_section)
 def test_a_look_without_colour_is_not_taken_for_one_with_it(draw_tissue, make_section):
     slide = make_section(draw_tissue()[0]).slide
     with pytest.raises(ValueError, match="normalised"):
-        Tiles(64, 2.0, stain=TWO).read(slide, Look(tissue_mask(slide)), (500.0, 500.0))
+        Tiles(64, 2.0, stain=TWO).read(slide, SlideLook(tissue_mask(slide)), (500.0, 500.0))
 
 
 def test_the_identity_of_tiles_names_the_reference_and_is_as_ever_without_one():

@@ -8,7 +8,7 @@ from skimage.color import hed_from_rgb, rgb_from_hed
 from histoscribe.data.features import embed, features
 from histoscribe.data.jitter import HedJitter, hed_jitter
 from histoscribe.data.tiles import Tiles, tile_batches
-from histoscribe.models.encoder import load_encoder
+from histoscribe.encoders.encoder import load_encoder
 
 TILES = Tiles(64, 2.0)
 ONES, ZEROS = torch.ones(1, 3), torch.zeros(1, 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from histoscribe.data.genes import WHOLE_TRANSCRIPTOME, drops_unseen_genes
+from histoscribe.data.measured_genes import WHOLE_TRANSCRIPTOME, drops_unseen_genes
 from histoscribe.data.target import Target, TargetSettings, fit_target, genes_hash
 from histoscribe.data.transform import TRANSFORMS, size_factors
 from histoscribe.errors import DataContractError

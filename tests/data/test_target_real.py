@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from histoscribe.data.genes import drops_unseen_genes
+from histoscribe.data.measured_genes import drops_unseen_genes
 from histoscribe.data.target import TargetSettings, fit_target
 from histoscribe.metrics.moments import pearson_per_gene
 from tests.data.fakes_for_data import fake_section

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from histoscribe.data.tissue import TissueMask, tissue_mask, tissue_of
-from histoscribe.io.cohort import read_cohort
+from histoscribe.io.cohorts.cohort import read_cohort
 
 
 def overlap(found, truth):

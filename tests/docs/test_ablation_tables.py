@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from histoscribe.train.config import dump_settings, read_settings
+from histoscribe.train.settings import dump_settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("egn-ablations*.toml"))

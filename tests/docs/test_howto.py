@@ -9,11 +9,12 @@ import pytest
 from histoscribe.data.target import Target
 from histoscribe.data.transform import Log1p
 from histoscribe.models import base
-from histoscribe.train.encoding import Encoding
-from histoscribe.train.predictor import Predictor, load_predictor, save_predictor
+from histoscribe.predictor.encoding import Encoding
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.predictor.saving import load_predictor, save_predictor
 from tests.contracts import test_models as contracts
 from tests.contracts.tables import planted_table
-from tests.train.references import card_of, reference_of
+from tests.predictor.references import card_of, reference_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "add-a-model.md"
 FILES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from histoscribe.explain.asked import Asked
-from histoscribe.io.cohort import read_cohort
+from histoscribe.explain.request import ExplainRequest
+from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.models.base import ExpressionModel
-from histoscribe.train.fitted import Fitted
-from histoscribe.train.predictor import Predictor
+from histoscribe.predictor.fitted_model import Fitted
+from histoscribe.predictor.predictor import Predictor
 from histoscribe.train.run import train
 from histoscribe.types import Output
 from tests.benchmark.runs import tiny_cohort, tiny_settings
@@ -43,7 +43,7 @@ class Explained:
         self.predictor = predictor
         self.manifest = folder / "cohort" / "cohort.csv"
 
-    def asked(self, *, model: ExpressionModel | None = None, **wishes) -> Asked:
+    def asked(self, *, model: ExpressionModel | None = None, **wishes) -> ExplainRequest:
         """Ask about this predictor, or about the same with another network in it."""
         predictor = self.predictor
         if model is not None:
@@ -51,7 +51,9 @@ class Explained:
             predictor = replace(predictor, fitted=fitted, _encoder=predictor.encoder)
         known = wishes.pop("known", None)
         cohort = read_cohort(self.manifest, known)
-        return Asked(predictor=predictor, cohort=cohort, cache=self.folder / "cache", **wishes)
+        return ExplainRequest(
+            predictor=predictor, cohort=cohort, cache=self.folder / "cache", **wishes
+        )
 
     @property
     def n_genes(self) -> int:

@@ -16,7 +16,7 @@ import scipy.io
 import scipy.sparse as sp
 from PIL import Image
 
-from histoscribe.io.source import Source
+from histoscribe.io.sections.source import Source
 
 GENES = ("ENSG00000000001", "ENSG00000000002", "ENSG00000000003")
 SYMBOLS = ("ALPHA", "BETA", "GAMMA")
@@ -266,7 +266,7 @@ class Writer:
 
     def spatialdata(self) -> Source:
         """As spatialdata-io writes Visium."""
-        from tests.io.spatialdata_writer import section_of, write_once  # seconds to import
+        from tests.io.sections.spatialdata_writer import section_of, write_once  # seconds to import
 
         path = write_once(section_of(self.truth, self.barcodes, GENES), self.folder / "S.zarr")
         return Source(section="S", patient="P", kind="spatialdata", path=path)
@@ -276,7 +276,7 @@ class Writer:
         for path in (*self.folder.rglob("*.png"), *self.folder.rglob("*.tif")):
             self.save(path, pixels)
         if source.kind == "spatialdata":
-            from tests.io.spatialdata_writer import replace_image
+            from tests.io.sections.spatialdata_writer import replace_image
 
             replace_image(self.folder / "S.zarr", pixels)
 

@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from PIL import Image
 
 from histoscribe.errors import DataContractError
-from histoscribe.io.qc import Filters
-from histoscribe.io.readers import read_section
+from histoscribe.io.sections.qc import Filters
+from histoscribe.io.sections.readers import read_section
 
 
 def _edit(source, change):

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import histoscribe as hs
-from histoscribe.io.anndata import read_prediction
-from histoscribe.io.slide import open_whole_slide
-from histoscribe.predict.targets import Order, predict
-from histoscribe.train.predictor import load_predictor
+from histoscribe.io.predictions.anndata import read_prediction
+from histoscribe.io.slides.slide import open_whole_slide
+from histoscribe.predict.order import Order, predict
+from histoscribe.predictor.saving import load_predictor
 from histoscribe.train.run import train
 from histoscribe.types import Section
 from tests.benchmark.runs import tiny_cohort, tiny_settings

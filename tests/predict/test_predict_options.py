@@ -4,9 +4,9 @@ import pytest
 
 import histoscribe as hs
 from histoscribe.errors import DataContractError
-from histoscribe.predict.targets import Order, predict
-from histoscribe.train.genes import choose_genes
-from histoscribe.train.predictor import load_predictor
+from histoscribe.predict.order import Order, predict
+from histoscribe.predictor.gene_choice import choose_genes
+from histoscribe.predictor.saving import load_predictor
 from histoscribe.types import Cohort
 
 
@@ -51,7 +51,7 @@ def test_options_for_slides_are_refused_where_there_is_none(
         mpp=0.5,
         genes=load_predictor(predictor_folder).target.genes[:1],
     )
-    monkeypatch.setattr("histoscribe.predict.targets.read_cohort", lambda *_: Cohort([]))
+    monkeypatch.setattr("histoscribe.predict.order.read_cohort", lambda *_: Cohort([]))
     with pytest.raises(DataContractError) as error:
         list(predict(asked))
     where = [problem.where for problem in error.value.problems]

@@ -13,12 +13,12 @@ from PIL import Image
 
 import histoscribe as hs
 from histoscribe.errors import DataContractError
-from histoscribe.io.anndata import read_prediction
-from histoscribe.io.slide import open_whole_slide
+from histoscribe.io.predictions.anndata import read_prediction
+from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.predict import blocks
-from histoscribe.predict.targets import Order, predict
-from histoscribe.predict.work import opened
-from histoscribe.train.predictor import load_predictor, save_predictor
+from histoscribe.predict.order import Order, predict
+from histoscribe.predict.slide_job import opened
+from histoscribe.predictor.saving import load_predictor, save_predictor
 from histoscribe.types import Section
 from tests.benchmark.runs import tiny_cohort
 from tests.predict.conftest import MPP, SPACING_UM, draw_slide
@@ -133,7 +133,7 @@ def test_detections_are_squares_with_the_values_of_their_place(
 def test_neither_threads_nor_blocks_left_to_do_change_a_bit(
     predictor_folder, slide_file, tmp_path, monkeypatch, n_threads
 ):
-    monkeypatch.setattr("histoscribe.io.prediction_store.CHUNK_ROWS", 24)
+    monkeypatch.setattr("histoscribe.io.predictions.prediction_store.CHUNK_ROWS", 24)
     list(predict(order(predictor_folder, slide_file, out=tmp_path / "straight")))
     real = blocks._encode
 
@@ -194,7 +194,7 @@ def test_a_predictor_trained_again_is_loaded_again(predictor_folder, tmp_path):
 def test_sections_of_a_cohort_are_warned_of_too_and_again_when_finished(
     predictor_folder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("histoscribe.predict.unlike.MPP_MARGIN", -0.5)  # no um/px is like another
+    monkeypatch.setattr("histoscribe.predict.warnings.MPP_MARGIN", -0.5)  # no um/px is like another
     manifest = tiny_cohort(tmp_path / "cohort", n_patients=2)
     asked = order(
         predictor_folder, manifest, out=tmp_path / "out", mpp=None, sections=("P1S1", "P2S1")

@@ -6,7 +6,7 @@ import sys
 import pytest
 from PIL import Image
 
-from histoscribe.predict.targets import Order, predict
+from histoscribe.predict.order import Order, predict
 from tests.predict.conftest import MPP, SPACING_UM
 
 SCRIPT = """

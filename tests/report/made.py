@@ -6,8 +6,8 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 
-from histoscribe.benchmark.measured import Measured, write_measured
-from histoscribe.io.anndata import write_prediction
+from histoscribe.benchmark.measured_maps import MeasuredMaps, write_measured
+from histoscribe.io.predictions.anndata import write_prediction
 from histoscribe.types import Prediction, Spots
 
 MODELS = ("mean", "depth", "ridge", "oracle-depth", "shuffled")
@@ -89,7 +89,7 @@ def keep_values(folder, section, fold="P0", patient="000", genes=GENES, n_spots=
     rng = np.random.default_rng(n_spots)
     xy = rng.random((n_spots, 2)) * 1000
     values = rng.normal(size=(n_spots, len(genes))).astype(np.float32)
-    measured = Measured(
+    measured = MeasuredMaps(
         section, patient, fold, "pearson-residuals", tuple(genes), values, xy,
         log_total=np.log1p(np.arange(n_spots) * 10.0), diameter_um=55.0,
     )  # fmt: skip

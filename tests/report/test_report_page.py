@@ -11,10 +11,10 @@ import pytest
 from histoscribe.errors import DataContractError
 from histoscribe.report import compare, write
 from histoscribe.report.figures import embedded
+from histoscribe.report.glossary import model_in_words
 from histoscribe.report.patients import patient_tables
 from histoscribe.report.run import read_run
 from histoscribe.report.summary import summary_rows
-from histoscribe.report.words import model_in_words
 from tests.report.made import draw, keep_values, make_run, save
 
 

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
-from histoscribe.simulate import FAMILIES, VISIBLE, Truth, read_truth, simulate, visibility
+from histoscribe.simulate import FAMILIES, VISIBLE, SimulatedTruth, read_truth, simulate, visibility
 from histoscribe.simulate.counts import draw_counts, draw_depth
 from histoscribe.simulate.families import (
     MOTIF_SHAPE,
@@ -36,7 +36,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def truths(cohort: Path) -> dict[str, Truth]:
+def truths(cohort: Path) -> dict[str, SimulatedTruth]:
     return {section: read_truth(cohort, section) for section in SECTIONS}
 
 

@@ -5,18 +5,18 @@ import pytest
 import torch
 
 from histoscribe.data.images import HeldTiles
+from histoscribe.data.items.spots import SpotItems
 from histoscribe.models.base import Facts, create_model
 from histoscribe.train.batches import Batches, turned
-from histoscribe.train.config import TrainSettings
 from histoscribe.train.optimiser import make_optimiser, schedule
-from histoscribe.train.seen import Seen
+from histoscribe.train.settings import TrainSettings
 
 
 def batches(epoch=0, **changes):
     feature = np.arange(10, dtype=np.float32)[:, None]
     image = HeldTiles(torch.arange(10 * 3 * 4 * 4).reshape(10, 3, 4, 4).to(torch.uint8))
     known = {
-        "seen": Seen(feature, image),
+        "seen": SpotItems(feature, image),
         "target": 2 * feature,
         "names": ("feature", "image"),
         "rows": np.arange(1, 8),
@@ -40,7 +40,7 @@ def test_every_row_comes_once_with_its_own_target_and_tile():
 
 
 def test_only_named_fields_are_built():
-    (inputs, _), *_ = batches(names=("feature",), seen=Seen(np.zeros((10, 1), np.float32)))
+    (inputs, _), *_ = batches(names=("feature",), seen=SpotItems(np.zeros((10, 1), np.float32)))
     assert set(inputs) == {"feature"}
 
 

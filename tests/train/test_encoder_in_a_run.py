@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from histoscribe.encoders.pathology import PATHOLOGY
+from histoscribe.encoders.published import build
 from histoscribe.errors import DataContractError
-from histoscribe.models.pathology import PATHOLOGY
-from histoscribe.models.published import build
-from histoscribe.train.config import parse_settings
-from histoscribe.train.encoding import open_encoding
+from histoscribe.train.encoders import open_encoding
+from histoscribe.train.settings import parse_settings
 
 NAME = "gigapath-flash"
 

@@ -8,13 +8,14 @@ from PIL import Image
 
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark, run_cells
+from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.errors import DataContractError
-from histoscribe.io.cohort import read_cohort
-from histoscribe.models.perceptual import load_perceptual
-from histoscribe.train import encoding, needed
-from histoscribe.train.bank import Bank
-from histoscribe.train.predictor import load_predictor
+from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.predictor import encoding
+from histoscribe.predictor.saving import load_predictor
+from histoscribe.train import weight_needs as needed
 from histoscribe.train.run import train
+from histoscribe.train.run_data import RunData
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
 LEARNED = {
@@ -49,9 +50,9 @@ def test_a_predictor_with_an_extractor_takes_the_scores_of_its_benchmark(place, 
     run, out = place / "run", place / "out"
     benchmark(settings, run, cache=cache)
     first = train(settings, out, cache=cache, weights={}, benchmark=run)
-    assert first.gene_trust
+    assert first.gene_score_values
     section = read_cohort(settings.cohort)["P1S1"]
-    assert load_predictor(out)(section, cache).gene_facts.keys() == first.gene_trust.keys()
+    assert load_predictor(out)(section, cache).gene_facts.keys() == first.gene_score_values.keys()
     # the finished predictor has its extractor: none is trained to see that it is the one
     shutil.rmtree(cache / "extractors")
     assert train(settings, out, cache=cache, weights={}).hash == first.hash
@@ -92,7 +93,7 @@ def test_a_run_goes_on_with_the_weights_it_began_with(place, monkeypatch):
     def another(*_, **__):
         return load_perceptual(random_seed=next(seed))
 
-    monkeypatch.setattr("histoscribe.train.lookup.load_perceptual", another)
+    monkeypatch.setattr("histoscribe.data.exemplars.lookup.load_perceptual", another)
     assert needed.needed_by_row(row, {}) != needed.needed_by_row(row, {})
     assert not needed.needed_by_row(settings_of(place, models=["ridge"]).rows[0], {})
 
@@ -118,13 +119,13 @@ def extractor_beside(place, folder, image):
 
 def windows_of_all(monkeypatch):
     """The extractor is trained on the test section too."""
-    honest = Bank._windows
+    honest = RunData._windows
 
     def leaky(bank, fold):
         everything = {**fold.train, **fold.test}
         return honest(bank, replace(fold, train=everything))
 
-    monkeypatch.setattr(Bank, "_windows", leaky)
+    monkeypatch.setattr(RunData, "_windows", leaky)
 
 
 @pytest.mark.parametrize("leak", [None, windows_of_all])

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from histoscribe.errors import DataContractError
-from histoscribe.train.config import dump_settings, parse_settings, read_settings
+from histoscribe.train.settings import dump_settings, parse_settings, read_settings
 
 WHOLE = """\
 seed = 3

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from histoscribe.errors import DataContractError
-from histoscribe.train.config import MachineSettings, RunSettings, TrainSettings
+from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.train.fit import fit
-from histoscribe.train.fitted import Fitted
 from histoscribe.train.loop import EpochEnd
+from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
 from tests.contracts.tables import planted_table, queries_of
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from histoscribe.benchmark.cell import cell_prediction
-from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.score import Truth
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.types import Fold
@@ -50,7 +50,9 @@ class Misaligned:
     pcc_in_place: float
 
 
-def alignment_table(plan: Plan, truths: Sequence[tuple[Fold, Truth]], model: str) -> pd.DataFrame:
+def alignment_table(
+    plan: RunPlan, truths: Sequence[tuple[Fold, Truth]], model: str
+) -> pd.DataFrame:
     """Score each test section with its prediction moved by one spot in eight directions.
 
     A row a fold, section and direction: `n_spots` that have a neighbour there, `pcc` between what
@@ -97,7 +99,7 @@ def shifted_scores(
 
 
 def _rows(
-    plan: Plan, fold: Fold, truth: Truth, model: str
+    plan: RunPlan, fold: Fold, truth: Truth, model: str
 ) -> Iterator[tuple[str, str, str, int, float, float, float]]:
     section = plan.bank.cohort[truth.section]
     prediction = cell_prediction(plan, fold, model, truth.section)

@@ -13,12 +13,12 @@ import safetensors.numpy
 from jaxtyping import Float
 
 from histoscribe.benchmark.cell import folder_name
-from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.score import Truth
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing
 from histoscribe.metrics.moments import moments, pcc, pcc_given_depth
-from histoscribe.models.ridge_path import RidgePath, choose_alpha
+from histoscribe.models.closed_form.ridge_path import RidgePath, choose_alpha
 from histoscribe.progress import track
 from histoscribe.seed import stream
 from histoscribe.types import Fold, SpotTable
@@ -40,7 +40,7 @@ class Shuffled:
 
 
 def shuffled_fold(
-    plan: Plan, fold: Fold, target: Target, truths: Sequence[Truth]
+    plan: RunPlan, fold: Fold, target: Target, truths: Sequence[Truth]
 ) -> list[Shuffled]:
     """Score the shuffled runs of a fold; what was done before is read back."""
     path = plan.out / "predictions" / SHUFFLED / f"{folder_name(fold)}.safetensors"
@@ -75,7 +75,7 @@ def permuted_rows(table: SpotTable, seed: int, run: int) -> np.ndarray:
 
 
 def _score(
-    plan: Plan, fold: Fold, target: Target, truths: Sequence[Truth]
+    plan: RunPlan, fold: Fold, target: Target, truths: Sequence[Truth]
 ) -> dict[str, np.ndarray]:
     table = plan.bank.table(fold, target, None)
     alpha, _ = choose_alpha(table)

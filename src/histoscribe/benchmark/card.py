@@ -9,17 +9,17 @@ import pandas as pd
 from histoscribe.benchmark.band import RUNS
 from histoscribe.benchmark.card_rows import row_lines
 from histoscribe.benchmark.cell import predictor_folder
+from histoscribe.benchmark.file_names import labels_of
 from histoscribe.benchmark.maps import GeneMap
-from histoscribe.benchmark.names import labels_of
-from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.results import Check, Results
 from histoscribe.benchmark.score import EVERY
 from histoscribe.data.fold_settings import leaks_in_words
 from histoscribe.data.folds import folds_hash, folds_json
 from histoscribe.data.target import Target
 from histoscribe.metrics.registry import METRICS
-from histoscribe.train.card import cohort_card, versions
-from histoscribe.train.folder import read_record
+from histoscribe.predictor.facts import cohort_card, versions
+from histoscribe.predictor.folder import read_record
 from histoscribe.types import Fold
 
 AGGREGATION = "mean over genes in a section, over sections in a patient, over patients"
@@ -33,7 +33,7 @@ def run_card(
     maps: Sequence[GeneMap],
 ) -> dict[str, Any]:
     """Everything a number of this run depends on."""
-    plan: Plan = results.plan
+    plan: RunPlan = results.plan
     settings = plan.settings
     return {
         "protocol": settings.folds.protocol,
@@ -63,16 +63,16 @@ def run_card(
     }
 
 
-def _labels(plan: Plan, targets: Sequence[tuple[Fold, Target]]) -> dict[str, str]:
+def _labels(plan: RunPlan, targets: Sequence[tuple[Fold, Target]]) -> dict[str, str]:
     return dict(labels_of(plan.bank.cohort, (g for _, target in targets for g in target.genes)))
 
 
-def _encoder_of_each(plan: Plan) -> dict[str, str]:
+def _encoder_of_each(plan: RunPlan) -> dict[str, str]:
     asked = plan.settings
     return {row.name: row.encoder or asked.inputs.encoder for row in asked.rows}
 
 
-def _encoders_used(plan: Plan) -> list[dict[str, Any]]:
+def _encoders_used(plan: RunPlan) -> list[dict[str, Any]]:
     """Every encoder, and the precision it ran in, which may be more than was asked for."""
     bank = plan.bank
     used = []
@@ -87,7 +87,7 @@ def _encoders_used(plan: Plan) -> list[dict[str, Any]]:
     return used
 
 
-def _references(plan: Plan) -> dict[str, Any]:
+def _references(plan: RunPlan) -> dict[str, Any]:
     """The colour that the slides of each fold were given; nothing where they kept their own."""
     if not plan.bank.normalised:
         return {}
@@ -95,7 +95,7 @@ def _references(plan: Plan) -> dict[str, Any]:
     return {"stain": {name: encoding["stain"] for name, encoding in found.items()}}
 
 
-def _model_card(plan: Plan, model: str) -> dict[str, Any]:
+def _model_card(plan: RunPlan, model: str) -> dict[str, Any]:
     """Settings, the number of fitted numbers in each fold, and what networks started from."""
     folders = {fold.name: predictor_folder(plan.out, model, fold) for fold in plan.folds}
     cards = {name: read_record(folder)["card"] for name, folder in folders.items()}

@@ -4,10 +4,10 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.plan import RunPlan
 from histoscribe.data.target import Target
-from histoscribe.io.anndata import read_prediction, write_prediction
-from histoscribe.train.predictor import is_predictor, load_predictor
+from histoscribe.io.predictions.anndata import read_prediction, write_prediction
+from histoscribe.predictor.saving import is_predictor, load_predictor
 from histoscribe.train.run import fit_predictor
 from histoscribe.types import Fold, Prediction
 
@@ -27,7 +27,7 @@ def predictor_folder(out: Path, model: str, fold: Fold) -> Path:
     return out / "predictors" / model / folder_name(fold)
 
 
-def run_cell(plan: Plan, fold: Fold, model: str, target: Target) -> None:
+def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
     """Fit, save and predict; what is already there is not done again."""
     row = plan.settings.row(model)
     folder = predictor_folder(plan.out, model, fold)
@@ -44,15 +44,15 @@ def run_cell(plan: Plan, fold: Fold, model: str, target: Target) -> None:
         tested = bank.cohort[section].take(fold.test[section])
         # scores come after predictions: a run that is resumed when it has some gives them none
         prediction = predictor.from_queries(
-            tested, bank.queries(row, section, fold), with_trust=False
+            tested, bank.queries(row, section, fold), with_gene_scores=False
         )
         write_prediction(prediction, _file(plan, fold, model, section))
 
 
-def cell_prediction(plan: Plan, fold: Fold, model: str, section: str) -> Prediction:
+def cell_prediction(plan: RunPlan, fold: Fold, model: str, section: str) -> Prediction:
     """Read the prediction of a test section that `run_cell` wrote."""
     return read_prediction(_file(plan, fold, model, section))
 
 
-def _file(plan: Plan, fold: Fold, model: str, section: str) -> Path:
+def _file(plan: RunPlan, fold: Fold, model: str, section: str) -> Path:
     return plan.out / "predictions" / model / folder_name(fold) / f"{section}.h5ad"

@@ -9,7 +9,7 @@ from histoscribe.benchmark.results import Check, Results
 from histoscribe.data.fold_checks import twins_across
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.tissue import tissue_mask
-from histoscribe.io.twins import twin_images
+from histoscribe.io.cohorts.twins import twin_images
 from histoscribe.metrics.summary import MIN_PATIENTS
 from histoscribe.models.base import list_models
 from histoscribe.progress import track

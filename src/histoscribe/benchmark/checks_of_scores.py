@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from histoscribe.benchmark.cell import predictor_folder
-from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.results import NOT_MODELS, Check, Results
 from histoscribe.benchmark.score import ORACLE, Truth
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.models.base import model_class
-from histoscribe.models.depth import DepthModel
-from histoscribe.train.predictor import load_predictor
+from histoscribe.models.closed_form.depth import DepthModel
+from histoscribe.predictor.saving import load_predictor
 
 DEPTH_R = 0.2
 """Correlation of predicted with measured log total above which depth is called visible."""
@@ -90,7 +90,7 @@ def constant(results: Results) -> Iterator[Check]:
         )
 
 
-def _depth_correlations(plan: Plan, truths: Sequence[Truth]) -> dict[str, float]:
+def _depth_correlations(plan: RunPlan, truths: Sequence[Truth]) -> dict[str, float]:
     """Correlation of predicted with measured log total: sections, then patients."""
     if "depth" not in plan.settings.models:
         return {}

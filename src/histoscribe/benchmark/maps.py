@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from histoscribe.benchmark.cell import cell_prediction
-from histoscribe.benchmark.measured import measured_file, measured_of, write_measured
-from histoscribe.benchmark.names import file_name, labels_of
-from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.file_names import file_name, labels_of
+from histoscribe.benchmark.measured_maps import measured_file, measured_of, write_measured
+from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.results import ranked_genes
 from histoscribe.benchmark.score import Truth
 from histoscribe.plot.maps import MapText, expression_map
@@ -40,7 +40,7 @@ class GeneMap:
 
 
 def draw_maps(
-    plan: Plan, truths: list[tuple[Fold, Truth]], genes: pd.DataFrame, model: str
+    plan: RunPlan, truths: list[tuple[Fold, Truth]], genes: pd.DataFrame, model: str
 ) -> list[GeneMap]:
     """Write a map for each section and gene picked, and what the report shows of each section.
 
@@ -73,7 +73,7 @@ def picked_genes(genes: pd.DataFrame, model: str) -> dict[str, str]:
     return {names[len(names) // 2]: "median gene", names[0]: "best gene, picked on test data"}
 
 
-def _keep_measured(plan: Plan, fold: Fold, truth: Truth) -> None:
+def _keep_measured(plan: RunPlan, fold: Fold, truth: Truth) -> None:
     path = measured_file(plan.out, fold, truth.section)
     if not path.exists():
         unit = plan.targets[fold.name].transform
@@ -81,7 +81,7 @@ def _keep_measured(plan: Plan, fold: Fold, truth: Truth) -> None:
         write_measured(measured_of(fold, truth, section, unit), path)
 
 
-def _draw(plan: Plan, fold: Fold, truth: Truth, item: GeneMap) -> None:
+def _draw(plan: RunPlan, fold: Fold, truth: Truth, item: GeneMap) -> None:
     prediction = cell_prediction(plan, fold, item.model, truth.section)
     column = truth.genes.index(item.gene)
     label = labels_of(plan.bank.cohort, [item.gene]).get(item.gene, item.gene)

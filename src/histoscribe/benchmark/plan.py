@@ -7,20 +7,20 @@ from pathlib import Path
 
 from histoscribe.data.folds import folds_json, make_folds
 from histoscribe.data.target import Target
-from histoscribe.io.cohort import read_cohort
+from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.predictor.encoding import WeightFiles
+from histoscribe.predictor.facts import data_files
 from histoscribe.progress import track
-from histoscribe.train.bank import Bank
-from histoscribe.train.card import data_files
-from histoscribe.train.config import RunSettings, dump_settings
-from histoscribe.train.encoding import WeightFiles
+from histoscribe.train.run_data import RunData
+from histoscribe.train.settings import RunSettings, dump_settings
 from histoscribe.types import Fold
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class RunPlan:
     """A run before its first fit."""
 
-    bank: Bank
+    bank: RunData
     folds: tuple[Fold, ...]
     targets: Mapping[str, Target]
     """Panel and transform of each fold, by its name."""
@@ -42,7 +42,7 @@ class Plan:
         }
 
 
-def make_plan(settings: RunSettings, out: Path, *, weights: WeightFiles, cache: Path) -> Plan:
+def make_plan(settings: RunSettings, out: Path, *, weights: WeightFiles, cache: Path) -> RunPlan:
     """Read the cohort, make the folds and their targets; nothing is written.
 
     Raises
@@ -52,7 +52,7 @@ def make_plan(settings: RunSettings, out: Path, *, weights: WeightFiles, cache: 
     """
     cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
     folds = make_folds(cohort, settings.folds, settings.seed)
-    bank = Bank(settings, cohort, weights, cache)
+    bank = RunData(settings, cohort, weights, cache)
     bank.check(folds)
     targets = {fold.name: bank.target(fold.train) for fold in track(folds, "panels and transforms")}
-    return Plan(bank, folds, targets, out)
+    return RunPlan(bank, folds, targets, out)

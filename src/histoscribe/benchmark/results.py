@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from histoscribe.benchmark.band import SHUFFLED
-from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.score import ORACLE, Truth
 
 NOT_MODELS = (ORACLE, SHUFFLED)
@@ -32,7 +32,7 @@ class Check:
 class Results:
     """What the checks look at."""
 
-    plan: Plan
+    plan: RunPlan
     truths: Sequence[Truth]
     """Of every fold."""
     summary: pd.DataFrame

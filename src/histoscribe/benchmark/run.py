@@ -15,7 +15,7 @@ from histoscribe.benchmark.cell import run_cell
 from histoscribe.benchmark.checks import run_checks
 from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
-from histoscribe.benchmark.plan import Plan, make_plan
+from histoscribe.benchmark.plan import RunPlan, make_plan
 from histoscribe.benchmark.results import Check, Results, best_model
 from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.tables import genes_table, summary_table
@@ -23,9 +23,9 @@ from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing, write_json, write_text
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.weights import cache_folder
+from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.progress import track
-from histoscribe.train.config import RunSettings
-from histoscribe.train.encoding import WeightFiles
+from histoscribe.train.settings import RunSettings
 from histoscribe.types import Fold
 
 
@@ -78,7 +78,7 @@ def benchmark(
     return found
 
 
-def run_cells(plan: Plan) -> None:
+def run_cells(plan: RunPlan) -> None:
     """Fit every model on every fold and predict the test sections; finished cells are kept."""
     cells = [(fold, model) for fold in plan.folds for model in plan.settings.models]
     for fold in plan.folds:
@@ -89,7 +89,7 @@ def run_cells(plan: Plan) -> None:
         run_cell(plan, fold, model, plan.targets[fold.name])
 
 
-def _score(plan: Plan, fold: Fold) -> _FoldResult:
+def _score(plan: RunPlan, fold: Fold) -> _FoldResult:
     target = plan.targets[fold.name]
     scored = list(score_fold(plan, fold, target))
     truths = list({item.truth.section: item.truth for item in scored}.values())
@@ -101,7 +101,7 @@ def _score(plan: Plan, fold: Fold) -> _FoldResult:
     return _FoldResult(fold, target, truths, score_rows(fold, scored), band, constant)
 
 
-def _write_tables(plan: Plan, folds: list[_FoldResult]) -> Benchmark:
+def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     out, seed = plan.out, plan.settings.seed
     scores = pd.concat([result.scores for result in folds], ignore_index=True)
     band = [part for result in folds for part in result.band]

@@ -9,13 +9,13 @@ import scipy.sparse as sp
 from jaxtyping import Float
 
 from histoscribe.benchmark.cell import cell_prediction
-from histoscribe.benchmark.plan import Plan
+from histoscribe.benchmark.plan import RunPlan
 from histoscribe.data.target import Target
 from histoscribe.metrics.evaluated import Evaluated
 from histoscribe.metrics.registry import METRICS, FoldMetric, GeneMetric, SectionMetric
 from histoscribe.metrics.spatial import neighbour_graph
-from histoscribe.models.depth import line_per_gene
-from histoscribe.train.bank import log_total
+from histoscribe.models.closed_form.depth import line_per_gene
+from histoscribe.train.run_data import log_total
 from histoscribe.types import Fold
 
 ORACLE = "oracle-depth"
@@ -50,7 +50,7 @@ class Scored:
     evaluated: Evaluated
 
 
-def truth_of(plan: Plan, fold: Fold, target: Target, section: str) -> Truth:
+def truth_of(plan: RunPlan, fold: Fold, target: Target, section: str) -> Truth:
     """What a fold's test spots of a section measured, in the fold's target space."""
     cohort, rows = plan.bank.cohort, fold.test[section]
     opened = cohort[section]
@@ -66,7 +66,7 @@ def truth_of(plan: Plan, fold: Fold, target: Target, section: str) -> Truth:
     )
 
 
-def score_fold(plan: Plan, fold: Fold, target: Target) -> Iterator[Scored]:
+def score_fold(plan: RunPlan, fold: Fold, target: Target) -> Iterator[Scored]:
     """Every model of the run, then the true-depth oracle, in every test section of a fold."""
     truths = [truth_of(plan, fold, target, section) for section in sorted(fold.test)]
     for model in plan.settings.models:
@@ -80,7 +80,7 @@ def score_fold(plan: Plan, fold: Fold, target: Target) -> Iterator[Scored]:
 
 
 def oracle_lines(
-    plan: Plan, fold: Fold, target: Target
+    plan: RunPlan, fold: Fold, target: Target
 ) -> tuple[Float[np.ndarray, " G"], Float[np.ndarray, " G"]]:
     """Each gene's line on the measured log total, fitted on the training spots."""
     cohort = plan.bank.cohort

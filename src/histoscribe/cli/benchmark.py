@@ -10,7 +10,7 @@ def run(
     from histoscribe.benchmark.run import benchmark
     from histoscribe.cli.table import print_result
     from histoscribe.report.page import write
-    from histoscribe.train.config import read_settings
+    from histoscribe.train.settings import read_settings
 
     result = benchmark(
         read_settings(settings, tuple(set_ or ())), out_folder, weights=weight_files(weights)

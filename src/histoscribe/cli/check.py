@@ -10,7 +10,7 @@ import typer
 from histoscribe.cli.console import say, show_problems
 
 if TYPE_CHECKING:
-    from histoscribe.io.cohort import Checked
+    from histoscribe.io.cohorts.cohort import Checked
     from histoscribe.types import Section
 
 Overlays = Annotated[
@@ -46,11 +46,11 @@ def run(
 
 def _checked(cohort: str) -> "Checked":
     """Check what a settings file chooses, or all of a cohort."""
-    from histoscribe.io.cohort import checked_cohort
+    from histoscribe.io.cohorts.cohort import checked_cohort
 
     if not cohort.endswith(".toml"):
         return checked_cohort(cohort)
-    from histoscribe.train.config import read_settings
+    from histoscribe.train.settings import read_settings
 
     settings = read_settings(Path(cohort))
     return checked_cohort(settings.cohort, settings.sections, settings.filters, settings.where)

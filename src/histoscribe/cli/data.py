@@ -10,8 +10,8 @@ import typer
 from histoscribe.cli.console import say, show_problems
 
 if TYPE_CHECKING:
-    from histoscribe.io.catalog_records import DataSet
-    from histoscribe.io.download import LocalFile
+    from histoscribe.io.cohorts.catalog_records import DataSet
+    from histoscribe.io.cohorts.download import LocalFile
 
 _WORDS = {
     "published": "as published",
@@ -43,7 +43,7 @@ def run(
             raise typer.BadParameter("name the data set to fetch")
         _list()
         return
-    from histoscribe.io.catalog import data_set
+    from histoscribe.io.cohorts.catalog import data_set
 
     chosen = data_set(name)
     if fetch:
@@ -54,7 +54,7 @@ def run(
 
 def _list() -> None:
     """Say of each data set what it is, under what licence, how large, and where it lies here."""
-    from histoscribe.io.catalog import CATALOG
+    from histoscribe.io.cohorts.catalog import CATALOG
 
     for chosen in CATALOG.values():
         say(f"{chosen.name}: {chosen.title}")
@@ -79,7 +79,7 @@ def _size(n_bytes: int) -> str:
 
 def _place(chosen: "DataSet") -> str:
     """Where a data set lies, as far as it is there; files are looked for, not read."""
-    from histoscribe.io.catalog_records import data_folders, find_file
+    from histoscribe.io.cohorts.catalog_records import data_folders, find_file
 
     roots = data_folders(chosen)
     files = [file for section in chosen.sections for file in section.files]
@@ -92,7 +92,7 @@ def _place(chosen: "DataSet") -> str:
 
 def _show(chosen: "DataSet") -> None:
     """Say all that is known of a data set, and verify its local files."""
-    from histoscribe.io.download import local_files
+    from histoscribe.io.cohorts.download import local_files
 
     for what, text in (
         (chosen.name, chosen.title),
@@ -152,7 +152,7 @@ def _sum_up(chosen: "DataSet", files: "list[LocalFile]") -> None:
 
 
 def _fetch(chosen: "DataSet", to: Path | None) -> None:
-    from histoscribe.io.download import default_folder, fetch
+    from histoscribe.io.cohorts.download import default_folder, fetch
 
     folder = to or default_folder()
     say(f"{chosen.name}: licence {chosen.licence}; {chosen.source}")

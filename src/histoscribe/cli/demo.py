@@ -48,7 +48,7 @@ def _benchmark(out_folder: Path) -> tuple[Path, Path]:
     from histoscribe.cli.table import print_result
     from histoscribe.report.page import write
     from histoscribe.simulate import simulate
-    from histoscribe.train.config import read_settings
+    from histoscribe.train.settings import read_settings
 
     manifest = simulate(out_folder / "cohort", n_patients=6)
     say(f"simulated cohort: {manifest}")
@@ -60,11 +60,11 @@ def _benchmark(out_folder: Path) -> tuple[Path, Path]:
 
 def _train_and_predict(out_folder: Path, manifest: Path) -> None:
     """Fit ridge without the last section, and predict that."""
-    from histoscribe.io.anndata import write_prediction
-    from histoscribe.io.cohort import read_cohort
+    from histoscribe.io.cohorts.cohort import read_cohort
+    from histoscribe.io.predictions.anndata import write_prediction
     from histoscribe.io.weights import cache_folder
-    from histoscribe.train.config import read_settings
     from histoscribe.train.run import train
+    from histoscribe.train.settings import read_settings
 
     *rest, held_out = read_cohort(manifest).ids
     settings = read_settings(out_folder / _FILE, ('models=["ridge"]',)).model_copy(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from histoscribe.cli.console import out, say
 
 if TYPE_CHECKING:
-    from histoscribe.io.diagnosis import Diagnosis
+    from histoscribe.cli.doctor_probe import Diagnosis
 
 PARTS = (
     ("Python and packages", "histoscribe.cli.doctor_install", "examine_packages"),
@@ -39,7 +39,7 @@ def run() -> None:
 
 def examined(module: str, function: str) -> "list[Diagnosis]":
     """Examine one part; where a library it needs is broken, that is what is found."""
-    from histoscribe.io.diagnosis import FAILURES, Diagnosis
+    from histoscribe.cli.doctor_probe import FAILURES, Diagnosis
 
     try:
         return getattr(import_module(module), function)()

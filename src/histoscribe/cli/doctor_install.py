@@ -6,7 +6,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from histoscribe.io.diagnosis import Diagnosis
+from histoscribe.cli.doctor_probe import Diagnosis
 
 PACKAGE = "histoscribe"
 _TOLD = 6

@@ -8,9 +8,9 @@ from tempfile import TemporaryFile
 import torch
 
 from histoscribe.cli.doctor_install import installed
-from histoscribe.io.catalog import CATALOG
-from histoscribe.io.catalog_records import DataSet, data_folders, find_file
-from histoscribe.io.diagnosis import FAILURES, Diagnosis
+from histoscribe.cli.doctor_probe import FAILURES, Diagnosis
+from histoscribe.io.cohorts.catalog import CATALOG
+from histoscribe.io.cohorts.catalog_records import DataSet, data_folders, find_file
 from histoscribe.io.weights import cache_folder
 from histoscribe.torchvision_guard import operators_load
 

@@ -9,14 +9,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from histoscribe.cli.doctor_install import installed
+from histoscribe.cli.doctor_probe import Diagnosis, probe
+from histoscribe.encoders.encoder import list_encoders, load_encoder
+from histoscribe.encoders.record import EncoderRecord
 from histoscribe.errors import DataContractError
 from histoscribe.io import formats
-from histoscribe.io.cohort import read_cohort
-from histoscribe.io.diagnosis import Diagnosis, probe
-from histoscribe.io.spatialdata import write_spatialdata
+from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.io.predictions.spatialdata import write_spatialdata
 from histoscribe.io.weights import find_weights, weight_places
-from histoscribe.models.encoder import list_encoders, load_encoder
-from histoscribe.models.record import EncoderRecord
 from histoscribe.simulate.cohort import simulate
 from histoscribe.types import Section
 

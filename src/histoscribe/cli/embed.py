@@ -6,14 +6,14 @@ from histoscribe.cli.console import Overrides, SettingsFile, Weights, say, weigh
 def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None) -> None:
     """Extract the features a run will need into the cache; resumes what was done before."""
     from histoscribe.data.folds import make_folds
-    from histoscribe.io.cohort import read_cohort
+    from histoscribe.io.cohorts.cohort import read_cohort
     from histoscribe.io.weights import cache_folder
-    from histoscribe.train.bank import Bank
-    from histoscribe.train.config import read_settings
+    from histoscribe.train.run_data import RunData
+    from histoscribe.train.settings import read_settings
 
     resolved = read_settings(settings, tuple(set_ or ()))
     cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
-    bank = Bank(resolved, cohort, weight_files(weights), cache_folder())
+    bank = RunData(resolved, cohort, weight_files(weights), cache_folder())
     bank.check()
     # each fold has its own features where slides are normalised to its training slides, and
     # where it trains the encoder

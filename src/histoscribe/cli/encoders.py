@@ -9,7 +9,7 @@ from histoscribe.cli.console import out, say
 from histoscribe.errors import DataContractError
 
 if TYPE_CHECKING:
-    from histoscribe.models.record import EncoderRecord
+    from histoscribe.encoders.record import EncoderRecord
 
 _WIDTH = 80  # of the table, where a pipe has no width of its own
 _READ = {
@@ -28,7 +28,7 @@ def run(
     name: Annotated[str | None, typer.Argument(help="Tell all of this encoder.")] = None,
 ) -> None:
     """List the encoders with width, input, um/px, licence and whether their weights are here."""
-    from histoscribe.models.encoder import find_record, list_encoders, unknown_encoder
+    from histoscribe.encoders.encoder import find_record, list_encoders, unknown_encoder
 
     if name is None:
         for group, records in groupby(list_encoders(), lambda record: record.group):
@@ -87,8 +87,8 @@ def _weights(record: "EncoderRecord") -> str:
 
 def _print_record(record: "EncoderRecord") -> None:
     """Tell all that is known of one encoder, and how to get its weights where they are not here."""
+    from histoscribe.encoders.encoder import missing_weights
     from histoscribe.io.weights import find_weights, weight_places
-    from histoscribe.models.encoder import missing_weights
 
     side = "of any size" if record.input_px is None else f"resized to {record.input_px} px"
     scale = f"trained at {record.mpp:g} um/px" if record.mpp else "no um/px stated"

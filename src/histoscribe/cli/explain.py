@@ -52,13 +52,13 @@ def run(  # noqa: PLR0913 - one parameter an option
 
     Writes DIR/finding.json with its figure and table.
     """
-    from histoscribe.explain.asked import Asked
     from histoscribe.explain.questions import explain
-    from histoscribe.io.cohort import read_cohort
+    from histoscribe.explain.request import ExplainRequest
+    from histoscribe.io.cohorts.cohort import read_cohort
     from histoscribe.io.weights import cache_folder
-    from histoscribe.train.predictor import load_predictor
+    from histoscribe.predictor.saving import load_predictor
 
-    asked = Asked(
+    asked = ExplainRequest(
         predictor=load_predictor(predictor, weight_files(weights)),
         cohort=read_cohort(cohort),
         cache=cache_folder(),

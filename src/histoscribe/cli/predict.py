@@ -9,8 +9,8 @@ from histoscribe.cli.console import OutFolder, Weights, say, weight_files
 from histoscribe.errors import DataContractError, Problem
 
 if TYPE_CHECKING:
-    from histoscribe.predict.targets import Order
-    from histoscribe.predict.work import Done, Job
+    from histoscribe.predict.order import Order
+    from histoscribe.predict.slide_job import Done, Job
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder that `train` or `benchmark` wrote.")]
@@ -59,7 +59,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     Writes DIR/NAME.h5ad, and of a slide NAME.geojson for QuPath and NAME.json; goes on where a
     stopped run was.
     """
-    from histoscribe.predict.targets import Order
+    from histoscribe.predict.order import Order
 
     order = Order(
         predictor=predictor,
@@ -79,7 +79,7 @@ def run(  # noqa: PLR0913 - one parameter an option
 
 def _work(order: "Order") -> None:
     """Predict every target; what does not do is told at the end."""
-    from histoscribe.predict.targets import SectionDone, predict
+    from histoscribe.predict.order import SectionDone, predict
 
     problems: list[Problem] = []
     for found in predict(order):

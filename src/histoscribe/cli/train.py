@@ -24,8 +24,8 @@ def run(
 ) -> None:
     """Fit one model on all sections and write one predictor folder."""
     from histoscribe.io.weights import cache_folder
-    from histoscribe.train.config import read_settings
     from histoscribe.train.run import train
+    from histoscribe.train.settings import read_settings
 
     predictor = train(
         read_settings(settings, tuple(set_ or ())),
@@ -35,9 +35,9 @@ def run(
         benchmark=benchmark,
     )
     say(f"predictor {predictor.name}, {len(predictor.target.genes)} genes: {out_folder}")
-    if predictor.trust.why_unknown:
+    if predictor.gene_scores.why_unknown:
         say(
-            f"How far its genes are to be believed is not known: {predictor.trust.why_unknown}. "
+            f"How far its genes are to be believed is not known: {predictor.gene_scores.why_unknown}. "
             "Give a run folder of `histoscribe benchmark` with --benchmark."
         )
     say("MODEL_CARD.md in it says what it is, what to believe of it and how to run it.")

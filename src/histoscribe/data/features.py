@@ -12,10 +12,10 @@ from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from histoscribe.data.tiles import Look, Tiles, grid_order, tile_batches
+from histoscribe.data.tiles import SlideLook, Tiles, grid_order, tile_batches
+from histoscribe.encoders.encoder import Encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.feature_store import FeatureOrigin, FeatureStore
-from histoscribe.models.encoder import Encoder
 from histoscribe.progress import track
 from histoscribe.types import Section
 
@@ -54,7 +54,7 @@ def embed(
     *,
     precision: Precision = "float32",
     cache: Path,
-    look: Look | None = None,
+    look: SlideLook | None = None,
 ) -> Embedding:
     """Compute what the cache lacks, and read the rest.
 
@@ -95,7 +95,7 @@ def _fill(
     encoder: Encoder,
     tiles: Tiles,
     order: Int[np.ndarray, " N"],
-    look: Look | None,
+    look: SlideLook | None,
 ) -> None:
     """Compute the chunks that are not done, in batches that never cross a chunk."""
     missing = [rows for rows in store.chunks if store.read(rows) is None]
@@ -130,7 +130,7 @@ def _settle(
     tiles: Tiles,
     precision: Precision,
     first: Int[np.ndarray, " rows"],
-    look: Look | None,
+    look: SlideLook | None,
 ) -> Precision:
     """Choose the precision of a section from its first batch; say so where it is not as asked."""
     if precision == "float32" or not encoder.record.needs_weights:

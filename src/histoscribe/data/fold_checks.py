@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.twins import patients_of, twin_images
+from histoscribe.io.cohorts.twins import patients_of, twin_images
 from histoscribe.types import Cohort, Fold, Section
 
 

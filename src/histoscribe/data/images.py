@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from histoscribe.data.tiles import Look, Tiles, grid_order, tile_batches, tile_reader
+from histoscribe.data.tiles import SlideLook, Tiles, grid_order, tile_batches, tile_reader
 from histoscribe.io.tile_store import TileOrigin, find_tiles, write_tiles
 from histoscribe.progress import track
 from histoscribe.types import Images, Section
@@ -69,7 +69,7 @@ class HeldTiles(Images):
 class SlideTiles(Images):
     """The tiles of a section as they are read from its slide."""
 
-    def __init__(self, section: Section, tiles: Tiles, look: Look | None = None) -> None:
+    def __init__(self, section: Section, tiles: Tiles, look: SlideLook | None = None) -> None:
         self.side_px = tiles.side_px
         self._read = tile_reader(section, tiles, look)
 
@@ -79,7 +79,7 @@ class SlideTiles(Images):
 
 
 def stored_tiles(
-    section: Section, tiles: Tiles, *, cache: Path, look: Look | None = None
+    section: Section, tiles: Tiles, *, cache: Path, look: SlideLook | None = None
 ) -> UInt8[np.ndarray, "N P P 3"]:
     """Map the tiles of every spot of a section, in the order of the spots; reads what is missing.
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float
 
-from histoscribe.data.genes import Candidates, PanelCounts, TrainingPart
+from histoscribe.data.measured_genes import Candidates, PanelCounts, TrainingPart
 from histoscribe.data.transform import pearson_residuals, size_factors
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.metrics.spatial import moran_i, neighbour_graph

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from histoscribe.data.genes import candidate_genes, panel_counts
+from histoscribe.data.measured_genes import candidate_genes, panel_counts
 from histoscribe.data.panel import choose_genes, listed_genes
 from histoscribe.data.transform import Transform, transform_class
 from histoscribe.types import Section

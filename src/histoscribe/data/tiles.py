@@ -19,7 +19,7 @@ _BAND_PITCHES = 4  # a band of rows that a tiled slide can keep decoded
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class SlideLook:
     """What must be known of a slide as a whole before a tile of it is read."""
 
     mask: TissueMask | None
@@ -68,7 +68,7 @@ class Tiles:
         if section.slide.mpp > 1.01 * self.mpp:
             raise DataContractError(_too_coarse(section, self))
 
-    def look(self, slide: Slide, mask: TissueMask | None = None) -> Look:
+    def look(self, slide: Slide, mask: TissueMask | None = None) -> SlideLook:
         """Look a slide over; `mask` is its tissue where that is known already.
 
         Raises
@@ -77,11 +77,13 @@ class Tiles:
             The tiles are normalised, and the slide shows no tissue or is grey.
         """
         if not self.white_off_tissue and self.stain is None:
-            return Look(None)
+            return SlideLook(None)
         tissue = tissue_mask(slide) if mask is None else mask
-        return Look(tissue, None if self.stain is None else tissue_colour(slide, tissue))
+        return SlideLook(tissue, None if self.stain is None else tissue_colour(slide, tissue))
 
-    def read(self, slide: Slide, look: Look, xy: tuple[float, float]) -> UInt8[np.ndarray, "P P 3"]:
+    def read(
+        self, slide: Slide, look: SlideLook, xy: tuple[float, float]
+    ) -> UInt8[np.ndarray, "P P 3"]:
         """Read one tile centred on `xy` (level-0 px).
 
         Where the mask says no tissue it is white, or as it is; the stain is that of the tissue.
@@ -97,7 +99,7 @@ class Tiles:
         return np.where(inside[..., None], tissue, ground)
 
     def _normalised(
-        self, pixels: UInt8[np.ndarray, "P P 3"], look: Look
+        self, pixels: UInt8[np.ndarray, "P P 3"], look: SlideLook
     ) -> UInt8[np.ndarray, "P P 3"]:
         if self.stain is None:
             return pixels
@@ -120,7 +122,7 @@ def tile_batches(
     section: Section,
     tiles: Tiles,
     batches: list[Int[np.ndarray, " _"]],
-    look: Look | None = None,
+    look: SlideLook | None = None,
 ) -> Iterator[UInt8[Tensor, "B 3 P P"]]:
     """Read the tiles of each batch of rows, one batch ahead of the one in use.
 
@@ -140,7 +142,7 @@ def tile_batches(
 
 
 def tile_reader(
-    section: Section, tiles: Tiles, look: Look | None = None
+    section: Section, tiles: Tiles, look: SlideLook | None = None
 ) -> Callable[[Int[np.ndarray, " rows"]], UInt8[Tensor, "B 3 P P"]]:
     """Make the function that reads the tiles of a batch of rows; threads may share it."""
     tiles.check(section)

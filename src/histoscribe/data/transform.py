@@ -14,7 +14,7 @@ from typing import ClassVar, final
 import numpy as np
 from jaxtyping import Float
 
-from histoscribe.data.genes import PanelCounts
+from histoscribe.data.measured_genes import PanelCounts
 
 THETA = 100.0
 """Overdispersion of the negative binomial behind `pearson-residuals`."""

@@ -5,20 +5,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.explain.asked import Asked, Question
-from histoscribe.explain.exemplars import ask_exemplars
+from histoscribe.explain.exemplars.question import ask_exemplars
 from histoscribe.explain.finding import Finding
-from histoscribe.explain.latent import ask_latent
+from histoscribe.explain.latent.question import ask_latent
+from histoscribe.explain.request import ExplainRequest, Question
 from histoscribe.io.run_folder import claimed
-from histoscribe.train.card import spots_hash
+from histoscribe.predictor.facts import spots_hash
 
-QUESTIONS: Mapping[str, Callable[[Asked], Question]] = {
+QUESTIONS: Mapping[str, Callable[[ExplainRequest], Question]] = {
     "exemplars": ask_exemplars,
     "latent": ask_latent,
 }
 
 
-def explain(question: str, asked: Asked, out: Path) -> Finding:
+def explain(question: str, asked: ExplainRequest, out: Path) -> Finding:
     """Answer a question about a predictor; `out` then holds figure, table and `finding.json`.
 
     The same question gives the same bytes; a folder is for one question for ever.

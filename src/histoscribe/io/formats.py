@@ -8,10 +8,10 @@ import openslide
 import tifffile
 from jaxtyping import UInt8
 
-from histoscribe.io import vendor
-from histoscribe.io.anndata import read_prediction, write_prediction
 from histoscribe.io.durable_zarr import DurableRows
-from histoscribe.io.slide import open_slide
+from histoscribe.io.predictions.anndata import read_prediction, write_prediction
+from histoscribe.io.slides import vendor
+from histoscribe.io.slides.slide import open_slide
 from histoscribe.types import Prediction, Spots
 
 _TILE_PX = 256

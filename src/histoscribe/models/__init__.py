@@ -1,21 +1,8 @@
-"""Models and encoders behind one registry; importing the room registers them, simplest first."""
+"""Models behind one registry; importing the room registers them, simplest first."""
 
-from histoscribe.models import (  # noqa: F401, I001 - in the order that `models` lists them
-    mean,
-    colour,
-    depth,
-    knn,
-    ridge,
-    ridge_hest,
-    mlp,
-    linear_probe,
-    egn,
-    egn_released,
-    stnet,
-    nsl,
-    vit,
-    cyclemlp,
-    mpvit,
-    vitexp,
-    retro,
-)
+# in the order that `models` lists them
+from histoscribe.models.closed_form import mean  # noqa: F401, I001
+from histoscribe.models.closed_form import colour, depth, knn, ridge, ridge_hest  # noqa: F401
+from histoscribe.models.networks import mlp, linear_probe, egn, egn_released  # noqa: F401
+from histoscribe.models.networks import stnet, nsl, vit, cyclemlp, mpvit  # noqa: F401
+from histoscribe.models.networks import vitexp, retro  # noqa: F401

@@ -60,7 +60,7 @@ def centres_um(section: Section) -> Float[np.ndarray, "N 2"]:
 
 
 @dataclass(frozen=True, eq=False)
-class Tissue:
+class TissueOutline:
     """The H&E of a window, read once for all panels that show it."""
 
     window: Window
@@ -69,7 +69,7 @@ class Tissue:
     """Left, right, bottom and top of the image, um from the top left corner of the slide."""
 
 
-def read_tissue(section: Section, window: Window, dimmed: float) -> Tissue:
+def read_tissue(section: Section, window: Window, dimmed: float) -> TissueOutline:
     """Read the H&E of the window; `dimmed` in 0..1 is the share of white mixed in."""
     slide = section.slide
     mpp = max(slide.mpp, max(window.width, window.height) / _PANEL_PX)
@@ -82,10 +82,10 @@ def read_tissue(section: Section, window: Window, dimmed: float) -> Tissue:
     right = min(columns, int(np.ceil((window.left + window.width) / x)))
     part = image[top:bottom, left:right]
     pale = np.rint(part * (1 - dimmed) + 255 * dimmed).astype(np.uint8)
-    return Tissue(window, pale, (left * x, right * x, bottom * y, top * y))
+    return TissueOutline(window, pale, (left * x, right * x, bottom * y, top * y))
 
 
-def draw_tissue(axes: Axes, tissue: Tissue) -> None:
+def draw_tissue(axes: Axes, tissue: TissueOutline) -> None:
     """Draw the H&E and cut the axes to its window."""
     window = tissue.window
     axes.imshow(tissue.image, extent=tissue.extent, interpolation="antialiased")

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from histoscribe.io.atomic import replacing, write_json
-from histoscribe.io.thumbnail import jpeg
+from histoscribe.io.slides.thumbnail import jpeg
 from histoscribe.plot.canvas import around_spots, read_tissue
 from histoscribe.types import Section
 

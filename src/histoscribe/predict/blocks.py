@@ -20,14 +20,14 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from histoscribe.data.images import HeldTiles
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.data.tiles import tile_reader
+from histoscribe.device import choose_device
+from histoscribe.encoders.encoder import Encoder
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.models.encoder import Encoder
-from histoscribe.predict.plan import Plan
+from histoscribe.predict.plan import SlidePlan
+from histoscribe.predictor.predictor import Predictor
 from histoscribe.progress import track
-from histoscribe.train.device import choose_device
-from histoscribe.train.predictor import Predictor
-from histoscribe.train.seen import ToPredict
 
 _BATCH = 16  # tiles that one thread encodes at once: more is hardly faster, and costs memory
 
@@ -48,7 +48,7 @@ class _Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class PredictedBlock:
     """Some rows of a prediction."""
 
     rows: slice
@@ -58,8 +58,8 @@ class Block:
 
 
 def predicted_blocks(
-    predictor: Predictor, plan: Plan, chunks: Sequence[slice]
-) -> Generator[Block, None, None]:
+    predictor: Predictor, plan: SlidePlan, chunks: Sequence[slice]
+) -> Generator[PredictedBlock, None, None]:
     """Predict these chunks of rows, one after the other, reading ahead.
 
     The encoder runs in float32, on a GPU where torch sees one.
@@ -93,7 +93,7 @@ def predicted_blocks(
                     for name in predictor.fitted.evidence
                 },
             }
-            yield Block(rows, values, beside)
+            yield PredictedBlock(rows, values, beside)
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _one_thread_each() -> Iterator[int]:
         torch.set_num_threads(n_threads)
 
 
-def _predicting(predictor: Predictor, plan: Plan) -> Callable[[Rows], _Part]:
+def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], _Part]:
     """Make the function that reads, encodes and predicts a batch; a GPU does one at a time."""
     section = plan.section
     read = tile_reader(section, plan.tiles, plan.look)
@@ -121,7 +121,7 @@ def _predicting(predictor: Predictor, plan: Plan) -> Callable[[Rows], _Part]:
         image = read(rows)
         with alone:
             feature = _encode(encoder, image.to(device))
-            queries = ToPredict(
+            queries = SpotQueries(
                 feature=feature,
                 section=len(rows) * (section.id,),
                 patient=len(rows) * (section.patient,),
@@ -173,7 +173,7 @@ def _until(
 
 
 def _check_finite(
-    plan: Plan, predictor: Predictor, rows: slice, feature: Float32[np.ndarray, "rows D"]
+    plan: SlidePlan, predictor: Predictor, rows: slice, feature: Float32[np.ndarray, "rows D"]
 ) -> None:
     bad = rows.start + np.flatnonzero(~np.isfinite(feature).all(axis=1))
     if bad.size:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from histoscribe.data.grid import Grid, lay_grid
-from histoscribe.data.tiles import Look, Tiles
+from histoscribe.data.tiles import SlideLook, Tiles
 from histoscribe.data.tissue import TissueMask, tissue_mask
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.mask import read_mask
-from histoscribe.io.slide import open_whole_slide
+from histoscribe.io.slides.mask import read_mask
+from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.types import Section, Slide
 
 
@@ -33,7 +33,7 @@ class SlideRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SlidePlan:
     """A slide with the places to predict."""
 
     section: Section
@@ -41,7 +41,7 @@ class Plan:
     grid: Grid
     mask: TissueMask
     tiles: Tiles
-    look: Look
+    look: SlideLook
     """Taken once, for every block."""
 
 
@@ -71,7 +71,7 @@ def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
     return slide
 
 
-def make_plan(request: SlideRequest, slide: Slide, tiles: Tiles) -> Plan:
+def make_plan(request: SlideRequest, slide: Slide, tiles: Tiles) -> SlidePlan:
     """Find the tissue and lay the grid.
 
     Raises
@@ -89,7 +89,7 @@ def make_plan(request: SlideRequest, slide: Slide, tiles: Tiles) -> Plan:
     if len(grid) == 0:
         raise DataContractError(_no_tissue(request, slide, mask))
     section = Section(request.name, None, slide, grid.spots, None)
-    return Plan(section, grid, mask, tiles, tiles.look(slide, mask))
+    return SlidePlan(section, grid, mask, tiles, tiles.look(slide, mask))
 
 
 def _mistakes(request: SlideRequest) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from threading import Thread
 import torch
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.predict.work import Done, Job, write_slide
+from histoscribe.predict.slide_job import Done, Job, write_slide
 from histoscribe.progress import track
 
 Outcome = Done | tuple[Problem, ...]

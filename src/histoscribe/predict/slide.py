@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.tissue import TissueMask
-from histoscribe.io.anndata import GRID, Head
-from histoscribe.io.prediction_store import CHUNK_ROWS
+from histoscribe.io.predictions.anndata import GRID, Head
+from histoscribe.io.predictions.prediction_store import CHUNK_ROWS
 from histoscribe.predict.blocks import DISTANCE, predicted_blocks
-from histoscribe.predict.plan import Plan, SlideRequest, make_plan, open_request
-from histoscribe.predict.unlike import unlike_training
+from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
+from histoscribe.predict.warnings import unlike_training
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.predictor.saving import load_predictor
 from histoscribe.progress import track
-from histoscribe.train.predictor import Predictor, load_predictor
 from histoscribe.types import Prediction, Slide
 
 
@@ -81,7 +82,7 @@ def _trained_on(predictor: Predictor, slide: Slide) -> Iterator[str]:
 
 
 def head_of(
-    predictor: Predictor, plan: Plan, beside: Mapping[str, Float[np.ndarray, "N _"]]
+    predictor: Predictor, plan: SlidePlan, beside: Mapping[str, Float[np.ndarray, "N _"]]
 ) -> Head:
     """All that is known of a slide's prediction beside the values; `beside` is that of a block."""
     row, column = GRID
@@ -98,7 +99,7 @@ def head_of(
         unit=predictor.target.transform,
         predictor=predictor.name,
         spot_facts={name: values.astype(np.float64) for name, values in facts.items()},
-        gene_facts=predictor.gene_trust,
+        gene_facts=predictor.gene_score_values,
         card=json.dumps(dict(predictor.card), sort_keys=True),
         gene_names=predictor.gene_names,
         evidence={name: beside[name].astype(np.float64) for name in predictor.fitted.evidence},

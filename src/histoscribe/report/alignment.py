@@ -17,7 +17,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Place:
+class CardPlace:
     """The section's own place, or one spot away from it."""
 
     pcc: str
@@ -29,17 +29,17 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Grid:
+class SpotGrid:
     """One section, seen by the best model."""
 
     name: str
     says: str
     """What the numbers mean."""
-    rows: tuple[tuple[Place, ...], ...]
+    rows: tuple[tuple[CardPlace, ...], ...]
     """Three by three, as on the image: the top row is one spot up."""
 
 
-def grids(run: Run) -> tuple[list[Grid], int]:
+def grids(run: Run) -> tuple[list[SpotGrid], int]:
     """Give a grid for each section tested, and how many are left out.
 
     Sections that fit better one spot away come first. None for a run that kept no
@@ -75,22 +75,22 @@ def _in_place(run: Run) -> Mapping[Key, float]:
 
 def _grid(
     key: Key, table: pd.DataFrame, in_place: float, found: Misaligned | None, *, twice: bool
-) -> Grid:
+) -> SpotGrid:
     fold, section = key
     name = f"section {section}, fold {fold}" if twice else f"section {section}"
-    places = {(0, 0): Place(number(in_place), "", better=False)}
+    places = {(0, 0): CardPlace(number(in_place), "", better=False)}
     for direction, pcc, still in zip(
         table["direction"],
         *(table[c].to_numpy(float) for c in ("pcc", "pcc_in_place")),
         strict=True,
     ):
         here = found is not None and found.direction == direction
-        places[DIRECTIONS[direction]] = Place(number(pcc), _signed(pcc - still), better=here)
-    unknown = Place(number(float("nan")), "", better=False)
+        places[DIRECTIONS[direction]] = CardPlace(number(pcc), _signed(pcc - still), better=here)
+    unknown = CardPlace(number(float("nan")), "", better=False)
     rows = tuple(
         tuple(places.get((right, down), unknown) for right in (-1, 0, 1)) for down in (-1, 0, 1)
     )
-    return Grid(name, _says(in_place, table, found), rows)
+    return SpotGrid(name, _says(in_place, table, found), rows)
 
 
 def _says(in_place: float, table: pd.DataFrame, found: Misaligned | None) -> str:

@@ -11,7 +11,7 @@ Kind = Literal["heading", "bullets", "table", "paragraph", "gap"]
 
 
 @dataclass(frozen=True)
-class Block:
+class CardBlock:
     """Neighbouring lines of one kind."""
 
     kind: Kind
@@ -19,14 +19,14 @@ class Block:
     """A row a line; more than one cell in tables only, whose first row is the header."""
 
 
-def blocks(markdown: str) -> list[Block]:
+def blocks(markdown: str) -> list[CardBlock]:
     r"""Cut Markdown into blocks; a line of no other kind is a paragraph.
 
     >>> [block.kind for block in blocks("# Card\n\n- a\n- b\n\n| x |\n|---|\n| 1 |\nwords")]
     ['heading', 'bullets', 'table', 'paragraph']
     """
     return [
-        Block(kind, tuple(_cells(kind, line) for line in lines if not _is_rule(kind, line)))
+        CardBlock(kind, tuple(_cells(kind, line) for line in lines if not _is_rule(kind, line)))
         for kind, lines in groupby(markdown.splitlines(), key=_kind)
         if kind != "gap"
     ]

@@ -10,10 +10,10 @@ import pandas as pd
 from jaxtyping import Float
 
 from histoscribe.benchmark.results import ranked_genes
-from histoscribe.report.choice import Choice, Room, choose
 from histoscribe.report.figures import embedded
 from histoscribe.report.histograms import depth_counts, gene_counts
-from histoscribe.report.packed import pack
+from histoscribe.report.pack import pack
+from histoscribe.report.page_budget import Choice, Room, choose
 from histoscribe.report.run import Run
 from histoscribe.report.summary import BESIDE, HEADLINE
 from histoscribe.report.views import View

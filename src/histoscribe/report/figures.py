@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from histoscribe.io.thumbnail import thumbnail_jpegs
+from histoscribe.io.slides.thumbnail import thumbnail_jpegs
 
 PICTURE_BYTES = 2_200_000
 """Of all still pictures; with Plotly, charts, maps and tables the page stays below the 15 MB that

@@ -11,10 +11,11 @@ from histoscribe.io.atomic import write_text
 from histoscribe.report.alignment import grids
 from histoscribe.report.blocks import blocks
 from histoscribe.report.charts import charts, page_choice, unit_of
-from histoscribe.report.choice import Choice
 from histoscribe.report.figures import embedded
-from histoscribe.report.genes import gene_tables
-from histoscribe.report.packed import LEVELS
+from histoscribe.report.gene_tables import gene_tables
+from histoscribe.report.glossary import row_in_words, unit_in_words
+from histoscribe.report.pack import LEVELS
+from histoscribe.report.page_budget import Choice
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
 from histoscribe.report.run import Run, read_run
 from histoscribe.report.script import (
@@ -32,7 +33,6 @@ from histoscribe.report.summary import (
     summary_rows,
 )
 from histoscribe.report.verdict import verdict
-from histoscribe.report.words import row_in_words, unit_in_words
 
 _CONTENTS = (
     ("believe", "What to believe"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from histoscribe.benchmark.names import file_name
+from histoscribe.benchmark.file_names import file_name
 from histoscribe.benchmark.results import Check
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.report.views import View, find_views

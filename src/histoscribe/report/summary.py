@@ -41,7 +41,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """One model of the summary."""
 
     model: str
@@ -53,7 +53,7 @@ class Row:
     """Genes above chance at q < 0.05, of how many; empty where q is unknown."""
 
 
-def summary_rows(run: Run) -> tuple[list[Row], list[Row]]:
+def summary_rows(run: Run) -> tuple[list[SummaryRow], list[SummaryRow]]:
     """Give the rows of the models, in the order of the run, and those that stand beside them."""
     names = models_of(run)
     models = [_row(run, name) for name in names if name not in BESIDE]
@@ -86,12 +86,12 @@ def all_metrics(run: Run) -> tuple[list[str], list[tuple[str, ...]]]:
     ]
 
 
-def _row(run: Run, model: str) -> Row:
+def _row(run: Run, model: str) -> SummaryRow:
     scores = tuple(score(run, model, metric) for metric in HEADLINE)
     if model in BESIDE:
-        return Row(model, scores, band="", genes="")
+        return SummaryRow(model, scores, band="", genes="")
     genes = _genes_above_chance(run.genes[run.genes["model"] == model])
-    return Row(model, scores, _against_band(run, model), genes)
+    return SummaryRow(model, scores, _against_band(run, model), genes)
 
 
 def _against_band(run: Run, model: str) -> str:

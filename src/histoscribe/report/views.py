@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from histoscribe.benchmark.measured import FOLDER, Measured, read_measured
-from histoscribe.benchmark.names import file_name
+from histoscribe.benchmark.file_names import file_name
+from histoscribe.benchmark.measured_maps import FOLDER, MeasuredMaps, read_measured
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.anndata import read_prediction
+from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.plot.thumbnail import Place
 
 
@@ -24,7 +24,7 @@ class View:
     """Of the measured values, `RUN/maps/<fold>/<section>.safetensors`."""
 
     @cached_property
-    def measured(self) -> Measured:
+    def measured(self) -> MeasuredMaps:
         """What was measured, read on first use."""
         return read_measured(self.path)
 

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from histoscribe.io.atomic import write_text
 from histoscribe.progress import track
 from histoscribe.seed import stream
-from histoscribe.simulate.config import Config
+from histoscribe.simulate.config import SimulationConfig
 from histoscribe.simulate.counts import draw_counts, draw_depth
 from histoscribe.simulate.families import (
     AVERAGE_DENSITY,
@@ -67,7 +67,7 @@ def simulate(out: Path, n_patients: int = 6, **settings: Any) -> Path:
     """
     if "families" in settings:
         settings["families"] = tuple(settings["families"])
-    config = Config(n_patients=n_patients, **settings)
+    config = SimulationConfig(n_patients=n_patients, **settings)
     genes = draw_genes(config.families, config.genes_per_family, config.seed)
     flips = flip_signs(config.genes_per_family, config.n_patients, config.seed)
     plans = [
@@ -94,7 +94,7 @@ def simulate(out: Path, n_patients: int = 6, **settings: Any) -> Path:
 class _Plan:
     """All that the sections of one patient need."""
 
-    config: Config
+    config: SimulationConfig
     genes: Genes
     patient: Patient
     flips: Float[np.ndarray, " F"]

@@ -12,7 +12,7 @@ DRAWING = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class SimulationConfig:
     """The settings of one simulated cohort; equal settings are equal files."""
 
     n_patients: int = 6

@@ -16,7 +16,7 @@ from histoscribe.simulate.patients import Patient
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class SimulatedTruth:
     """The truth of one section; spots in the order of its barcodes, genes as in its matrix."""
 
     spot_ids: tuple[str, ...]
@@ -47,13 +47,13 @@ class Truth:
         return np.flatnonzero(np.array(self.family) == family)
 
 
-def read_truth(folder: Path, section: str) -> Truth:
+def read_truth(folder: Path, section: str) -> SimulatedTruth:
     """Read the truth of one section from the folder of the manifest."""
     path = folder / "truth" / f"{section}.safetensors"
     with safe_open(path, framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         names = json.loads(file.metadata()["truth"])
-    return Truth(
+    return SimulatedTruth(
         spot_ids=tuple(names["spot_ids"]),
         gene_ids=tuple(names["gene_ids"]),
         family=tuple(names["family"]),
@@ -61,7 +61,7 @@ def read_truth(folder: Path, section: str) -> Truth:
     )
 
 
-def write_truth(path: Path, truth: Truth, digest: str) -> None:
+def write_truth(path: Path, truth: SimulatedTruth, digest: str) -> None:
     """Write the truth of one section; `digest` names the settings it was drawn with."""
     texts = ("spot_ids", "gene_ids", "family")
     arrays = {
@@ -90,9 +90,9 @@ def make_truth(
     expected: tuple[Float[np.ndarray, "N A"], Float[np.ndarray, " N"]],
     nuclei: Nuclei,
     area_mm2: Float[np.ndarray, " 5"],
-) -> Truth:
+) -> SimulatedTruth:
     """Put together what is known of a section; `expected` are its rates and depths."""
-    return Truth(
+    return SimulatedTruth(
         spot_ids=spot_ids,
         gene_ids=genes.ids,
         family=genes.family,

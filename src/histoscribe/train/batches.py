@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from histoscribe.data.items.spots import Batch, SpotItems
 from histoscribe.seed import stream
-from histoscribe.train.seen import Batch, Seen
 
 TrainingBatch = tuple[Batch, Float[Tensor, "B G"]]
 
@@ -19,7 +19,7 @@ TrainingBatch = tuple[Batch, Float[Tensor, "B G"]]
 class Batches:
     """Every training row once an epoch, in an order that the seed and the epoch fix."""
 
-    seen: Seen
+    seen: SpotItems
     target: Float[np.ndarray, "N G"]
     names: tuple[str, ...]
     """Fields of `Inputs` to build."""

@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from histoscribe.data.exemplars.lookup import Lookup, perceptual_of, training_exemplars
+from histoscribe.data.items.spots import BUILT, SpotItems
+from histoscribe.device import choose_device
 from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
-from histoscribe.models.standard import mean_and_scale
+from histoscribe.models.closed_form.standard import mean_and_scale
+from histoscribe.predictor.encoding import WeightFiles
+from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.seed import integer
-from histoscribe.train.config import RunSettings
-from histoscribe.train.device import choose_device
-from histoscribe.train.encoding import WeightFiles, initial_weights
-from histoscribe.train.fitted import Fitted
-from histoscribe.train.lookup import Lookup, perceptual_of, training_exemplars
+from histoscribe.train.encoders import initial_weights
 from histoscribe.train.loop import fit_and_val_rows, train_network
-from histoscribe.train.rows import Row
-from histoscribe.train.seen import BUILT, Seen
+from histoscribe.train.row import ModelRow
+from histoscribe.train.settings import RunSettings
 from histoscribe.types import Images, SpotTable
 
 _Colour = tuple[float, float, float]
@@ -24,7 +25,7 @@ _TILES_MEASURED = 1024  # tiles that the mean and deviation of colour are taken 
 
 
 def fit(
-    row: Row,
+    row: ModelRow,
     table: SpotTable,
     settings: RunSettings,
     resume: Path,
@@ -64,12 +65,12 @@ def fit(
 
 
 def _shown(
-    row: Row, table: SpotTable, settings: RunSettings, protocol: str, weights: WeightFiles
-) -> tuple[Seen, Lookup | None]:
+    row: ModelRow, table: SpotTable, settings: RunSettings, protocol: str, weights: WeightFiles
+) -> tuple[SpotItems, Lookup | None]:
     """What the network is shown of the spots of a table, and what it looks up later."""
     asked, seed = row.exemplars, settings.seed
     if asked is None:
-        return Seen(table.feature, table.image), None
+        return SpotItems(table.feature, table.image), None
     rows, _ = fit_and_val_rows(table, settings.train.keep)
     device = torch.device(choose_device(settings.run.device))
     net = perceptual_of(asked, weights)
@@ -78,10 +79,10 @@ def _shown(
     found = training_exemplars(table, rows, asked, seed=seed, perceptual=net, device=device)
     n_fitted = len(rows) // table.copies
     lookup = Lookup.of_table(table, asked, protocol, n_fitted=n_fitted, seed=seed, perceptual=net)
-    return Seen(table.feature, table.image, found), lookup
+    return SpotItems(table.feature, table.image, found), lookup
 
 
-def _facts(row: Row, table: SpotTable) -> Facts:
+def _facts(row: ModelRow, table: SpotTable) -> Facts:
     mean, scale = mean_and_scale(table.feature)
     colour: dict[str, Any] = {}
     if row.sees_tiles:

@@ -18,18 +18,18 @@ from jaxtyping import Int
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from histoscribe.data.items.spots import SpotItems
+from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 from histoscribe.models.base import ExpressionModel
-from histoscribe.models.choice import validation_score
+from histoscribe.models.inner_validation import validation_score
+from histoscribe.predictor.forward import predict_rows
 from histoscribe.progress import track
 from histoscribe.seed import integer
 from histoscribe.train.batches import Batches, TrainingBatch
-from histoscribe.train.config import RunSettings, TrainSettings
-from histoscribe.train.device import choose_device
 from histoscribe.train.optimiser import make_optimiser, schedule
-from histoscribe.train.predict_rows import predict_rows
-from histoscribe.train.seen import Seen
+from histoscribe.train.settings import RunSettings, TrainSettings
 from histoscribe.types import SpotTable
 
 CHECKPOINT = "last.ckpt"
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 def train_network(
-    model: ExpressionModel, table: SpotTable, seen: Seen, settings: RunSettings, resume: Path
+    model: ExpressionModel, table: SpotTable, seen: SpotItems, settings: RunSettings, resume: Path
 ) -> None:
     """Train in place; afterwards the model holds the weights of the epoch that is kept.
 
@@ -174,7 +174,7 @@ class EpochEnd(Callback):
         self,
         model: ExpressionModel,
         table: SpotTable,
-        seen: Seen,
+        seen: SpotItems,
         val: Int[np.ndarray, " val"] | None,
         *,
         patience: int,

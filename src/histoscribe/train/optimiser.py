@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from histoscribe.models.base import ExpressionModel
-from histoscribe.train.config import TrainSettings
+from histoscribe.train.settings import TrainSettings
 
 _RISING = 100  # steps from the lowest rate to the highest, in each cycle of the warm restarts
 _LOWEST = 0.2  # of the rate, at the end of each cycle of the warm restarts

@@ -7,12 +7,11 @@ from typing import Any
 from histoscribe.data.folds import whole_fold
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.cohort import read_cohort
+from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.io.run_folder import claimed
 from histoscribe.models.base import Estimator, ExpressionModel
-from histoscribe.train.bank import Bank
-from histoscribe.train.benchmarked import Benchmarked, read_benchmark
-from histoscribe.train.card import (
+from histoscribe.predictor.encoding import WeightFiles
+from histoscribe.predictor.facts import (
     cohort_card,
     data_files,
     encoder_card,
@@ -21,14 +20,18 @@ from histoscribe.train.card import (
     spots_card,
     versions,
 )
-from histoscribe.train.config import RunSettings, dump_settings
-from histoscribe.train.encoding import WeightFiles, initial_weights
+from histoscribe.predictor.fitted_model import Fitted
+from histoscribe.predictor.folder import sha256
+from histoscribe.predictor.gene_scores import Benchmarked
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.predictor.reference import fit_reference
+from histoscribe.predictor.saving import is_predictor, load_predictor, save_predictor
+from histoscribe.train.benchmark_of import read_benchmark
+from histoscribe.train.encoders import initial_weights
 from histoscribe.train.fit import fit
-from histoscribe.train.fitted import Fitted
-from histoscribe.train.folder import sha256
-from histoscribe.train.predictor import Predictor, is_predictor, load_predictor, save_predictor
-from histoscribe.train.reference import fit_reference
-from histoscribe.train.rows import Row
+from histoscribe.train.row import ModelRow
+from histoscribe.train.run_data import RunData
+from histoscribe.train.settings import RunSettings, dump_settings
 from histoscribe.types import Fold, SpotTable
 
 
@@ -63,7 +66,7 @@ def train(
             )
         )
     cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
-    bank = Bank(settings, cohort, weights, cache)
+    bank = RunData(settings, cohort, weights, cache)
     fold = whole_fold(cohort, settings.seed)
     bank.check([fold])
     target = bank.target(fold.train)
@@ -74,7 +77,7 @@ def train(
         return fit_predictor(bank, fold, settings.rows[0], target, out, scored)
 
 
-def _benchmarked(run: Path | None, bank: Bank, fold: Fold, target: Target) -> Benchmarked | None:
+def _benchmarked(run: Path | None, bank: RunData, fold: Fold, target: Target) -> Benchmarked | None:
     if run is None:
         return None
     encoding = bank.encoding(bank.settings.rows[0].encoder, fold)
@@ -89,7 +92,7 @@ def _with_scores(predictor: Predictor, scored: Benchmarked | None, out: Path) ->
     return save_predictor(replace(predictor, benchmark=scored), out)
 
 
-def _run_files(bank: Bank, out: Path) -> dict[str, str]:
+def _run_files(bank: RunData, out: Path) -> dict[str, str]:
     """The files that say which run this is; those of the data go with the resume folder."""
     files = {"settings.toml": dump_settings(bank.settings)}
     if is_predictor(out):
@@ -98,7 +101,7 @@ def _run_files(bank: Bank, out: Path) -> dict[str, str]:
     return files | {f"resume/{name}": text for name, text in data.items()}
 
 
-def _same(predictor: Predictor, bank: Bank, fold: Fold, out: Path) -> Predictor:
+def _same(predictor: Predictor, bank: RunData, fold: Fold, out: Path) -> Predictor:
     """The finished predictor, if it was trained on these sections and this encoder.
 
     An encoder that it was trained with is not trained again to see that: settings and sections
@@ -119,9 +122,9 @@ def _same(predictor: Predictor, bank: Bank, fold: Fold, out: Path) -> Predictor:
 
 
 def fit_predictor(
-    bank: Bank,
+    bank: RunData,
     fold: Fold,
-    row: Row,
+    row: ModelRow,
     target: Target,
     folder: Path,
     scored: Benchmarked | None = None,
@@ -155,7 +158,7 @@ def fit_predictor(
     return save_predictor(predictor, folder)
 
 
-def _network_card(row: Row, fitted: Fitted, initial: Path | None) -> dict[str, Any]:
+def _network_card(row: ModelRow, fitted: Fitted, initial: Path | None) -> dict[str, Any]:
     """What else must be said of a network: what it started from, and what it looks up."""
     if isinstance(fitted.model, Estimator):
         return {}
@@ -164,7 +167,7 @@ def _network_card(row: Row, fitted: Fitted, initial: Path | None) -> dict[str, A
     return {"row": row.name, "weights": weights, **exemplars}
 
 
-def training_card(bank: Bank, fold: Fold, target: Target, table: SpotTable) -> dict[str, Any]:
+def training_card(bank: RunData, fold: Fold, target: Target, table: SpotTable) -> dict[str, Any]:
     """What a predictor was trained on. Nothing of any test section: canaries compare the bytes."""
     return {
         "protocol": fold.protocol,
@@ -182,7 +185,7 @@ def training_card(bank: Bank, fold: Fold, target: Target, table: SpotTable) -> d
     }
 
 
-def _views_card(bank: Bank) -> dict[str, Any]:
+def _views_card(bank: RunData) -> dict[str, Any]:
     """What was done to the training spots besides; nothing where nothing was."""
     jitter = bank.settings.inputs.hed_jitter
     return {"views": bank.n_views, "hed_jitter": jitter} if bank.n_views else {}

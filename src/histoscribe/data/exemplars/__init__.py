@@ -1,0 +1,1 @@
+"""Exemplars: training spots that a model is given beside a spot, and how they are found."""

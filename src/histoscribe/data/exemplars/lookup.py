@@ -1,0 +1,273 @@
+"""The exemplars that a model is shown beside a spot: from which pool, and whom it leaves out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import torch
+from jaxtyping import Int
+from safetensors import safe_open
+
+from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
+from histoscribe.data.exemplars.pool import (
+    Distance,
+    Exclusion,
+    ExemplarPool,
+    Queries,
+    Retrieved,
+    pool_sizes,
+)
+from histoscribe.data.exemplars.rerank import N_CANDIDATES, Lookalikes, rerank_by_look
+from histoscribe.data.exemplars.search import ExemplarSearch
+from histoscribe.data.folds import leaky
+from histoscribe.data.images import ChosenTiles, HeldTiles
+from histoscribe.data.items.spots import Exemplars, SpotQueries
+from histoscribe.encoders.perceptual import Perceptual, load_perceptual
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.atomic import replacing
+from histoscribe.types import Images, SpotTable
+
+_SHIFT = (
+    "retrieval shift: training spots are shown exemplars of their own patient, test spots never"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Finder:
+    """Finds exemplars as the settings say."""
+
+    search: ExemplarSearch
+    settings: ExemplarSettings
+    seed: int
+    looks: Lookalikes | None
+
+    def find(self, queries: Queries, exclusion: Exclusion, image: Images | None) -> Retrieved:
+        """Exemplars of these queries; `image` has their tiles by row."""
+        n = self.settings.n
+        if self.settings.draw == "random":
+            return self.search.random(queries, n, exclusion, self.seed)
+        if self.looks is None:
+            return self.search.nearest(queries, n, exclusion)
+        if image is None:
+            raise ValueError("tiles are compared, and these spots come without theirs")
+        pool = self.search.pool
+        sizes = pool_sizes(pool, queries.patient, queries.section, exclusion)
+        n_candidates = max(n, min([N_CANDIDATES, *sizes.values()]))
+        candidates = self.search.nearest(queries, n_candidates, exclusion)
+        return rerank_by_look(candidates, n, self.looks, image.read)
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """The training spots that a fitted model is shown, and how they are chosen."""
+
+    pool: ExemplarPool
+    settings: ExemplarSettings
+    exclusion: Exclusion
+    """What spots to predict may not share with their exemplars."""
+    shift: bool
+    """Whether training spots were shown exemplars of their own patient and test spots are not."""
+    n_fitted: int
+    """Spots of the pool while the network was trained; the rest chose its epoch."""
+    seed: int
+    looks: Lookalikes | None = None
+    """Where exemplars are sorted by how alike tiles look."""
+
+    @classmethod
+    def of_table(
+        cls,
+        table: SpotTable,
+        settings: ExemplarSettings,
+        protocol: str,
+        *,
+        n_fitted: int,
+        seed: int,
+        perceptual: Perceptual | None,
+    ) -> "Lookup":
+        """Take all spots of a table, as they are, for spots to predict."""
+        own = settings.training_exclusion
+        leaks = leaky(protocol) is not None
+        pool = _pool(table, np.arange(len(table.as_they_are.target)))
+        return cls(
+            pool=pool,
+            looks=_looks(table, pool, perceptual),
+            settings=settings,
+            exclusion=own if leaks else "patient",
+            shift=own == "section" and not leaks,
+            n_fitted=n_fitted,
+            seed=seed,
+        )
+
+    def of(self, wanted: SpotQueries) -> Retrieved:
+        """Look up the exemplars of spots to predict.
+
+        Raises
+        ------
+        DataContractError
+            Features of another encoder; too few exemplars that a spot may be shown.
+        """
+        queries = Queries(
+            feature=wanted.feature.astype(np.float32, copy=False),
+            patient=wanted.patient,
+            section=wanted.section,
+            spot=wanted.spot,
+            encoder=wanted.encoder,
+        )
+        return self._finder.find(queries, self.exclusion, wanted.image)
+
+    @cached_property
+    def _finder(self) -> _Finder:
+        search = ExemplarSearch(self.pool, _of_features(self.settings))
+        return _Finder(search, self.settings, self.seed, self.looks)
+
+    def card(self) -> dict[str, Any]:
+        """What must be said of the exemplars behind a number."""
+        said = {
+            **self.settings.model_dump(),
+            "pool": len(self.pool),
+            "pool_in_training": self.n_fitted,
+            "test_exclusion": self.exclusion,
+        }
+        if self.looks is not None:
+            said["perceptual"] = self.looks.perceptual.name
+            said["perceptual_weights"] = {self.looks.perceptual.trunk: self.looks.perceptual.source}
+        return {**said, "shift": _SHIFT} if self.shift else said
+
+    def save(self, path: Path) -> None:
+        """Write the exemplars: features, targets, whose they are, and tiles that are compared."""
+        pool = self.pool
+        about = {
+            "patient": pool.patient,
+            "section": pool.section,
+            "spot": pool.spot,
+            "encoder": pool.encoder,
+            "settings": self.settings.model_dump(),
+            "exclusion": self.exclusion,
+            "shift": self.shift,
+            "n_fitted": self.n_fitted,
+            "seed": self.seed,
+            "perceptual": None if self.looks is None else self.looks.perceptual.source,
+        }
+        arrays = {"feature": pool.feature, "target": pool.target}
+        if self.looks is not None:
+            arrays["tiles"] = self.looks.read(np.arange(len(pool))).contiguous().numpy()
+        with replacing(path) as temporary:
+            safetensors.numpy.save_file(arrays, temporary, {"exemplars": json.dumps(about)})
+
+    @classmethod
+    def read(cls, path: Path, given: Mapping[str, Path]) -> "Lookup":
+        """Take back what `save` wrote; `given` are files of weights by name.
+
+        Raises
+        ------
+        DataContractError
+            Tiles are compared by a net whose weights are not here, or are others.
+        """
+        with safe_open(path, framework="np") as file:
+            about = json.loads(file.metadata()["exemplars"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = {name: tuple(about[name]) for name in ("patient", "section", "spot")}
+        feature, target = arrays["feature"], arrays["target"]
+        settings = ExemplarSettings.model_validate(about["settings"])
+        perceptual = perceptual_of(settings, given)
+        looks = None
+        if perceptual is not None:
+            _check_same(perceptual, about["perceptual"], path)
+            looks = Lookalikes(perceptual, HeldTiles(torch.from_numpy(arrays["tiles"])).read)
+        return cls(
+            pool=ExemplarPool(feature, target, **names, encoder=about["encoder"]),
+            settings=settings,
+            looks=looks,
+            exclusion=about["exclusion"],
+            shift=about["shift"],
+            n_fitted=about["n_fitted"],
+            seed=about["seed"],
+        )
+
+
+def training_exemplars(
+    table: SpotTable,
+    fit: Int[np.ndarray, " fit"],
+    settings: ExemplarSettings,
+    *,
+    seed: int,
+    perceptual: Perceptual | None,
+    device: torch.device,
+) -> Exemplars:
+    """Look up the exemplars of every spot of a table among those that are fitted on.
+
+    Jittered views ask like the spots they are of; only spots as they are can be exemplars.
+    """
+    n_spots = len(table.as_they_are.target)
+    pool = _pool(table, fit[fit < n_spots])
+    queries = Queries(
+        feature=table.feature.astype(np.float32, copy=False),
+        patient=table.patient,
+        section=table.section,
+        spot=table.spot,
+        encoder=table.encoder,
+    )
+    search = ExemplarSearch(pool, _of_features(settings), device)
+    finder = _Finder(search, settings, seed, _looks(table, pool, perceptual))
+    found = finder.find(queries, settings.training_exclusion, table.image)
+    return Exemplars(pool.feature, pool.target, found.rows)
+
+
+def _pool(table: SpotTable, rows: Int[np.ndarray, " M"]) -> ExemplarPool:
+    return ExemplarPool(
+        feature=table.feature[rows].astype(np.float32, copy=False),
+        target=table.target[rows].astype(np.float32, copy=False),
+        patient=tuple(table.patient[row] for row in rows),
+        section=tuple(table.section[row] for row in rows),
+        spot=tuple(table.spot[row] for row in rows),
+        encoder=table.encoder,
+    )
+
+
+def _of_features(settings: ExemplarSettings) -> Distance:
+    """The distance that is taken between features: tiles are compared among the nearest by L2."""
+    return "l2" if settings.distance == "lpips" else settings.distance
+
+
+def perceptual_of(settings: ExemplarSettings, given: Mapping[str, Path]) -> Perceptual | None:
+    """Open the net that tiles are compared by; None where features are.
+
+    Raises
+    ------
+    DataContractError
+        Its weights are nowhere.
+    """
+    if settings.distance != "lpips":
+        return None
+    return load_perceptual(settings.perceptual, given=given)
+
+
+def _looks(
+    table: SpotTable, pool: ExemplarPool, perceptual: Perceptual | None
+) -> Lookalikes | None:
+    """The tiles of a pool by its rows, which are in another order than those of the table."""
+    if perceptual is None:
+        return None
+    if table.image is None:
+        raise ValueError("tiles are compared, and this table has none")
+    spots = table.as_they_are
+    row_of = {key: row for row, key in enumerate(zip(spots.section, spots.spot, strict=True))}
+    rows = np.array([row_of[key] for key in zip(pool.section, pool.spot, strict=True)])
+    return Lookalikes(perceptual, ChosenTiles(table.image, rows).read)
+
+
+def _check_same(perceptual: Perceptual, source: str, path: Path) -> None:
+    if perceptual.source != source:
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found=f"tiles compared by {perceptual.name} with weights {perceptual.source}",
+                expected=f"the weights {source}, with which the predictor was trained",
+                remedy="give that file with --weights",
+            )
+        )

@@ -1,0 +1,1 @@
+"""What one row of a batch is; one file an item."""

@@ -1,0 +1,1 @@
+"""Frozen networks and measures that turn a tile into a feature."""

@@ -1,0 +1,1 @@
+"""The extractor of the EGN paper: its nets and their adversarial training."""

@@ -1,0 +1,260 @@
+"""Training an extractor on the windows of a fold's training patients, once.
+
+A plain loop and not Lightning's: two optimisers take turns over one forward pass, and all that a
+resumed training needs is three nets, two optimisers and the number of the step.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from histoscribe.device import Device
+from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR, StyleEncoder, save_extractor
+from histoscribe.encoders.egn_extractor.layers import WINDOWS_PX
+from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
+from histoscribe.encoders.egn_extractor.step import Adversaries, Losses, PerceptualDistance
+from histoscribe.encoders.encoder import Encoder, load_encoder
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.atomic import replacing
+from histoscribe.progress import track
+from histoscribe.seed import integer, stream
+
+CHECKPOINT = "extractor.ckpt"
+WEIGHTS = "encoder.safetensors"
+_TRAINING = 1
+"""Rises when the same windows and settings give other weights."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of a fold's training patients, and no others: all that an extractor sees."""
+
+    read: Callable[[Int[np.ndarray, " rows"]], UInt8[Tensor, "B 3 P P"]]
+    """Windows of these rows."""
+    n_rows: int
+    side_px: int
+    identity: str
+    """Everything that decides their pixels: slides, positions, um/px, colour."""
+
+
+class ExtractorTraining:
+    """A training that is advanced step by step; `fit_extractor` runs it to its end."""
+
+    def __init__(
+        self,
+        windows: Windows,
+        settings: ExtractorSettings,
+        *,
+        perceptual: PerceptualDistance,
+        seed: int,
+        device: Device,
+    ) -> None:
+        self._windows, self._seed, self._device = windows, seed, device
+        self._batch_size = settings.batch_size
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(integer(seed, "extractor-weights"))
+            config = settings.nets(windows.side_px)
+            self.nets = Adversaries(config, settings, perceptual, device)
+        self.n_steps = 0
+        self._order: tuple[int, Int[np.ndarray, " rows"]] = (-1, np.empty(0, dtype=np.int64))
+
+    def advance(self) -> None:
+        """Take one step.
+
+        Raises
+        ------
+        DataContractError
+            a loss is not finite.
+        """
+        image = self._windows.read(self._rows()).to(self._device)
+        losses = self.nets.step(image, self.n_steps)
+        self.n_steps += 1
+        if not all(loss.isfinite() for loss in vars(losses).values()):
+            raise DataContractError(_diverged(self.n_steps, losses))
+
+    def save(self, path: Path) -> None:
+        """Write all that a resumed training needs."""
+        with replacing(path) as temporary:
+            torch.save({"n_steps": self.n_steps, "nets": self.nets.state()}, temporary)
+
+    def resume(self, path: Path) -> None:
+        """Take back what `save` wrote."""
+        state = torch.load(path, weights_only=True, map_location=self._device)
+        self.nets.restore(state["nets"])
+        self.n_steps = state["n_steps"]
+
+    def _rows(self) -> Int[np.ndarray, " rows"]:
+        """Rows of the next batch: every window once, in an order of its own for each pass."""
+        places = np.arange(self._batch_size) + self.n_steps * self._batch_size
+        passes, place = np.divmod(places, self._windows.n_rows)
+        pairs = zip(passes.tolist(), place.tolist(), strict=True)
+        return np.array([self._pass(number)[at] for number, at in pairs])
+
+    def _pass(self, number: int) -> Int[np.ndarray, " rows"]:
+        if self._order[0] != number:
+            order = stream(self._seed, f"extractor-pass-{number}").permutation(self._windows.n_rows)
+            self._order = (number, order)
+        return self._order[1]
+
+
+def fit_extractor(
+    windows: Windows,
+    settings: ExtractorSettings,
+    *,
+    perceptual: PerceptualDistance,
+    seed: int,
+    resume: Path,
+    device: Device,
+) -> StyleEncoder:
+    """Train an extractor; gives E with its averaged weights, on the CPU.
+
+    Windows, settings and seed fix every bit on one processor, however often the training is
+    interrupted: it goes on from the last checkpoint in the folder `resume`. On a GPU the sums of
+    the perceptual term's gradient have no fixed order, and the last bits may differ.
+
+    Raises
+    ------
+    DataContractError
+        The windows are not 64, 128 or 256 px wide, or training diverged.
+    """
+    _check(windows)
+    training = ExtractorTraining(windows, settings, perceptual=perceptual, seed=seed, device=device)
+    checkpoint = resume / CHECKPOINT
+    if checkpoint.exists():
+        training.resume(checkpoint)
+        _log.info("the extractor goes on from step %d", training.n_steps)
+    with _deterministic():
+        for step in track(range(training.n_steps, settings.steps), "steps of the extractor"):
+            training.advance()
+            if (step + 1) % settings.checkpoint_steps == 0:
+                training.save(checkpoint)
+    return training.nets.average_encoder.cpu().eval()
+
+
+def trained_extractor(
+    windows: Windows,
+    settings: ExtractorSettings,
+    *,
+    perceptual: PerceptualDistance,
+    seed: int,
+    cache: Path,
+    device: Device,
+) -> Encoder:
+    """Give the extractor of these windows as a frozen encoder: read from the cache, or trained.
+
+    It lies at `extractor_file`, in a folder whose name says everything that decides the weights;
+    a training that was interrupted goes on there.
+
+    Raises
+    ------
+    DataContractError
+        As `fit_extractor`; or the file in the cache was damaged.
+    """
+    path = extractor_file(
+        windows, settings, perceptual=perceptual, seed=seed, cache=cache, device=device
+    )
+    if not path.exists():
+        net = fit_extractor(
+            windows,
+            settings,
+            perceptual=perceptual,
+            seed=seed,
+            resume=path.parent,
+            device=device,
+        )
+        save_extractor(net, path)
+    (path.parent / CHECKPOINT).unlink(missing_ok=True)
+    return load_encoder(EXTRACTOR, weights=path).to(device)
+
+
+def extractor_file(
+    windows: Windows,
+    settings: ExtractorSettings,
+    *,
+    perceptual: PerceptualDistance,
+    seed: int,
+    cache: Path,
+    device: Device,
+) -> Path:
+    """Where the weights of this extractor lie in the cache, once it is trained."""
+    decides = {
+        "training": _TRAINING,
+        "windows": [windows.identity, windows.n_rows, windows.side_px],
+        "settings": settings.model_dump(mode="json", exclude={"checkpoint_steps", "perceptual"}),
+        "perceptual": [perceptual.name, perceptual.source],
+        "seed": seed,
+        "device": device,
+    }
+    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    return cache / "extractors" / key / WEIGHTS
+
+
+def side_problems(side_px: int) -> list[Problem]:
+    """Say that windows of this side cannot be halved down to 4 px; empty where they can."""
+    if side_px in WINDOWS_PX:
+        return []
+    return [
+        Problem(
+            where="settings, inputs.tile_px",
+            found=f"{side_px} px",
+            expected=f"{', '.join(map(str, WINDOWS_PX))} px: the extractor halves a window "
+            "down to 4 px",
+            remedy="set inputs.tile_px to one of these, or name another encoder",
+        )
+    ]
+
+
+def _check(windows: Windows) -> None:
+    problems = side_problems(windows.side_px)
+    if windows.n_rows < 1:
+        problems.append(
+            Problem(
+                where="extractor",
+                found="no windows to train on",
+                expected="the spots of the training patients",
+                remedy="have at least one training section with spots",
+            )
+        )
+    if problems:
+        raise DataContractError(problems)
+
+
+def _diverged(n_steps: int, losses: Losses) -> Problem:
+    found = ", ".join(f"{name} {float(loss):.3g}" for name, loss in vars(losses).items())
+    return Problem(
+        where=f"extractor, step {n_steps}",
+        found=f"a loss that is no number: {found}",
+        expected="finite losses",
+        remedy="lower extractor.learning_rate, or raise extractor.r1_gamma",
+    )
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Have torch take what gives the same bits, and leave its mode as it was.
+
+    One exception on a GPU: the gradient of the max-pooling in the perceptual term's net is summed
+    in any order. Anything else of that kind is warned of.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it on a GPU
+    before = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="max_pool2d_with_indices_backward_cuda")
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=only_warned)

@@ -1,0 +1,306 @@
+"""Encoders by name: what turns a tile into a feature, where it comes from, and how to load it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import final
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+
+from histoscribe.encoders.colour_texture import ColourTexture, MeanColour
+from histoscribe.encoders.egn_extractor.encoder import (
+    EXTRACTOR,
+    StyleEncoder,
+    extractor_record,
+    load_extractor,
+)
+from histoscribe.encoders.pathology import PATHOLOGY
+from histoscribe.encoders.record import IMAGENET_MEAN, IMAGENET_STD, EncoderRecord
+from histoscribe.errors import DataContractError, Problem
+
+_OWN = (
+    EncoderRecord(
+        name="colour_texture",
+        group="nothing to load",
+        width=ColourTexture.width,
+        licence="BSD-3-Clause",
+        paper="histoscribe; stain vectors of Ruifrok and Johnston 2001",
+        needs_weights=False,
+    ),
+    EncoderRecord(
+        name="mean_colour",
+        group="nothing to load",
+        width=MeanColour.width,
+        licence="BSD-3-Clause",
+        paper="histoscribe",
+        needs_weights=False,
+    ),
+)
+
+
+def _imagenet(model: str, width: int, paper: str, hub: str | None) -> EncoderRecord:
+    return EncoderRecord(
+        name=f"torchvision:{model}",
+        width=width,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        licence="BSD-3-Clause",
+        paper=paper,
+        needs_weights=True,
+        hub=hub,
+        files=("model.safetensors",),
+    )
+
+
+_RECORDS = (
+    *_OWN,
+    _imagenet("densenet121", 1024, "arXiv:1608.06993", "timm/densenet121.tv_in1k"),
+    _imagenet("resnet50", 2048, "arXiv:1512.03385", "timm/resnet50.tv_in1k"),
+    _imagenet("squeezenet1_0", 512, "arXiv:1602.07360", None),
+    *(record for record, _ in PATHOLOGY.values()),
+)
+
+
+@final
+class Encoder(nn.Module):
+    """A frozen net that turns tiles into features; it stays in evaluation mode."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, record: EncoderRecord, net: nn.Module, layer: str, weights: str) -> None:
+        super().__init__()
+        self.record = record
+        self.layer = layer
+        """Module whose output is averaged over the tile; `default` for the encoder's own."""
+        self.weights = weights
+        """`none`, `sha256:...` of the file, or `random:<seed>`."""
+        self.net = net.eval().requires_grad_(requires_grad=False)
+        self.register_buffer("mean", 255 * torch.tensor(record.mean)[:, None, None])
+        self.register_buffer("std", 255 * torch.tensor(record.std)[:, None, None])
+
+    @property
+    def width(self) -> int:
+        """Features per tile, at the layer used."""
+        return self.record.width
+
+    @property
+    def identity(self) -> str:
+        """Everything that decides the features of given pixels, in one stable string."""
+        return "/".join((self.record.name, self.layer, self.weights))
+
+    def train(self, mode: bool = True) -> "Encoder":  # noqa: FBT001, FBT002 - torch's signature
+        """Stay in evaluation mode, whatever the model around it does."""
+        del mode
+        return super().train(mode=False)
+
+    def forward(
+        self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
+    ) -> Float[Tensor, "B D"]:
+        """Features of tiles in 0..255; a float image gets its gradient."""
+        normal = (image.to(self.mean.dtype) - self.mean) / self.std
+        side_px = self.record.input_px
+        if side_px is not None and normal.shape[-1] != side_px:
+            normal = functional.interpolate(
+                normal, size=(side_px, side_px), mode="bilinear", antialias=True
+            )
+        return self.net(normal).float()
+
+
+def list_encoders() -> tuple[EncoderRecord, ...]:
+    """Encoders known by name; besides, `torchvision:<model>` and `timm:<model>` with a file."""
+    return _RECORDS
+
+
+def find_record(name: str) -> EncoderRecord | None:
+    """What is known of an encoder by its name alone; None where the name is not listed."""
+    return next((record for record in _RECORDS if record.name == name), None)
+
+
+def hub_files(name: str) -> tuple[tuple[str, str], ...]:
+    """Repositories and file names the weights of an encoder may have on huggingface.co."""
+    record = find_record(name)
+    if record is not None:
+        return record.published
+    family, _, model = name.partition(":")
+    # timm publishes a model under its full name, with the tag of what it was trained on
+    return ((f"timm/{model}", "model.safetensors"),) if family == "timm" and "." in model else ()
+
+
+def needs_weights(name: str) -> bool:
+    """Whether there is anything to load for this name; False where there is no such encoder."""
+    record = find_record(name)
+    return name == EXTRACTOR or ":" in name if record is None else record.needs_weights
+
+
+def load_encoder(
+    name: str,
+    *,
+    layer: str | None = None,
+    weights: Path | None = None,
+    random_seed: int | None = None,
+) -> Encoder:
+    """Make an encoder by name, offline.
+
+    Parameters
+    ----------
+    layer
+        Module of a torchvision or timm net to read, e.g. `features.10`; default its last.
+    weights
+        A safetensors file, or a checkpoint of torch with tensors only; every tensor of the net
+        must be in it and none besides.
+    random_seed
+        Draws the weights instead: for tests, and as a control.
+
+    Raises
+    ------
+    DataContractError
+        Unknown name or layer, weights missing (and random not asked for) or not fitting.
+    """
+    if name == EXTRACTOR:
+        return _extractor(layer, weights, random_seed)
+    record = find_record(name)
+    if record is not None and not record.needs_weights:
+        return _fixed(record, layer, weights, random_seed)
+    family, _, model = name.partition(":")
+    if record is None and (family not in ("torchvision", "timm") or not model):
+        raise DataContractError(unknown_encoder(name))
+    source = weights if random_seed is None else random_seed
+    if weights is not None and random_seed is not None:
+        raise DataContractError(_both(name))
+    if source is None:
+        raise DataContractError(missing_weights(name))
+    if name in PATHOLOGY:
+        return _published(name, layer, source)
+    return _pretrained(name, layer, source)
+
+
+def missing_weights(
+    name: str, places: Sequence[Path] = (), as_control: str = 'inputs.weights = "random"'
+) -> Problem:
+    """Say whose weights are missing, on what terms they are given, and where to put them.
+
+    `places` are where they were looked for, the first being the one to put them at; `as_control`
+    is the setting that takes random weights.
+    """
+    record = find_record(name)
+    fetch = _fetch(record) if record is not None and record.hub is not None else ""
+    looked = f", neither at {' nor at '.join(map(str, places))}" if places else ""
+    terms = f" (licence: {record.licence})" if record is not None else ""
+    # a file may keep the name it has on the hub
+    file = record.files[0] if record is not None and len(record.files) == 1 else None
+    put = [places[0].with_name(file) if file else places[0]] if places else []
+    return Problem(
+        where=f"weights of {name}",
+        found=f"no weights{looked}{' nor in the cache of huggingface_hub' if fetch else ''}",
+        expected=f"a file with its trained weights{terms}; nothing is downloaded here",
+        remedy=f"{fetch}{''.join(f'put the file at {place}, or ' for place in put)}"
+        f"give it: --weights {name}=FILE; or take {as_control}, as a control",
+    )
+
+
+def unknown_encoder(name: str) -> Problem:
+    """Say that there is no encoder of this name, and which are near."""
+    names = [record.name for record in _RECORDS]
+    near = get_close_matches(name, names, n=2)
+    return Problem(
+        where=f"encoder {name!r}",
+        found="no encoder of this name",
+        expected=f"one of {', '.join(names)}, torchvision:<model> or timm:<model>",
+        remedy=f"did you mean {' or '.join(near)}?" if near else "choose one of these",
+    )
+
+
+def _fetch(record: EncoderRecord) -> str:
+    """How to get the weights into the hub's cache, where they are found."""
+    file = f" {record.files[0]}" if len(record.files) == 1 else ""
+    download = f"`hf download {record.hub}{file}`"
+    if not record.gated:
+        return f"run {download}, or "
+    return (
+        f"these weights are gated: accept their terms at https://huggingface.co/{record.hub}, "
+        f"then run `hf auth login` and {download}, or "
+    )
+
+
+def _fixed(
+    record: EncoderRecord, layer: str | None, weights: Path | None, seed: int | None
+) -> Encoder:
+    """Make an encoder that has nothing to load."""
+    given = {"a layer": layer, "weights": weights, "random weights": seed}
+    problems = [
+        Problem(f"encoder {record.name}", f"{what} given", "none: it has none", "leave it out")
+        for what, value in given.items()
+        if value is not None
+    ]
+    if problems:
+        raise DataContractError(problems)
+    # the version changes with the numbers, so that no cache gives features of older code
+    net = ColourTexture() if record.name == "colour_texture" else MeanColour()
+    return Encoder(record, net, layer=f"version-{net.version}", weights="none")
+
+
+def extractor_encoder(net: StyleEncoder, weights: str) -> Encoder:
+    """Make a frozen encoder of a trained extractor; `weights` is `sha256:...` of its file."""
+    return Encoder(extractor_record(net.config), net, layer="default", weights=weights)
+
+
+def _extractor(layer: str | None, weights: Path | None, seed: int | None) -> Encoder:
+    """Open an extractor that a run trained."""
+    given = {"a layer": layer, "random weights": seed}
+    problems = [
+        Problem(f"encoder {EXTRACTOR}", f"{what} given", "its own weights only", "leave it out")
+        for what, value in given.items()
+        if value is not None
+    ]
+    if weights is None:
+        problems.append(
+            Problem(
+                where=f"encoder {EXTRACTOR}",
+                found="no weights",
+                expected="the file of an extractor that a run trained on its training patients",
+                remedy="name it as inputs.encoder of a run, which trains it, or give the file",
+            )
+        )
+    if problems or weights is None:
+        raise DataContractError(problems)
+    return extractor_encoder(*load_extractor(weights))
+
+
+def _published(name: str, layer: str | None, weights: Path | int) -> Encoder:
+    """Make an encoder of the pathology list, read as its authors do."""
+    record, recipe = PATHOLOGY[name]
+    if layer is not None:
+        raise DataContractError(
+            Problem(f"encoder {name}", f"layer {layer!r}", "none", "leave it out: it is read whole")
+        )
+    # timm takes seconds to import, and most runs do not need it
+    from histoscribe.encoders.published import load_published
+
+    net, source = load_published(record, recipe, weights)
+    return Encoder(record, net, "default", source)
+
+
+def _pretrained(name: str, layer: str | None, weights: Path | int) -> Encoder:
+    """Make a torchvision or timm encoder from a file or a seed."""
+    # torchvision and timm take seconds to import, and most runs need neither
+    from histoscribe.encoders.backbone import load_backbone
+
+    net, record, source = load_backbone(name, layer, weights)
+    known = find_record(name)
+    if known is not None:
+        record = replace(known, width=record.width)
+    return Encoder(record, net, layer or "default", source)
+
+
+def _both(name: str) -> Problem:
+    return Problem(
+        where=f"encoder {name}",
+        found="both a weights file and random weights",
+        expected="one of the two",
+        remedy="give one of the two",
+    )

@@ -1,0 +1,1 @@
+"""The question which exemplars a prediction rests on."""

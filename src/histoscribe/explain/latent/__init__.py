@@ -1,0 +1,1 @@
+"""The question what the last layer of a network tells apart."""

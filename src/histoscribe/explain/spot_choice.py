@@ -1,0 +1,64 @@
+"""Which spots are drawn: those asked for, or a few by a rule that nobody can bend."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+from jaxtyping import Float
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.types import Section
+
+
+@dataclass(frozen=True)
+class DrawnSpot:
+    """A spot to draw."""
+
+    row: int
+    why: str
+
+
+def given_spots(section: Section, ids: Sequence[str]) -> tuple[DrawnSpot, ...]:
+    """The spots asked for, in that order, each once.
+
+    Raises DataContractError listing every id that the section lacks.
+    """
+    row_of = {id_: row for row, id_ in enumerate(section.spots.ids)}
+    problems = [_unknown(section, id_) for id_ in ids if id_ not in row_of]
+    if problems:
+        raise DataContractError(problems)
+    return tuple(DrawnSpot(row_of[id_], "asked for") for id_ in dict.fromkeys(ids))
+
+
+def chosen_spots(
+    predicted: Float[np.ndarray, " N"],
+    measured: Float[np.ndarray, " N"],
+    distance: Float[np.ndarray, " N"],
+) -> tuple[DrawnSpot, ...]:
+    """The spots with least, median and most error; unmeasured, with exemplars near to far.
+
+    Parameters
+    ----------
+    measured
+        NaN where nothing was measured.
+    distance
+        Mean distance of each spot to its exemplars.
+    """
+    error = np.abs(predicted - measured)
+    by, words = (error, ("least error", "median error", "most error"))
+    if np.isnan(error).any():
+        by, words = distance, ("nearest exemplars", "median distance", "farthest exemplars")
+    order = np.argsort(by, kind="stable")
+    places = dict(zip((0, len(order) // 2, len(order) - 1), words, strict=True))
+    return tuple(DrawnSpot(int(order[place]), why) for place, why in places.items())
+
+
+def _unknown(section: Section, id_: str) -> Problem:
+    near = get_close_matches(id_, section.spots.ids, n=3)
+    return Problem(
+        where=f"--spot {id_}",
+        found=f"no such spot in section {section.id}",
+        expected=f"one of its {len(section.spots)} spots, e.g. {', '.join(section.spots.ids[:3])}",
+        remedy=f"did you mean {' or '.join(near)}?" if near else "correct the id",
+    )

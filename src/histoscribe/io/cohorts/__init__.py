@@ -1,0 +1,1 @@
+"""Where sections come from: manifests, folders, the catalog."""

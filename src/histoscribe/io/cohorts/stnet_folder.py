@@ -1,0 +1,148 @@
+"""A folder of the ST-Net data set as a cohort: its sections by `metadata.csv`."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.cohorts.selection import Where, choose
+from histoscribe.io.sections.source import Source, is_file_name
+
+METADATA = "metadata.csv"
+DATA_URL = "https://data.mendeley.com/datasets/29ntw7sh4r/5"
+_INSIDE = "Human breast cancer in situ capturing transcriptomics"
+"""The folder that the published archive unpacks to."""
+_FILES = ("histology_image", "count_matrix", "spot_coordinates")
+"""Columns of the metadata that name files. No name is guessed: BT and BC are mixed in them."""
+_NAMES = {
+    "patient": "who the tissue is from: folds are made by patient",
+    "replicate": "which section of the patient it is",
+}
+"""Columns that name a section, and what each must say."""
+
+
+def stnet_sources(
+    folder: Path, sections: Sequence[str] | None = None, where: Where | None = None
+) -> tuple[Source, ...]:
+    """Say where each section of an ST-Net folder lies; a section is `<patient>_<replicate>`.
+
+    The metadata has the columns `type` (subtype), `patient`, `replicate` and the names of image,
+    count table and spot file; each lies beside it as published, or unpacked (without `.gz`).
+    `where` looks at its columns, e.g. `type = "Luminal_A"`, and at `section`.
+
+    Raises
+    ------
+    DataContractError
+        Listing columns that are missing, lines without a patient or replicate, sections twice,
+        every missing file, and columns or values of `where` that are not there.
+    """
+    home = _home(folder)
+    rows = _rows(home / METADATA)
+    known = [row["section"] for row in rows]
+    if unknown := [id_ for id_ in sections or () if id_ not in known]:
+        found = f"no section {', '.join(unknown)}"
+        expected = f"some of {', '.join(known)}"
+        raise DataContractError(Problem(str(home), found, expected, "correct the list of sections"))
+    by_id = {row["section"]: row for row in rows}
+    asked = rows if sections is None else [by_id[id_] for id_ in sections]
+    chosen = choose(asked, where or {}, f"the metadata of {home}")
+    if problems := [problem for row in chosen for problem in _missing(home, row)]:
+        raise DataContractError(problems)
+    return tuple(_source(home, row) for row in chosen)
+
+
+def _home(folder: Path) -> Path:
+    """The folder with the metadata: this one, or the one that the archive unpacks to in it."""
+    for home in (folder, folder / _INSIDE):
+        if (home / METADATA).is_file():
+            return home
+    raise DataContractError(
+        Problem(
+            where=str(folder),
+            found=f"no {METADATA}" if folder.is_dir() else "no such folder",
+            expected=f"{METADATA} of the ST-Net data set beside its images, counts and spots",
+            remedy=f"download the data set from {DATA_URL} and unpack it there",
+        )
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """A section a line, with its name in the column `section`."""
+    try:
+        # spreadsheets put a byte order mark before the first column's name
+        text = path.read_text(encoding="utf-8-sig")
+        lines = list(csv.DictReader(StringIO(text), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataContractError(
+            Problem(str(path), f"cannot be read ({error})", "a CSV file in UTF-8", _AGAIN)
+        ) from error
+    rows = [_stripped(line) for line in lines]
+    if problems := list(_problems(path, rows)):
+        raise DataContractError(problems)
+    return [{**row, "section": f"{row['patient']}_{row['replicate']}"} for row in rows]
+
+
+_AGAIN = f"take {METADATA} as it is published on {DATA_URL}"
+_A_FILE = "the name of a file beside the metadata"
+
+
+def _stripped(line: Mapping[str | None, object]) -> dict[str, str]:
+    """Cells of the columns that have a name; a line that is too short has empty ones."""
+    return {
+        name.strip(): value.strip() if isinstance(value, str) else ""
+        for name, value in line.items()
+        if name
+    }
+
+
+def _problems(path: Path, rows: Sequence[Mapping[str, str]]) -> Iterator[Problem]:
+    columns = (*_NAMES, *_FILES)
+    missing = [name for name in columns if not rows or name not in rows[0]]
+    if missing:
+        found = f"no column {', '.join(missing)}" if rows else "no line below the header"
+        yield Problem(str(path), found, f"the columns {', '.join(columns)}", _AGAIN)
+        return
+    for number, row in enumerate(rows, start=2):
+        for name in columns:
+            if not row[name] or not is_file_name(row[name]):
+                found = f"{name} {row[name]!r}" if row[name] else f"the {name} is empty"
+                yield Problem(f"{path}, line {number}", found, _NAMES.get(name, _A_FILE), _AGAIN)
+    named = Counter(tuple(row[name] for name in _NAMES) for row in rows)
+    for names, n in named.items():
+        if n > 1:
+            found = f"{n} lines of section {'_'.join(names)}"
+            yield Problem(str(path), found, "each section once", _AGAIN)
+
+
+def _missing(home: Path, row: Mapping[str, str]) -> list[Problem]:
+    return [
+        Problem(
+            where=f"section {row['section']}",
+            found=f"missing: {home / row[column]}",
+            expected=f"the file that {METADATA} names in the column `{column}`, "
+            "or the same without .gz",
+            remedy=f"get it from {DATA_URL}, or choose the sections that are here with `sections`",
+        )
+        for column in _FILES
+        if _find(home, row[column]) is None
+    ]
+
+
+def _find(home: Path, name: str) -> Path | None:
+    """The file as published, or unpacked."""
+    candidates = (home / name, home / name.removesuffix(".gz"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _source(home: Path, row: Mapping[str, str]) -> Source:
+    return Source(
+        section=row["section"],
+        patient=row["patient"],
+        kind="stnet",
+        image=_find(home, row["histology_image"]),
+        counts=_find(home, row["count_matrix"]),
+        spots=_find(home, row["spot_coordinates"]),
+        facts=row,
+    )

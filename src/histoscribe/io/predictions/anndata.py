@@ -1,0 +1,204 @@
+"""Predictions to AnnData and back, so that they open in scanpy and squidpy."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, UInt8
+
+from histoscribe.io.atomic import replacing
+from histoscribe.io.sections.table import broken
+from histoscribe.types import Prediction, Slide, Spots
+
+GRID = ("array_row", "array_col")
+"""Spot facts that are whole numbers: row and column of the grid, as scanpy calls them."""
+_ABOUT = "histoscribe"
+_NAME = "gene_name"
+_WORDS = ("section", "unit", "predictor")
+_NUMBERS = ("diameter_um", "pitch_um")
+_PICTURE_PX = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """All of a prediction but its values, which may be more than memory should hold."""
+
+    section: str
+    spots: Spots
+    genes: tuple[str, ...]
+    unit: str
+    predictor: str
+    spot_facts: Mapping[str, Float[np.ndarray, " N"]] = field(default_factory=dict)
+    gene_facts: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
+    card: str = ""
+    gene_names: tuple[str, ...] = ()
+    evidence: Mapping[str, Float[np.ndarray, "N _"]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, prediction: Prediction) -> "Head":
+        """The head of a whole prediction."""
+        return cls(**{name: getattr(prediction, name) for name in cls.__dataclass_fields__})
+
+    def with_values(self, values: Float[np.ndarray, "N G"]) -> Prediction:
+        """The whole prediction."""
+        known = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return Prediction(values=values, **known)
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """What lies below a prediction: the slide as scanpy and squidpy draw it, and its um/px."""
+
+    image: UInt8[np.ndarray, "height width 3"]
+    """The whole slide, at most about 1,000 px a side."""
+    scale: float
+    """Px of the image per level-0 px."""
+    mpp: float
+    """um per level-0 px."""
+    warnings: tuple[str, ...] = ()
+    """What is unusual about the slide, in words."""
+
+
+def background(slide: Slide, warnings: tuple[str, ...] = ()) -> Background:
+    """Take the small picture of a slide; one that is smaller stays as it is."""
+    longest = max(slide.width, slide.height)
+    image = slide.overview(max(1.0, longest / _PICTURE_PX) * slide.mpp)
+    scale = max(image.shape[:2]) / longest
+    return Background(image, scale, slide.mpp, warnings)
+
+
+def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.AnnData:
+    """Give the prediction as AnnData: X float32 [N, G], centres in `obsm["spatial"]`.
+
+    Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`,
+    evidence (the exemplars of each spot, say) lies in `obsm`; where
+    genes have names beside their ids, these are the column `gene_name`.
+    `uns["histoscribe"]` holds section, unit, predictor, its card as JSON, and the diameter and
+    pitch of the spots in um; with a background also um/px and warnings. A background is put to
+    `uns["spatial"]` as scanpy and squidpy expect it.
+    """
+    data = _frame(Head.of(prediction), below)
+    data.X = prediction.values.astype(np.float32)
+    return data
+
+
+def write_prediction(prediction: Prediction, path: Path, below: Background | None = None) -> None:
+    """Write the prediction as h5ad; equal predictions are equal files, to the byte."""
+    write_blocks(Head.of(prediction), [prediction.values], path, below)
+
+
+def write_blocks(
+    head: Head,
+    blocks: Iterable[Float[np.ndarray, "_ G"]],
+    path: Path,
+    below: Background | None = None,
+) -> None:
+    """Write a prediction whose values come in blocks of rows, of which one is held at a time."""
+    shape = (len(head.spots), len(head.genes))
+    with replacing(path) as temporary:
+        # h5py stores no times unless asked to, and anndata writes in a fixed order
+        _frame(head, below).write_h5ad(temporary)
+        with h5py.File(temporary, "r+") as file:
+            if "X" in file:
+                del file["X"]
+            values = file.create_dataset("X", shape=shape, dtype="float32")
+            # the mark of a dense array in AnnData's on-disk specification
+            values.attrs["encoding-type"], values.attrs["encoding-version"] = "array", "0.2.0"
+            row = 0
+            for block in blocks:
+                values[row : row + len(block)] = block.astype(np.float32)
+                row += len(block)
+            if row != shape[0]:
+                raise ValueError(f"{row} rows of values for {shape[0]} spots")
+
+
+def read_prediction(path: Path) -> Prediction:
+    """Read what `write_prediction` wrote; values come back as float32."""
+    try:
+        data = ad.read_h5ad(path)
+        about = data.uns[_ABOUT]
+        words = [str(about[name]) for name in _WORDS]
+        diameter_um, pitch_um = (float(about[name]) for name in _NUMBERS)
+        xy = np.asarray(data.obsm["spatial"], dtype=np.float64)
+    except (OSError, KeyError, ValueError) as error:
+        raise broken(
+            path, f"truncated, or no prediction of histoscribe ({error})", "a complete prediction"
+        ) from error
+    section, unit, predictor = words
+    return Prediction(
+        section=section,
+        spots=Spots(tuple(data.obs_names.astype(str)), xy, diameter_um, pitch_um),
+        genes=tuple(data.var_names.astype(str)),
+        values=np.asarray(data.X, dtype=np.float32),
+        unit=unit,
+        predictor=predictor,
+        spot_facts=_facts(data.obs),
+        gene_facts=_facts(data.var),
+        card=str(about.get("card", "")),
+        gene_names=tuple(data.var[_NAME].astype(str)) if _NAME in data.var else (),
+        evidence={
+            str(name): np.asarray(values, dtype=np.float64)
+            for name, values in data.obsm.items()
+            if name != "spatial"
+        },
+    )
+
+
+def read_warnings(path: Path) -> tuple[str, ...]:
+    """The warnings in words that were written with a prediction."""
+    with h5py.File(path) as file:
+        told = file.get(f"uns/{_ABOUT}/warnings")
+        return () if told is None else tuple(told.asstr()[:])
+
+
+def _frame(head: Head, below: Background | None) -> ad.AnnData:
+    """Everything but X."""
+    spots = head.spots
+    about: dict[str, Any] = {name: getattr(head, name) for name in _WORDS}
+    about |= {name: getattr(spots, name) for name in _NUMBERS} | {"card": head.card}
+    uns: dict[str, Any] = {_ABOUT: about}
+    if below is not None:
+        about |= {"mpp": below.mpp, "warnings": np.array(below.warnings, dtype=object)}
+        uns["spatial"] = {head.section: _library(below, spots.diameter_um / below.mpp)}
+    return ad.AnnData(
+        obs=_columns(head.spot_facts, spots.ids),
+        var=_genes(head),
+        obsm={"spatial": spots.xy, **head.evidence},
+        uns=uns,
+    )
+
+
+def _columns(facts: Mapping[str, Float[np.ndarray, " rows"]], ids: tuple[str, ...]) -> pd.DataFrame:
+    columns = {
+        name: values.astype(np.int32) if name in GRID else values for name, values in facts.items()
+    }
+    return pd.DataFrame(columns, index=pd.Index(ids, dtype=object))
+
+
+def _genes(head: Head) -> pd.DataFrame:
+    table = _columns(head.gene_facts, head.genes)
+    if head.gene_names and head.gene_names != head.genes:
+        table.insert(0, _NAME, np.array(head.gene_names, dtype=object))
+    return table
+
+
+def _facts(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    numbers = table.select_dtypes("number")
+    return {str(name): numbers[name].to_numpy(dtype=np.float64) for name in numbers}
+
+
+def _library(below: Background, diameter_px: float) -> dict[str, Any]:
+    """One slide in the layout that scanpy's reader of Visium made common."""
+    return {
+        "images": {"hires": below.image},
+        "scalefactors": {
+            "tissue_hires_scalef": below.scale,
+            "spot_diameter_fullres": diameter_px,
+        },
+        "metadata": {},
+    }

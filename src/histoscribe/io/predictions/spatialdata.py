@@ -1,0 +1,123 @@
+"""Predictions to SpatialData: the table, the spots as circles, and the slide small beside them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.extras import need
+from histoscribe.io.atomic import replacing_folder
+from histoscribe.io.predictions.anndata import to_anndata
+from histoscribe.io.slides.resolution import nearest_px
+from histoscribe.types import Prediction, Slide
+
+if TYPE_CHECKING:
+    from spatialdata import SpatialData
+
+EXTRA = "spatialdata"
+PIXELS = "global"
+"""Coordinate system in level-0 px of the slide."""
+MICRONS = "um"
+"""Coordinate system in um from the upper left corner of the slide."""
+_LONGEST_PX = 2048
+"""Longest side of the slide's picture: enough to look at, and 12 MB at most."""
+
+
+def to_spatialdata(prediction: Prediction, slide: Slide | None = None) -> "SpatialData":
+    """Give the prediction as SpatialData; needs the extra `spatialdata`.
+
+    Elements are named after the section (signs other than letters, digits, `_`, `-` and `.`
+    become `_`): the table `<section>_expression` as `to_anndata` makes it, the shapes
+    `<section>_spots` that it annotates, circles of the spots' true diameter, and with a slide the
+    image `<section>_image`, at most 2,048 px a side. All of them lie in `global` (level-0 px, x
+    right, y down) and in `um`. Without a slide um/px follows from the spacing of the spots.
+
+    Raises
+    ------
+    DataContractError
+        The extra is missing; or fewer than two spots and no slide, so um/px is unknown.
+    """
+    sd = need("spatialdata", EXTRA, "SpatialData")
+    models = need("spatialdata.models", EXTRA, "SpatialData")
+    at = need("spatialdata.transformations", EXTRA, "SpatialData")
+    mpp = _mpp(prediction, slide)
+    name, spots = _clean(prediction.section), prediction.spots
+    shapes = models.ShapesModel.parse(
+        spots.xy,
+        geometry=0,  # circles
+        radius=spots.diameter_um / mpp / 2,
+        index=pd.Index(spots.ids, dtype=object),
+        transformations={PIXELS: at.Identity(), MICRONS: at.Scale([mpp, mpp], axes=("x", "y"))},
+    )
+    table = models.TableModel.parse(
+        _annotating(prediction, f"{name}_spots"),
+        region=f"{name}_spots",
+        region_key="region",
+        instance_key="spot",
+    )
+    images = {} if slide is None else {f"{name}_image": _picture(slide)}
+    return sd.SpatialData(
+        images=images, shapes={f"{name}_spots": shapes}, tables={f"{name}_expression": table}
+    )
+
+
+def write_spatialdata(prediction: Prediction, slide: Slide | None, path: Path) -> None:
+    """Write `to_spatialdata` as a zarr folder; equal predictions are equal files, to the byte.
+
+    It is written beside `path` and renamed, so nobody sees half of it; an older zarr at `path` is
+    replaced, anything else there is an error.
+    """
+    data = to_spatialdata(prediction, slide)
+    # one chunk a file, as every zarr reader expects; anndata asks for the choice to be made
+    with replacing_folder(path, "zarr.json") as new, ad.settings.override(auto_shard_zarr_v3=False):
+        data.write(new)
+
+
+def _mpp(prediction: Prediction, slide: Slide | None) -> float:
+    if slide is not None:
+        return slide.mpp
+    if len(prediction.spots) < 2:
+        raise DataContractError(
+            Problem(
+                where=f"section {prediction.section}",
+                found=f"{len(prediction.spots)} spots and no slide, so the um/px is unknown",
+                expected="the slide, or two spots whose distance is the pitch",
+                remedy="give the slide",
+            )
+        )
+    return prediction.spots.pitch_um / nearest_px(prediction.spots.xy)
+
+
+def _annotating(prediction: Prediction, shapes: str) -> ad.AnnData:
+    """Make the table say which circle each of its rows belongs to."""
+    table = to_anndata(prediction)
+    table.obs.columns = [_clean(column) for column in table.obs.columns]
+    table.var.columns = [_clean(column) for column in table.var.columns]
+    table.obs["region"] = pd.Categorical([shapes] * table.n_obs, categories=[shapes])
+    table.obs["spot"] = np.asarray(prediction.spots.ids, dtype=object)
+    return table
+
+
+def _picture(slide: Slide) -> object:
+    """Make an image element of the slide, enlarged to level-0 px by its transformation."""
+    models = need("spatialdata.models", EXTRA, "SpatialData")
+    at = need("spatialdata.transformations", EXTRA, "SpatialData")
+    pixels = slide.overview(slide.mpp * max(1.0, max(slide.width, slide.height) / _LONGEST_PX))
+    height, width = pixels.shape[:2]
+    to_px = at.Scale([slide.width / width, slide.height / height], axes=("x", "y"))
+    to_um = at.Sequence([to_px, at.Scale([slide.mpp, slide.mpp], axes=("x", "y"))])
+    return models.Image2DModel.parse(
+        np.ascontiguousarray(pixels.transpose(2, 0, 1)),
+        dims=("c", "y", "x"),
+        c_coords=["r", "g", "b"],
+        transformations={PIXELS: to_px, MICRONS: to_um},
+    )
+
+
+def _clean(name: str) -> str:
+    """Make a name that SpatialData takes: it allows few signs, and no `__` in front."""
+    kept = "".join(sign if sign.isalnum() or sign in "_-." else "_" for sign in name)
+    return kept.lstrip("_") or "section"

@@ -1,0 +1,1 @@
+"""Sections: one reader a file, and what all readers share."""

@@ -1,0 +1,117 @@
+"""Sections from AnnData: counts, `obsm["spatial"]` in px of an image given beside it."""
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.gene_ids import are_counts, counts_of
+from histoscribe.io.sections.source import Reader, Reading, Source
+from histoscribe.io.sections.table import broken
+from histoscribe.io.slides.resolution import Resolutions, nearest_px
+from histoscribe.io.slides.slide import image_mpp, open_slide
+from histoscribe.types import Counts, Spots
+
+VISIUM_PITCH_UM = 100.0
+VISIUM_DIAMETER_UM = 55.0
+_FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+"""How `in_tissue` is written: R and pandas make words or fractions of it."""
+
+
+def read_h5ad(source: Source) -> Reading:
+    """Read raw counts from `layers["counts"]`, else from `X`; centres from `obsm["spatial"]`.
+
+    Where `uns["spatial"]` names a Visium library the spot pitch (100 um) gives the um/px; for any
+    other grid the metadata of the image or the user must. Gene ids are `var["gene_ids"]` where
+    that column exists, and symbols are the names of `var`.
+    """
+    if source.path is None or source.image is None:
+        raise ValueError("a section of kind h5ad needs a path and an image")
+    data = open_anndata(source.path)
+    xy = centres_of(source.path, data)
+    counts, notes = raw_counts_of(source.path, data)
+    pitch_px = nearest_px(xy)
+    is_visium = bool(data.uns.get("spatial"))
+    pitch_mpp = VISIUM_PITCH_UM / pitch_px if is_visium else None
+    found = Resolutions(source.mpp, image_mpp(source.image), pitch_mpp)
+    mpp, origin = found.settle(source.where, source.mpp_from)
+    pitch_um = VISIUM_PITCH_UM if is_visium else pitch_px * mpp
+    # a grid of unknown make is taken to be filled like Visium's, 55 um in 100
+    diameter_um = pitch_um * VISIUM_DIAMETER_UM / VISIUM_PITCH_UM
+    ids = tuple(data.obs_names.astype(str))
+    return Reading(
+        slide=open_slide(source.image, mpp, source.white),
+        spots=Spots(ids, xy, diameter_um, pitch_um),
+        in_tissue=in_tissue_of(source.path, data),
+        counts=counts,
+        count_ids=ids,
+        notes=(origin, *notes),
+    )
+
+
+H5AD = Reader("h5ad", "AnnData", ("path", "image"), read_h5ad)
+
+
+def open_anndata(path: Path) -> ad.AnnData:
+    """Read the file; raises DataContractError where it is broken or spot names repeat."""
+    try:
+        data = ad.read_h5ad(path)
+    except (OSError, KeyError, ValueError) as error:
+        raise broken(path, f"truncated or no AnnData file ({error})", "a complete .h5ad") from error
+    if not data.obs_names.is_unique or data.n_obs < 2:
+        raise broken(path, "spot names repeat, or fewer than two spots", "each spot once")
+    return data
+
+
+def centres_of(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
+    """Spot centres in px, x before y; raises DataContractError where they are not all there."""
+    xy = np.asarray(data.obsm.get("spatial", np.empty((0, 0))), dtype=np.float64)
+    if xy.shape != (data.n_obs, 2) or not np.isfinite(xy).all():
+        raise DataContractError(
+            Problem(
+                where=f'{path}, obsm["spatial"]',
+                found="missing" if xy.size == 0 else f"shape {xy.shape}, or not finite",
+                expected=f"{data.n_obs} x 2 finite px of the image, x before y",
+                remedy='write the spot centres to obsm["spatial"]',
+            )
+        )
+    return xy
+
+
+def raw_counts_of(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]]:
+    """Raw counts with notes; raises DataContractError for values that are no counts."""
+    place = 'layers["counts"]' if "counts" in data.layers else "X"
+    stored = data.layers.get("counts", data.X)
+    matrix = sp.csr_matrix(stored if stored is not None else (data.n_obs, data.n_vars))
+    if not are_counts(matrix.data):
+        raise DataContractError(
+            Problem(
+                where=f"{path}, {place}",
+                found="fractions, negatives, NaN or values too large: normalised values",
+                expected="raw counts: whole numbers >= 0",
+                remedy='keep the raw counts in layers["counts"]',
+            )
+        )
+    names = data.var_names.astype(str).tolist()
+    ids = data.var["gene_ids"].astype(str).tolist() if "gene_ids" in data.var else names
+    if len(set(ids)) != len(ids):
+        raise broken(path, "gene ids repeat", "each gene once (see var_names_make_unique)")
+    return counts_of(matrix.astype(np.int32), ids, names)
+
+
+def in_tissue_of(path: Path, data: ad.AnnData) -> Bool[np.ndarray, " N"]:
+    """What the column `in_tissue` says of each spot; all, where there is no such column.
+
+    Raises DataContractError for anything but 0 and 1, false and true, as numbers or as words.
+    """
+    if "in_tissue" not in data.obs:
+        return np.ones(data.n_obs, dtype=bool)
+    said = data.obs["in_tissue"].astype(str).str.lower().map(_FLAGS)
+    if said.isna().any():
+        odd = data.obs["in_tissue"][said.isna().to_numpy()].iloc[0]
+        found = f"in_tissue is {str(odd)!r} at a spot"
+        raise broken(path, found, "0 or 1 at every spot, or no such column")
+    return said.to_numpy(bool)

@@ -1,0 +1,74 @@
+"""What a pathologist calls each spot: a table of spots and labels."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.table import read_bytes
+from histoscribe.types import Spots
+
+_ARRAY = ["x", "y"]
+_COLUMNS = "columns spot and label; or x, y (array units) and label"
+
+
+def read_labels(path: Path, spots: Spots) -> tuple[str | None, ...]:
+    """Read the label of each spot of a section, in the order of the section; None without one.
+
+    The table is comma- or tab-separated, its header has `label` and either `spot` (ids as the
+    section has them) or `x` and `y` in array units, which name a spot of a legacy array
+    `{round(x)}x{round(y)}`. Lines of spots that the section lacks are passed over: they may have
+    been filtered out.
+
+    Raises
+    ------
+    DataContractError
+        No such table, a column that is missing, a spot under two labels, no spot of the section.
+    """
+    table = _table(path)
+    ids = table["spot"] if "spot" in table else _array_ids(path, table)
+    labelled = pd.Series(table["label"].to_numpy(), index=ids.to_numpy()).dropna()
+    labelled = labelled[labelled.str.strip() != ""].str.strip()
+    two = labelled.groupby(level=0).nunique()
+    if (two > 1).any():
+        names = ", ".join(two[two > 1].index[:3])
+        raise _broken(path, f"{int((two > 1).sum())} spots under two labels: {names}", "one each")
+    of_spot = dict(zip(labelled.index, labelled, strict=True))
+    found = tuple(of_spot.get(id_) for id_ in spots.ids)
+    if not any(found):
+        first = ", ".join(map(str, labelled.index[:3])) or "none"
+        raise _broken(
+            path,
+            f"labels of {len(labelled)} spots ({first}), none of them of this section",
+            f"spots as the section names them, e.g. {', '.join(spots.ids[:3])}",
+        )
+    return found
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        text = read_bytes(path)
+    except OSError as error:
+        raise _broken(path, f"cannot be read ({error.strerror})", "a table of labels") from None
+    separator = "\t" if b"\t" in text.partition(b"\n")[0] else ","
+    try:
+        table = pd.read_csv(BytesIO(text), sep=separator, dtype=str)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise _broken(path, f"not a table ({error})", _COLUMNS) from None
+    if "label" not in table or not ("spot" in table or set(_ARRAY) <= set(table)):
+        raise _broken(path, f"columns {', '.join(map(str, table))}", _COLUMNS)
+    return table
+
+
+def _array_ids(path: Path, table: pd.DataFrame) -> pd.Series:
+    place = table[_ARRAY].apply(pd.to_numeric, errors="coerce")
+    if not np.isfinite(place).all(axis=None):
+        raise _broken(path, "gaps or words in x, y", "numbers in every line")
+    x, y = np.rint(place.to_numpy()).astype(np.int64).T
+    return pd.Series([f"{column}x{row}" for column, row in zip(x, y, strict=True)])
+
+
+def _broken(path: Path, found: str, expected: str) -> DataContractError:
+    return DataContractError(Problem(f"--labels {path}", found, expected, "correct the table"))

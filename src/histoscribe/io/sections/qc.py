@@ -1,0 +1,88 @@
+"""Which spots stay: counts matched to positions, then the named filters, all counted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.source import Reading, Source
+from histoscribe.types import Counts, Section, Spots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Named quality filters, applied in this order; what each drops stands in the section."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # an unknown key is an error
+
+    in_tissue: bool = True
+    """Only spots that the experiment calls covered by tissue."""
+    min_umi: int = 1
+    """Least total count of a spot; an empty spot has no expression to learn."""
+    min_genes: int = 1
+    """Least number of genes seen in a spot."""
+
+
+def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
+    """Match counts to spots, drop what the filters name and count it.
+
+    Names in `dropped`: `in_tissue`, `no counts`, `min_umi`, `min_genes`. Raises
+    DataContractError where no id matches, no spot is left, or a spot lies outside the image.
+    """
+    row_of = {id_: row for row, id_ in enumerate(reading.count_ids)}
+    rows = np.array([row_of.get(id_, -1) for id_ in reading.spots.ids], dtype=np.int64)
+    if not (rows >= 0).any():
+        raise DataContractError(_nothing_matches(reading, source))
+    total = reading.counts.total[rows]
+    n_genes = np.diff(reading.counts.matrix.indptr)[rows]
+    passes = {
+        "in_tissue": reading.in_tissue | (not filters.in_tissue),
+        "no counts": rows >= 0,
+        "min_umi": total >= filters.min_umi,
+        "min_genes": n_genes >= filters.min_genes,
+    }
+    keep, dropped = np.ones(len(rows), dtype=bool), {}
+    for name, passed in passes.items():
+        if n_dropped := int((keep & ~passed).sum()):
+            dropped[name] = n_dropped
+        keep &= passed
+    if not keep.any():
+        raise DataContractError(_nothing_left(source, len(rows), dropped))
+    return Section(
+        id=source.section,
+        patient=source.patient,
+        slide=reading.slide,
+        spots=_spots_at(reading.spots, np.flatnonzero(keep)),
+        counts=_counts_at(reading.counts, rows[keep]),
+        dropped=dropped,
+        notes=source.notes + reading.notes,
+    )
+
+
+def _spots_at(spots: Spots, rows: np.ndarray) -> Spots:
+    ids = tuple(spots.ids[row] for row in rows)
+    return Spots(ids, spots.xy[rows], spots.diameter_um, spots.pitch_um)
+
+
+def _counts_at(counts: Counts, rows: np.ndarray) -> Counts:
+    return Counts(counts.matrix[rows], counts.gene_ids, counts.gene_names)
+
+
+def _nothing_matches(reading: Reading, source: Source) -> Problem:
+    return Problem(
+        where=source.where,
+        found=f"no spot has counts: positions are named like {reading.spots.ids[0]!r}, "
+        f"counts like {reading.count_ids[0]!r}",
+        expected="the same spot ids (barcodes) in both files",
+        remedy="give positions and counts of the same section",
+    )
+
+
+def _nothing_left(source: Source, n_spots: int, dropped: dict[str, int]) -> Problem:
+    lost = ", ".join(f"{name} {n}" for name, n in dropped.items())
+    return Problem(
+        where=source.where,
+        found=f"none of {n_spots} spots passes the filters (dropped by {lost})",
+        expected="at least one spot",
+        remedy="loosen the filter, or leave this section out",
+    )

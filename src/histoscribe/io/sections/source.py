@@ -1,0 +1,115 @@
+"""What a manifest says of a section, and what a reader makes of it before quality control."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.slides.resample import Box
+from histoscribe.types import Counts, Slide, Spots
+
+PATHS = ("path", "image", "counts", "spots")
+"""Fields of a source that are paths."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where one section lies, as a manifest row or the catalog says it."""
+
+    section: str
+    patient: str
+    kind: str
+    path: Path | None = None
+    """Folder of Space Ranger, the h5ad file, or the gene names of a sparse matrix."""
+    image: Path | None = None
+    counts: Path | None = None
+    spots: Path | None = None
+    mpp: float | None = None
+    """Um/px of the image as the user knows it."""
+    mpp_from: str | None = None
+    """Which of `user`, `metadata`, `pitch` to believe where they disagree."""
+    white: tuple[Box, ...] = ()
+    """Rectangles of the image that are no tissue."""
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Other columns of the manifest, e.g. site or subtype."""
+
+    @property
+    def where(self) -> str:
+        """How a message names this section."""
+        return f"section {self.section}"
+
+    def number(self, column: str) -> float | None:
+        """Read a number above 0 from the facts; None where the cell is empty or not there.
+
+        Raises DataContractError for anything else.
+        """
+        text = self.facts.get(column, "")
+        value = positive(text)
+        if text and value is None:
+            raise DataContractError(
+                Problem(
+                    where=self.where,
+                    found=f"{column} {text!r}",
+                    expected="a number above 0, or nothing",
+                    remedy=f"correct the column `{column}` (for a HEST folder: give it in "
+                    "corrections.csv)",
+                )
+            )
+        return value
+
+
+def positive(text: str) -> float | None:
+    """Read a number above 0; None for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a section or patient can be filed under its name, in the folder meant for it."""
+    return name.isprintable() and not name.startswith(".") and not {"/", "\\"} & set(name)
+
+
+def missing_files(source: Source, where: str) -> list[Problem]:
+    """List every file that a source names and that is not there, as found at `where`."""
+    return [
+        Problem(
+            where=where,
+            found=f"{name} does not exist: {path}",
+            expected="a path relative to the manifest, or a full one",
+            remedy=f"correct the column `{name}`",
+        )
+        for name in PATHS
+        if (path := getattr(source, name)) is not None and not path.exists()
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A section as its files say it, before spots and counts are matched and filtered."""
+
+    slide: Slide
+    spots: Spots
+    in_tissue: Bool[np.ndarray, " N"]
+    counts: Counts
+    count_ids: tuple[str, ...]
+    """Spot of each row of `counts`; rows without a spot are left out."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of section: which columns a manifest must fill, and how it is read."""
+
+    kind: str
+    what: str
+    """In a few words, for who must choose."""
+    needs: tuple[str, ...]
+    """Fields of `Source` without which nothing can be read."""
+    read: Callable[[Source], Reading]

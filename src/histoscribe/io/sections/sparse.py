@@ -1,0 +1,116 @@
+"""Sections as a SciPy sparse matrix, a list of genes and a table of coordinates."""
+
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from jaxtyping import Float
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.gene_ids import are_counts, counts_of
+from histoscribe.io.sections.source import Reader, Reading, Source
+from histoscribe.io.sections.table import broken, read_bytes
+from histoscribe.io.slides.resolution import Resolutions, nearest_px
+from histoscribe.io.slides.slide import image_mpp, open_slide
+from histoscribe.types import Spots
+
+_PX = (("px", "py"), ("pixel_x", "pixel_y"))
+"""Columns of spot centres; the first pair that is there is in px of the image."""
+_VISIUM_FILL = 0.55
+"""Diameter over pitch of Visium; taken for a grid whose `diameter_um` nobody says."""
+
+
+def read_sparse(source: Source) -> Reading:
+    """Read counts (`.npz`, genes in rows), gene names (`path`, one a line) and coordinates.
+
+    `spots` is a CSV with `barcode`, `px` and `py`, in the order of the columns of the matrix. The
+    columns `pitch_um` and `diameter_um` of the manifest say how the spots were printed (Visium:
+    100 and 55); without a pitch the um/px comes from the image or the user, and the pitch from it.
+    """
+    names, image, stored, places = source.path, source.image, source.counts, source.spots
+    if names is None or image is None or stored is None or places is None:
+        raise ValueError("a section of kind sparse needs path, image, counts and spots")
+    ids, xy = _coordinates(places)
+    genes = _lines(names)
+    matrix = _matrix(stored, (len(genes), len(ids)))
+    counts, notes = counts_of(matrix, genes, genes)
+    pitch_px, pitch_um = nearest_px(xy), source.number("pitch_um")
+    found = Resolutions(
+        source.mpp,
+        image_mpp(image),
+        pitch_um and pitch_um / pitch_px,
+    )
+    mpp, origin = found.settle(source.where, source.mpp_from)
+    pitch_um = pitch_um or pitch_px * mpp
+    return Reading(
+        slide=open_slide(image, mpp, source.white),
+        spots=Spots(ids, xy, source.number("diameter_um") or _VISIUM_FILL * pitch_um, pitch_um),
+        in_tissue=np.ones(len(ids), dtype=bool),
+        counts=counts,
+        count_ids=ids,
+        notes=(origin, *notes),
+    )
+
+
+SPARSE = Reader(
+    "sparse",
+    "SciPy .npz counts, gene names in `path`, coordinates",
+    ("path", "image", "counts", "spots"),
+    read_sparse,
+)
+
+
+def _coordinates(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "N 2"]]:
+    try:
+        table = pd.read_csv(BytesIO(read_bytes(path)))
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise broken(path, f"not a table ({error})", "comma-separated lines") from error
+    names = next((pair for pair in _PX if set(pair) <= set(table.columns)), _PX[0])
+    missing = [name for name in ("barcode", *names) if name not in table.columns]
+    if missing:
+        raise broken(path, f"no column {', '.join(missing)}", "barcode, px and py")
+    xy = table[list(names)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    ids = tuple(table["barcode"].astype(str))
+    if not np.isfinite(xy).all() or len(set(ids)) != len(ids) or len(ids) < 2:
+        raise broken(path, "gaps, repeated barcodes or fewer than two spots", "one line a spot")
+    return ids, xy
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = read_bytes(path).decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise broken(path, f"no text ({error})", "a gene a line") from error
+    genes = [line.strip() for line in lines if line.strip()]
+    if len(set(genes)) != len(genes):
+        raise broken(path, "genes repeat", "each gene once")
+    return genes
+
+
+def _matrix(path: Path, shape: tuple[int, int]) -> sp.csr_matrix:
+    """Read the matrix (nothing is unpickled) and turn it: [N, A] whole numbers >= 0."""
+    try:
+        # from memory: a file that is cut would stay open
+        stored = sp.load_npz(BytesIO(path.read_bytes()))
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        expected = "a matrix written by scipy.sparse.save_npz"
+        raise broken(path, f"truncated or no sparse matrix ({error})", expected) from error
+    if stored.shape != shape:
+        turned = " (it is turned: transpose it)" if stored.shape == shape[::-1] else ""
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found=f"{stored.shape[0]} x {stored.shape[1]} counts{turned}",
+                expected=f"{shape[0]} genes x {shape[1]} spots, as gene names and coordinates say",
+                remedy="give the three files of one section",
+            )
+        )
+    matrix = sp.csr_matrix(stored.T)
+    if not are_counts(matrix.data):
+        found = "fractions, negatives, NaN or values too large for a count"
+        raise broken(path, found, "raw counts: whole numbers >= 0")
+    return matrix.astype(np.int32)

@@ -1,0 +1,253 @@
+"""Sections from SpatialData: circles, a table of counts that annotates them, and an image."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.extras import need
+from histoscribe.io.sections.h5ad import in_tissue_of, raw_counts_of
+from histoscribe.io.sections.source import Reader, Reading, Source
+from histoscribe.io.sections.spaceranger import DIAMETER_UM, PITCH_UM
+from histoscribe.io.sections.spatialdata_store import image_name, is_within, open_store, pick
+from histoscribe.io.slides.region import MaskedSlide, RegionSlide
+from histoscribe.io.slides.resolution import Resolutions, nearest_px, uneven
+from histoscribe.io.slides.slide import image_mpp, open_slide
+from histoscribe.io.slides.zarr_slide import ZarrSlide, open_zarr_image
+from histoscribe.types import Spots
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from spatialdata import SpatialData
+
+_PIXELS = "global"
+_MICRONS = ("um", "µm", "μm", "micron", "microns", "micrometer", "micrometers")
+"""Names of coordinate systems in um."""
+_Matrix = Float[np.ndarray, "3 3"]
+
+
+def read_spatialdata(source: Source) -> Reading:
+    """Read circles as spots, the table that annotates them as counts, and an image.
+
+    Elements are chosen by the columns `image`, `spots` and `counts` of the manifest, as paths
+    inside the folder, and need none where only one fits. An `image` outside it is taken as the
+    image in whose px the system `global` is. Um/px: the user's, that of a coordinate system named
+    `um`, and for Visium (`uns["spatial"]`, or array rows and columns of its staggered grid) 100
+    um between spots. Circles without a row in the table are left out.
+    """
+    path = source.path
+    if path is None:
+        raise ValueError("a section of kind spatialdata needs a path")
+    store = open_store(path)
+    chosen = _choose(source, path, store)
+    rows, xy, radius_px = _spots(path, store, chosen)
+    table = store.tables[chosen.table][rows]
+    counts, notes = raw_counts_of(path / "tables" / chosen.table, table)
+    pitch_px = nearest_px(xy)
+    is_visium = _is_visium(table)
+    found = Resolutions(source.mpp, chosen.mpp, PITCH_UM / pitch_px if is_visium else None)
+    mpp, origin = found.settle(source.where, source.mpp_from)
+    ids = tuple(table.obs_names.astype(str))
+    return Reading(
+        slide=_slide(source, chosen, mpp),
+        spots=Spots(
+            ids,
+            xy,
+            DIAMETER_UM if is_visium else 2 * radius_px * mpp,
+            PITCH_UM if is_visium else pitch_px * mpp,
+        ),
+        in_tissue=in_tissue_of(path / "tables" / chosen.table, table),
+        counts=counts,
+        count_ids=ids,
+        notes=(chosen.what, origin, *notes),
+    )
+
+
+SPATIALDATA = Reader("spatialdata", "SpatialData zarr with spots", ("path",), read_spatialdata)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """The elements of one section, by name, and where the circles lie in the image."""
+
+    table: str
+    shapes: str
+    image: Path
+    """The element's folder, or an image outside the SpatialData folder."""
+    is_element: bool
+    to_px: _Matrix
+    """From the circles' own coordinates to px of the image."""
+    mpp: float | None
+    """Um/px as a coordinate system or the image outside says."""
+
+    @property
+    def what(self) -> str:
+        """The choice in words, for a note."""
+        outside = "" if self.is_element else ", taken as the image that `global` is in px of"
+        return (
+            f"image: {self.image.name}{outside}; spots: {self.shapes}; table of counts: "
+            f"{self.table}"
+        )
+
+
+def _choose(source: Source, path: Path, store: "SpatialData") -> _Chosen:
+    """Choose table, circles and image, in this order: each limits the next."""
+    circles = [name for name, shapes in store.shapes.items() if _are_circles(shapes)]
+    annotated = {name: _regions(table) for name, table in store.tables.items()}
+    fit = [name for name, regions in annotated.items() if set(regions) & set(circles)]
+    table = pick(path, "tables", fit, source.counts)
+    shapes = pick(
+        path, "shapes", [name for name in circles if name in annotated[table]], source.spots
+    )
+    of_spots = _systems(store.shapes[shapes])
+    if source.image is not None and not is_within(path, source.image):
+        if _PIXELS not in of_spots:
+            where = f"{path}, {shapes} and {source.image.name}"
+            raise DataContractError(_unconnected(where, [_PIXELS]))
+        return _Chosen(
+            table=table,
+            shapes=shapes,
+            image=source.image,
+            is_element=False,
+            to_px=of_spots[_PIXELS],
+            mpp=image_mpp(source.image),
+        )
+    image = image_name(path, store, shapes, source.image)
+    of_image = _systems(store.images[image])
+    return _Chosen(
+        table=table,
+        shapes=shapes,
+        image=path / "images" / image,
+        is_element=True,
+        to_px=_between(f"{path}, {shapes} and {image}", of_spots, of_image),
+        mpp=_stated_mpp(f"{path}, {image}", of_image),
+    )
+
+
+def _are_circles(shapes: Any) -> bool:
+    return (
+        "radius" in shapes.columns and len(shapes) > 0 and bool((shapes.geom_type == "Point").all())
+    )
+
+
+def _regions(table: "AnnData") -> tuple[str, ...]:
+    """Names of the elements that a table annotates; none where it annotates nothing."""
+    if "spatialdata_attrs" not in table.uns:
+        return ()
+    region = table.uns["spatialdata_attrs"]["region"]
+    return (region,) if isinstance(region, str) else tuple(map(str, region))
+
+
+def _systems(element: Any) -> dict[str, _Matrix]:
+    """Matrix from an element's own coordinates (px of an image) to each coordinate system."""
+    transformations = need("spatialdata.transformations", "spatialdata", "SpatialData")
+    found = transformations.get_transformation(element, get_all=True)
+    return {
+        name: np.asarray(one.to_affine_matrix(("x", "y"), ("x", "y")), dtype=np.float64)
+        for name, one in found.items()
+    }
+
+
+def _between(where: str, of_spots: dict[str, _Matrix], of_image: dict[str, _Matrix]) -> _Matrix:
+    """Map circles to px of the image, over every system they share; all of them must agree."""
+    shared = sorted(set(of_spots) & set(of_image), key=lambda name: (name != _PIXELS, name))
+    if not shared:
+        raise DataContractError(_unconnected(where, sorted(of_image)))
+    maps = [np.linalg.inv(of_image[name]) @ of_spots[name] for name in shared]
+    # elements far from the corner magnify a difference in scale: a px over 10,000 is agreement
+    apart = [name for name, one in zip(shared, maps, strict=True) if not _agree(maps[0], one)]
+    if apart:
+        raise DataContractError(
+            Problem(
+                where=where,
+                found=f"the spots lie elsewhere on the image in {', '.join(apart)} than in "
+                f"{shared[0]}",
+                expected="one place on the image for each spot",
+                remedy="remove the coordinate system that is wrong from the image",
+            )
+        )
+    return maps[0]
+
+
+def _agree(one: _Matrix, other: _Matrix) -> bool:
+    corner = np.array([10_000.0, 10_000.0, 1.0])
+    scale = np.linalg.norm(one[:2, 0])
+    return bool(np.abs((one - other) @ corner).max() <= max(scale, 1.0))
+
+
+def _stated_mpp(where: str, of_image: dict[str, _Matrix]) -> float | None:
+    """Um/px from a coordinate system in um; px that are not square are refused."""
+    name = next((name for name in _MICRONS if name in of_image), None)
+    if name is None:
+        return None
+    x, y = (float(side) for side in np.linalg.norm(of_image[name][:2, :2], axis=0))
+    if abs(x - y) > 0.05 * min(x, y):
+        raise DataContractError(uneven(where, x, y))
+    return float(np.sqrt(x * y))
+
+
+def _spots(
+    path: Path, store: "SpatialData", chosen: _Chosen
+) -> tuple[np.ndarray, Float[np.ndarray, "N 2"], float]:
+    """Rows of the table that have a circle, their centres and median radius in px of the image."""
+    table, circles = store.tables[chosen.table], store.shapes[chosen.shapes]
+    keys = table.uns["spatialdata_attrs"]
+    of_region = (table.obs[keys["region_key"]].astype(str) == chosen.shapes).to_numpy()
+    circle_ids = pd.Index(circles.index.astype(str))
+    problems = [
+        what
+        for what, is_so in {
+            "circles share an id": not circle_ids.is_unique,
+            "spot names repeat": not table.obs_names[of_region].is_unique,
+        }.items()
+        if is_so
+    ]
+    instance = table.obs[keys["instance_key"]].astype(str)
+    found = circle_ids.get_indexer(instance) if circle_ids.is_unique else np.zeros(len(instance))
+    rows = np.flatnonzero(of_region & (found >= 0))
+    circle = found[rows].astype(int)
+    own = np.column_stack([circles.geometry.x, circles.geometry.y, np.ones(len(circles))])[circle]
+    xy = np.ascontiguousarray((own @ chosen.to_px.T)[:, :2])
+    if len(rows) < 2 or not np.isfinite(xy).all():
+        problems.append(f"{len(rows)} rows of the table with a circle at a finite place")
+    if problems:
+        raise DataContractError(
+            Problem(
+                where=f"{path}, {chosen.shapes} and {chosen.table}",
+                found="; ".join(problems),
+                expected="at least two spots, each circle and each row of the table once",
+                remedy="write shapes and table anew, with one instance a spot",
+            )
+        )
+    scale = np.sqrt(abs(np.linalg.det(chosen.to_px[:2, :2])))
+    return rows, xy, float(np.median(circles["radius"].to_numpy(np.float64)[circle]) * scale)
+
+
+def _is_visium(table: "AnnData") -> bool:
+    """Whether a library of Visium is named, or the array is staggered as only Visium's is."""
+    if table.uns.get("spatial"):
+        return True
+    if not {"array_row", "array_col"} <= set(table.obs):
+        return False
+    row, column = (table.obs[name].to_numpy(np.int64) for name in ("array_row", "array_col"))
+    return bool(((row + column) % 2 == 0).all() and len(set(row % 2)) == 2)
+
+
+def _slide(source: Source, chosen: _Chosen, mpp: float) -> RegionSlide:
+    if not chosen.is_element:
+        return open_slide(chosen.image, mpp, source.white)
+    slide = ZarrSlide(open_zarr_image(chosen.image), mpp)
+    return MaskedSlide(slide, source.white) if source.white else slide
+
+
+def _unconnected(where: str, systems: list[str]) -> Problem:
+    return Problem(
+        where=where,
+        found=f"no coordinate system that the spots share with the image ({', '.join(systems)})",
+        expected="a transformation of both into one coordinate system",
+        remedy="set it with spatialdata.transformations.set_transformation and write it again",
+    )

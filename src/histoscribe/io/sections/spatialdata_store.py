@@ -1,0 +1,153 @@
+"""A SpatialData zarr opened without running anything in it, and the choice of its elements."""
+
+import json
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.extras import need
+from histoscribe.io.slides.zarr_slide import UNREADABLE, damaged, open_zarr_image
+
+if TYPE_CHECKING:
+    from spatialdata import SpatialData
+
+_METADATA = ("zarr.json", ".zarray", ".zgroup", ".zmetadata")
+_CODEC_KEYS = ("id", "name", "object_codec_id")
+_BIN = re.compile(r"square_\d{3}um")
+"""How Visium HD names its bins."""
+_WHOLE = re.compile(r"(.+)_(full|hires|lowres)_image")
+"""How the pictures of one Visium section are named, the finest first."""
+_SIZES = ("full", "hires", "lowres")
+
+
+def open_store(path: Path) -> "SpatialData":
+    """Open images, shapes and tables of a SpatialData folder; pixels are not read.
+
+    Raises
+    ------
+    DataContractError
+        The extra `spatialdata` is missing; the folder is damaged, holds the bins of Visium HD, or
+        asks for pickled objects (to read one would be to run it).
+    """
+    sd = need("spatialdata", "spatialdata", f"{path}, a SpatialData folder")
+    if not path.is_dir() or not any((path / name).is_file() for name in _METADATA):
+        raise damaged(path, FileNotFoundError("no zarr folder"))
+    _refuse_pickles(path)
+    bins = [name for kind in ("shapes", "tables") for name in _listed(path, kind)]
+    if found := [name for name in bins if _BIN.search(name)]:
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found=f"Visium HD (square bins, no spots): {', '.join(found)}",
+                expected="spots: circles with a radius, and a table of counts that annotates them",
+                remedy="Visium HD is not read yet; choose sections with spots",
+            )
+        )
+    try:
+        with warnings.catch_warnings():
+            # what is only read need not be in the newest format
+            warnings.filterwarnings("ignore", message="SpatialData is not stored in the most curr")
+            return sd.read_zarr(path, selection=("images", "shapes", "tables"))
+    except UNREADABLE as error:
+        raise damaged(path, error) from error
+
+
+def image_name(path: Path, store: "SpatialData", shapes: str, given: Path | None) -> str:
+    """Choose the image: the one named, else the only photograph that shares a system of px.
+
+    Of the full, hires and lowres picture of one section the finest is taken.
+    """
+    transformations = need("spatialdata.transformations", "spatialdata", str(path))
+    of_spots = transformations.get_transformation(store.shapes[shapes], get_all=True)
+    fit = [
+        name
+        for name, image in store.images.items()
+        if set(transformations.get_transformation(image, get_all=True)) & set(of_spots)
+        and open_zarr_image(path / "images" / name).is_picture
+    ]
+    if given is None and len(fit) > 1:
+        sizes = [_WHOLE.fullmatch(name) for name in fit]
+        if all(sizes) and len({size[1] for size in sizes if size}) == 1:
+            return min(fit, key=lambda name: _SIZES.index(_WHOLE.fullmatch(name)[2]))  # type: ignore[index]
+    return pick(path, "images", fit, given)
+
+
+def pick(path: Path, kind: str, fit: Sequence[str], given: Path | None) -> str:
+    """Choose an element of `images`, `shapes` or `tables`: the one given, else the one that fits.
+
+    Raises DataContractError where none or several fit, with all there are and how to choose.
+    """
+    column = {"images": "image", "shapes": "spots", "tables": "counts"}[kind]
+    if given is not None and given.resolve().parent == (path / kind).resolve():
+        if given.name in fit:
+            return given.name
+        found = f"{given.name} is named in the column `{column}` and does not fit"
+    elif given is not None:
+        found = f"the column `{column}` names {given}, which is no element of this folder"
+    elif len(fit) == 1:
+        return fit[0]
+    else:
+        found = f"{len(fit) or 'no'} {kind} that fit: {', '.join(fit)}".rstrip(": ")
+    there = ", ".join(_listed(path, kind)) or "none"
+    raise DataContractError(
+        Problem(
+            where=str(path),
+            found=f"{found} (of {kind}: {there})",
+            expected=_EXPECTED[kind],
+            remedy=f"name one in the column `{column}` of the manifest, as a path: "
+            f"{path.name}/{kind}/{fit[0] if fit else 'NAME'}",
+        )
+    )
+
+
+_EXPECTED = {
+    "images": "a photograph (RGB or RGBA of uint8) in a coordinate system of the spots",
+    "shapes": "spots: circles with a radius that the table annotates",
+    "tables": "a table of raw counts that annotates circles",
+}
+
+
+def is_within(path: Path, given: Path | None) -> bool:
+    """Whether a path of the manifest lies inside the SpatialData folder."""
+    return given is not None and given.resolve().is_relative_to(path.resolve())
+
+
+def _listed(path: Path, kind: str) -> list[str]:
+    folder = path / kind
+    if not folder.is_dir():
+        return []
+    return sorted(child.name for child in folder.iterdir() if child.is_dir())
+
+
+def _refuse_pickles(path: Path) -> None:
+    """Old zarr arrays may name pickle as their codec, and reading one would run what is in it."""
+    for file in sorted(path.rglob("*")):
+        if file.name not in _METADATA or not file.is_file():
+            continue
+        try:
+            content = json.loads(file.read_text("utf-8"))
+        except ValueError as error:
+            raise damaged(file, error) from error
+        if any(codec in ("pickle", "numcodecs.pickle") for codec in _codecs(content)):
+            raise DataContractError(
+                Problem(
+                    where=str(file),
+                    found="an array of pickled objects: reading it would run code",
+                    expected="numbers and text",
+                    remedy="write it anew with SpatialData, from a source that you trust",
+                )
+            )
+
+
+def _codecs(content: object) -> Iterator[str]:
+    """Give every codec named anywhere in the metadata (`id` in zarr 2, `name` in zarr 3)."""
+    if isinstance(content, dict):
+        yield from (str(content[key]) for key in _CODEC_KEYS if key in content)
+        for value in content.values():
+            yield from _codecs(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _codecs(value)

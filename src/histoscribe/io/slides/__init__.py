@@ -1,0 +1,1 @@
+"""Pixels: whole slides and flat images."""

@@ -1,0 +1,102 @@
+"""Flat images decoded whole, at most two of them at a time in the process."""
+
+import struct
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.slides import tiff, tiled
+from histoscribe.io.slides.not_a_slide import broken_image, not_a_slide
+from histoscribe.io.slides.tile_cache import stamp
+
+_KEPT = 2
+"""Decoded images kept at once: an her2st image is 276 MB of pixels."""
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+_lock = RLock()
+_decoded: OrderedDict[tuple[int, ...], UInt8[np.ndarray, "height width 3"]] = OrderedDict()
+
+
+def is_flat_name(path: Path) -> bool:
+    """Whether the name is that of a JPEG or PNG."""
+    return path.suffix.lower() in _SUFFIXES
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height in px, from the header; refuses what cannot be read truly."""
+    if tiff.is_tiff(path):
+        return tiled.sizes(path)[0]
+    with _opened(path) as image:
+        if image.mode.startswith(("I", "F")) or _png_depth(path) == 16:
+            raise _refused(path, "16 or 32 bits a channel", "save it with 8 bits a channel")
+        return image.size
+
+
+def stated_mpp(path: Path) -> tuple[float, float] | None:
+    """Um/px in x and y from the resolution of a JPEG or PNG, whatever it may mean."""
+    with _opened(path) as image:
+        # from EXIF they are rationals that Pillow cannot subtract
+        x, y = (float(side) for side in image.info.get("dpi", (0, 0)))
+    return (25_400 / x, 25_400 / y) if x > 0 and y > 0 else None
+
+
+def decoded(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """All pixels as RGB, alpha composed on white; read-only and shared."""
+    key = stamp(path)
+    with _lock:
+        if key not in _decoded:
+            while len(_decoded) >= _KEPT:
+                _decoded.popitem(last=False)
+            pixels = tiled.decode_flat(path) if tiff.is_tiff(path) else _decode(path)
+            pixels.flags.writeable = False
+            _decoded[key] = pixels
+        _decoded.move_to_end(key)
+        return _decoded[key]
+
+
+def _decode(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    with _opened(path) as image:
+        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            return tiled.on_white(np.asarray(image.convert("RGBA")))
+        # np.array would copy all pixels once more: 276 MB and half a second of an her2st image
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open with Pillow; Pillow's guard against large images is lifted for this block only."""
+    with _lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with Image.open(path) as image:
+                yield image
+        except UnidentifiedImageError as error:
+            raise not_a_slide(path) from error
+        except (OSError, SyntaxError, struct.error) as error:
+            raise broken_image(path, "image", error) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _png_depth(path: Path) -> int | None:
+    """Bits a channel of a PNG: Pillow cuts 16-bit colour down to 8 without a word."""
+    with path.open("rb") as file:
+        head = file.read(25)
+    return head[24] if head.startswith(b"\x89PNG") and len(head) == 25 else None
+
+
+def _refused(path: Path, found: str, remedy: str) -> DataContractError:
+    return DataContractError(
+        Problem(
+            where=str(path),
+            found=found,
+            expected="a JPEG, PNG or TIFF with 8 bits a channel, in colour or grey",
+            remedy=remedy,
+        )
+    )

@@ -1,0 +1,96 @@
+"""A mask of the tissue that a user gives: a picture of the whole slide, or polygons on it."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+from PIL import Image, UnidentifiedImageError
+from skimage.draw import polygon as polygon_px
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.predictions.geojson import Polygon, read_polygons
+from histoscribe.types import Slide
+
+_MPP = 8.0
+"""um per px that polygons are drawn at: as fine as the mask that is found without one."""
+_GREY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
+_ASPECT = 0.02
+
+
+def read_mask(path: Path, slide: Slide) -> Bool[np.ndarray, "height width"]:
+    """Read where a slide is tissue, as a picture of the whole slide.
+
+    An image says tissue where it is not zero (black), at any scale. GeoJSON (`.geojson`, `.json`)
+    says tissue inside its polygons, in level-0 px of the slide; drawn at 8 um/px.
+
+    Raises
+    ------
+    DataContractError
+        for a file that is neither, and an image that is not of this slide: its sides differ from
+        the slide's by more than 2 %.
+    """
+    if not path.is_file():
+        raise DataContractError(_refused(path, "no such file", "check the path"))
+    if path.suffix.lower() in (".geojson", ".json"):
+        return _drawn(read_polygons(path), slide)
+    inside = _read_image(path)
+    _check_aspect(path, inside, slide)
+    return inside
+
+
+def _drawn(polygons: list[Polygon], slide: Slide) -> Bool[np.ndarray, "height width"]:
+    """A px is tissue when its centre lies in a polygon and in none of its holes."""
+    scale = max(1.0, _MPP / slide.mpp)
+    height, width = (max(1, round(side / scale)) for side in (slide.height, slide.width))
+    inside = np.zeros((height, width), dtype=bool)
+    for rings in polygons:
+        own = np.zeros_like(inside)
+        for number, ring in enumerate(rings):
+            x, y = np.array(ring, dtype=np.float64).T
+            at = polygon_px(
+                y * height / slide.height - 0.5, x * width / slide.width - 0.5, inside.shape
+            )
+            own[at] = number == 0
+        inside |= own
+    return inside
+
+
+def _read_image(path: Path) -> Bool[np.ndarray, "height width"]:
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if image.mode in _GREY:
+                return np.array(image, dtype=bool)
+            # colour without alpha: an opaque picture has no zero in it
+            return np.logical_or.reduce(np.asarray(image.convert("RGB")), axis=2)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataContractError(
+            _refused(path, "a very large picture", "save it at 8 um/px: finer is not looked at")
+        ) from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise DataContractError(
+            _refused(path, f"not a picture that can be read ({error})", "save it as PNG")
+        ) from None
+
+
+def _check_aspect(path: Path, inside: Bool[np.ndarray, "height width"], slide: Slide) -> None:
+    height, width = inside.shape
+    if abs(width / height / (slide.width / slide.height) - 1) > _ASPECT:
+        raise DataContractError(
+            _refused(
+                path,
+                f"{width} x {height} px for a slide of {slide.width} x {slide.height} px",
+                "export the mask over the whole slide, at any scale",
+            )
+        )
+
+
+def _refused(path: Path, found: str, remedy: str) -> Problem:
+    return Problem(
+        where=f"--mask {path}",
+        found=found,
+        expected="a picture of the whole slide that is zero off the tissue (PNG or TIFF), "
+        "or GeoJSON polygons in level-0 px",
+        remedy=remedy,
+    )

@@ -1,0 +1,87 @@
+"""Hashes by which equal slides are known, remembered in the cache from run to run."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from time import time_ns
+
+from histoscribe.io.atomic import write_json
+from histoscribe.io.slides.resample import Box, Region
+from histoscribe.io.weights import cache_folder
+
+MOST_PX = 400_000_000
+"""Images above this are hashed by the bytes of their files."""
+VERSION = 2
+"""Rises when the same image would hash otherwise, so that nothing older is believed."""
+_BAND_ROWS = 512
+"""Rows hashed at once; the hash does not depend on it."""
+_SETTLED_NS = 2_000_000_000
+"""A file younger than this may change again within one tick of its clock: not remembered."""
+_log = logging.getLogger(__name__)
+
+
+def of_pixels(size: tuple[int, int], pixels: Region) -> str:
+    """Sha256 of width, height and RGB rows."""
+    width, height = size
+    digest = hashlib.sha256(f"{width}x{height}".encode())
+    for top in range(0, height, _BAND_ROWS):
+        bottom = min(top + _BAND_ROWS, height)
+        digest.update(pixels(0, top, width, bottom).tobytes())
+    return digest.hexdigest()
+
+
+def of_files(files: tuple[Path, ...], white: tuple[Box, ...]) -> str:
+    """Sha256 of the length and the bytes of each file, and of what is read as white."""
+    digest = hashlib.sha256(f"files of a whole slide, white {white}".encode())
+    for path in files:
+        digest.update(f"\n{path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def remembered(files: tuple[Path, ...], white: tuple[Box, ...], make: Callable[[], str]) -> str:
+    """Give the hash kept in the cache folder for these files as they are now, else make it.
+
+    Kept per path, size and time of change. A note that cannot be read is made anew.
+    """
+    state = _state(files, white)
+    note = cache_folder() / "pixel-hashes" / f"{hashlib.sha256(state[0].encode()).hexdigest()}.json"
+    known = _read(note)
+    if known is not None and known[:-1] == state:
+        return known[-1]
+    made = make()
+    young = any(time_ns() - path.stat().st_mtime_ns < _SETTLED_NS for path in files)
+    if not young and _state(files, white) == state:
+        _write(note, [*state, made])
+    return made
+
+
+def _state(files: tuple[Path, ...], white: tuple[Box, ...]) -> list[str]:
+    """What must be as it was: the slide's name first, then its files."""
+    stats = [(path, path.stat()) for path in files]
+    return [
+        f"{files[0].resolve()} white {white}",
+        f"version {VERSION}",
+        *(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats),
+    ]
+
+
+def _read(note: Path) -> list[str] | None:
+    try:
+        known = json.loads(note.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(known, list) or not all(isinstance(part, str) for part in known):
+        return None
+    return known if len(known) > 1 and len(known[-1]) == 64 else None
+
+
+def _write(note: Path, content: list[str]) -> None:
+    try:
+        write_json(note, content)
+    except OSError as error:  # a cache that cannot be written costs time, not the run
+        _log.warning("cannot remember the hash of an image in %s: %s", note.parent, error)

@@ -1,0 +1,192 @@
+"""TIFF through tifffile: tiles of any level decoded as needed, small strips decoded whole."""
+
+import os
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from jaxtyping import UInt8
+
+from histoscribe.io.slides import tiff
+from histoscribe.io.slides.tile_cache import TileCache, stamp
+
+CACHE = TileCache(192 << 20)
+"""Tiles of all open TIFFs: a row of tiles of a slide 50,000 px wide is 77 MB at 512 px."""
+_LARGE_PX = 400_000_000
+"""Strips of images above this are decoded one by one; below, the image is decoded once."""
+_FILES_KEPT = 8
+
+
+def reads_regions(path: Path) -> bool:
+    """Whether regions can be decoded without the whole: tiles, or strips of a large image.
+
+    A strip that the cache cannot keep would be decoded anew for every region.
+    """
+    with tiff.opened(path) as file:
+        page = file.pages.first
+        is_large = page.imagewidth * page.imagelength > _LARGE_PX
+        strip_bytes = 3 * page.imagewidth * page.rowsperstrip
+        return page.is_tiled or (is_large and strip_bytes <= CACHE.most_bytes)
+
+
+def sizes(path: Path) -> tuple[tuple[int, int], ...]:
+    """Width and height of each level, from the header; refuses what cannot be read truly."""
+    with tiff.opened(path) as file:
+        return tuple((page.imagewidth, page.imagelength) for page in tiff.levels(file, path))
+
+
+def needs_openslide(path: Path) -> bool:
+    """Whether only OpenSlide knows what the tiles of an Aperio file mean.
+
+    JPEG 2000 in YCbCr (33003), whose colours tifffile leaves as they are, and tiles left out,
+    which OpenSlide paints from the level above.
+    """
+    with tiff.opened(path) as file:
+        pages = tiff.levels(file, path)
+        return any(
+            page.compression == tifffile.COMPRESSION.APERIO_JP2000_YCBC or 0 in page.databytecounts
+            for page in pages
+        )
+
+
+def stated_mpp(path: Path) -> tuple[float, float] | None:
+    """Um/px in x and y as the metadata states them, whatever they may mean."""
+    with tiff.opened(path) as file:
+        return tiff.um_per_px(file)
+
+
+def decode_flat(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """All pixels of a TIFF in strips as RGB."""
+    with tiff.opened(path) as file:
+        page = file.pages.first
+        pixels = page.asarray()
+        separate = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3
+        return _rgb(np.moveaxis(pixels, 0, -1) if separate else pixels, page)
+
+
+def read_region(
+    path: Path, level: int, left: int, top: int, right: int, bottom: int
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Pixels of a rectangle inside a level; decodes only the tiles it touches."""
+    tiles = _levels(path, stamp(path))[level]
+    out = np.empty((bottom - top, right - left, 3), dtype=np.uint8)
+    for row in range(top // tiles.height, -(-bottom // tiles.height)):
+        y0 = row * tiles.height
+        ys = slice(max(top, y0), min(bottom, y0 + tiles.height))
+        for column in range(left // tiles.width, -(-right // tiles.width)):
+            x0 = column * tiles.width
+            xs = slice(max(left, x0), min(right, x0 + tiles.width))
+            out[ys.start - top : ys.stop - top, xs.start - left : xs.stop - left] = tiles.get(
+                row, column
+            )[ys.start - y0 : ys.stop - y0, xs.start - x0 : xs.stop - x0]
+    return out
+
+
+def on_white(rgba: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "height width 3"]:
+    """Compose on white: glass around the tissue is transparent in some exports."""
+    alpha = rgba[..., 3:].astype(np.uint32)
+    colour = rgba[..., :3] * alpha + 255 * (255 - alpha)
+    return ((colour + 127) // 255).astype(np.uint8)
+
+
+class _File:
+    """A file read at given places: threads and forked workers share no position in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._number = None
+        if hasattr(os, "pread"):
+            self._number = os.open(path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._number)
+
+    def read(self, offset: int, n_bytes: int) -> bytes:
+        if self._number is not None:
+            return os.pread(self._number, n_bytes, offset)
+        with self.path.open("rb") as file:  # Windows has no pread
+            file.seek(offset)
+            return file.read(n_bytes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tiles:
+    """One level as tiles; a strip is a tile as wide as the image."""
+
+    file: _File
+    key: tuple[tuple[int, ...], int]
+    """Stamp of the file and level: what sets its tiles apart in the cache."""
+    page: tifffile.TiffPage
+    decode: Callable[..., tuple[np.ndarray | None, Any, Any]]
+    """Made while the file is open: for JPEG tiles tifffile looks into the first one."""
+    width: int
+    height: int
+
+    def get(self, row: int, column: int) -> UInt8[np.ndarray, "height width 3"]:
+        index = row * -(-self.page.imagewidth // self.width) + column
+        return CACHE.get((self.key, index), partial(self._decoded, index))
+
+    def _decoded(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
+        if self.page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+            n_tiles = len(self.page.dataoffsets) // self.page.samplesperpixel
+            parts = [self._segment(index + n * n_tiles) for n in range(self.page.samplesperpixel)]
+            known = [part for part in parts if part is not None]
+            segment = np.concatenate(known, axis=2) if len(known) == len(parts) else None
+        else:
+            segment = self._segment(index)
+        if segment is None:
+            return np.full((self.height, self.width, 3), 255, dtype=np.uint8)
+        pixels = _rgb(segment, self.page)
+        if pixels.shape[:2] == (self.height, self.width):
+            return pixels
+        tile = np.full((self.height, self.width, 3), 255, dtype=np.uint8)
+        tile[: pixels.shape[0], : pixels.shape[1]] = pixels  # tifffile trims tiles at the border
+        return tile
+
+    def _segment(self, index: int) -> UInt8[np.ndarray, "height width samples"] | None:
+        """Decode one tile; None where a sparse TIFF leaves it out."""
+        n_bytes = self.page.databytecounts[index]
+        if n_bytes == 0:
+            return None
+        with tiff.reported(self.file.path):
+            data = self.file.read(self.page.dataoffsets[index], n_bytes)
+            if len(data) < n_bytes:
+                raise OSError(f"tile {index} has {len(data)} of {n_bytes} bytes")
+            segment = self.decode(data, index, jpegtables=self.page.jpegtables)[0]
+            return np.asarray(segment)[0]
+
+
+@lru_cache(maxsize=_FILES_KEPT)
+def _levels(path: Path, state: tuple[int, ...]) -> tuple[_Tiles, ...]:
+    with tiff.opened(path) as opened:
+        pages, file = tiff.levels(opened, path), _File(path)
+        return tuple(
+            _Tiles(
+                file=file,
+                key=(state, number),
+                page=page,
+                decode=page.decode,
+                width=page.tilewidth or page.imagewidth,
+                height=page.tilelength or page.rowsperstrip,
+            )
+            for number, page in enumerate(pages)
+        )
+
+
+def _rgb(pixels: np.ndarray, page: tifffile.TiffPage) -> UInt8[np.ndarray, "height width 3"]:
+    channels = pixels.reshape(*pixels.shape[:2], -1)
+    n_colours = 1 if channels.shape[2] <= 2 else 3
+    colour, extra = channels[..., :n_colours], channels[..., n_colours : n_colours + 1]
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        colour = 255 - colour
+    if n_colours == 1:
+        colour = np.repeat(colour, 3, axis=2)
+    meaning = (*page.extrasamples, tifffile.EXTRASAMPLE.UNASSALPHA)[0]  # unsaid, it is alpha
+    if not extra.size or meaning == tifffile.EXTRASAMPLE.UNSPECIFIED:
+        return np.ascontiguousarray(colour)
+    if meaning == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours are multiplied by it already
+        return np.minimum(colour + (255 - extra.astype(np.uint16)), 255).astype(np.uint8)
+    return on_white(np.concatenate([colour, extra], axis=2))

@@ -1,0 +1,174 @@
+"""Slides of scanner vendors through OpenSlide: ndpi, mrxs, scn, bif, svslide, vms, dcm ..."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import openslide
+from jaxtyping import UInt8
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.slides.tile_cache import stamp
+from histoscribe.io.slides.tiled import on_white
+
+CACHE_BYTES = 64 << 20
+"""Decoded tiles that OpenSlide keeps of each slide."""
+_SIDE_PX = 4096
+"""Read at once: OpenSlide gives RGBA, of which several copies are alive for a moment."""
+_FILES_KEPT = 8
+_DICOM_HEAD_BYTES = 1 << 18
+_BOUNDS = (
+    openslide.PROPERTY_NAME_BOUNDS_X,
+    openslide.PROPERTY_NAME_BOUNDS_Y,
+    openslide.PROPERTY_NAME_BOUNDS_WIDTH,
+    openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
+)
+
+
+def vendor(path: Path) -> str | None:
+    """Name the format as OpenSlide does, e.g. `aperio` or `mirax`; None where it knows none."""
+    return openslide.OpenSlide.detect_format(path)
+
+
+def sizes(path: Path) -> tuple[tuple[int, int], ...]:
+    """Width and height of each level, of the rectangle that was scanned (see `scanned`)."""
+    slide = _slide(path)
+    _, _, width, height = scanned(slide)
+    if (width, height) == slide.dimensions:
+        return tuple(slide.level_dimensions)
+    return tuple(
+        (max(int(width / factor), 1), max(int(height / factor), 1))
+        for factor in slide.level_downsamples
+    )
+
+
+def scanned(slide: openslide.OpenSlide) -> tuple[int, int, int, int]:
+    """Give left, top, width and height of what was scanned, in OpenSlide's level-0 px.
+
+    MRXS and SCN lay the scan on an empty field as large as the glass. Here, as in QuPath, level 0
+    is the scan alone, so that annotations and masks from there and predictions fit each other.
+    """
+    known = slide.properties
+    try:
+        left, top, width, height = (int(known[name]) for name in _BOUNDS)
+    except (KeyError, ValueError):
+        return (0, 0, *slide.dimensions)
+    across, down = slide.dimensions
+    inside = left >= 0 and top >= 0 and left + width <= across and top + height <= down
+    return (left, top, width, height) if inside and min(width, height) > 0 else (0, 0, across, down)
+
+
+def stated_mpp(path: Path) -> tuple[float, float] | None:
+    """Um/px in x and y as the scanner stated them."""
+    known = _slide(path).properties
+    sides = [
+        known.get(name) for name in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)
+    ]
+    try:
+        x, y = (float(side or 0) for side in sides)
+    except ValueError:
+        return None
+    return (x, y) if x > 0 and y > 0 else None
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """All files that hold the slide, the named one first."""
+    kind = vendor(path)
+    if kind == "mirax":
+        others = [file for file in path.with_suffix("").rglob("*") if file.is_file()]
+    elif kind == "dicom":
+        others = _of_series(path, _slide(path).properties["dicom.SeriesInstanceUID"])
+    elif kind == "hamamatsu" and path.suffix.lower() in (".vms", ".vmu"):
+        named = [line.partition("=")[2].strip() for line in path.read_text("latin-1").splitlines()]
+        others = [
+            path.parent / name for name in set(named) if name and _is_file(path.parent / name)
+        ]
+    else:
+        others = []
+    return (path, *sorted(others))
+
+
+def read_region(
+    path: Path, level: int, left: int, top: int, right: int, bottom: int
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Pixels of a rectangle inside a level, composed on white.
+
+    OpenSlide takes whole level-0 px as the corner. Where a level's factor is a fraction, a corner
+    is off by at most half a level-0 px.
+    """
+    slide = _slide(path)
+    x0, y0, _, _ = scanned(slide)
+    factor = slide.level_downsamples[level]
+    out = np.empty((bottom - top, right - left, 3), dtype=np.uint8)
+    with _reported(path):
+        for y in range(top, bottom, _SIDE_PX):
+            for x in range(left, right, _SIDE_PX):
+                size = (min(_SIDE_PX, right - x), min(_SIDE_PX, bottom - y))
+                corner = (x0 + round(x * factor), y0 + round(y * factor))
+                rgba = np.asarray(slide.read_region(corner, level, size))
+                opaque = rgba[..., 3].min() == 255
+                out[y - top : y - top + size[1], x - left : x - left + size[0]] = (
+                    rgba[..., :3] if opaque else on_white(rgba)
+                )
+    return out
+
+
+def _slide(path: Path) -> openslide.OpenSlide:
+    # a forked worker opens its own, for a file has one position
+    return _open(path, stamp(path), os.getpid())
+
+
+@lru_cache(maxsize=_FILES_KEPT)
+def _open(path: Path, state: tuple[int, ...], process: int) -> openslide.OpenSlide:
+    del state, process
+    with _reported(path):
+        slide = openslide.OpenSlide(path)
+    slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
+    return slide
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except openslide.OpenSlideError as error:
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found=f"the slide cannot be read: OpenSlide says {str(error)!r}",
+                expected="a complete slide with all its files, e.g. the folder beside a .mrxs",
+                remedy="copy it again with its folder and compare the sizes; if QuPath opens it, "
+                "export it there as OME-TIFF",
+            )
+        ) from error
+
+
+def _of_series(path: Path, series: str) -> list[Path]:
+    """Find the other files of a DICOM slide: in the same folder, and of the same series.
+
+    A folder may hold several slides. The series (0020,000E) stands before anything long.
+    """
+    element = re.compile(
+        rb"\x20\x00\x0e\x00(?:UI..|....)" + re.escape(series.encode()) + rb"[\0 ]?(?![0-9.])",
+        re.DOTALL,
+    )
+    others = []
+    for file in path.parent.iterdir():
+        if file == path or not _is_file(file):
+            continue
+        with file.open("rb") as opened:
+            head = opened.read(_DICOM_HEAD_BYTES)
+        if head[128:132] == b"DICM" and element.search(head):
+            others.append(file)
+    return others
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a value of the index that is no name at all
+        return False

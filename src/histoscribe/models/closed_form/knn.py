@@ -1,0 +1,121 @@
+"""Nearest neighbours: the expression of the training spots that look most alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int
+from sklearn.neighbors import NearestNeighbors
+
+from histoscribe.models.base import Estimator, register
+from histoscribe.models.closed_form.standard import mean_and_scale
+from histoscribe.models.inner_validation import best_on_inner
+from histoscribe.types import SpotTable
+
+NEIGHBOURS = (100, 50, 20, 10, 5)
+"""Numbers of neighbours tried on the inner folds, smoothest first."""
+
+FIXED_NEIGHBOURS = 20
+"""Used only where a fold is too small for inner folds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KNNConfig:
+    """Which neighbours are averaged."""
+
+    n_neighbours: int | None = None
+    """Neighbours; None chooses the number on the inner folds."""
+    standardise: bool = True
+    """Whether each feature is brought to one deviation first; without, and with a fixed number,
+    the neighbours are those that a model with exemplars is shown."""
+
+    def __post_init__(self) -> None:
+        if self.n_neighbours is not None and self.n_neighbours < 1:
+            raise ValueError(f"n_neighbours must be at least 1, got {self.n_neighbours}")
+
+    @classmethod
+    def tiny(cls) -> "KNNConfig":
+        """Settings for tests."""
+        return cls()
+
+
+@final
+@register("knn")
+class KNNModel(Estimator):
+    """Mean expression of the nearest training spots, by L2 between standardised features."""
+
+    paper = "doi:10.1109/TIT.1967.1053964"
+
+    Config = KNNConfig
+
+    def fit(self, table: SpotTable) -> "KNNModel":
+        """Choose the number of neighbours where it is not given, then keep all training spots."""
+        n_neighbours = self.config.n_neighbours or FIXED_NEIGHBOURS
+        self.choice = {}
+        if table.inner and self.config.n_neighbours is None:
+            best, scores = best_on_inner(table, _predict_path, len(NEIGHBOURS))
+            n_neighbours = NEIGHBOURS[best]
+            named = zip(NEIGHBOURS, scores, strict=True)
+            self.choice["inner_pcc"] = {str(k): float(score) for k, score in named}
+        n_neighbours = min(n_neighbours, len(table.target))
+        self.choice["n_neighbours"] = n_neighbours
+        mean, scale = mean_and_scale(table.feature)
+        if not self.config.standardise:
+            mean, scale = np.zeros_like(mean), np.ones_like(scale)
+        self._state = {
+            "mean": mean,
+            "scale": scale,
+            "feature": ((table.feature - mean) / scale).astype(np.float32),
+            "target": table.target,
+            "n_neighbours": np.array(n_neighbours),
+        }
+        return self
+
+    def predict(self, feature: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N G"]:
+        """Mean over the neighbours."""
+        state = self._state
+        standardised = ((feature - state["mean"]) / state["scale"]).astype(np.float32)
+        nearest = _nearest(state["feature"], standardised, int(state["n_neighbours"]))
+        return _mean_over(nearest, state["target"])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Standardised features and targets of the training spots."""
+        return self._state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> "KNNModel":
+        """Take the arrays of `state`."""
+        if set(state) != {"mean", "scale", "feature", "target", "n_neighbours"}:
+            raise ValueError(f"{self.name}: unexpected arrays {sorted(state)}")
+        self._state = dict(state)
+        return self
+
+
+def _predict_path(
+    feature: Float[np.ndarray, "fit D"],
+    target: Float[np.ndarray, "fit G"],
+    queries: Float[np.ndarray, "val D"],
+) -> list[Float[np.ndarray, "val G"]]:
+    mean, scale = mean_and_scale(feature)
+    most = min(NEIGHBOURS[0], len(feature))
+    nearest = _nearest((feature - mean) / scale, (queries - mean) / scale, most)
+    return [_mean_over(nearest[:, : min(k, most)], target) for k in NEIGHBOURS]
+
+
+def _nearest(
+    index: Float[np.ndarray, "N D"], queries: Float[np.ndarray, "M D"], n_neighbours: int
+) -> Int[np.ndarray, "M k"]:
+    search = NearestNeighbors(n_neighbors=n_neighbours, algorithm="brute").fit(index)
+    return search.kneighbors(queries, return_distance=False)
+
+
+def _mean_over(
+    nearest: Int[np.ndarray, "M k"], target: Float[np.ndarray, "N G"]
+) -> Float[np.ndarray, "M G"]:
+    # a sparse product: indexing would hold [M, k, G], gigabytes for a whole transcriptome
+    n_queries, k = nearest.shape
+    weight = np.full(nearest.size, 1 / k, dtype=target.dtype)
+    starts = np.arange(0, nearest.size + 1, k)
+    average = sp.csr_matrix((weight, nearest.ravel(), starts), shape=(n_queries, len(target)))
+    return average @ target

@@ -1,0 +1,114 @@
+"""The Exemplar Guided Network as its authors' released code computes it."""
+
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from histoscribe.models.base import Facts, register
+from histoscribe.models.networks.egn_guided import GuidedConfig, GuidedNetwork, Projector
+from histoscribe.models.networks.egn_parts import ExemplarState, Gates
+from histoscribe.models.recipe import Recipe
+
+_SHARED_BLOCKS = 2  # residual blocks of the projector
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasedConfig(GuidedConfig):
+    """The network of the released code."""
+
+    pcc_weight: float = 0.5
+    """Weight of the correlation loss beside the mean squared error."""
+
+
+@final
+@register("egn-released")
+class ReleasedEGN(GuidedNetwork):
+    """The same idea as `egn`, with the equations of the released code.
+
+    Positions enter every attention layer, an exemplar's expression stays as it was projected, and
+    the query that opens the gates is not the one that goes on.
+    """
+
+    paper = "arXiv:2210.16721"
+    Config = ReleasedConfig
+    config: ReleasedConfig
+    re_adds_position = True
+
+    def __init__(self, facts: Facts, config: ReleasedConfig) -> None:
+        super().__init__(facts, config)
+        nn.init.normal_(self.position)
+        self.joined_norm = nn.LayerNorm(self.head.linear.in_features)
+
+    def recipe(self) -> Recipe:
+        """AdamW, restarted twice an epoch."""
+        rate, decay = self.config.learning_rate, self.config.weight_decay
+        return Recipe(learning_rate=rate, weight_decay=decay, schedule="warm-restarts")
+
+    def make_projector(self, width: int, n_genes: int) -> Projector:
+        """A linear map each, then residual blocks that a spot and its exemplars share."""
+        dim = self.config.dim
+        return Projector(
+            enter=nn.Linear(width, dim),
+            join=nn.Linear(width + n_genes, dim),
+            shared=nn.Sequential(*(_Residual(dim) for _ in range(_SHARED_BLOCKS))),
+            expression=nn.Linear(n_genes, dim),
+        )
+
+    def make_bridge(self, n_tokens: int, *, last: bool) -> nn.Module:
+        """The block of the released code."""
+        return ReleasedBridge(self.config, n_tokens, last=last)
+
+
+@final
+class ReleasedBridge(nn.Module):
+    """The exemplar-bridging block of the released code.
+
+    v = Linear(s), q' = q + mean_j sigmoid(a_j) * v_j, r' = LN(r + sigmoid(b) * v), then with one
+    gate k a patch and head V = Linear(LN x) * k(LN q'), x' = x + Linear(V) and, from the old q,
+    q'' = q + Linear(mean V). s goes on as it came. Layers that add to x and q have no bias, so a
+    block whose gates are shut changes neither.
+    """
+
+    def __init__(self, config: GuidedConfig, n_tokens: int, *, last: bool) -> None:
+        super().__init__()
+        dim, heads, inner = config.dim, config.bridge_heads, config.bridge_heads * config.bridge_dim
+        self.heads, self.last = heads, last
+        self.value = nn.Linear(dim, dim)
+        self.gates = Gates(dim, 4 * config.bridge_dim, reads_query=False, n_gates=1 if last else 2)
+        self.code_norm = nn.Identity() if last else nn.LayerNorm(dim)
+        self.opening = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, n_tokens * heads))
+        self.from_tokens = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, inner))
+        self.to_query = nn.Linear(inner, dim, bias=False)
+        self.to_tokens = nn.Linear(inner, dim, bias=False)
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "B N d"],
+        query: Float[Tensor, "B d"],
+        exemplars: ExemplarState,
+    ) -> tuple[Float[Tensor, "B N d"], Float[Tensor, "B d"], ExemplarState]:
+        """Let exemplars open the gates between image tokens and query."""
+        code, value = exemplars.code, self.value(exemplars.expression)
+        gates = self.gates(query, code)
+        revised = query + (gates[0] * value).mean(dim=1)
+        if not self.last:
+            code = self.code_norm(code + gates[1] * value)
+        opening = self.opening(revised).sigmoid().unflatten(-1, (-1, self.heads, 1))
+        traded = (self.from_tokens(tokens).unflatten(-1, (self.heads, -1)) * opening).flatten(2)
+        tokens = tokens + self.to_tokens(traded)
+        query = query + self.to_query(traded.mean(dim=1))
+        return tokens, query, ExemplarState(code, exemplars.expression)
+
+
+@final
+class _Residual(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim)
+        )
+
+    def forward(self, code: Float[Tensor, "*B d"]) -> Float[Tensor, "*B d"]:
+        return code + self.mlp(code)

@@ -1,0 +1,79 @@
+"""A linear probe: one layer on frozen features, trained as the Exemplar Guided Network is."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from histoscribe.metrics.loss import mse_and_pcc_loss
+from histoscribe.models.base import ExpressionModel, Facts, register
+from histoscribe.models.layers.head import GeneHead
+from histoscribe.models.recipe import Recipe
+from histoscribe.types import Output
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearProbeConfig:
+    """How the probe is trained."""
+
+    pcc_weight: float = 1.0
+    """Weight of the correlation loss beside the mean squared error."""
+    learning_rate: float = 5e-4
+    """Peak rate of AdamW."""
+    weight_decay: float = 1e-4
+    """Of AdamW."""
+
+    @classmethod
+    def small(cls) -> "LinearProbeConfig":
+        """The rate that the small networks have, for as few epochs."""
+        return cls(learning_rate=1e-3)
+
+    @classmethod
+    def tiny(cls) -> "LinearProbeConfig":
+        """Settings for tests."""
+        return cls(learning_rate=3e-3)
+
+
+@final
+@register("linear-probe")
+class LinearProbe(ExpressionModel):
+    """What is in the features of a frozen encoder alone: the row "Pretrained E".
+
+    Yang et al., WACV 2023, Table 4. Loss, optimiser and epochs are those of their network, so that
+    the row differs from it by the network only; `ridge` is the same layer in closed form.
+    """
+
+    paper = "arXiv:2210.16721"
+    Config = LinearProbeConfig
+    config: LinearProbeConfig
+    feature_mean: Tensor
+    feature_scale: Tensor
+
+    def __init__(self, facts: Facts, config: LinearProbeConfig) -> None:
+        super().__init__(facts, config)
+        self.register_buffer("feature_mean", torch.from_numpy(facts.feature_mean).float())
+        self.register_buffer("feature_scale", torch.from_numpy(facts.feature_scale).float())
+        # not at the mean: where all predictions are equal the gradient of a correlation is 10,000
+        # times what follows, and Adam would take small steps for a thousand steps
+        self.head = GeneHead(len(facts.feature_mean), facts)
+
+    def forward(self, feature: Float[Tensor, "B D"]) -> Output:
+        """Predict the genes of each spot."""
+        return Output(self.head(self.represent(feature)))
+
+    def represent(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B R"]:
+        """Give the standardised features."""
+        return (feature - self.feature_mean) / self.feature_scale
+
+    def loss(
+        self, predicted: Float[Tensor, "B G"], target: Float[Tensor, "B G"]
+    ) -> Float[Tensor, ""]:
+        """Mean squared error, plus one minus the genes' mean correlation over the batch."""
+        return mse_and_pcc_loss(predicted, target, self.config.pcc_weight)
+
+    def recipe(self) -> Recipe:
+        """AdamW, one cosine."""
+        rate, decay = self.config.learning_rate, self.config.weight_decay
+        return Recipe(learning_rate=rate, weight_decay=decay, schedule="cosine")

@@ -1,0 +1,64 @@
+"""ViTExp: a ViT that sees exemplars as further tokens.
+
+The adaptation that the EGN paper compares with, arXiv:2210.16721; equations and what the paper
+leaves open are in `docs/methods/vitexp.md`.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from histoscribe.errors import Problem
+from histoscribe.models.base import ExpressionModel, Facts, register
+from histoscribe.models.layers.exemplar_tokens import ExemplarTokens
+from histoscribe.models.layers.head import GeneHead
+from histoscribe.models.layers.image_input import patch_problem
+from histoscribe.models.layers.patch_transformer import PatchTransformer, TransformerConfig
+from histoscribe.models.recipe import Recipe, compared
+from histoscribe.types import Output
+
+
+@final
+@register("vitexp")
+class ViTExp(ExpressionModel):
+    """Predicts a spot from patch tokens that attend to each other and to exemplar tokens."""
+
+    paper = "arXiv:2210.16721"
+    Config = TransformerConfig
+
+    def __init__(self, facts: Facts, config: TransformerConfig) -> None:
+        super().__init__(facts, config)
+        self.patches = PatchTransformer(facts, config)
+        self.exemplars = ExemplarTokens(facts, config.width)
+        self.head = GeneHead(config.width, facts)
+
+    def forward(
+        self,
+        image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
+        exemplar_feature: Float[Tensor, "B E D"],
+    ) -> Output:
+        """Read the genes off the mean patch token."""
+        return Output(self.head(self.represent(image, exemplar_feature)))
+
+    def represent(
+        self,
+        image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
+        exemplar_feature: Float[Tensor, "B E D"],
+    ) -> Float[Tensor, "B R"]:
+        """Give the mean patch token; exemplar tokens are attended to and not read."""
+        patches = self.patches.embed(image)
+        tokens = torch.cat([patches, self.exemplars(exemplar_feature)], dim=1)
+        for layer in self.patches.layers:
+            tokens = layer(tokens)
+        return self.patches.pool(tokens[:, : patches.shape[1]])
+
+    def recipe(self) -> Recipe:
+        """The EGN paper's."""
+        return compared(self.config.learning_rate)
+
+    @classmethod
+    def tile_problem(cls, config: TransformerConfig, tile_px: int) -> Problem | None:
+        """A tile must be a whole number of patches wide."""
+        return patch_problem(cls.name, config.patch_px, tile_px)

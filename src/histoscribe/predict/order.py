@@ -1,0 +1,210 @@
+"""What `predict` is given: slides, and cohorts whose sections are predicted at their spots."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from histoscribe.data.tissue import tissue_mask
+from histoscribe.device import choose_device
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.extras import need
+from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.io.predictions.anndata import (
+    background,
+    read_prediction,
+    read_warnings,
+    write_prediction,
+)
+from histoscribe.io.predictions.spatialdata import EXTRA, write_spatialdata
+from histoscribe.io.run_folder import claimed
+from histoscribe.io.weights import cache_folder
+from histoscribe.predict.plan import SlideRequest
+from histoscribe.predict.several import Outcome, write_slides
+from histoscribe.predict.slide import warnings_of
+from histoscribe.predict.slide_job import Job, opened
+from histoscribe.predictor.facts import data_files
+from histoscribe.predictor.gene_choice import choose_genes
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.progress import track
+from histoscribe.types import Cohort
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Everything asked of one call of `predict`."""
+
+    predictor: Path
+    targets: tuple[str, ...]
+    """Slides; manifests (`.csv`), `catalog:NAME`, `hest:FOLDER` and `stnet:FOLDER`."""
+    out: Path
+    weights: tuple[tuple[str, Path], ...] = ()
+    """Encoder weights given by hand."""
+    sections: tuple[str, ...] = ()
+    """Of the cohorts; all where empty."""
+    spacing_um: float = 100.0
+    mpp: float | None = None
+    """um per level-0 px of the slides."""
+    mask: Path | None = None
+    """Tissue of the one slide."""
+    genes: tuple[str, ...] = ()
+    """Measurements of the GeoJSON."""
+    spatialdata: bool = False
+    """Write SpatialData, too."""
+    n_processes: int = 1
+
+    @property
+    def slides(self) -> tuple[SlideRequest, ...]:
+        """The targets that are slides."""
+        return tuple(
+            SlideRequest(path=Path(t), spacing_um=self.spacing_um, mpp=self.mpp, mask=self.mask)
+            for t in self.targets
+            if not _is_cohort(t)
+        )
+
+    @property
+    def cohorts(self) -> tuple[str, ...]:
+        """The targets that are cohorts."""
+        return tuple(target for target in self.targets if _is_cohort(target))
+
+
+@dataclass(frozen=True)
+class SectionDone:
+    """One section of a cohort that is predicted."""
+
+    path: Path
+    warnings: tuple[str, ...]
+
+
+def predict(order: Order) -> Iterator[SectionDone | tuple[Job, Outcome]]:
+    """Predict every target; gives each section that is done, and how each slide went.
+
+    The sections of cohorts come first, at their spots; then the slides, on their grids. What is
+    finished is kept.
+
+    Raises
+    ------
+    DataContractError
+        before any work: a gene the predictor lacks (near names are given), a predictor, weights
+        or cohort that does not do, an extra that is missing; all that is wrong with the options
+        at once. A slide that does not do is told with its outcome and stops no other.
+    """
+    predictor = opened(order.predictor, order.weights)
+    detections = choose_genes(predictor, order.genes)
+    if order.spatialdata:
+        need("spatialdata", EXTRA, "--spatialdata")
+    cohorts = [read_cohort(target, order.sections or None) for target in order.cohorts]
+    _check(order, cohorts)
+    _check_weights(predictor, order)
+    files = {"predictor.txt": f"{predictor.name} {predictor.hash}\n"}
+    for cohort in cohorts:
+        files |= data_files(cohort)
+    jobs = [
+        Job(
+            predictor=order.predictor,
+            weights=order.weights,
+            request=slide,
+            out=order.out,
+            detections=detections,
+            spatialdata=order.spatialdata,
+        )
+        for slide in order.slides
+    ]
+    with _claimed_or_gone(order.out, files):
+        for cohort in cohorts:
+            yield from _sections(order, predictor, cohort)
+        yield from write_slides(jobs, order.n_processes)
+
+
+def _is_cohort(target: str) -> bool:
+    return target.startswith(("catalog:", "hest:", "stnet:")) or target.lower().endswith(".csv")
+
+
+def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
+    names = [id_ for cohort in cohorts for id_ in cohort.ids]
+    names += [slide.name for slide in order.slides]
+    problems = [
+        Problem(
+            where=name,
+            found=f"{n} targets of this name",
+            expected="names that differ: results are named after them",
+            remedy="predict them into two folders, or rename one",
+        )
+        for name, n in Counter(names).items()
+        if n > 1
+    ]
+    if order.mask is not None and len(order.slides) != 1:
+        problems.append(
+            Problem(
+                where=f"--mask {order.mask}",
+                found=f"{len(order.slides)} slides",
+                expected="one slide, which the mask is of",
+                remedy="predict each slide that has a mask by itself",
+            )
+        )
+    if order.sections and not cohorts:
+        problems.append(
+            Problem(
+                where=f"--section {' '.join(order.sections)}",
+                found="no cohort among the targets",
+                expected="a manifest (.csv), catalog:NAME, hest:FOLDER or stnet:FOLDER to take "
+                "sections of",
+                remedy="leave it out",
+            )
+        )
+    if not order.slides:
+        problems += _for_slides_only(order)
+    if problems:
+        raise DataContractError(problems)
+
+
+def _for_slides_only(order: Order) -> Iterator[Problem]:
+    """Options that no target heeds: sections lie where they were measured, and have no GeoJSON."""
+    given = {
+        "--mpp": None if order.mpp is None else (f"{order.mpp:g}", "give it in the manifest"),
+        "--gene": (" ".join(order.genes), "every gene is in the .h5ad") if order.genes else None,
+    }
+    for option, known in given.items():
+        if known is not None:
+            value, instead = known
+            yield Problem(
+                where=f"{option} {value}",
+                found="no slide among the targets",
+                expected="a slide that it is for",
+                remedy=f"leave it out: {instead}",
+            )
+
+
+def _check_weights(predictor: Predictor, order: Order) -> None:
+    """Open the encoder, which says what is wrong with its weights."""
+    if order.n_processes == 1 or len(order.slides) < 2:
+        predictor.encoder.to(choose_device("auto"))  # kept for the work
+    else:
+        predictor.encoding.open(predictor.weights)  # each process has its own
+
+
+def _sections(order: Order, predictor: Predictor, cohort: Cohort) -> Iterator[SectionDone]:
+    for name in track(cohort.ids, "sections"):
+        path, zarr = order.out / f"{name}.h5ad", order.out / f"{name}.zarr"
+        if not path.exists():
+            section = cohort[name]
+            prediction = predictor(section, cache_folder())
+            distance = prediction.spot_facts["distance_to_training"]
+            unlike = warnings_of(predictor, section.slide, tissue_mask(section.slide), distance)
+            write_prediction(prediction, path, background(section.slide, unlike))
+        if order.spatialdata and not zarr.exists():
+            write_spatialdata(read_prediction(path), cohort[name].slide, zarr)
+        yield SectionDone(path, read_warnings(path))
+
+
+@contextmanager
+def _claimed_or_gone(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
+    """Claim a folder; where nothing came of it, it goes again, for a call with other options."""
+    new = not folder.exists()
+    with claimed(folder, files):
+        yield
+        if new and {path.name for path in folder.iterdir()} == set(files):
+            for name in files:
+                (folder / name).unlink()
+            folder.rmdir()

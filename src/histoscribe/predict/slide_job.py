@@ -1,0 +1,193 @@
+"""One slide, predicted into a folder: block by block, resumed where it was, written at the end."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.atomic import write_json, write_text
+from histoscribe.io.predictions.anndata import Head, background, write_blocks
+from histoscribe.io.predictions.geojson import Measured, write_detections
+from histoscribe.io.predictions.prediction_store import PredictionStore
+from histoscribe.io.predictions.spatialdata import write_spatialdata
+from histoscribe.predict.blocks import DISTANCE, predicted_blocks
+from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
+from histoscribe.predict.slide import head_of, warnings_of
+from histoscribe.predictor.facts import spots_hash
+from histoscribe.predictor.folder import RECORD, sha256
+from histoscribe.predictor.gene_choice import GeneChoice
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.predictor.saving import load_predictor
+from histoscribe.types import Slide
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One slide to predict into a folder; travels to the process that does it."""
+
+    predictor: Path
+    weights: tuple[tuple[str, Path], ...]
+    """Encoder weights given by hand."""
+    request: SlideRequest
+    out: Path
+    detections: GeneChoice
+    """What goes into the GeoJSON."""
+    spatialdata: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is written; the summary comes last: where it is, all is there."""
+        endings = ("h5ad", "geojson", *(["zarr"] if self.spatialdata else []), "json")
+        return tuple(self.out / f"{self.request.name}.{ending}" for ending in endings)
+
+    @property
+    def record(self) -> Path:
+        """Says which slide, and how it is predicted."""
+        return self.out / "data" / f"{self.request.name}.json"
+
+    @property
+    def work(self) -> Path:
+        """Holds the finished blocks until all is written."""
+        return self.out / f".work-{self.request.name}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """One slide that is predicted."""
+
+    n_places: int
+    n_tiles: int
+    """Read and encoded now; the rest was there."""
+    seconds: float
+    """That this took."""
+    warnings: tuple[str, ...]
+
+
+def opened(folder: Path, weights: tuple[tuple[str, Path], ...]) -> Predictor:
+    """The predictor of a job; a process loads it once, and again when it was trained again."""
+    record = folder / RECORD
+    return _opened(folder, weights, sha256(record) if record.is_file() else "")
+
+
+def write_slide(job: Job) -> Done:
+    """Predict a slide and write its files; what a killed run finished is kept.
+
+    Raises
+    ------
+    DataContractError
+        for a slide that does not do; nothing of it is written then. And where the folder holds
+        results of a slide of this name that was another or was predicted otherwise.
+    """
+    predictor, request = opened(job.predictor, job.weights), job.request
+    slide = open_request(request, predictor.encoding.tiles)
+    origin = _origin(job, slide)
+    _check_same(job.record, origin)
+    if job.files[-1].exists():
+        summary = json.loads(job.files[-1].read_text(encoding="utf-8"))
+        done = Done(summary["places"], 0, 0.0, tuple(summary["warnings"]))
+    else:
+        plan = make_plan(request, slide, predictor.encoding.tiles)
+        write_text(job.record, origin)
+        done = _predicted(job, predictor, plan, origin)
+    shutil.rmtree(job.work, ignore_errors=True)
+    return done
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: Path, weights: tuple[tuple[str, Path], ...], record: str) -> Predictor:
+    del record  # a key
+    return load_predictor(folder, dict(weights))
+
+
+def _origin(job: Job, slide: Slide) -> str:
+    """What decides the results of a slide, beside the predictor, as the text of a file."""
+    request = job.request
+    mask = None
+    if request.mask is not None and request.mask.is_file():
+        mask = hashlib.sha256(request.mask.read_bytes()).hexdigest()
+    content = {
+        "image": slide.pixel_hash(),
+        "mpp": slide.mpp,
+        "spacing_um": request.spacing_um,
+        "mask": mask,
+        "detections": list(job.detections.genes),
+        "spatialdata": job.spatialdata,
+    }
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
+def _check_same(record: Path, origin: str) -> None:
+    if record.exists() and record.read_text(encoding="utf-8") != origin:
+        raise DataContractError(
+            Problem(
+                where=str(record),
+                found="this folder holds another slide of this name, or other options for it",
+                expected="a new folder, or the same slide and options to go on with",
+                remedy="give another --out, or remove this file and the results of the slide",
+            )
+        )
+
+
+def _predicted(job: Job, predictor: Predictor, plan: SlidePlan, origin: str) -> Done:
+    shape = (len(plan.grid), len(predictor.target.genes))
+    key = hashlib.sha256(f"{origin}{predictor.hash}{spots_hash(plan.section)}".encode())
+    beside = {DISTANCE: 1, **predictor.fitted.evidence}
+    store = PredictionStore.open(job.work, key.hexdigest()[:32], shape, beside)
+    began, missing = perf_counter(), store.missing
+    for block in predicted_blocks(predictor, plan, missing):
+        store.write(block.rows, block.values, block.beside)
+    n_tiles = sum(rows.stop - rows.start for rows in missing)
+    seconds = perf_counter() - began
+    known = store.beside()
+    unlike = warnings_of(predictor, plan.section.slide, plan.mask, known[DISTANCE][:, 0])
+    _write(job, plan, head_of(predictor, plan, known), store, unlike)
+    return Done(shape[0], n_tiles, seconds, unlike)
+
+
+def _write(
+    job: Job, plan: SlidePlan, head: Head, store: PredictionStore, unlike: tuple[str, ...]
+) -> None:
+    slide = plan.section.slide
+    h5ad, geojson, *zarr, summary = job.files
+    write_blocks(head, store.values(), h5ad, background(slide, unlike))
+    write_detections(geojson, head.spots, plan.grid.spacing_px, _measurements(job, head, store))
+    for path in zarr:
+        values = np.concatenate(list(store.values()))
+        write_spatialdata(head.with_values(values), slide, path)
+    write_json(summary, _summary(job, plan, head, unlike))
+
+
+def _summary(job: Job, plan: SlidePlan, head: Head, unlike: tuple[str, ...]) -> dict[str, Any]:
+    """What a reader of the results must know, as JSON."""
+    distance = head.spot_facts[DISTANCE]
+    far = float((distance > 1).mean()) if np.isfinite(distance).all() else None
+    return {
+        "slide": job.request.path.name,
+        "predictor": head.predictor,
+        "unit": head.unit,
+        "places": len(head.spots),
+        "genes": len(head.genes),
+        "mpp": plan.section.slide.mpp,
+        "spacing_um": plan.grid.spacing_um,
+        "share_beyond_training": far,
+        "detections": {"genes": list(job.detections.genes), "why": job.detections.why},
+        "warnings": list(unlike),
+    }
+
+
+def _measurements(job: Job, head: Head, store: PredictionStore) -> Iterator[Measured]:
+    """The chosen genes and the distance of each spot, a chunk at a time."""
+    distance = head.spot_facts[DISTANCE]
+    chosen = zip(job.detections.labels, job.detections.genes, strict=True)
+    columns = {label: head.genes.index(gene) for label, gene in chosen}
+    for rows, values in zip(store.chunks, store.values(), strict=True):
+        genes = {gene: values[:, column] for gene, column in columns.items()}
+        yield {**genes, DISTANCE: distance[rows]}

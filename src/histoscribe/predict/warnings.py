@@ -1,0 +1,98 @@
+"""What of a slide is unlike the slides a predictor was trained on, in words."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from histoscribe.data.stain_density import TissueStain, tissue_stain
+from histoscribe.data.tissue import TissueMask
+from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
+from histoscribe.types import Slide
+
+_SPREADS = 2.0  # deviations of the training slides, beyond the outermost of them
+# In one laboratory's her2st (8 sections, 3 patients) mean densities span 0.15 (haematoxylin) and
+# 0.04 (eosin), 0.11 and 0.02 within a patient: two of these stay quiet for that, even where there
+# is one training slide.
+_LEAST_SPREAD = {"haematoxylin": 0.08, "eosin": 0.03}
+_AS_IT_IS = (
+    "compare the slide with the training slides, or train with stain normalisation "
+    '(inputs.stain = "reinhard").'
+)
+_NORMALISED = (
+    "its colours were brought to those of the training slides, which cannot restore what the "
+    "stain does not show. Compare the slide with the training slides."
+)
+
+
+def unlike_training(
+    slide: Slide,
+    mask: TissueMask,
+    reference: Reference,
+    distance: Float[np.ndarray, " N"] | None,
+    *,
+    normalised: bool = False,
+) -> tuple[str, ...]:
+    """Say what of a slide lies outside what the predictor was trained on; empty where nothing.
+
+    `distance` is that of the slide's spots to the training spots, where it is known. `normalised`
+    says that slides are given the colours of the training slides before they are encoded. No
+    labels are looked at: a slide like the training slides may be predicted badly, too.
+    """
+    found = [*_resolution(slide, reference), *_stain(slide, mask, reference, normalised=normalised)]
+    if distance is not None:
+        found += _tissue(distance, reference)
+    return tuple(found)
+
+
+def _resolution(slide: Slide, reference: Reference) -> Iterator[str]:
+    low, high = reference.mpp
+    if low * (1 - MPP_MARGIN) <= slide.mpp <= high * (1 + MPP_MARGIN):
+        return
+    finer = slide.mpp < low
+    yield (
+        f"The slide has {slide.mpp:.3g} um/px, the training slides {_range(low, high)}: it is "
+        f"{'sharper' if finer else 'blurrier'} than what the encoder saw, even where tiles are "
+        "resampled to one um/px. Check the um/px, and if they are right believe the maps less."
+    )
+
+
+def _stain(
+    slide: Slide, mask: TissueMask, reference: Reference, *, normalised: bool
+) -> Iterator[str]:
+    stain = tissue_stain(slide, mask)
+    trained = list(reference.stain.values())
+    if stain is None or not trained:
+        return
+    densities: tuple[tuple[str, Callable[[TissueStain], float]], ...] = (
+        ("haematoxylin", lambda of: of.haematoxylin),
+        ("eosin", lambda of: of.eosin),
+    )
+    for name, density in densities:
+        value, values = density(stain), np.array([density(of) for of in trained])
+        low, high = float(values.min()), float(values.max())
+        spread = max(float(values.std()), _LEAST_SPREAD[name])
+        if low - _SPREADS * spread <= value <= high + _SPREADS * spread:
+            continue
+        yield (
+            f"The tissue holds {'less' if value < low else 'more'} {name} than the training "
+            f"slides: mean optical density {value:.2f}, there {_range(low, high)}. Another "
+            "protocol, scanner or section thickness looks like other tissue to the model: "
+            f"{_NORMALISED if normalised else _AS_IT_IS}"
+        )
+
+
+def _tissue(distance: Float[np.ndarray, " N"], reference: Reference) -> Iterator[str]:
+    known = distance[np.isfinite(distance)]
+    if not known.size or not (share := float((known > 1).mean())) > MOST_FAR:
+        return
+    yield (
+        f"{share:.0%} of the spots look unlike anything in training (distance_to_training above "
+        f"1; of training spots it is 5 %, measured to another {reference.unit_of}). The model "
+        "has no example to go by there: look at where they are, and do not believe the maps at "
+        "them."
+    )
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g}"

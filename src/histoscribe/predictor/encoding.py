@@ -1,0 +1,95 @@
+"""How pixels became features, and the same encoder opened again."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from histoscribe.data.stain import TissueColour
+from histoscribe.data.tiles import Tiles
+from histoscribe.encoders.encoder import (
+    Encoder,
+    hub_files,
+    load_encoder,
+    missing_weights,
+    needs_weights,
+)
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.weights import find_weights, weight_places
+
+WeightFiles = Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pixels became features: enough to do the same again, and to notice when it is not."""
+
+    encoder: str
+    layer: str | None
+    weights: str
+    """`none`, `sha256:...` or `random:<seed>`."""
+    tile_px: int
+    mpp: float
+    white_off_tissue: bool
+    precision: Literal["float32", "bfloat16"]
+    stain: TissueColour | None = None
+    """Colour of the training slides, which every slide is given; None leaves slides as they are."""
+
+    @property
+    def tiles(self) -> Tiles:
+        """Tiles as they are read to predict from."""
+        return Tiles(
+            self.tile_px, self.mpp, white_off_tissue=self.white_off_tissue, stain=self.stain
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; the stain only where there is one."""
+        value = asdict(self)
+        return value if self.stain else {k: v for k, v in value.items() if k != "stain"}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Encoding":
+        """Take back what `to_json` gave."""
+        stain = value.get("stain")
+        return cls(**{**value, "stain": stain and TissueColour.from_json(stain)})
+
+    def open(self, given: WeightFiles) -> Encoder:
+        """Open the same encoder again; other weights than these are refused."""
+        kind, _, detail = self.weights.partition(":")
+        encoder = load_encoder(
+            self.encoder,
+            layer=self.layer,
+            weights=weights_of(self.encoder, given) if kind == "sha256" else None,
+            random_seed=int(detail) if kind == "random" else None,
+        )
+        if encoder.weights != self.weights:
+            raise DataContractError(
+                Problem(
+                    where=f"weights of {self.encoder}",
+                    found=encoder.weights,
+                    expected=f"{self.weights}, with which the predictor was trained",
+                    remedy=f"give that file: --weights {self.encoder}=FILE",
+                )
+            )
+        return encoder
+
+
+def weights_file(name: str, given: WeightFiles, as_control: str) -> Path:
+    """The weights file of an encoder that has weights.
+
+    Raises
+    ------
+    DataContractError
+        It is nowhere; `as_control` is the setting that takes random weights.
+    """
+    found = find_weights(name, given, hub_files(name))
+    if found is None:
+        raise DataContractError(missing_weights(name, weight_places(name), as_control))
+    return found
+
+
+def weights_of(name: str, given: WeightFiles) -> Path | None:
+    """The weights file of an encoder that has weights; None for one that has none to load."""
+    if not needs_weights(name):
+        return None
+    return weights_file(name, given, 'inputs.weights = "random"')

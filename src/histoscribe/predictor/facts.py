@@ -1,0 +1,131 @@
+"""The protocol card: what a number or a predictor was made from."""
+
+import hashlib
+import json
+import platform
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from histoscribe.encoders.encoder import EncoderRecord
+from histoscribe.progress import track
+from histoscribe.types import Cohort, Section, SpotRows
+
+_PACKAGES = (
+    "histoscribe",
+    "anndata",
+    "lightning",
+    "numpy",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "timm",
+    "torch",
+    "torchvision",
+    "zarr",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of every package that a number may depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
+def counts_hash(section: Section) -> str:
+    """Sha256 over spot ids, gene ids and counts."""
+    counts = section.measured
+    digest = hashlib.sha256()
+    for names in (section.spots.ids, counts.gene_ids):
+        digest.update("\n".join(names).encode() + b"\0")
+    matrix = counts.matrix.sorted_indices()
+    for part in (matrix.indptr, matrix.indices, np.rint(matrix.data)):
+        digest.update(np.ascontiguousarray(part, dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def data_files(cohort: Cohort) -> dict[str, str]:
+    """A file a section, by name, with the hashes of its image, spots and counts.
+
+    A run folder is claimed with them: work done on other data is never taken for this run's.
+    """
+    files = {}
+    for section in track(cohort, "hashes of the data"):
+        content = {"image": section.slide.pixel_hash(), "spots": spots_hash(section)}
+        if section.counts is not None:
+            content["counts"] = counts_hash(section)
+        files[f"data/{section.id}.json"] = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    return files
+
+
+def spots_hash(section: Section) -> str:
+    """Sha256 over spot ids, centres and um/px."""
+    digest = hashlib.sha256("\n".join(section.spots.ids).encode() + b"\0")
+    digest.update(np.ascontiguousarray(section.spots.xy).tobytes())
+    digest.update(repr(section.slide.mpp).encode())
+    return digest.hexdigest()
+
+
+def section_card(section: Section) -> dict[str, Any]:
+    """What must be said of one section: patient, size, resolution, hashes, what was left out."""
+    return {
+        "patient": section.patient,
+        "spots": len(section.spots),
+        "dropped": dict(section.dropped),
+        "notes": list(section.notes),
+        "mpp": round(section.slide.mpp, 4),
+        "median_total": float(np.median(section.measured.total)),
+        "image_sha256": section.slide.pixel_hash(),
+        "counts_sha256": counts_hash(section),
+    }
+
+
+def rows_card(rows: SpotRows) -> dict[str, int]:
+    """How many spots of each section."""
+    return {section: len(spots) for section, spots in sorted(rows.items())}
+
+
+def cohort_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, Any]:
+    """The cards of these sections."""
+    return {section: section_card(cohort[section]) for section in sorted(sections)}
+
+
+def spots_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, list[float]]:
+    """Least and largest diameter and pitch of the spots of these sections, um."""
+    spots = [cohort[section].spots for section in sorted(sections)]
+    sizes = {
+        "diameter": [float(of.diameter_um) for of in spots],
+        "pitch": [float(of.pitch_um) for of in spots],
+    }
+    return {what: [min(values), max(values)] for what, values in sizes.items()}
+
+
+def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) -> list[str]:
+    """The symbol of each gene in the first of these sections that has one; else its id."""
+    known: dict[str, str] = {}
+    for section in sorted(sections):
+        counts = cohort[section].measured
+        for gene, name in zip(counts.gene_ids, counts.gene_names, strict=True):
+            if name and name != gene:
+                known.setdefault(gene, name)
+    return [known.get(gene, gene) for gene in genes]
+
+
+def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """What genes are called for people: the symbol, or the id where two genes share a symbol.
+
+    >>> gene_labels(("ENSG1", "ENSG2", "ENSG3"), ("ACTB", "TBCE", "TBCE"))
+    ('ACTB', 'ENSG2', 'ENSG3')
+    """
+    times, ids = Counter(names), set(genes)
+    return tuple(
+        name if times[name] == 1 and (name == gene or name not in ids) else gene
+        for gene, name in zip(genes, names, strict=True)
+    )
+
+
+def encoder_card(record: EncoderRecord) -> dict[str, Any]:
+    """Whose work an encoder is, and under which licence it is used."""
+    return {"licence": record.licence, "paper": record.paper}

@@ -1,0 +1,126 @@
+"""The files of a predictor folder: which they are, and that nobody changed them."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.atomic import write_json
+from histoscribe.predictor.gene_scores import GENES_FILE
+from histoscribe.predictor.model_card import CARD_FILE
+
+FORMAT = 4
+RECORD = "predictor.json"
+_OWN = ("*.safetensors", CARD_FILE, GENES_FILE)
+"""Names that belong to predictors: in a folder, only where its record lists them."""
+
+
+def is_predictor(folder: Path) -> bool:
+    """Whether a folder holds a finished predictor."""
+    return (folder / RECORD).is_file()
+
+
+def begin(folder: Path) -> None:
+    """Make room for a predictor: until its record is there, the folder is none.
+
+    What a save left behind that was killed goes: the record of another save does not list it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)
+    for path in _own_files(folder):
+        path.unlink()
+
+
+def write_record(folder: Path, record: Mapping[str, Any], files: tuple[str, ...]) -> str:
+    """Write the record with the sha256 of every file and of itself; gives the file's sha256."""
+    whole = {"format": FORMAT, **record, "files": {name: sha256(folder / name) for name in files}}
+    write_json(folder / RECORD, {**whole, "sha256": _record_hash(whole)})
+    return sha256(folder / RECORD)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read the record of a folder whose files are those that it lists, to the bit.
+
+    Raises
+    ------
+    DataContractError
+        listing every file that is missing, changed or unknown to the record; and for a folder
+        that is no predictor or one of another format.
+    """
+    if not is_predictor(folder):
+        raise DataContractError(
+            Problem(
+                str(folder), f"no {RECORD}", "a predictor folder", "give one that `train` wrote"
+            )
+        )
+    record = _record(folder / RECORD)
+    problems = [p for name, sha in record["files"].items() for p in _changed(folder / name, sha)]
+    problems += _unlisted(folder, record["files"])
+    if problems:
+        raise DataContractError(problems)
+    return record
+
+
+def sha256(path: Path) -> str:
+    """Sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise DataContractError(_damaged(path, f"not readable: {error}")) from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        found = record.get("format") if isinstance(record, dict) else type(record).__name__
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found=f"format {found}",
+                expected=f"format {FORMAT}",
+                remedy="use the histoscribe version that wrote it, or train it again",
+            )
+        )
+    recorded = record.pop("sha256", None)
+    if recorded != _record_hash(record):
+        raise DataContractError(_damaged(path, f"content that is not of sha256 {recorded}"))
+    return record
+
+
+def _changed(path: Path, sha: str) -> list[Problem]:
+    found = sha256(path) if path.is_file() else "no such file"
+    if found == sha:
+        return []
+    return [_damaged(path, found, f"sha256 {sha}, ")]
+
+
+def _unlisted(folder: Path, listed: Mapping[str, str]) -> Iterator[Problem]:
+    there = {path.name for path in _own_files(folder)}
+    for name in sorted(there - set(listed)):
+        yield Problem(
+            where=str(folder / name),
+            found=f"a file that {RECORD} does not list",
+            expected=f"{', '.join(sorted(listed))}, and no other file of a predictor",
+            remedy="the folder holds parts of two predictors: copy or train it again",
+        )
+
+
+def _own_files(folder: Path) -> list[Path]:
+    return [path for pattern in _OWN for path in folder.glob(pattern)]
+
+
+def _damaged(path: Path, found: str, expected: str = "the file ") -> Problem:
+    return Problem(
+        where=str(path),
+        found=found,
+        expected=f"{expected}as recorded when the predictor was saved",
+        remedy="the folder was changed or copied in part: copy or train it again",
+    )
+
+
+def _record_hash(record: Mapping[str, Any]) -> str:
+    """Sha256 of a record's values, whatever the layout of the file they are read from."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

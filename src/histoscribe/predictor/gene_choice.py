@@ -1,0 +1,86 @@
+"""Which genes go where not all can go."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.predictor.predictor import Predictor
+
+_MANY = 20
+"""Measurements of a detection that QuPath still lists on one screen."""
+_SCORES = ("pcc_given_depth", "pcc")
+"""Trust columns to choose by, the more careful one first."""
+
+
+@dataclass(frozen=True)
+class GeneChoice:
+    """Genes of a predictor, in the order they are written, and why these."""
+
+    genes: tuple[str, ...]
+    labels: tuple[str, ...]
+    """What they are called in the file: symbols where these are known."""
+    why: str
+
+
+def choose_genes(predictor: Predictor, asked: Sequence[str]) -> GeneChoice:
+    """Take the genes asked for by id or symbol; else all, or the 20 that do best.
+
+    Raises
+    ------
+    DataContractError
+        listing every gene that the predictor lacks, with near names.
+    """
+    genes, labels = predictor.target.genes, predictor.gene_labels
+    place = {name: at for names in (labels, genes) for at, name in enumerate(names)}
+    if asked:
+        problems = [_unknown(gene, predictor) for gene in asked if gene not in place]
+        if problems:
+            raise DataContractError(problems)
+        return _choice(predictor, dict.fromkeys(place[gene] for gene in asked), "asked for")
+    if len(genes) <= _MANY:
+        return _choice(predictor, range(len(genes)), "all")
+    return _best(predictor, _MANY)
+
+
+def one_gene(predictor: Predictor, asked: str | None) -> GeneChoice:
+    """Take the gene asked for; else the one that does best on held-out patients, if that is known.
+
+    Raises DataContractError as `choose_genes` does.
+    """
+    return _best(predictor, 1) if asked is None else choose_genes(predictor, [asked])
+
+
+def _best(predictor: Predictor, n_genes: int) -> GeneChoice:
+    for score in _SCORES:
+        known = predictor.gene_score_values.get(score)
+        if known is not None and np.isfinite(known).any():
+            best = np.argsort(-np.nan_to_num(known, nan=-np.inf), kind="stable")[:n_genes]
+            chosen = [int(gene) for gene in best if np.isfinite(known[gene])]
+            return _choice(predictor, chosen, f"best {score} on held-out patients")
+    why = "first of the panel; how good each is, is not known"
+    return _choice(predictor, range(n_genes), why)
+
+
+def _choice(predictor: Predictor, places: Iterable[int], why: str) -> GeneChoice:
+    chosen = tuple(places)
+    genes, labels = (
+        tuple(names[gene] for gene in chosen)
+        for names in (predictor.target.genes, predictor.gene_labels)
+    )
+    return GeneChoice(genes, labels, why)
+
+
+def _unknown(gene: str, predictor: Predictor) -> Problem:
+    genes = predictor.gene_labels
+    upper = {name.upper(): name for name in genes}
+    near = get_close_matches(gene.upper(), list(upper), n=3, cutoff=0.6)
+    names = " or ".join(upper[name] for name in near)
+    return Problem(
+        where=f"--gene {gene}",
+        found=f"{predictor.name} does not predict it",
+        expected=f"one of its {len(genes)} genes, e.g. {', '.join(genes[:5])}",
+        remedy=f"did you mean {names}?" if names else "choose one of its panel",
+    )

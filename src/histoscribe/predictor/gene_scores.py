@@ -1,0 +1,157 @@
+"""How far each gene is to be believed: its scores on held-out patients, from a benchmark."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from histoscribe.data.folds import leaky
+from histoscribe.errors import DataContractError, Problem
+
+GENES_FILE = "genes.csv"
+GENE_SCORE_COLUMNS = (
+    *("pcc", "pcc_given_depth", "null_low", "null_high"),
+    *("q", "detection_rate", "skewness"),
+)
+"""Of `genes.csv`, a row a gene; what each means stands in `benchmark.tables`."""
+_RUN = "the folder of a finished benchmark"
+
+
+@dataclass(frozen=True, eq=False)
+class GeneScores:
+    """What held-out patients say of each gene of a predictor; NaN where it is unknown."""
+
+    columns: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
+    """Name -> values in the order of the panel; empty where no benchmark is known."""
+    why_unknown: str = ""
+    """In words; empty where `columns` are there."""
+
+    def n_above_chance(self) -> tuple[int, int]:
+        """Genes that do better than shuffled training data (q < 0.05), and genes scored."""
+        q = self.columns["q"]
+        return int((q < 0.05).sum()), int(np.isfinite(q).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmarked:
+    """What a predictor's folder says of the benchmark of its model."""
+
+    gene_scores: GeneScores
+    facts: Mapping[str, Any]
+    """Patients, protocol, scores and the hash of the folds, as JSON."""
+
+    def same(self, other: "Benchmarked") -> bool:
+        """Whether both say the same of the same genes."""
+        return self.facts == other.facts and all(
+            np.array_equal(values, other.gene_scores.columns[name], equal_nan=True)
+            for name, values in self.gene_scores.columns.items()
+        )
+
+
+def read_gene_scores(path: Path, model: str, genes: tuple[str, ...]) -> GeneScores:
+    """Read the rows of a model from a `genes.csv`, in the order of `genes`.
+
+    Raises
+    ------
+    DataContractError
+        The file has not the columns, values or model that it should have; nothing is guessed.
+    """
+    rows = _rows(path, model)
+    unknown = dict.fromkeys(GENE_SCORE_COLUMNS, "")
+    try:
+        columns = {
+            name: np.array([_number(rows.get(gene, unknown)[name]) for gene in genes])
+            for name in GENE_SCORE_COLUMNS
+        }
+    except ValueError as error:
+        raise _unreadable(path, str(error), "numbers, or nothing where unknown") from None
+    return GeneScores(columns)
+
+
+def gene_scores_text(gene_scores: GeneScores, model: str, genes: tuple[str, ...]) -> str:
+    """The same as text: what `read_trust` reads back to the bit."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["model", "gene", *GENE_SCORE_COLUMNS])
+    for row, gene in enumerate(genes):
+        values = [float(gene_scores.columns[name][row]) for name in GENE_SCORE_COLUMNS]
+        writer.writerow([model, gene, *("" if np.isnan(v) else repr(v) for v in values)])
+    return text.getvalue()
+
+
+def gene_scores_of_run(folder: Path | None, model: str, genes: tuple[str, ...]) -> GeneScores:
+    """What the benchmark says whose run folder this predictor lies in, if it does.
+
+    `RUN/predictors/<model>/<fold>` reads `RUN/genes.csv`. It is no part of the predictor, for
+    it holds scores of the very patients that the predictor has not seen.
+    """
+    place = Path() if folder is None else folder.resolve()
+    if folder is None or len(place.parents) < 3 or place.parents[1].name != "predictors":
+        return GeneScores(why_unknown="no benchmark was given when it was trained")
+    run = place.parents[2]
+    if not ((run / GENES_FILE).is_file() and (run / "card.json").is_file()):
+        return GeneScores(why_unknown=f"the benchmark in {run.name} is not finished")
+    why = leaky(str(read_card(run).get("protocol")))
+    if why:
+        return GeneScores(why_unknown=f"the benchmark in {run.name} is leaky: {why}")
+    return read_gene_scores(run / GENES_FILE, model, genes)
+
+
+def read_card(run: Path) -> dict[str, Any]:
+    """The protocol card of a run folder.
+
+    Raises
+    ------
+    DataContractError
+        It is missing or no JSON.
+    """
+    path = run / "card.json"
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, str(error), _RUN) from None
+    if not isinstance(card, dict):
+        raise _unreadable(path, "no table", _RUN)
+    return card
+
+
+def _rows(path: Path, model: str) -> dict[str, dict[str, str]]:
+    """Gene -> its row, as text."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            found = reader.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _unreadable(path, str(error), _RUN) from None
+    lacking = [name for name in ("model", "gene", *GENE_SCORE_COLUMNS) if name not in found]
+    if lacking:
+        raise _unreadable(path, f"no column {', '.join(lacking)}", "those of `benchmark`")
+    of_model = {row["gene"]: row for row in rows if row["model"] == model}
+    if not of_model:
+        models = dict.fromkeys(row["model"] for row in rows)
+        raise _unreadable(path, f"models {', '.join(models)}", f"model {model}")
+    return of_model
+
+
+def _number(text: str | None) -> float:
+    if text is None:
+        raise ValueError("a row that ends early")
+    return float(text) if text else np.nan
+
+
+def _unreadable(path: Path, found: str, expected: str) -> DataContractError:
+    return DataContractError(
+        Problem(
+            where=str(path),
+            found=found,
+            expected=expected,
+            remedy="run `histoscribe benchmark` again, and do not edit its files",
+        )
+    )

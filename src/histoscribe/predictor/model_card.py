@@ -1,0 +1,271 @@
+"""The model card in words: what a predictor is, what to believe of it, and how to run it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from histoscribe.data.fold_settings import leaky
+from histoscribe.data.target import Target
+from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR
+from histoscribe.predictor.encoding import Encoding
+from histoscribe.predictor.facts import gene_labels
+from histoscribe.predictor.gene_scores import Benchmarked
+from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
+
+CARD_FILE = "MODEL_CARD.md"
+UNITS = {
+    "pearson-residuals": "Pearson residuals: how many standard deviations a count lies above or "
+    "below what the depth of its spot and the gene's share in its section lead to expect; 0 is "
+    "as expected",
+    "cp10k-log1p": "log(1 + counts per 10,000 counts of the spot)",
+    "log1p": "log(1 + count); how deeply a spot was sequenced is left in",
+    "counts": "counts of molecules",
+    "st-net": "log of the gene's share in the counts of its spot, one count added to each gene",
+    "log10-minmax": "log10(1 + count), between 0 (lowest training spot) and 1 (highest)",
+}
+"""Each transform in words."""
+_MOST_LISTED = 300  # genes or sections; all of them stand in predictor.json
+
+
+@dataclass(frozen=True, eq=False)
+class CardFacts:
+    """What the card is written from; all of it is saved in the predictor folder."""
+
+    model: str
+    paper: str
+    target: Target
+    encoding: Encoding
+    card: Mapping[str, Any]
+    reference: Reference
+    benchmark: Benchmarked | None
+    """None where no benchmark was given."""
+
+
+def model_card(facts: CardFacts) -> str:
+    """Write the card as Markdown: the same predictor gives the same text."""
+    parts = (
+        [f"# Model card: {facts.model}, {len(facts.target.genes)} genes", ""],
+        ["Predicts spatial gene expression from a slide stained with H&E.", ""],
+        ["## What it predicts", "", *_predicts(facts), ""],
+        ["## What it was trained on", "", *_trained_on(facts), ""],
+        ["## How well it does on patients it has not seen", "", *_how_well(facts), ""],
+        ["## What not to use it for", "", *_not_for(facts), ""],
+        ["## When it warns", "", *_warns(facts), ""],
+        ["## How to run it", "", *_how_to_run(facts), ""],
+        ["## Versions", "", _versions(facts.card["versions"]), ""],
+    )
+    return "\n".join(line for part in parts for line in part)
+
+
+def _predicts(facts: CardFacts) -> Iterator[str]:
+    encoding, target = facts.encoding, facts.target
+    spots = facts.card["spots_um"]
+    side_um = encoding.tile_px * encoding.mpp
+    yield f"- A value for each gene at each spot, in {UNITS[target.transform]}."
+    yield (
+        f"- A spot is {_range(spots['diameter'])} um wide, {_range(spots['pitch'])} um from the "
+        "next one, as in training."
+    )
+    yield (
+        f"- It looks at {encoding.tile_px} x {encoding.tile_px} px at {encoding.mpp:g} um/px "
+        f"around a spot ({side_um:.0f} um a side)"
+        f"{', background made white' if encoding.white_off_tissue else ''}"
+        f"{_beside(facts.card)}."
+    )
+    if encoding.stain is not None:
+        yield (
+            "- The tissue of a slide is first given the colours of the training slides (Reinhard "
+            "2001), so weak or strong stain matters less."
+        )
+    labels = gene_labels(target.genes, tuple(facts.card["gene_names"]))
+    listed = ", ".join(labels[:_MOST_LISTED])
+    more = len(target.genes) - _MOST_LISTED
+    yield f"- Genes: {listed}{f' and {more} more, see predictor.json' if more > 0 else ''}."
+
+
+def _beside(card: Mapping[str, Any]) -> str:
+    """What it looks at beside the tile."""
+    if "exemplars" not in card:
+        return ", and at nothing else"
+    shown = card["exemplars"]
+    how = "drawn at random" if shown["draw"] == "random" else "that look most like it"
+    how += f" by {shown['perceptual']}" if "perceptual" in shown else ""
+    shift = f" ({shown['shift']})" if "shift" in shown else ""
+    return (
+        f", and at the expression of {shown['n']} of {shown['pool']:,} training spots {how}, "
+        f"which are in exemplars.safetensors{shift}"
+    )
+
+
+def _trained_on(facts: CardFacts) -> Iterator[str]:
+    card, encoding = facts.card, facts.encoding
+    spots, sections = card["training_spots"], card["sections"]
+    patients = {section["patient"] for section in sections.values()}
+    yield (
+        f"- {_n(len(patients), 'patient')}, {_n(len(sections), 'section')}, "
+        f"{_n(sum(spots.values()), 'spot')}; images of {_range(facts.reference.mpp)} um/px."
+    )
+    yield f"- Model: {facts.model} ({facts.paper}), {card['n_parameters']} fitted numbers."
+    if "weights" in card:
+        yield f"- The network began with {_start(card['weights'])}."
+    encoder = card["encoder"]
+    layer = f", layer {encoding.layer}" if encoding.layer else ""
+    yield (
+        f"- Encoder: {encoding.encoder}{layer} ({encoder['paper']}); weights {encoding.weights}; "
+        f"licence {encoder['licence']}."
+    )
+    if "perceptual" in encoder:
+        by = encoder["perceptual"]
+        yield f"- The encoder was trained on the windows of these spots, compared by {by}."
+    if "views" in card:
+        yield (
+            f"- Fitted on {_n(card['views'], 'view')} more of each spot, stains jittered by up to "
+            f"{card['hed_jitter']:g}."
+        )
+    yield f"- Training protocol: {card['protocol']}; choices made by {card['validation']}."
+    yield ""
+    yield "| section | patient | spots | um/px |"
+    yield "|---|---|---|---|"
+    for name in sorted(sections)[:_MOST_LISTED]:
+        section = sections[name]
+        yield f"| {name} | {section['patient']} | {spots[name]} | {section['mpp']:g} |"
+    if len(sections) > _MOST_LISTED:
+        yield f"\nand {len(sections) - _MOST_LISTED} more, see predictor.json."
+
+
+def _start(weights: str) -> str:
+    return "random numbers" if weights == "none" else f"published weights ({weights})"
+
+
+def _how_well(facts: CardFacts) -> Iterator[str]:
+    if facts.benchmark is None:
+        yield (
+            "Not known to this folder: run `histoscribe benchmark`, and train with "
+            "`--benchmark RUN` to keep its scores here. A predictor inside the folder of a "
+            "benchmark is scored in the `genes.csv` of that folder."
+        )
+        return
+    found, scores = facts.benchmark.facts, facts.benchmark.facts["scores"]
+    own, shuffled = scores[facts.model], scores["shuffled"]
+    above, scored = facts.benchmark.gene_scores.n_above_chance()
+    yield (
+        f"Benchmarked on {_n(len(found['patients']), 'patient')}, the model fitted anew without "
+        "the patients it was tested on; mean over genes, sections and patients:"
+    )
+    yield ""
+    yield f"- Measured and predicted values correlate at {_score(own['pcc'])}."
+    yield (
+        f"- Among spots of equal depth they correlate at {_score(own['pcc_given_depth'])}. Depth "
+        "is how much was counted in a spot: it follows tissue and preparation, and is not "
+        "regulation of genes."
+    )
+    if shuffled:
+        yield (
+            "- A model trained on shuffled spots reaches "
+            f"{_score(shuffled['pcc_given_depth'], 'of 100 such runs 95 lie at')}."
+        )
+    yield (
+        f"- {above} of {scored} genes scored do better than shuffled spots (q < 0.05); "
+        f"{len(facts.target.genes) - scored} genes of this predictor were not scored."
+    )
+    yield "- `genes.csv` has each gene's scores; a map is worth what its row says."
+
+
+def _not_for(facts: CardFacts) -> Iterator[str]:
+    card = facts.card
+    patients = {section["patient"] for section in card["sections"].values()}
+    yield "- Diagnosis, or any decision about a patient: it is for research."
+    yield (
+        "- Tissue, species, stains or scanners that it was not trained on: it gives numbers "
+        "there too, and they mean nothing."
+    )
+    if len(patients) == 1:
+        yield (
+            "- Other patients: it was trained on one, and what varies between patients it "
+            "cannot know."
+        )
+    if leaky(card["protocol"]):
+        yield f"- Claims about new patients: {leaky(card['protocol'])}."
+    yield "- Genes whose row in `genes.csv` is empty or not above shuffled spots."
+    yield "- Single cells: a value belongs to a whole spot."
+    rests_on = facts.target.state.statistic
+    yield f"- Absolute levels. What a value rests on beside its spot: {rests_on}."
+
+
+def _warns(facts: CardFacts) -> Iterator[str]:
+    low, high = facts.reference.mpp
+    yield "`histoscribe predict` warns, and still predicts, where a slide"
+    yield ""
+    yield (
+        f"- has other um/px than the training slides, by more than {MPP_MARGIN:.0%} "
+        f"(below {low * (1 - MPP_MARGIN):.3g} or above {high * (1 + MPP_MARGIN):.3g});"
+    )
+    yield "- is stained more weakly or strongly than the training slides;"
+    yield (
+        f"- has more than {MOST_FAR:.0%} of its spots further from the training tissue than "
+        "training spots are from each other."
+    )
+    yield ""
+    yield f"Each spot carries that distance as `distance_to_training`: {_unit(facts.reference)}"
+
+
+def _unit(reference: Reference) -> str:
+    if reference.unit is None:
+        return "it is unknown, for there are too few training spots to compare."
+    other = {
+        "patient": "the nearest spot of another patient",
+        "section": "the nearest spot of another section (there is one patient)",
+        "place": "the nearest spot elsewhere on the section (there is one)",
+    }[reference.unit_of]
+    return f"1 is the distance within which 95 % of training spots have {other}."
+
+
+def _how_to_run(facts: CardFacts) -> Iterator[str]:
+    needed = _files_needed(facts)
+    weights = "".join(f" --weights {name}=FILE" for name in needed)
+    pitch = facts.card["spots_um"]["pitch"][0]
+    yield f"    histoscribe predict THIS_FOLDER SLIDE --spacing-um {pitch:g} --out DIR{weights}"
+    yield ""
+    yield "or in Python"
+    yield ""
+    yield "    import histoscribe as hs"
+    yield ""
+    yield '    predictor = hs.load_predictor("THIS_FOLDER")'
+    yield f'    prediction = hs.predict_slide(predictor, "SLIDE", spacing_um={pitch:g})'
+    if needed:
+        expected = ", ".join(f"{name} {weights}" for name, weights in needed.items())
+        yield ""
+        yield (
+            "These weights are not in this folder, and a file with another checksum is refused. "
+            f"Expected: {expected}."
+        )
+
+
+def _files_needed(facts: CardFacts) -> dict[str, str]:
+    """Weights that a user must have: of a published encoder, and of what tiles are compared by."""
+    encoding, shown = facts.encoding, facts.card.get("exemplars", {})
+    found = {} if encoding.encoder == EXTRACTOR else {encoding.encoder: encoding.weights}
+    found |= shown.get("perceptual_weights", {})
+    return {name: weights for name, weights in found.items() if weights.startswith("sha256:")}
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(versions.items())) + "."
+
+
+def _score(score: Mapping[str, float | None] | None, between: str = "95 % interval") -> str:
+    if not score or score["mean"] is None:
+        return "an unknown value"
+    low, high = score["low"], score["high"]
+    if low is None or high is None:
+        return f"{score['mean']:.3f} (no interval: too few patients)"
+    return f"{score['mean']:.3f} ({between} {low:.3f} to {high:.3f})"
+
+
+def _range(values: tuple[float, float] | list[float]) -> str:
+    low, high = values
+    return f"{low:.4g}" if f"{low:.4g}" == f"{high:.4g}" else f"{low:.4g} to {high:.4g}"
+
+
+def _n(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

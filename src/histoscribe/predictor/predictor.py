@@ -1,0 +1,189 @@
+"""The saved artefact: one folder that predicts a section; nothing pickled, loading is exact."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from histoscribe.data.features import features
+from histoscribe.data.images import HeldTiles, SlideTiles
+from histoscribe.data.items.spots import SpotQueries
+from histoscribe.data.target import Target
+from histoscribe.device import choose_device
+from histoscribe.encoders.encoder import Encoder
+from histoscribe.models.base import Estimator, ExpressionModel
+from histoscribe.predictor.encoding import Encoding, WeightFiles
+from histoscribe.predictor.facts import gene_labels
+from histoscribe.predictor.fitted_model import Fitted
+from histoscribe.predictor.gene_scores import (
+    Benchmarked,
+    GeneScores,
+    gene_scores_of_run,
+)
+from histoscribe.predictor.reference import Reference
+from histoscribe.types import Output, Prediction, Section
+
+
+@dataclass(eq=False)
+class Predictor:
+    """A fitted model with all it needs: target state, tiles, encoder by name, protocol card."""
+
+    row: str
+    """What the tables call it: the model's name, unless its settings gave it another."""
+    fitted: Fitted
+    target: Target
+    encoding: Encoding
+    card: Mapping[str, Any]
+    """What it was trained on; holds nothing of any test section."""
+    reference: Reference
+    """Training spots and slides, to know tissue that is unlike them."""
+    benchmark: Benchmarked | None = None
+    """What a benchmark of the same model said, where one was given in training."""
+    hash: str = ""
+    """Sha256 of predictor.json, which holds the sha256 of every other file."""
+    weights: WeightFiles = field(default_factory=dict)
+    """Encoder weights given by hand."""
+    folder: Path | None = None
+    """Where it was saved or loaded from."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where networks that look at tiles predict."""
+    _encoder: Encoder | None = None
+
+    @property
+    def model(self) -> Estimator | ExpressionModel:
+        """The fitted model."""
+        return self.fitted.model
+
+    @property
+    def sees_tiles(self) -> bool:
+        """Whether the model looks at pixels itself, beside their features."""
+        return "image" in self.inputs
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The fields of `Inputs` that the model sees."""
+        model = self.model
+        return ("feature",) if isinstance(model, Estimator) else model.inputs(model.config)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, opened on first use."""
+        if self._encoder is None:
+            self._encoder = self.encoding.open(self.weights)
+        return self._encoder
+
+    @property
+    def name(self) -> str:
+        """Name of the row and the first letters of the hash."""
+        return f"{self.row}@{self.hash[:12]}"
+
+    @cached_property
+    def gene_scores(self) -> GeneScores:
+        """How far each gene is to be believed; says why where that is unknown.
+
+        From its own benchmark, or from that of the run folder it lies in.
+
+        Raises
+        ------
+        DataContractError
+            The `genes.csv` of the run folder was edited.
+        """
+        if self.benchmark is not None:
+            return self.benchmark.gene_scores
+        return gene_scores_of_run(self.folder, self.row, self.target.genes)
+
+    @property
+    def gene_score_values(self) -> Mapping[str, Float[np.ndarray, " G"]]:
+        """Name -> values of the genes in order; NaN where unknown; empty without a benchmark."""
+        return self.gene_scores.columns
+
+    @property
+    def gene_names(self) -> tuple[str, ...]:
+        """The symbol of each gene, as the training sections give it; else its id."""
+        return tuple(self.card["gene_names"])
+
+    @property
+    def gene_labels(self) -> tuple[str, ...]:
+        """What each gene is called for people: its symbol, or its id where that would not do."""
+        return gene_labels(self.target.genes, self.gene_names)
+
+    def __call__(self, section: Section, cache: Path) -> Prediction:
+        """Predict every spot of a section; counts are not looked at."""
+        return self.from_queries(section, self.queries(section, cache))
+
+    def queries(self, section: Section, cache: Path) -> SpotQueries:
+        """Make a section's spots ready to be predicted: features, tiles, whose they are."""
+        feature = features(
+            section,
+            self.encoder,
+            self.encoding.tiles,
+            precision=self.encoding.precision,
+            cache=cache,
+        )
+        n_spots = len(section.spots)
+        return SpotQueries(
+            feature=feature,
+            section=n_spots * (section.id,),
+            patient=n_spots * (section.patient,),
+            spot=section.spots.ids,
+            encoder=self.encoder.identity,
+            image=SlideTiles(section, self.encoding.tiles) if self.sees_tiles else None,
+        )
+
+    def from_queries(
+        self, section: Section, queries: SpotQueries, *, with_gene_scores: bool = True
+    ) -> Prediction:
+        """Predict from features (and tiles) that were made with this predictor's encoding.
+
+        Each spot gets its distance to the training spots; each gene what is known of it, unless
+        the caller is the very benchmark that finds that out.
+        """
+        predicted = self.fitted.predict(queries, torch.device(choose_device(self.device)))
+        return Prediction(
+            section=section.id,
+            spots=section.spots,
+            genes=self.target.genes,
+            values=predicted.values.astype(np.float32),
+            unit=self.target.transform,
+            predictor=self.name,
+            spot_facts={"distance_to_training": self.reference.distance(queries.feature)},
+            gene_facts=self.gene_score_values if with_gene_scores else {},
+            card=json.dumps(dict(self.card), sort_keys=True),
+            gene_names=self.gene_names,
+            evidence=predicted.evidence,
+        )
+
+    def from_pixels(self, image: Float[Tensor, "B 3 P P"]) -> Output:
+        """Encoder and network as one differentiable graph, from pixels in 0-255, on their device.
+
+        Exemplars are looked up by the features and then held fixed. Nothing is known of whose
+        pixels these are: of a training patient, its own spots would be among them.
+
+        Raises
+        ------
+        TypeError
+            for an estimator that is not a network.
+        """
+        if isinstance(self.model, Estimator):
+            raise TypeError(f"{self.model.name} is no network: it has no gradient to its pixels")
+        self._encoder = self.encoder.to(image.device)
+        self.model.to(image.device)
+        feature = self._encoder(image)
+        shown = {"image": image, "feature": feature}
+        if self.fitted.lookup is not None:
+            # whole numbers, as tiles of a pool are that are compared with them
+            pixels = image.detach().cpu().round().clamp(0, 255).to(torch.uint8)
+            known = feature.detach().cpu().numpy()
+            wanted = SpotQueries.unnamed(known, self.encoder.identity, HeldTiles(pixels))
+            seen, _ = self.fitted.seen(wanted)
+            looked_up = ("exemplar_feature", "exemplar_target")
+            batch = seen.batch(looked_up, np.arange(len(feature)))
+            shown |= {name: value.to(feature) for name, value in batch.items()}
+        return self.model(**{name: shown[name] for name in self.inputs})

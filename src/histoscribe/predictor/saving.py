@@ -1,0 +1,177 @@
+"""Saving and loading a predictor folder: nothing pickled, loading is exact."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import safetensors.torch
+import torch
+
+from histoscribe.data.exemplars.lookup import Lookup
+from histoscribe.data.target import Target
+from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR, StyleEncoder, save_extractor
+from histoscribe.io.atomic import replacing, write_text
+from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
+from histoscribe.predictor.encoding import Encoding, WeightFiles
+from histoscribe.predictor.fitted_model import Fitted
+from histoscribe.predictor.folder import (
+    RECORD,
+    begin,
+    is_predictor,
+    read_record,
+    sha256,
+    write_record,
+)
+from histoscribe.predictor.gene_scores import (
+    GENES_FILE,
+    Benchmarked,
+    gene_scores_text,
+    read_gene_scores,
+)
+from histoscribe.predictor.model_card import CARD_FILE, CardFacts, model_card
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.predictor.reference import Reference
+
+__all__ = ["is_predictor", "load_predictor", "save_predictor"]
+
+_REFERENCE = "reference.safetensors"
+_EXEMPLARS = "exemplars.safetensors"
+_EXTRACTOR = "encoder.safetensors"
+
+
+def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
+    """Write the folder; predictor.json comes last, so a folder that has one is complete."""
+    # before the folder is emptied: it may be the one that has the extractor
+    extractor = predictor.encoder.net if predictor.encoding.encoder == EXTRACTOR else None
+    begin(folder)
+    benchmark = predictor.benchmark
+    files = [_save_model(predictor.model, folder), _REFERENCE, CARD_FILE]
+    lookup = predictor.fitted.lookup
+    if isinstance(extractor, StyleEncoder):  # trained for this very model: nobody else has it
+        files.append(_EXTRACTOR)
+        save_extractor(extractor, folder / _EXTRACTOR)
+    if lookup is not None:
+        files.append(_EXEMPLARS)
+        lookup.save(folder / _EXEMPLARS)
+    with replacing(folder / _REFERENCE) as temporary:
+        safetensors.numpy.save_file(predictor.reference.arrays(), temporary)
+    write_text(folder / CARD_FILE, model_card(_card_facts(predictor)))
+    if benchmark is not None:
+        files.append(GENES_FILE)
+        genes = predictor.target.genes
+        write_text(
+            folder / GENES_FILE, gene_scores_text(benchmark.gene_scores, predictor.row, genes)
+        )
+    # before the record: once that is there, nobody looks into this folder's work again
+    shutil.rmtree(folder / "resume", ignore_errors=True)
+    predictor.hash = write_record(folder, _record(predictor), tuple(files))
+    predictor.folder = folder
+    return predictor
+
+
+def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Predictor:
+    """Load a predictor folder exactly; nothing in it is executed.
+
+    Raises
+    ------
+    DataContractError
+        listing every file that is missing, unknown to predictor.json, or whose sha256 is not the
+        recorded one.
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    target = Target.from_json(record["target"])
+    benchmark = None
+    if record["benchmark"] is not None:
+        gene_scores = read_gene_scores(folder / GENES_FILE, record["row"], target.genes)
+        benchmark = Benchmarked(gene_scores, record["benchmark"])
+    arrays = safetensors.numpy.load_file(folder / _REFERENCE)
+    exemplars, extractor = folder / _EXEMPLARS, folder / _EXTRACTOR
+    known = {EXTRACTOR: extractor} if _EXTRACTOR in record["files"] else {}
+    lookup = Lookup.read(exemplars, weights or {}) if _EXEMPLARS in record["files"] else None
+    return Predictor(
+        row=record["row"],
+        fitted=Fitted(_load_model(folder, record), lookup),
+        target=target,
+        encoding=Encoding.from_json(record["encoding"]),
+        card=record["card"],
+        reference=Reference.restored(arrays, record["reference"]),
+        benchmark=benchmark,
+        hash=sha256(folder / RECORD),
+        weights={**known, **(weights or {})},
+        folder=folder,
+    )
+
+
+def _record(predictor: Predictor) -> dict[str, Any]:
+    """What the record says besides the files: all that is no array."""
+    model, target, benchmark = predictor.model, predictor.target, predictor.benchmark
+    shapes = {
+        "features": predictor.card["n_features"],
+        "genes": len(target.genes),
+        "tile_px": predictor.encoding.tile_px if predictor.sees_tiles else 0,
+    }
+    return {
+        "row": predictor.row,
+        "model": model.name,
+        "settings": asdict(model.config),
+        "shapes": shapes if isinstance(model, ExpressionModel) else {},
+        "chosen": dict(model.choice),
+        "target": target.to_json(),
+        "encoding": predictor.encoding.to_json(),
+        "card": dict(predictor.card),
+        "reference": predictor.reference.to_json(),
+        "benchmark": dict(benchmark.facts) if benchmark is not None else None,
+    }
+
+
+def _save_model(model: Estimator | ExpressionModel, folder: Path) -> str:
+    """Write the fitted numbers; gives the name of the file."""
+    if isinstance(model, Estimator):
+        file, state = "estimator.safetensors", model.state()
+        # np.ascontiguousarray would make an array of one number a row of one
+        contiguous = {name: np.asarray(value, order="C") for name, value in state.items()}
+        with replacing(folder / file) as temporary:
+            safetensors.numpy.save_file(contiguous, temporary)
+    else:
+        file, tensors = "weights.safetensors", model.state_dict()
+        with replacing(folder / file) as temporary:
+            safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, temporary)
+    return file
+
+
+def _card_facts(predictor: Predictor) -> CardFacts:
+    return CardFacts(
+        model=predictor.row,
+        paper=predictor.model.paper,
+        target=predictor.target,
+        encoding=predictor.encoding,
+        card=predictor.card,
+        reference=predictor.reference,
+        benchmark=predictor.benchmark,
+    )
+
+
+def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | ExpressionModel:
+    shapes = record["shapes"]
+    if not shapes:
+        estimator = create_model(record["model"], **record["settings"])
+        state = safetensors.numpy.load_file(folder / "estimator.safetensors")
+        fitted = estimator.restore(state)
+        fitted.choice = record["chosen"]
+        return fitted
+    facts = Facts(
+        feature_mean=np.zeros(shapes["features"]),
+        feature_scale=np.ones(shapes["features"]),
+        target_mean=np.zeros(shapes["genes"]),
+        tile_px=shapes["tile_px"],
+    )
+    with torch.random.fork_rng(devices=[]):
+        model = create_model(record["model"], facts=facts, **record["settings"])
+    model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"), strict=True)
+    model.choice = record["chosen"]
+    return model.eval()

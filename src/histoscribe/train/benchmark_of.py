@@ -1,0 +1,148 @@
+"""A benchmark of the model that a predictor is a fit of: what it found on held-out patients."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from histoscribe.data.folds import leaky
+from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.models.base import Estimator
+from histoscribe.predictor.encoding import Encoding
+from histoscribe.predictor.gene_scores import GENES_FILE, Benchmarked, read_card, read_gene_scores
+from histoscribe.train.settings import RunSettings, read_settings
+
+_FILES = ("settings.toml", "card.json", "summary.csv", GENES_FILE)
+_FREE = ("seed", "cohort", "sections", "models", "folds", "settings", "exemplars", "run")
+"""Settings that may differ: the data are compared by their hashes, models one by one."""
+_HEADLINE = ("pcc", "pcc_given_depth")
+_SHUFFLED = "shuffled"
+
+
+def read_benchmark(
+    run: Path,
+    settings: RunSettings,
+    encoding: Encoding,
+    sections: Mapping[str, Mapping[str, Any]],
+    genes: tuple[str, ...],
+) -> Benchmarked:
+    """Take a benchmark for a predictor of `genes`, trained by `settings` on `sections`.
+
+    `sections` holds the card of each section, which has the hashes of its data.
+
+    Raises
+    ------
+    DataContractError
+        listing all in which the benchmark differs: another model, settings, encoder or data
+        says nothing of this predictor; nor does a leaky protocol.
+    """
+    (model,) = settings.models
+    missing = [_missing(run / name) for name in _FILES if not (run / name).is_file()]
+    if missing:
+        raise DataContractError(missing)
+    card = read_card(run)
+    problems = [
+        *_other_settings(run, settings, read_settings(run / "settings.toml")),
+        *_other_encoder(run, encoding, card),
+        *_other_data(run, sections, card),
+    ]
+    if problems:
+        raise DataContractError(problems)
+    scores = _scores(run / "summary.csv", model)
+    facts = {key: card[key] for key in ("protocol", "patients", "folds_sha256")}
+    gene_scores = read_gene_scores(run / GENES_FILE, model, genes)
+    return Benchmarked(
+        gene_scores, {**facts, "sections": sorted(card["sections"]), "scores": scores}
+    )
+
+
+def _other_settings(run: Path, here: RunSettings, there: RunSettings) -> Iterator[Problem]:
+    (model,) = here.models
+    if model not in there.models:
+        yield _other(run, "models", ", ".join(there.models), f"{model} among them")
+    why = leaky(there.folds.protocol)
+    if why:
+        yield _other(run, "folds.protocol", f"{there.folds.protocol}: {why}", "patient")
+    ours, theirs = _compared(here, model), _compared(there, model)
+    for key in sorted(ours.keys() | theirs.keys()):
+        if ours.get(key) != theirs.get(key):
+            yield _other(run, key, repr(theirs.get(key)), repr(ours.get(key)))
+
+
+def _compared(settings: RunSettings, model: str) -> dict[str, Any]:
+    """The settings that decide what a model is fitted to and how, by dotted key."""
+    row = settings.row(model)
+    free = {*_FREE, *(("train",) if issubclass(row.cls, Estimator) else ())}
+    table = settings.model_dump(mode="json", exclude=free)
+    exemplars = {} if row.exemplars is None else row.exemplars.model_dump()
+    own = {"model": row.model, "encoder": row.encoder, **row.settings}
+    return _flat({**table, "exemplars": exemplars, "settings": {model: own}})
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Dotted key -> value."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{before}{key}.")
+        else:
+            flat[f"{before}{key}"] = value
+    return flat
+
+
+def _other_encoder(run: Path, here: Encoding, card: Mapping[str, Any]) -> Iterator[Problem]:
+    # what each fold trains for itself has other weights in each, by the same settings
+    learned = here.encoder == EXTRACTOR
+    keys = ("encoder", "layer") if learned else ("encoder", "layer", "weights")
+    ours = here.to_json()
+    used = [[there.get(key) for key in keys] for there in card["encoder"]["used"]]
+    if [ours[key] for key in keys] not in used:
+        found = "; ".join(" ".join(map(str, there)) for there in used)
+        yield _other(run, "encoder", found, " ".join(str(ours[key]) for key in keys))
+
+
+def _other_data(
+    run: Path, here: Mapping[str, Mapping[str, Any]], card: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """The benchmark's sections must be among those that the predictor is trained on.
+
+    Scores of models that were fitted on more data than the predictor would flatter it.
+    """
+    for name, there in sorted(card["sections"].items()):
+        if name not in here:
+            yield _other(run, "sections", f"{name} too", f"sections among {', '.join(here)}")
+            continue
+        for key, what in (("image_sha256", "image"), ("counts_sha256", "counts")):
+            if there[key] != here[name][key]:
+                yield _other(run, f"section {name}", f"another {what}", "the same data")
+
+
+def _scores(path: Path, model: str) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Model and shuffled band -> headline metric -> mean and interval; None where unknown."""
+    found: dict[str, dict[str, dict[str, float | None]]] = {model: {}, _SHUFFLED: {}}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["model"] in found and row["metric"] in _HEADLINE:
+                found[row["model"]][row["metric"]] = {
+                    key: float(row[key]) if row[key] else None for key in ("mean", "low", "high")
+                }
+    return found
+
+
+def _missing(path: Path) -> Problem:
+    return Problem(
+        where=str(path),
+        found="no such file",
+        expected="the folder of a finished benchmark",
+        remedy="run `histoscribe benchmark FILE.toml --out DIR`, and give that folder",
+    )
+
+
+def _other(run: Path, where: str, found: str, expected: str) -> Problem:
+    return Problem(
+        where=f"benchmark {run}, {where}",
+        found=found,
+        expected=f"{expected}, as this predictor is trained",
+        remedy="benchmark with the same settings and sections, or train without --benchmark",
+    )

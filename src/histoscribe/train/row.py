@@ -1,0 +1,141 @@
+"""The rows of a table of results: models of the registry, each under settings of its own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
+from histoscribe.encoders.perceptual import SMALLEST_PX
+from histoscribe.errors import Problem
+from histoscribe.models.base import (
+    Estimator,
+    ExpressionModel,
+    list_models,
+    make_config,
+    model_class,
+    wrong_values,
+)
+
+_OF_THE_ROW = ("model", "encoder", "exemplars")
+_OF_EVERY_TABLE = ("oracle-depth", "shuffled")
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One row of the tables: a model, its settings, what it reads and what it looks up."""
+
+    name: str
+    model: str
+    """Its name in the registry."""
+    settings: Mapping[str, Any]
+    """The model's own."""
+    encoder: str | None
+    """What makes its features, by name; None is the encoder of the run."""
+    exemplars: ExemplarSettings | None
+    """None for a model that, so set, sees no exemplars."""
+
+    @property
+    def cls(self) -> type[Estimator] | type[ExpressionModel]:
+        """The class of the model."""
+        return model_class(self.model)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The fields of `Inputs` that the model sees."""
+        return _inputs(self.cls, make_config(self.model, self.settings))
+
+    @property
+    def sees_tiles(self) -> bool:
+        """Whether the model looks at pixels itself."""
+        return "image" in self.inputs
+
+
+def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -> ModelRow:
+    """Make the row `name` from its table of settings; a row named as a model is that model.
+
+    Parameters
+    ----------
+    given
+        `model` (which the row is of), `encoder` and `exemplars`, and the model's own settings.
+    exemplars
+        Those of the run, over which the row's are laid.
+
+    Raises
+    ------
+    ValueError
+        for an unknown model, setting or value, naming those there are; for a row of one model
+        under the name of another, or of what stands beside the models; for a name that can be no
+        folder's.
+    """
+    model = str(given.get("model", name))
+    _check_name(name, model)
+    try:
+        cls = model_class(model)
+    except ValueError as error:
+        hint = "" if "model" in given else f'; or say of which: [settings.{name}] model = "..."'
+        raise ValueError(f"{error}{hint}") from None
+    own = {key: value for key, value in given.items() if key not in _OF_THE_ROW}
+    inputs = _inputs(cls, make_config(model, own))
+    looks_up = any(field.startswith("exemplar") for field in inputs)
+    if "exemplars" in given and not looks_up:
+        raise ValueError(f"row {name!r}: model {model!r}, so set, sees no exemplars")
+    if "encoder" in given and cls.encoder is not None:
+        raise ValueError(f"row {name!r}: model {model!r} reads {cls.encoder} and nothing else")
+    return ModelRow(
+        name=name,
+        model=model,
+        settings=own,
+        encoder=given.get("encoder", cls.encoder),
+        exemplars=_laid_over(exemplars, given.get("exemplars", {}), name) if looks_up else None,
+    )
+
+
+def _inputs(cls: type[Estimator] | type[ExpressionModel], config: Any) -> tuple[str, ...]:
+    return cls.inputs(config) if issubclass(cls, ExpressionModel) else ("feature",)
+
+
+def _check_name(name: str, model: str) -> None:
+    if name != model and name in (*list_models(), *_OF_EVERY_TABLE):
+        raise ValueError(
+            f"row {name!r} of model {model!r}: tables call something else {name!r}; "
+            "give the row a name of its own"
+        )
+    if name.startswith(".") or not name.strip() or set(name) & set("/\\"):
+        raise ValueError(
+            f"row {name!r}: its folder has this name; take one without / and \\ that begins "
+            "with no dot"
+        )
+
+
+def _laid_over(exemplars: ExemplarSettings, given: Mapping[str, Any], row: str) -> ExemplarSettings:
+    try:
+        return ExemplarSettings.model_validate(exemplars.model_dump() | dict(given))
+    except ValidationError as error:
+        known = ", ".join(ExemplarSettings.model_fields)
+        raise ValueError(
+            f"row {row!r}, exemplars: {wrong_values(error)} (its keys are {known})"
+        ) from None
+
+
+def _too_small_to_compare(row: str, tile_px: int) -> Iterator[Problem]:
+    if tile_px < SMALLEST_PX:
+        yield Problem(
+            where=f'row {row}, exemplars.distance = "lpips"',
+            found=f"tiles of {tile_px} px",
+            expected=f"at least {SMALLEST_PX} px: the net that compares them shrinks them",
+            remedy=f"set inputs.tile_px to {SMALLEST_PX} or more, or take another distance",
+        )
+
+
+def tile_problems(rows: Sequence[ModelRow], tile_px: int) -> Iterator[Problem]:
+    """What is wrong with tiles of this side for whatever looks at them."""
+    for row in rows:
+        if row.exemplars is not None and row.exemplars.distance == "lpips":
+            yield from _too_small_to_compare(row.name, tile_px)
+        cls = row.cls
+        if row.sees_tiles and issubclass(cls, ExpressionModel):
+            problem = cls.tile_problem(make_config(row.model, row.settings), tile_px)
+            if problem is not None:
+                yield replace(problem, where=f"row {row.name}, {problem.where}")

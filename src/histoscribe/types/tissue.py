@@ -1,0 +1,197 @@
+"""Slides, spots, counts, sections and cohorts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int, UInt8
+
+from histoscribe.errors import DataContractError, Problem
+
+
+class Slide(ABC):
+    """An image at level 0, read a tile at a time."""
+
+    path: Path
+    width: int
+    """Level-0 px."""
+    height: int
+    """Level-0 px."""
+    mpp: float
+    """um per level-0 px."""
+
+    @abstractmethod
+    def read(self, xy: tuple[float, float], side_px: int, mpp: float) -> UInt8[np.ndarray, "P P 3"]:
+        """Read the square of `side_px` px at `mpp` um/px centred on `xy` (level-0 px).
+
+        Coarser than native is resampled with every source pixel weighted by its covered area.
+        Outside the image is white. Raises ValueError when `mpp` is finer than native by more
+        than 1 %: nothing is enlarged silently.
+        """
+
+    @abstractmethod
+    def overview(self, mpp: float) -> UInt8[np.ndarray, "height width 3"]:
+        """Read the whole image at about `mpp` um/px (never finer than native)."""
+
+    @abstractmethod
+    def pixel_hash(self) -> str:
+        """Sha256 of size and decoded pixels, so that a re-saved copy has the same hash.
+
+        Of a slide too large to be decoded, or of several files, it is that of the files' bytes.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Spots:
+    """Where a section was measured."""
+
+    ids: tuple[str, ...]
+    xy: Float[np.ndarray, "N 2"]
+    """Centres in level-0 px; x right, y down."""
+    diameter_um: float
+    pitch_um: float
+    """Distance between neighbouring centres."""
+
+    def __post_init__(self) -> None:
+        if self.xy.shape != (len(self.ids), 2) or self.xy.dtype != np.float64:
+            raise ValueError(f"{len(self.ids)} spot ids need xy float64 [N, 2]: {self.xy.shape}")
+        if len(set(self.ids)) != len(self.ids):
+            raise ValueError("spot ids repeat")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Molecules counted per spot and gene."""
+
+    matrix: sp.csr_matrix
+    """[N, A] raw whole numbers >= 0."""
+    gene_ids: tuple[str, ...]
+    """Ids as the source gives them (Ensembl or symbol), version suffixes removed; unique."""
+    gene_names: tuple[str, ...]
+    """Symbols where known, else the id; may repeat."""
+
+    def __post_init__(self) -> None:
+        if not self.matrix.shape[1] == len(self.gene_ids) == len(self.gene_names):
+            raise ValueError(f"{self.matrix.shape} counts, {len(self.gene_ids)} gene ids")
+        if len(set(self.gene_ids)) != len(self.gene_ids):
+            raise ValueError("gene ids repeat")
+        data = self.matrix.data
+        if data.size and (data.min() < 0 or not np.array_equal(data, np.rint(data))):
+            raise ValueError("counts must be whole numbers >= 0")
+
+    @property
+    def total(self) -> Float[np.ndarray, " N"]:
+        """Total count of each spot over all genes measured: its depth."""
+        return np.asarray(self.matrix.sum(axis=1), dtype=np.float64).ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One slice of tissue: image, spots and, where it was sequenced, counts."""
+
+    id: str
+    patient: str | None
+    """None only where counts are None."""
+    slide: Slide
+    spots: Spots
+    counts: Counts | None
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Spots left out by each named filter, by its name."""
+    notes: tuple[str, ...] = ()
+    """What a reader of a result must know, e.g. which image of a folder was used."""
+
+    def __post_init__(self) -> None:
+        if self.counts is not None and self.patient is None:
+            raise ValueError(f"section {self.id} has counts and no patient")
+        if self.counts is not None and self.counts.matrix.shape[0] != len(self.spots):
+            raise ValueError(f"section {self.id}: counts and spots differ in rows")
+        x, y = self.spots.xy.T
+        inside = (x >= 0) & (x <= self.slide.width) & (y >= 0) & (y <= self.slide.height)
+        if not inside.all():
+            raise DataContractError(
+                Problem(
+                    where=f"section {self.id}",
+                    found=f"{(~inside).sum()} of {len(self.spots)} spots lie outside the image "
+                    f"({self.slide.path.name}, {self.slide.width} x {self.slide.height} px)",
+                    expected="every spot centre inside the image, in its full-resolution px",
+                    remedy="give the image that the positions were made for",
+                )
+            )
+
+    @property
+    def measured(self) -> Counts:
+        """The counts; an error where the section was not sequenced."""
+        if self.counts is None:
+            raise ValueError(f"section {self.id} has no counts")
+        return self.counts
+
+    def take(self, rows: Int[np.ndarray, " rows"]) -> "Section":
+        """The same section with these spots only."""
+        spots, counts = self.spots, self.counts
+        return replace(
+            self,
+            spots=replace(spots, ids=tuple(spots.ids[i] for i in rows), xy=spots.xy[rows]),
+            counts=None if counts is None else replace(counts, matrix=counts.matrix[rows]),
+        )
+
+
+@dataclass(frozen=True)
+class CohortEntry:
+    """A section by name, opened on first use."""
+
+    section: str
+    patient: str | None
+    open: Callable[[], Section]
+
+
+class Cohort:
+    """Sections by id, in sorted order, each opened on first use and then kept."""
+
+    def __init__(self, entries: Sequence[CohortEntry]) -> None:
+        ids = [entry.section for entry in entries]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"two sections share an id: {sorted(ids)}")
+        self._entries = {entry.section: entry for entry in sorted(entries, key=_section_of)}
+        self._opened: dict[str, Section] = {}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Section ids, sorted."""
+        return tuple(self._entries)
+
+    @property
+    def patients(self) -> dict[str, str | None]:
+        """Patient of each section."""
+        return {id_: entry.patient for id_, entry in self._entries.items()}
+
+    def __getitem__(self, section: str) -> Section:
+        if section not in self._entries:
+            raise KeyError(f"no section {section!r}; this cohort has {', '.join(self.ids)}")
+        if section not in self._opened:
+            self._opened[section] = self._entries[section].open()
+        return self._opened[section]
+
+    def __iter__(self) -> Iterator[Section]:
+        return (self[id_] for id_ in self.ids)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def subset(self, sections: Sequence[str]) -> "Cohort":
+        """The same cohort with these sections only; sections already open stay open."""
+        missing = [id_ for id_ in sections if id_ not in self._entries]
+        if missing:
+            raise KeyError(f"no section {', '.join(missing)}; this cohort has {self.ids}")
+        smaller = Cohort([self._entries[id_] for id_ in sections])
+        smaller._opened = {id_: self._opened[id_] for id_ in sections if id_ in self._opened}
+        return smaller
+
+
+def _section_of(entry: CohortEntry) -> str:
+    return entry.section

@@ -1,0 +1,98 @@
+"""A trained extractor as a file, and as an encoder like any other."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from histoscribe.encoders.egn_extractor.encoder import (
+    EXTRACTOR,
+    StyleEncoder,
+    load_extractor,
+    save_extractor,
+)
+from histoscribe.encoders.egn_extractor.layers import StyleConfig
+from histoscribe.encoders.encoder import extractor_encoder, load_encoder, needs_weights
+from histoscribe.errors import DataContractError
+
+SMALL = StyleConfig(window_px=64, width=16, full_width_px=8)
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    return StyleEncoder(SMALL).eval()
+
+
+@pytest.fixture
+def file(net, tmp_path):
+    save_extractor(net, tmp_path / "encoder.safetensors")
+    return tmp_path / "encoder.safetensors"
+
+
+def test_what_is_loaded_is_what_was_saved_to_the_bit(net, file):
+    loaded, checksum = load_extractor(file)
+    assert loaded.config == SMALL
+    assert checksum.startswith("sha256:")
+    image = torch.randn(2, 3, 64, 64)
+    assert torch.equal(loaded(image), net(image))
+
+
+def test_equal_extractors_are_equal_files(net, file, tmp_path):
+    save_extractor(net, tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == file.read_bytes()
+
+
+def test_the_encoder_sees_windows_in_0_to_255_as_training_did(net, file):
+    encoder = load_encoder(EXTRACTOR, weights=file)
+    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    torch.testing.assert_close(encoder(image), net(image.float() / 127.5 - 1))
+    assert encoder.width == 512
+    assert encoder.weights == load_extractor(file)[1]
+    assert encoder.weights in encoder.identity
+    assert needs_weights(EXTRACTOR)
+
+
+def test_a_net_in_memory_is_the_same_encoder_as_its_file(net, file):
+    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    held = extractor_encoder(net, load_extractor(file)[1])
+    opened = load_encoder(EXTRACTOR, weights=file)
+    assert held.identity == opened.identity
+    assert torch.equal(held(image), opened(image))
+
+
+def test_a_float_image_gets_its_gradient(file):
+    image = torch.full((1, 3, 64, 64), 120.0, requires_grad=True)
+    load_encoder(EXTRACTOR, weights=file)(image).sum().backward()
+    assert image.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("change", ["missing", "extra", "of another shape"])
+def test_a_file_with_other_tensors_is_refused(net, file, tmp_path, change):
+    from safetensors import safe_open
+
+    tensors = load_file(file)
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata()
+    if change == "missing":
+        del tensors["code.bias"]
+    elif change == "extra":
+        tensors["more"] = torch.zeros(1)
+    else:
+        tensors["code.bias"] = torch.zeros(3)
+    save_file(tensors, tmp_path / "other.safetensors", metadata=metadata)
+    with pytest.raises(DataContractError, match=f"1 {change}"):
+        load_extractor(tmp_path / "other.safetensors")
+
+
+def test_a_file_of_another_net_is_refused(tmp_path):
+    save_file({"weight": torch.zeros(3)}, tmp_path / "model.safetensors")
+    with pytest.raises(DataContractError, match="no widths of an extractor"):
+        load_extractor(tmp_path / "model.safetensors")
+
+
+def test_an_extractor_without_a_file_says_how_to_get_one():
+    with pytest.raises(DataContractError, match="trains it"):
+        load_encoder(EXTRACTOR)
+    with pytest.raises(DataContractError) as error:
+        load_encoder(EXTRACTOR, layer="trunk", random_seed=0)
+    assert len(error.value.problems) == 3

@@ -1,0 +1,127 @@
+"""What the layers of the extractor promise, against loops and known answers."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from histoscribe.encoders.egn_extractor.discriminator import StyleDiscriminator, with_deviation
+from histoscribe.encoders.egn_extractor.encoder import StyleEncoder
+from histoscribe.encoders.egn_extractor.generator import ModulatedConv, StyleGenerator
+from histoscribe.encoders.egn_extractor.layers import (
+    EqualConv,
+    EqualLinear,
+    StyleConfig,
+    double,
+    halve,
+)
+
+SMALL = StyleConfig(window_px=64, width=16, full_width_px=8)
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+def weights_by_loop(conv, code):
+    """Equations 1 and 3 of the paper, one weight of one window at a time."""
+    style = conv.style(code)
+    n_out, n_in, k, _ = conv.weight.shape
+    made = torch.zeros(len(code), n_out, n_in, k, k)
+    for b in range(len(code)):
+        for o in range(n_out):
+            for i in range(n_in):
+                made[b, o, i] = conv.weight[o, i] / (n_in * k * k) ** 0.5 * style[b, i]
+            if conv.demodulated:
+                made[b, o] /= (made[b, o].square().sum() + 1e-8).sqrt()
+    return made
+
+
+@pytest.mark.parametrize("demodulated", [True, False])
+def test_a_modulated_convolution_has_the_weights_of_each_window(demodulated):
+    conv = ModulatedConv(5, 4, 3, demodulated=demodulated)
+    maps, code = torch.randn(3, 5, 6, 6), torch.randn(3, 512)
+    by_window = torch.cat(
+        [
+            functional.conv2d(maps[b : b + 1], weight, conv.bias, padding=1)
+            for b, weight in enumerate(weights_by_loop(conv, code))
+        ]
+    )
+    torch.testing.assert_close(conv(maps, code), by_window, rtol=1e-4, atol=1e-5)
+
+
+def test_demodulated_weights_have_unit_length():
+    conv = ModulatedConv(6, 4, 3, demodulated=True)
+    into, out = conv.scales(torch.randn(3, 512))
+    weight = conv.weight / 54**0.5
+    made = weight[None] * into[:, None, :, None, None] * out[:, :, None, None, None]
+    torch.testing.assert_close(made.square().sum(dim=(2, 3, 4)), torch.ones(3, 4))
+
+
+def test_the_deviation_of_a_group_is_a_known_number():
+    # windows 0 and 2 differ by 2 everywhere: deviation 1; windows 1 and 3 are alike: 0
+    maps = torch.stack([torch.full((3, 2, 2), value) for value in (0.0, 5.0, 2.0, 5.0)])
+    grouped = with_deviation(torch.cat([maps, maps]))  # 8 windows: two groups of four
+    assert grouped.shape == (8, 4, 2, 2)
+    torch.testing.assert_close(grouped[0::2, 3], torch.ones(4, 2, 2))
+    torch.testing.assert_close(grouped[1::2, 3], torch.full((4, 2, 2), 1e-4))
+    torch.testing.assert_close(grouped[:, :3], torch.cat([maps, maps]))
+
+
+def test_a_batch_that_fours_do_not_divide_is_grouped_evenly():
+    assert with_deviation(torch.randn(6, 2, 4, 4)).shape == (6, 3, 4, 4)
+    alone = with_deviation(torch.randn(1, 2, 4, 4))
+    torch.testing.assert_close(alone[:, 2], torch.full((1, 4, 4), 1e-4))
+
+
+def test_halving_and_doubling_keep_a_ramp_away_from_the_edge():
+    ramp = torch.arange(16.0).expand(1, 2, 16, 16)
+    torch.testing.assert_close(halve(ramp)[0, 0, 3, 1:-1], torch.arange(2.5, 14, 2))
+    inner = functional.interpolate(ramp, scale_factor=2, mode="bilinear")[..., 2:-2, 2:-2]
+    torch.testing.assert_close(double(ramp)[..., 2:-2, 2:-2], inner)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(EqualLinear(700, 900), (4, 700)), (EqualConv(70, 900, 3), (4, 70, 3, 3))],
+)
+def test_a_new_layer_keeps_unit_variance(layer, shape):
+    made = layer(torch.randn(*shape))
+    found = made[..., 1, 1] if made.ndim == 4 else made
+    assert found.var().item() == pytest.approx(1.0, rel=0.1)
+    assert layer.weight.var().item() == pytest.approx(1.0, rel=0.1)
+
+
+def test_widths_are_those_of_the_paper():
+    paper = StyleConfig()
+    widths = {side: paper.channels(side) for side in paper.sides}
+    assert widths == {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64}
+
+
+@pytest.mark.parametrize("window_px", [0, 32, 96, 512])
+def test_a_window_that_cannot_be_halved_to_4_px_is_refused(window_px):
+    with pytest.raises(ValueError, match="64, 128, 256"):
+        StyleConfig(window_px=window_px)
+
+
+@pytest.mark.parametrize("window_px", [64, 128])
+def test_nets_fit_together_and_every_parameter_learns(window_px):
+    config = StyleConfig(window_px=window_px, width=32, full_width_px=8)
+    encoder, generator = StyleEncoder(config), StyleGenerator(config)
+    image = torch.randn(2, 3, window_px, window_px)
+    code = encoder(image)
+    made = generator(code)
+    score = StyleDiscriminator(config)(made)
+    assert (code.shape, made.shape, score.shape) == ((2, 512), image.shape, (2,))
+    (score.sum() + made.square().sum()).backward()
+    for net in (encoder, generator):
+        for name, parameter in net.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0, name
+
+
+def test_windows_do_not_see_their_neighbours_in_the_batch():
+    encoder, generator = StyleEncoder(SMALL).eval(), StyleGenerator(SMALL).eval()
+    image = torch.randn(3, 3, 64, 64)
+    together = generator(encoder(image))
+    torch.testing.assert_close(generator(encoder(image[1:2])), together[1:2], rtol=1e-4, atol=1e-5)
