@@ -105,6 +105,11 @@ class Section:
     """Spots left out by each named filter, by its name."""
     notes: tuple[str, ...] = ()
     """What a reader of a result must know, e.g. which image of a folder was used."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What the manifest or the folder's metadata says besides, by column, e.g. site or subtype.
+
+    A column that is empty for this section is left out.
+    """
 
     def __post_init__(self) -> None:
         if self.counts is not None and self.patient is None:
@@ -148,6 +153,8 @@ class CohortEntry:
     section: str
     patient: str | None
     open: Callable[[], Section]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """As `Section.facts`, known before the section is opened."""
 
 
 class Cohort:
@@ -169,6 +176,11 @@ class Cohort:
     def patients(self) -> dict[str, str | None]:
         """Patient of each section."""
         return {id_: entry.patient for id_, entry in self._entries.items()}
+
+    @property
+    def facts(self) -> dict[str, Mapping[str, str]]:
+        """Facts of each section, e.g. site or subtype; no section is opened for them."""
+        return {id_: entry.facts for id_, entry in self._entries.items()}
 
     def __getitem__(self, section: str) -> Section:
         if section not in self._entries:

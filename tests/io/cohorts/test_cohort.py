@@ -45,6 +45,61 @@ def test_other_columns_are_kept_as_facts(manifest):
     ]
 
 
+def test_a_fact_that_nobody_states_is_not_there(manifest):
+    cohort = read_cohort(manifest(A, B.replace("skin", "")))
+    assert cohort.facts == {"a": {"site": "breast"}, "b": {}}
+
+
+def test_facts_are_known_before_a_section_is_opened(manifest, writer):
+    cohort = read_cohort(manifest(A, B))
+    (writer.folder / "counts.tsv.gz").write_text("nonsense")
+    assert cohort.facts == {"a": {"site": "breast"}, "b": {"site": "skin"}}
+    assert cohort.subset(["b"]).facts == {"b": {"site": "skin"}}
+    assert cohort["b"].facts == cohort.facts["b"]
+
+
+@pytest.fixture(params=["manifest", "catalog", "hest", "stnet"])
+def any_cohort(request, writer, manifest, monkeypatch) -> str:
+    """A cohort of every kind that has facts, as a user names it."""
+    folder = writer.folder / request.param
+    if request.param == "manifest":
+        return str(manifest(A, B))
+    if request.param == "catalog":
+        monkeypatch.setenv("HISTOSCRIBE_DATA", str(writer.folder))
+        for section in ("MOB1", "MOB2"):
+            for name in (f"{section}.jpg", f"{section}.tsv", f"alignment_table_{section}.tsv"):
+                (writer.folder / "mob_st_stutility").mkdir(exist_ok=True)
+                (writer.folder / "mob_st_stutility" / name).touch()
+        return "catalog:mob-st2k"
+    folder.mkdir()
+    inside = type(writer)(folder)
+    inside.write(request.param)
+    if request.param == "hest":
+        columns = "id,patient,dataset_title,st_technology,subseries,oncotree_code,mpp"
+        sample = "S,P1,A study,Visium,,COAD,"
+        (folder / "HEST_v1_0_0.csv").write_text(f"{columns}\n{sample}\n")
+    return f"{request.param}:{folder}"
+
+
+def test_what_where_can_name_is_a_fact_and_every_fact_can_be_named(any_cohort):
+    sections = ["MOB1", "MOB2"] if any_cohort.startswith("catalog") else None
+    cohort = read_cohort(any_cohort, sections)
+    assert all(cohort.facts.values())
+    for section, facts in cohort.facts.items():
+        assert "" not in facts.values()
+        assert not {"section", "patient", "image", "counts", "spots", "mpp"} & set(facts)
+        chosen = read_cohort(any_cohort, sections, where={**facts, "section": section})
+        assert chosen.facts == {section: facts}
+    with pytest.raises(DataContractError) as caught:
+        read_cohort(any_cohort, sections, where={"no such fact": "x"})
+    (problem,) = caught.value.problems
+    named = set(problem.expected.removeprefix("one of ").split(", "))
+    fields = {"section", "patient", "kind", "path", "image", "counts", "spots", "mpp", "id"}
+    empty = {"subseries"}
+    files = {"histology_image", "count_matrix", "spot_coordinates"}
+    assert named - fields - files - empty == {name for f in cohort.facts.values() for name in f}
+
+
 def test_a_byte_order_mark_and_spaces_do_no_harm(manifest):
     path = manifest(A.replace(",", " , "))
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())

@@ -53,6 +53,13 @@ def test_a_wrong_um_per_px_of_the_user_stops_with_both_values(source):
     assert read_section(believed, Filters()).slide.mpp == true
 
 
+def test_facts_of_the_manifest_are_facts_of_the_section(source):
+    facts = {**source.facts, "site": "Uppsala", "subtype": "Luminal A"}
+    section = read_section(dataclasses.replace(source, facts=facts), Filters())
+    assert section.facts == facts
+    assert section.take(np.array([0])).facts == facts
+
+
 def test_filters_count_what_they_drop(source, writer):
     total = writer.truth.counts.sum(axis=1)
     section = read_section(source, Filters(min_umi=int(total[4])))

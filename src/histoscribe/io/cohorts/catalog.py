@@ -177,6 +177,7 @@ _DATA_SETS = (
             _her2st_rescaled("A2", "re-registered"),
             *(_her2st(section) for section in ("B4", "C2", "C3", "C4", "C5", "C6")),
         ),
+        facts={"species": "human", "organ": "breast", "subtype": "HER2-positive"},
         remarks=("three patients check a pipeline; they cannot rank models",),
     ),
     DataSet(
@@ -192,6 +193,7 @@ _DATA_SETS = (
             for patient, n_sections in zip("ABCDEFGH", (6, 6, 6, 6, 3, 3, 3, 3), strict=True)
             for number in range(1, n_sections + 1)
         ),
+        facts={"species": "human", "organ": "breast", "subtype": "HER2-positive"},
         remarks=(
             "of 30 images the name in the published tree is not known here: fetch those by hand "
             "(they are also in the archive 10.5281/zenodo.4751624)",
@@ -206,6 +208,7 @@ _DATA_SETS = (
         kind="st2k",
         folder="mob_st_stutility",
         sections=tuple(_mob(f"MOB{number}") for number in range(1, 5)),
+        facts={"species": "mouse", "organ": "olfactory bulb"},
         remarks=(
             "the animals are not stated: nothing can be said of an animal that was not seen",
             "images of 4.4 um/px: nuclei cannot be made out; 1,000 genes were kept",
@@ -226,6 +229,7 @@ _DATA_SETS = (
             _muscle("Vis7B", "mouse 5 dpi", "5", "a1f1a9c234494bcb79ee5c18605e3a2e3a7196c2/"
                     "visium_data/Vis7A_filtered_feature_bc_matrix.h5"),
         ),
+        facts={"species": "mouse", "organ": "muscle"},
         remarks=(
             "colour only as an image of 600 px (13 um/px): good for the reader, too coarse for "
             "morphology",
@@ -241,6 +245,7 @@ _DATA_SETS = (
         kind="sparse",
         folder="visium_mouse_colon_d0",
         sections=(_colon(),),
+        facts={"species": "mouse", "organ": "colon"},
         remarks=(
             "one animal: readers, whole-section inference and within-section demonstrations only",
             "the repository holds R objects and image tiles; these four files were made from them",

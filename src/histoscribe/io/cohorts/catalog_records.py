@@ -63,6 +63,8 @@ class DataSet:
     """Below HISTOSCRIBE_DATA."""
     sections: tuple[PublicSection, ...]
     """Empty where the folder's own metadata lists them (kinds `hest` and `stnet`)."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What is true of all its sections."""
     remarks: tuple[str, ...] = ()
     """What cannot be claimed from it, and how to get what cannot be downloaded by a command."""
 
@@ -70,6 +72,10 @@ class DataSet:
     def patients(self) -> tuple[str, ...]:
         """Each patient or animal once."""
         return tuple(dict.fromkeys(section.patient for section in self.sections))
+
+    def facts_of(self, section: PublicSection) -> dict[str, str]:
+        """What is known of one section besides its patient."""
+        return {**self.facts, **section.facts}
 
     def expected(self, file: PublicFile) -> Checksum | None:
         """What the published file is known to be; None where it was never seen."""
@@ -98,7 +104,7 @@ def find_file(roots: Sequence[Path], file: PublicFile) -> Path | None:
 def local_sources(
     chosen: DataSet, sections: Sequence[str] | None = None, where: Where | None = None
 ) -> tuple[Source, ...]:
-    """Find the local files of a data set's sections; `where` looks at `section` and `patient`.
+    """Find the local files of a data set's sections; `where` looks at their facts, too.
 
     Raises one DataContractError that names every missing file of the sections asked for.
     """
@@ -118,7 +124,7 @@ def local_sources(
             )
         )
     rows = [
-        {"section": id_, "patient": known[id_].patient, **known[id_].facts}
+        {"section": id_, "patient": known[id_].patient, **chosen.facts_of(known[id_])}
         for id_ in (known if sections is None else sections)
     ]
     wanted = [row["section"] for row in choose(rows, where or {}, f"catalog:{chosen.name}")]
@@ -159,7 +165,7 @@ def _source(roots: Sequence[Path], chosen: DataSet, section: PublicSection) -> S
         kind=chosen.kind,
         white=section.white,
         notes=section.notes,
-        facts=section.facts,
+        facts=chosen.facts_of(section),
         **found,  # type: ignore[arg-type]
     )
 

@@ -28,6 +28,7 @@ def tenx_breast() -> DataSet:
             _run("L-targeted-1.2.0", "lobular", "1.2.0", targeted,
                  "the tissue of L-1.2.0, sequenced for a panel of immunology"),
         ),
+        facts={"species": "human", "organ": "breast"},
         remarks=(
             "two people check a pipeline; they cannot rank models",
             "1.0.0 and 1.1.0 are one experiment, counted by two versions of Space Ranger: take one",

@@ -125,7 +125,10 @@ def _prefix(source: str) -> str:
 
 def _cohort(sources: Sequence[Source], filters: Filters) -> Cohort:
     return Cohort(
-        [CohortEntry(s.section, s.patient, partial(read_section, s, filters)) for s in sources]
+        [
+            CohortEntry(s.section, s.patient, partial(read_section, s, filters), s.facts)
+            for s in sources
+        ]
     )
 
 

@@ -11,7 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.cohorts.selection import Where, choose
+from histoscribe.io.cohorts.selection import Where, choose, facts_of
 from histoscribe.io.sections.hest import counts_path, image_path
 from histoscribe.io.sections.source import Source, is_file_name, positive
 from histoscribe.io.slides.resolution import ORIGINS
@@ -25,6 +25,8 @@ _DOUBT = (
     "HEST-1k names one patient for all samples of this study, whose paper has five "
     "(github.com/mahmoodlab/HEST/issues/126): correct the patient"
 )
+_FIELDS = ("section", "id", "patient", "mpp", "mpp_from")
+"""Columns that are no facts, for a section has them as fields."""
 _MOST = 8
 """Samples that a message lists."""
 
@@ -32,7 +34,7 @@ _MOST = 8
 def hest_sources(
     folder: Path, sections: Sequence[str] | None = None, where: Where | None = None
 ) -> tuple[Source, ...]:
-    """Say where each sample of a HEST folder lies, with all columns of its metadata as facts.
+    """Say where each sample of a HEST folder lies, with the columns of its metadata as facts.
 
     The metadata is the newest `HEST_v*.csv` in the folder or its `assets`, else the files
     `metadata/<id>.json`. A patient is named with its study, for HEST numbers them anew in each;
@@ -55,7 +57,9 @@ def hest_sources(
             )
         )  # fmt: skip
     asked = rows if sections is None else [known[id_] for id_ in sections]
-    chosen = choose(asked, where or {}, f"the metadata of {folder}")
+    columns = [_columns(row) for row in asked]
+    fitting = choose(columns, where or {}, f"the metadata of {folder}")
+    chosen = [known[row["id"]] for row in fitting]
     if odd := [row["id"] for row in chosen if not is_file_name(row["id"])]:
         raise DataContractError(_no_file_names(folder, odd))  # nothing outside the folder is read
     problems = [*_patient_problems(folder, chosen), *_mpp_problems(folder, chosen)]
@@ -211,7 +215,6 @@ def _missing_files(folder: Path, samples: Sequence[str]) -> list[Problem]:
 
 
 def _source(folder: Path, row: Mapping[str, str]) -> Source:
-    facts = {name: value for name, value in row.items() if not name.startswith("_")}
     named = "_corrected" in row
     doubted = row.get("dataset_title", "").startswith(_DOUBTED_STUDY) and not named
     return Source(
@@ -223,8 +226,13 @@ def _source(folder: Path, row: Mapping[str, str]) -> Source:
         mpp=positive(row.get("mpp", "")),
         mpp_from=row.get("mpp_from") or None,
         notes=(_DOUBT,) if doubted else (),
-        facts=facts,
+        facts=facts_of(_columns(row), _FIELDS),
     )
+
+
+def _columns(row: Mapping[str, str]) -> dict[str, str]:
+    """The sample as `where` sees it: without marks of this module, its id also as `section`."""
+    return {"section": row["id"]} | {k: cell for k, cell in row.items() if not k.startswith("_")}
 
 
 def _as_file_name(patient: str) -> str:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.cohorts.selection import Where, choose
+from histoscribe.io.cohorts.selection import Where, choose, facts_of
 from histoscribe.io.sections.readers import READERS
 from histoscribe.io.sections.source import PATHS, Source, is_file_name, missing_files, positive
 from histoscribe.io.slides.resolution import ORIGINS
@@ -35,7 +35,7 @@ def read_manifest(
     another line stops nobody.
 
     Columns: `section`, `patient`, `kind`; `path`, `image`, `counts`, `spots` as the kind needs;
-    `mpp` (um/px) and `mpp_from` where known; every other column is kept as a fact of the section.
+    `mpp` (um/px) and `mpp_from` where known; every other column is a fact of the section.
     Raises DataContractError where the file cannot be read as such a table at all.
     """
     rows = _rows(path)
@@ -172,5 +172,5 @@ def _source(row: Mapping[str, str], folder: Path) -> Source:
         image=paths["image"],
         counts=paths["counts"],
         spots=paths["spots"],
-        facts={k: v for k, v in row.items() if k not in (*_REQUIRED, *PATHS, *_OTHER)},
+        facts=facts_of(row, (*_REQUIRED, *PATHS, *_OTHER)),
     )

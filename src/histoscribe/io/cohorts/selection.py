@@ -1,6 +1,6 @@
 """Which sections of a table are meant: every column named must hold one of the values named."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from histoscribe.errors import DataContractError, Problem
@@ -40,6 +40,15 @@ def choose(
             Problem(place, f"no section has {asked}", "at least one section", "ask for less")
         )
     return chosen
+
+
+def facts_of(row: Mapping[str, str], fields: Collection[str]) -> dict[str, str]:
+    """Cells of a row that say something more of the section: not empty, in no column of `fields`.
+
+    Every kind of cohort takes its facts from here, out of the row that `choose` looks at: what
+    `where` can name is a fact of the section, or one of the fields that a section has anyway.
+    """
+    return {name: cell for name, cell in row.items() if cell and name not in fields}
 
 
 def _problems(

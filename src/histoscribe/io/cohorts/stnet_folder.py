@@ -7,7 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.cohorts.selection import Where, choose
+from histoscribe.io.cohorts.selection import Where, choose, facts_of
 from histoscribe.io.sections.source import Source, is_file_name
 
 METADATA = "metadata.csv"
@@ -144,5 +144,5 @@ def _source(home: Path, row: Mapping[str, str]) -> Source:
         image=_find(home, row["histology_image"]),
         counts=_find(home, row["count_matrix"]),
         spots=_find(home, row["spot_coordinates"]),
-        facts=row,
+        facts=facts_of(row, ("section", "patient", *_FILES)),
     )

@@ -56,6 +56,7 @@ def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
         counts=_counts_at(reading.counts, rows[keep]),
         dropped=dropped,
         notes=source.notes + reading.notes,
+        facts=source.facts,
     )
 
 

@@ -35,7 +35,7 @@ class Source:
     """Rectangles of the image that are no tissue."""
     notes: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
-    """Other columns of the manifest, e.g. site or subtype."""
+    """Other columns of the manifest that are not empty, e.g. site or subtype."""
 
     @property
     def where(self) -> str:
