@@ -1,13 +1,12 @@
 """The settings of a run: one TOML file, strict; an unknown key names the known ones."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.data.folds import FoldSettings
@@ -16,16 +15,13 @@ from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import resolved
 from histoscribe.io.sections.qc import Filters
+from histoscribe.strict import StrictSettings, override, settings_problems
 from histoscribe.train.row import ModelRow, make_row
 
 Positive = Annotated[int, Field(ge=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InputSettings(_Strict):
+class InputSettings(StrictSettings):
     """What a model is shown of a spot."""
 
     tile_px: Positive = 224
@@ -57,7 +53,7 @@ class InputSettings(_Strict):
         return self
 
 
-class TrainSettings(_Strict):
+class TrainSettings(StrictSettings):
     """How a network is fitted."""
 
     epochs: Positive = 100
@@ -75,7 +71,7 @@ class TrainSettings(_Strict):
     """Of AdamW, decoupled from the gradient, for a model that has none of its own."""
 
 
-class MachineSettings(_Strict):
+class MachineSettings(StrictSettings):
     """Where and how a run computes."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -85,7 +81,7 @@ class MachineSettings(_Strict):
     training, whose weights stay in float32."""
 
 
-class RunSettings(_Strict):
+class RunSettings(StrictSettings):
     """One run: one cohort, one protocol, any number of models."""
 
     seed: int = 0
@@ -151,8 +147,8 @@ def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> RunSettings:
         raise DataContractError(
             Problem(str(path), f"not TOML: {error}", "a settings file in TOML", "mend that line")
         ) from None
-    for override in overrides:
-        _override(table, override)
+    for text in overrides:
+        override(table, text)
     if isinstance(table.get("cohort"), str):
         # absolute, so that the run is the same from whichever folder it is started again
         table["cohort"] = resolved(table["cohort"], path.parent)
@@ -164,61 +160,13 @@ def parse_settings(table: Mapping[str, Any], where: str) -> RunSettings:
     try:
         return RunSettings.model_validate(table)
     except ValidationError as error:
-        raise DataContractError(_problems(error, where)) from None
+        expected = "a value as the reference of settings describes"
+        raise DataContractError(settings_problems(error, RunSettings, where, expected)) from None
 
 
 def dump_settings(settings: RunSettings) -> str:
     """The settings as resolved, as TOML; reading it back gives the same settings."""
     return tomli_w.dumps(_without_none(settings.model_dump(mode="json")))
-
-
-def _override(table: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals:
-        raise DataContractError(
-            Problem(f"--set {override}", "no '='", "key=value, e.g. train.epochs=5", "add a value")
-        )
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()  # a bare word is a string: --set inputs.encoder=mean_colour
-    *sections, last = key.strip().split(".")
-    for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise DataContractError(
-                Problem(
-                    f"--set {override}", f"{section} is no table", "key=value", "correct the key"
-                )
-            )
-    table[last] = parsed
-
-
-def _problems(error: ValidationError, where: str) -> Iterator[Problem]:
-    for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"]) or "settings"
-        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            known = _known_keys(item["loc"][:-1])
-            near = get_close_matches(str(item["loc"][-1]), known, n=2, cutoff=0.5)
-            remedy = f"did you mean {' or '.join(near)}?" if near else "remove it or correct it"
-            yield Problem(f"{where}, {place}", "unknown key", f"one of {', '.join(known)}", remedy)
-        else:
-            # what checks several settings together has all of them as its input
-            got = f" (got {item['input']!r:.200})" if item["loc"] else ""
-            yield Problem(
-                f"{where}, {place}",
-                f"{item['msg'].removeprefix('Value error, ')}{got}",
-                "a value as the reference of settings describes",
-                "correct it",
-            )
-
-
-def _known_keys(path: tuple[int | str, ...]) -> list[str]:
-    fields: Any = RunSettings
-    for part in path:
-        fields = fields.model_fields[str(part)].annotation
-    names = getattr(fields, "model_fields", None) or fields.__dataclass_fields__
-    return sorted(names)
 
 
 def _without_none(value: Any) -> Any:

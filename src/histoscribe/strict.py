@@ -1,0 +1,75 @@
+"""Settings that accept no unknown key, and what to tell a user about wrong ones."""
+
+import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from histoscribe.errors import DataContractError, Problem
+
+
+class StrictSettings(BaseModel):
+    """A table of settings: it never changes, and an unknown key is an error.
+
+    The docstring below a field is its description.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def settings_problems(
+    error: ValidationError, model: type[BaseModel], where: str, expected: str
+) -> Iterator[Problem]:
+    """Say which keys are unknown, with the near ones, and which values are wrong.
+
+    `where` names the settings in messages, `expected` tells where allowed values are described.
+    """
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"]) or "settings"
+        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            known = _known_keys(model, item["loc"][:-1])
+            near = get_close_matches(str(item["loc"][-1]), known, n=2, cutoff=0.5)
+            remedy = f"did you mean {' or '.join(near)}?" if near else "remove it or correct it"
+            of_these = f"one of {', '.join(known)}" if known else "no settings"
+            yield Problem(f"{where}, {place}", "unknown key", of_these, remedy)
+        else:
+            # what checks several settings together has all of them as its input
+            got = f" (got {item['input']!r:.200})" if item["loc"] else ""
+            found = f"{item['msg'].removeprefix('Value error, ')}{got}"
+            yield Problem(f"{where}, {place}", found, expected, "correct it")
+
+
+def override(table: dict[str, Any], text: str) -> None:
+    """Put `key=value` or `section.key=value` into a table; the value is TOML, or a bare word.
+
+    Raises DataContractError where there is no `=`, or where `section` is no table.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise DataContractError(
+            Problem(f"--set {text}", "no '='", "key=value, e.g. train.epochs=5", "add a value")
+        )
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()  # a bare word is a string: --set inputs.encoder=mean_colour
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise DataContractError(
+                Problem(f"--set {text}", f"{section} is no table", "key=value", "correct the key")
+            )
+    table[last] = parsed
+
+
+def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    fields: Any = model
+    for part in path:
+        fields = fields.model_fields[str(part)].annotation
+    names = getattr(fields, "model_fields", None)
+    if names is None:
+        names = fields.__dataclass_fields__
+    return sorted(names)
