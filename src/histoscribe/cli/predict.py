@@ -10,7 +10,7 @@ from histoscribe.errors import DataContractError, Problem
 
 if TYPE_CHECKING:
     from histoscribe.predict.order import Order
-    from histoscribe.predict.slide_job import Done, Job
+    from histoscribe.predict.slide_job import SlideJob, SlideResult
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder that `train` or `benchmark` wrote.")]
@@ -96,7 +96,7 @@ def _work(order: "Order") -> None:
         raise DataContractError(problems)
 
 
-def _tell(job: "Job", done: "Done") -> None:
+def _tell(job: "SlideJob", done: "SlideResult") -> None:
     """Say what came of a slide, how quick, and what to beware of."""
     for path in job.files:
         say(str(path))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from histoscribe import parallel
 from histoscribe.data.tissue import tissue_mask
 from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
@@ -21,14 +22,16 @@ from histoscribe.io.predictions.spatialdata import EXTRA, write_spatialdata
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.weights import cache_folder
 from histoscribe.predict.plan import SlideRequest
-from histoscribe.predict.several import Outcome, write_slides
 from histoscribe.predict.slide import warnings_of
-from histoscribe.predict.slide_job import Job, opened
+from histoscribe.predict.slide_job import SlideJob, SlideResult, opened
 from histoscribe.predictor.facts import data_files
 from histoscribe.predictor.gene_choice import choose_genes
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.progress import track
 from histoscribe.types import Cohort
+
+SlideOutcome = SlideResult | tuple[Problem, ...]
+"""Result of a predicted slide, or the problems of one that cannot be predicted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +80,7 @@ class SectionDone:
     warnings: tuple[str, ...]
 
 
-def predict(order: Order) -> Iterator[SectionDone | tuple[Job, Outcome]]:
+def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome]]:
     """Predict every target; gives each section that is done, and how each slide went.
 
     The sections of cohorts come first, at their spots; then the slides, on their grids. What is
@@ -101,7 +104,7 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[Job, Outcome]]:
     for cohort in cohorts:
         files |= data_files(cohort)
     jobs = [
-        Job(
+        SlideJob(
             predictor=order.predictor,
             weights=order.weights,
             request=slide,
@@ -114,7 +117,7 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[Job, Outcome]]:
     with _claimed_or_gone(order.out, files):
         for cohort in cohorts:
             yield from _sections(order, predictor, cohort)
-        yield from write_slides(jobs, order.n_processes)
+        yield from zip(jobs, parallel.run(jobs, order.n_processes, "slides"), strict=True)
 
 
 def _is_cohort(target: str) -> bool:

@@ -30,8 +30,8 @@ from histoscribe.types import Slide
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """One slide to predict into a folder; travels to the process that does it."""
+class SlideJob:
+    """One slide to predict into a folder, in this process or another."""
 
     predictor: Path
     weights: tuple[tuple[str, Path], ...]
@@ -41,6 +41,11 @@ class Job:
     detections: GeneChoice
     """What goes into the GeoJSON."""
     spatialdata: bool
+
+    @property
+    def label(self) -> str:
+        """Path of the slide."""
+        return str(self.request.path)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -58,10 +63,14 @@ class Job:
         """Holds the finished blocks until all is written."""
         return self.out / f".work-{self.request.name}"
 
+    def run(self) -> "SlideResult":
+        """Predict the slide and write its files; see `write_slide`."""
+        return write_slide(self)
+
 
 @dataclass(frozen=True)
-class Done:
-    """One slide that is predicted."""
+class SlideResult:
+    """Size and speed of one predicted slide, and its warnings."""
 
     n_places: int
     n_tiles: int
@@ -77,7 +86,7 @@ def opened(folder: Path, weights: tuple[tuple[str, Path], ...]) -> Predictor:
     return _opened(folder, weights, sha256(record) if record.is_file() else "")
 
 
-def write_slide(job: Job) -> Done:
+def write_slide(job: SlideJob) -> SlideResult:
     """Predict a slide and write its files; what a killed run finished is kept.
 
     Raises
@@ -92,7 +101,7 @@ def write_slide(job: Job) -> Done:
     _check_same(job.record, origin)
     if job.files[-1].exists():
         summary = json.loads(job.files[-1].read_text(encoding="utf-8"))
-        done = Done(summary["places"], 0, 0.0, tuple(summary["warnings"]))
+        done = SlideResult(summary["places"], 0, 0.0, tuple(summary["warnings"]))
     else:
         plan = make_plan(request, slide, predictor.encoding.tiles)
         write_text(job.record, origin)
@@ -107,7 +116,7 @@ def _opened(folder: Path, weights: tuple[tuple[str, Path], ...], record: str) ->
     return load_predictor(folder, dict(weights))
 
 
-def _origin(job: Job, slide: Slide) -> str:
+def _origin(job: SlideJob, slide: Slide) -> str:
     """What decides the results of a slide, beside the predictor, as the text of a file."""
     request = job.request
     mask = None
@@ -136,7 +145,7 @@ def _check_same(record: Path, origin: str) -> None:
         )
 
 
-def _predicted(job: Job, predictor: Predictor, plan: SlidePlan, origin: str) -> Done:
+def _predicted(job: SlideJob, predictor: Predictor, plan: SlidePlan, origin: str) -> SlideResult:
     shape = (len(plan.grid), len(predictor.target.genes))
     key = hashlib.sha256(f"{origin}{predictor.hash}{spots_hash(plan.section)}".encode())
     beside = {DISTANCE: 1, **predictor.fitted.evidence}
@@ -149,11 +158,11 @@ def _predicted(job: Job, predictor: Predictor, plan: SlidePlan, origin: str) -> 
     known = store.beside()
     unlike = warnings_of(predictor, plan.section.slide, plan.mask, known[DISTANCE][:, 0])
     _write(job, plan, head_of(predictor, plan, known), store, unlike)
-    return Done(shape[0], n_tiles, seconds, unlike)
+    return SlideResult(shape[0], n_tiles, seconds, unlike)
 
 
 def _write(
-    job: Job, plan: SlidePlan, head: Head, store: PredictionStore, unlike: tuple[str, ...]
+    job: SlideJob, plan: SlidePlan, head: Head, store: PredictionStore, unlike: tuple[str, ...]
 ) -> None:
     slide = plan.section.slide
     h5ad, geojson, *zarr, summary = job.files
@@ -165,7 +174,7 @@ def _write(
     write_json(summary, _summary(job, plan, head, unlike))
 
 
-def _summary(job: Job, plan: SlidePlan, head: Head, unlike: tuple[str, ...]) -> dict[str, Any]:
+def _summary(job: SlideJob, plan: SlidePlan, head: Head, unlike: tuple[str, ...]) -> dict[str, Any]:
     """What a reader of the results must know, as JSON."""
     distance = head.spot_facts[DISTANCE]
     far = float((distance > 1).mean()) if np.isfinite(distance).all() else None
@@ -183,7 +192,7 @@ def _summary(job: Job, plan: SlidePlan, head: Head, unlike: tuple[str, ...]) -> 
     }
 
 
-def _measurements(job: Job, head: Head, store: PredictionStore) -> Iterator[Measured]:
+def _measurements(job: SlideJob, head: Head, store: PredictionStore) -> Iterator[Measured]:
     """The chosen genes and the distance of each spot, a chunk at a time."""
     distance = head.spot_facts[DISTANCE]
     chosen = zip(job.detections.labels, job.detections.genes, strict=True)
