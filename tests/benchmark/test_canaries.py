@@ -21,6 +21,7 @@ from histoscribe.data.images import StackedTiles
 from histoscribe.models.base import list_models
 from histoscribe.train.run import train
 from histoscribe.train.run_data import RunData
+from histoscribe.train.tables import training_table
 from histoscribe.types import SpotTable
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
@@ -128,14 +129,14 @@ def panel_of_all(monkeypatch):
 
 def scale_of_all(monkeypatch):
     """Features are scaled by every section."""
-    honest = RunData.table
+    honest = training_table
 
     def leaky(bank, fold, target, encoder, *, tiles=False):
         table: SpotTable = honest(bank, fold, target, encoder, tiles=tiles)
         everything = [bank.features(encoder, id_) for id_ in bank.cohort.ids]
         return replace(table, feature=table.feature - np.concatenate(everything).mean(axis=0))
 
-    monkeypatch.setattr(RunData, "table", leaky)
+    monkeypatch.setattr("histoscribe.train.run.training_table", leaky)
 
 
 def with_test_spots(table: SpotTable, bank: RunData, fold, target) -> SpotTable:
@@ -157,25 +158,25 @@ def with_test_spots(table: SpotTable, bank: RunData, fold, target) -> SpotTable:
 
 def tiles_with_test(bank: RunData, fold) -> StackedTiles:
     """The tiles of the training spots, and those of the test sections below."""
-    train = [(bank.tiles(s, fold), rows) for s, rows in sorted(fold.train.items())]
-    test = [(bank.tiles(s, fold), rows) for s, rows in sorted(fold.test.items())]
+    train = [(bank.tiles.pixels(s, fold), rows) for s, rows in sorted(fold.train.items())]
+    test = [(bank.tiles.pixels(s, fold), rows) for s, rows in sorted(fold.test.items())]
     return StackedTiles(train + test)
 
 
 def retrieval_of_all(monkeypatch):
     """The spots that neighbours are looked up among hold the test spots."""
-    honest = RunData.table
+    honest = training_table
 
     def leaky(bank, fold, target, encoder, *, tiles=False):
         table = honest(bank, fold, target, encoder, tiles=tiles)
         return with_test_spots(table, bank, fold, target) if encoder is None else table
 
-    monkeypatch.setattr(RunData, "table", leaky)
+    monkeypatch.setattr("histoscribe.train.run.training_table", leaky)
 
 
 def epoch_by_test(monkeypatch):
     """The epoch (and alpha) is chosen on the test spots."""
-    honest = RunData.table
+    honest = training_table
 
     def leaky(bank, fold, target, encoder, *, tiles=False):
         table = honest(bank, fold, target, encoder, tiles=tiles)
@@ -185,7 +186,7 @@ def epoch_by_test(monkeypatch):
         n, total = len(table.target), len(longer.target)
         return replace(longer, inner=((np.arange(n), np.arange(n, total)),))
 
-    monkeypatch.setattr(RunData, "table", leaky)
+    monkeypatch.setattr("histoscribe.train.run.training_table", leaky)
 
 
 @pytest.mark.parametrize(

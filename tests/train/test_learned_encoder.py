@@ -11,11 +11,11 @@ from histoscribe.benchmark.run import benchmark, run_cells
 from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohorts.cohort import read_cohort
-from histoscribe.predictor import encoding
 from histoscribe.predictor.saving import load_predictor
+from histoscribe.train import encoders
 from histoscribe.train import weight_needs as needed
+from histoscribe.train.fold_tiles import FoldTiles
 from histoscribe.train.run import train
-from histoscribe.train.run_data import RunData
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
 LEARNED = {
@@ -42,7 +42,7 @@ def settings_of(place, **changes):
 
 
 def test_a_predictor_with_an_extractor_takes_the_scores_of_its_benchmark(place, monkeypatch):
-    monkeypatch.setattr(encoding, "load_perceptual", drawn)
+    monkeypatch.setattr(encoders, "load_perceptual", drawn)
     monkeypatch.setattr(needed, "load_perceptual", drawn)
     monkeypatch.setattr("histoscribe.plot.canvas._DPI", 20)
     monkeypatch.setattr("histoscribe.plot.canvas._PANEL_PX", 100)
@@ -119,20 +119,20 @@ def extractor_beside(place, folder, image):
 
 def windows_of_all(monkeypatch):
     """The extractor is trained on the test section too."""
-    honest = RunData._windows
+    honest = FoldTiles.windows
 
-    def leaky(bank, fold):
+    def leaky(tiles, fold):
         everything = {**fold.train, **fold.test}
-        return honest(bank, replace(fold, train=everything))
+        return honest(tiles, replace(fold, train=everything))
 
-    monkeypatch.setattr(RunData, "_windows", leaky)
+    monkeypatch.setattr(FoldTiles, "windows", leaky)
 
 
 @pytest.mark.parametrize("leak", [None, windows_of_all])
 def test_the_extractor_of_a_fold_does_not_notice_another_picture_of_its_test_patient(
     place, tmp_path, monkeypatch, leak
 ):
-    monkeypatch.setattr(encoding, "load_perceptual", drawn)
+    monkeypatch.setattr(encoders, "load_perceptual", drawn)
     monkeypatch.setattr(needed, "load_perceptual", drawn)
     if leak is not None:
         leak(monkeypatch)

@@ -14,6 +14,7 @@ from histoscribe.predictor.saving import load_predictor
 from histoscribe.train.run import train
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import parse_settings
+from histoscribe.train.tables import training_table
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
 INPUTS = {"tile_px": 64, "mpp": 1.0}
@@ -97,7 +98,7 @@ def test_views_are_stacked_below_the_spots_with_the_same_targets(place):
     plain, jittered = bank_for(place, INPUTS), bank_for(place, JITTERED)
     fold = folds_of(plain)["P1"]
     target = plain.target(fold.train)
-    once, table = plain.table(fold, target, None), jittered.table(fold, target, None)
+    once, table = (training_table(bank, fold, target, None) for bank in (plain, jittered))
     n_spots = len(once.target)
     assert (once.copies, table.copies) == (1, 3)
     np.testing.assert_array_equal(table.feature[:n_spots], once.feature)
@@ -114,7 +115,7 @@ def test_inner_splits_fit_on_views_and_choose_on_spots_as_they_are(place):
     plain, jittered = bank_for(place, INPUTS), bank_for(place, JITTERED)
     fold = folds_of(plain)["P1"]
     target = plain.target(fold.train)
-    once, table = plain.table(fold, target, None), jittered.table(fold, target, None)
+    once, table = (training_table(bank, fold, target, None) for bank in (plain, jittered))
     n_spots = len(once.target)
     assert once.inner
     for (fit, val), (fit_of_views, val_of_views) in zip(once.inner, table.inner, strict=True):

@@ -21,6 +21,7 @@ from histoscribe.metrics.moments import moments, pcc, pcc_given_depth
 from histoscribe.models.closed_form.ridge_path import RidgePath, choose_alpha
 from histoscribe.progress import track
 from histoscribe.seed import stream
+from histoscribe.train.tables import training_table
 from histoscribe.types import Fold, SpotTable
 
 SHUFFLED = "shuffled"
@@ -77,7 +78,7 @@ def permuted_rows(table: SpotTable, seed: int, run: int) -> np.ndarray:
 def _score(
     plan: RunPlan, fold: Fold, target: Target, truths: Sequence[Truth]
 ) -> dict[str, np.ndarray]:
-    table = plan.bank.table(fold, target, None)
+    table = training_table(plan.bank, fold, target, None)
     alpha, _ = choose_alpha(table)
     path = RidgePath(table.feature)
     mean = table.target.mean(axis=0, dtype=np.float64)

@@ -89,7 +89,7 @@ def _encoders_used(plan: RunPlan) -> list[dict[str, Any]]:
 
 def _references(plan: RunPlan) -> dict[str, Any]:
     """The colour that the slides of each fold were given; nothing where they kept their own."""
-    if not plan.bank.normalised:
+    if not plan.bank.tiles.normalised:
         return {}
     found = {fold.name: plan.bank.encoding(None, fold).to_json() for fold in plan.folds}
     return {"stain": {name: encoding["stain"] for name, encoding in found.items()}}

@@ -9,6 +9,7 @@ from histoscribe.data.target import Target
 from histoscribe.io.predictions.anndata import read_prediction, write_prediction
 from histoscribe.predictor.saving import is_predictor, load_predictor
 from histoscribe.train.run import fit_predictor
+from histoscribe.train.tables import section_queries
 from histoscribe.types import Fold, Prediction
 
 _LONGEST = 200  # bytes; the limit is 255, and files carry an ending
@@ -44,7 +45,7 @@ def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
         tested = bank.cohort[section].take(fold.test[section])
         # scores come after predictions: a run that is resumed when it has some gives them none
         prediction = predictor.from_queries(
-            tested, bank.queries(row, section, fold), with_gene_scores=False
+            tested, section_queries(bank, row, section, fold), with_gene_scores=False
         )
         write_prediction(prediction, _file(plan, fold, model, section))
 

@@ -15,7 +15,7 @@ from histoscribe.metrics.evaluated import Evaluated
 from histoscribe.metrics.registry import METRICS, FoldMetric, GeneMetric, SectionMetric
 from histoscribe.metrics.spatial import neighbour_graph
 from histoscribe.models.closed_form.depth import line_per_gene
-from histoscribe.train.run_data import log_total
+from histoscribe.train.tables import log_total
 from histoscribe.types import Fold
 
 ORACLE = "oracle-depth"

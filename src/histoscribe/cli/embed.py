@@ -17,9 +17,9 @@ def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None)
     bank.check()
     # each fold has its own features where slides are normalised to its training slides, and
     # where it trains the encoder
-    own = bank.normalised or any(bank.learned(encoder) for encoder in bank.encoders())
+    own = bank.tiles.normalised or any(bank.learned(encoder) for encoder in bank.encoders())
     folds = make_folds(cohort, resolved.folds, resolved.seed) if own else (None,)
-    views = f" and {bank.n_views} jittered views" if bank.n_views else ""
+    views = f" and {bank.tiles.n_views} jittered views" if bank.tiles.n_views else ""
     for fold in folds:
         of_fold = f", of fold {fold.name}" if fold else ""
         for encoder in bank.encoders():

@@ -32,6 +32,7 @@ from histoscribe.train.fit import fit
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
+from histoscribe.train.tables import training_table
 from histoscribe.types import Fold, SpotTable
 
 
@@ -130,7 +131,7 @@ def fit_predictor(
     scored: Benchmarked | None = None,
 ) -> Predictor:
     """Fit one row on the training spots of a fold and save it as a predictor folder."""
-    table = bank.table(fold, target, row.encoder, tiles=row.sees_tiles)
+    table = training_table(bank, fold, target, row.encoder, tiles=row.sees_tiles)
     fitted = fit(
         row, table, bank.settings, folder / "resume", protocol=fold.protocol, weights=bank.weights
     )
@@ -188,7 +189,7 @@ def training_card(bank: RunData, fold: Fold, target: Target, table: SpotTable) -
 def _views_card(bank: RunData) -> dict[str, Any]:
     """What was done to the training spots besides; nothing where nothing was."""
     jitter = bank.settings.inputs.hed_jitter
-    return {"views": bank.n_views, "hed_jitter": jitter} if bank.n_views else {}
+    return {"views": bank.tiles.n_views, "hed_jitter": jitter} if bank.tiles.n_views else {}
 
 
 def n_parameters(model: Estimator | ExpressionModel) -> int:

@@ -1,0 +1,108 @@
+"""The tiles of a run's spots, as each fold reads them."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from histoscribe.data.images import StackedTiles, stored_tiles
+from histoscribe.data.jitter import HedJitter
+from histoscribe.data.tiles import SlideLook, Tiles
+from histoscribe.encoders.egn_extractor.training import Windows
+from histoscribe.train.settings import RunSettings
+from histoscribe.train.slide_colours import SlideColours
+from histoscribe.types import Cohort, Fold
+
+
+@dataclass(eq=False)
+class FoldTiles:
+    """Tiles of the sections of a run, with the stain of a fold's training slides.
+
+    View 0 is the tissue as it is. The other views are jittered; models are fitted on them too.
+    """
+
+    settings: RunSettings
+    cohort: Cohort
+    cache: Path
+
+    def __post_init__(self) -> None:
+        self._colours = SlideColours(self.cohort)
+
+    @property
+    def normalised(self) -> bool:
+        """Whether slides are given the colour of a fold's training slides."""
+        return self.settings.inputs.stain == "reinhard"
+
+    @property
+    def n_views(self) -> int:
+        """How many jittered views of each training spot there are."""
+        inputs = self.settings.inputs
+        return inputs.views if inputs.hed_jitter > 0 else 0
+
+    def look(self, section: str) -> SlideLook | None:
+        """Tissue and colour of a section's slide; None where slides keep their own colour.
+
+        Raises
+        ------
+        DataContractError
+            The slide shows no tissue or is grey.
+        """
+        return self._colours.look(section) if self.normalised else None
+
+    def geometry(self, fold: Fold | None) -> Tiles:
+        """How a fold reads tiles to predict from.
+
+        `fold` must be given where slides are normalised: each fold has its own reference.
+        """
+        inputs, stain = self.settings.inputs, None
+        if self.normalised:
+            if fold is None:
+                raise ValueError("slides are normalised to a fold's training slides: name the fold")
+            stain = self._colours.reference(fold)
+        return Tiles(
+            inputs.tile_px, inputs.mpp, white_off_tissue=inputs.white_off_tissue, stain=stain
+        )
+
+    def view(self, fold: Fold | None, section: str, view: int) -> Tiles:
+        """How a fold reads the tiles of one view of a section."""
+        tiles = self.geometry(fold)
+        if view == 0:
+            return tiles
+        strength, seed = self.settings.inputs.hed_jitter, self.settings.seed
+        return replace(tiles, jitter=HedJitter(strength, seed, f"hed-{section}-{view}"))
+
+    def pixels(
+        self, section: str, fold: Fold | None = None, *, view: int = 0
+    ) -> UInt8[np.ndarray, "N P P 3"]:
+        """The tiles of every spot of a section, as a fold sees it; mapped, not held."""
+        return stored_tiles(
+            self.cohort[section],
+            self.view(fold, section, view),
+            cache=self.cache,
+            look=self.look(section),
+        )
+
+    def training(self, fold: Fold) -> StackedTiles:
+        """The tiles of a fold's training spots, sections in sorted order, view below view."""
+        parts = sorted(fold.train.items())
+        return StackedTiles(
+            [
+                (self.pixels(section, fold, view=view), rows)
+                for view in range(1 + self.n_views)
+                for section, rows in parts
+            ]
+        )
+
+    def windows(self, fold: Fold) -> Windows:
+        """The tiles of a fold's training spots as they are, to train an encoder on."""
+        parts = sorted(fold.train.items())
+        images = StackedTiles([(self.pixels(section, fold), rows) for section, rows in parts])
+        spots = hashlib.sha256(self.geometry(fold).identity.encode())
+        for section, rows in parts:
+            of = self.cohort[section]
+            spots.update(f"{of.slide.pixel_hash()} {of.slide.mpp!r}".encode())
+            spots.update(np.ascontiguousarray(of.spots.xy[rows]).tobytes())
+        n_rows = sum(len(rows) for _, rows in parts)
+        return Windows(images.read, n_rows, images.side_px, spots.hexdigest())

@@ -1,0 +1,77 @@
+"""The spots of a fold as tables: spots to fit a model on, and spots to test it on."""
+
+import numpy as np
+from jaxtyping import Float
+
+from histoscribe.data.images import StackedTiles
+from histoscribe.data.items.spots import SpotQueries
+from histoscribe.data.target import Target
+from histoscribe.train.row import ModelRow
+from histoscribe.train.run_data import RunData
+from histoscribe.types import Cohort, Fold, SpotRows, SpotTable
+
+
+def training_table(
+    bank: RunData, fold: Fold, target: Target, encoder: str | None, *, tiles: bool = False
+) -> SpotTable:
+    """The training spots of a fold as a model is fitted on them, sections in sorted order.
+
+    Jittered views lie below the spots as they are. Inner splits fit on all views and choose on
+    spots as they are, as test spots will be. With `tiles`, a model can look at pixels.
+    """
+    parts, cohort = sorted(fold.train.items()), bank.cohort
+    views = range(1 + bank.tiles.n_views)
+    stacked = len(views) * parts
+    n_spots = sum(len(rows) for _, rows in parts)
+    starts = np.array([view * n_spots for view in views])
+    return SpotTable(
+        feature=np.concatenate(
+            [bank.features(encoder, s, fold, view=v)[rows] for v in views for s, rows in parts]
+        ),
+        target=np.concatenate([target.apply(cohort[s], rows) for s, rows in stacked]),
+        log_total=np.concatenate([log_total(cohort, s, rows) for s, rows in stacked]),
+        section=tuple(s for s, rows in stacked for _ in rows),
+        patient=tuple(str(cohort.patients[s]) for s, rows in stacked for _ in rows),
+        spot=tuple(cohort[s].spots.ids[row] for s, rows in stacked for row in rows),
+        inner=tuple(
+            (
+                (starts[:, None] + _places(fold.train, inner.fit)).ravel(),
+                _places(fold.train, inner.val),
+            )
+            for inner in fold.inner
+        ),
+        encoder=bank.opened(encoder, fold)[1].identity,
+        copies=len(views),
+        image=bank.tiles.training(fold) if tiles else None,
+    )
+
+
+def section_queries(bank: RunData, row: ModelRow, section: str, fold: Fold) -> SpotQueries:
+    """The test spots of a section, as a fitted row is asked for them."""
+    rows, of = fold.test[section], bank.cohort[section]
+    image = None
+    if row.sees_tiles:
+        image = StackedTiles([(bank.tiles.pixels(section, fold), rows)])
+    return SpotQueries(
+        feature=bank.features(row.encoder, section, fold)[rows],
+        section=len(rows) * (section,),
+        patient=len(rows) * (of.patient,),
+        spot=tuple(of.spots.ids[spot] for spot in rows),
+        encoder=bank.opened(row.encoder, fold)[1].identity,
+        image=image,
+    )
+
+
+def log_total(cohort: Cohort, section: str, rows: np.ndarray) -> Float[np.ndarray, " rows"]:
+    """log(1 + total count) of these spots, over all genes measured."""
+    return np.log1p(cohort[section].measured.total[rows])
+
+
+def _places(train: SpotRows, part: SpotRows) -> np.ndarray:
+    """Row numbers of `part` in the table that stacks `train` in sorted order of section."""
+    places, start = [], 0
+    for section, rows in sorted(train.items()):
+        if section in part:
+            places.append(start + np.searchsorted(rows, part[section]))
+        start += len(rows)
+    return np.concatenate(places)
