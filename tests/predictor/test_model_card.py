@@ -7,9 +7,9 @@ import pytest
 
 from histoscribe.data.stain import TissueColour
 from histoscribe.data.target import Target
-from histoscribe.data.transform import Log1p, transform_class
+from histoscribe.data.transform import TRANSFORMS, Log1p, transform_class
 from histoscribe.predictor.encoding import Encoding
-from histoscribe.predictor.model_card import UNITS, CardFacts, model_card
+from histoscribe.predictor.model_card import CardFacts, model_card
 from tests.predictor.references import card_of, reference_of
 
 NET = Encoding("torchvision:x", "features.3", "sha256:abc", 64, 1.0, True, "float32")
@@ -29,12 +29,12 @@ def facts():
 
 
 def test_every_transform_has_its_unit_in_words():
-    for name in UNITS:
+    for name in TRANSFORMS:
         transform_class(name)
     with pytest.raises(ValueError, match="choose") as error:
         transform_class("no such transform")
-    assert all(name in str(error.value) for name in UNITS)
-    assert str(error.value).count(",") == len(UNITS) - 1
+    assert all(name in str(error.value) for name in TRANSFORMS)
+    assert str(error.value).count(",") == len(TRANSFORMS) - 1
 
 
 def test_the_card_says_what_a_user_must_know(facts):

@@ -29,6 +29,8 @@ class Transform(ABC):
     name: ClassVar[str]
     statistic: ClassVar[str]
     """What it is computed from beside the spot itself: goes on the card."""
+    unit: ClassVar[str]
+    """The target's values in words, as on the axis of a plot."""
 
     @classmethod
     @abstractmethod
@@ -65,6 +67,10 @@ class PearsonResiduals(_Stateless):
     """
 
     name = "pearson-residuals"
+    unit = (
+        "Pearson residual: standard deviations above (+) or below (−) the count that the depth of "
+        "the spot and the gene's share in its section lead to expect"
+    )
     statistic = (
         "the gene's share in all counts of the same section (each section its own, test sections "
         "too): centres the truth, so levels between sections are not predicted; not invertible"
@@ -90,6 +96,7 @@ class Cp10kLog1p(_Stateless):
     """log(1 + counts per 10,000 of the spot): depth is divided out, its noise is not."""
 
     name = "cp10k-log1p"
+    unit = "natural log of 1 + counts per 10,000 counts of the spot"
     statistic = "none beside the spot's own total"
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
@@ -110,6 +117,7 @@ class Log1p(_Stateless):
     """log(1 + count), as HEST-Benchmark: depth is left in, and is what it mostly shows."""
 
     name = "log1p"
+    unit = "natural log of 1 + count; not corrected for the depth of the spot"
     statistic = "none; not normalised by depth"
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
@@ -130,6 +138,7 @@ class RawCounts(_Stateless):
     """Counts as they are, for models with a count distribution and size factors."""
 
     name = "counts"
+    unit = "molecules counted in the spot; not corrected for its depth"
     statistic = "none; size factors are totals over all genes per 10,000 counts"
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
@@ -155,6 +164,7 @@ class StNet(Transform):
 
     n_genes: int
     name = "st-net"
+    unit = "natural log of the gene's share in the counts of the spot, one pseudocount a gene"
     statistic = "number of genes listed in training"
 
     @classmethod
@@ -185,6 +195,10 @@ class Log10MinMax(Transform):
     low: tuple[float, ...]
     high: tuple[float, ...]
     name = "log10-minmax"
+    unit = (
+        "log10 of 1 + count, 0 at the lowest training spot of the gene and 1 at the highest; "
+        "not corrected for the depth of the spot"
+    )
     statistic = "minimum and maximum over the training spots; not normalised by depth"
 
     @classmethod

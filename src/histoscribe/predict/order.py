@@ -11,7 +11,7 @@ from histoscribe.data.tissue import tissue_mask
 from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
-from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.io.cohorts.cohort import COHORT_NAMES, is_cohort_name, read_cohort
 from histoscribe.io.predictions.anndata import (
     background,
     read_prediction,
@@ -63,13 +63,13 @@ class Order:
         return tuple(
             SlideRequest(path=Path(t), spacing_um=self.spacing_um, mpp=self.mpp, mask=self.mask)
             for t in self.targets
-            if not _is_cohort(t)
+            if not is_cohort_name(t)
         )
 
     @property
     def cohorts(self) -> tuple[str, ...]:
         """The targets that are cohorts."""
-        return tuple(target for target in self.targets if _is_cohort(target))
+        return tuple(target for target in self.targets if is_cohort_name(target))
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,6 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
         yield from zip(jobs, parallel.run(jobs, order.n_processes, "slides"), strict=True)
 
 
-def _is_cohort(target: str) -> bool:
-    return target.startswith(("catalog:", "hest:", "stnet:")) or target.lower().endswith(".csv")
-
-
 def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
     names = [id_ for cohort in cohorts for id_ in cohort.ids]
     names += [slide.name for slide in order.slides]
@@ -151,8 +147,7 @@ def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
             Problem(
                 where=f"--section {' '.join(order.sections)}",
                 found="no cohort among the targets",
-                expected="a manifest (.csv), catalog:NAME, hest:FOLDER or stnet:FOLDER to take "
-                "sections of",
+                expected=f"a cohort to take sections of: {COHORT_NAMES}",
                 remedy="leave it out",
             )
         )

@@ -9,6 +9,7 @@ from histoscribe.data.grid import Grid, lay_grid
 from histoscribe.data.tiles import SlideLook, Tiles
 from histoscribe.data.tissue import TissueMask, tissue_mask
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.cohorts.cohort import COHORT_NAMES
 from histoscribe.io.slides.mask import read_mask
 from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.types import Section, Slide
@@ -104,7 +105,7 @@ def _mistakes(request: SlideRequest) -> Iterator[Problem]:
         yield Problem(
             where=str(request.path),
             found="a folder",
-            expected="slides, a manifest (.csv), hest:FOLDER, stnet:FOLDER or catalog:NAME",
+            expected=f"slides, or a cohort: {COHORT_NAMES}",
             remedy=f"give its slides, e.g. {request.path / '*.svs'}",
         )
 

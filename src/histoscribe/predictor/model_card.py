@@ -6,6 +6,7 @@ from typing import Any
 
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.target import Target
+from histoscribe.data.transform import TRANSFORMS
 from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR
 from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.facts import gene_labels
@@ -13,17 +14,6 @@ from histoscribe.predictor.gene_scores import Benchmarked
 from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
 
 CARD_FILE = "MODEL_CARD.md"
-UNITS = {
-    "pearson-residuals": "Pearson residuals: how many standard deviations a count lies above or "
-    "below what the depth of its spot and the gene's share in its section lead to expect; 0 is "
-    "as expected",
-    "cp10k-log1p": "log(1 + counts per 10,000 counts of the spot)",
-    "log1p": "log(1 + count); how deeply a spot was sequenced is left in",
-    "counts": "counts of molecules",
-    "st-net": "log of the gene's share in the counts of its spot, one count added to each gene",
-    "log10-minmax": "log10(1 + count), between 0 (lowest training spot) and 1 (highest)",
-}
-"""Each transform in words."""
 _MOST_LISTED = 300  # genes or sections; all of them stand in predictor.json
 
 
@@ -61,7 +51,8 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
     encoding, target = facts.encoding, facts.target
     spots = facts.card["spots_um"]
     side_um = encoding.tile_px * encoding.mpp
-    yield f"- A value for each gene at each spot, in {UNITS[target.transform]}."
+    unit = TRANSFORMS[target.transform].unit
+    yield f"- A value for each gene at each spot. Unit: {unit}."
     yield (
         f"- A spot is {_range(spots['diameter'])} um wide, {_range(spots['pitch'])} um from the "
         "next one, as in training."

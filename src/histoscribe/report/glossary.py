@@ -5,22 +5,8 @@ from types import MappingProxyType
 from typing import Any
 
 import histoscribe.models  # noqa: F401  fills the registry
+from histoscribe.data.transform import TRANSFORMS
 from histoscribe.models.base import list_models, model_class
-
-UNITS = MappingProxyType(
-    {
-        "pearson-residuals": "Pearson residual: standard deviations above (+) or below (−) what "
-        "the depth of the spot and the gene's share in its section lead to expect",
-        "cp10k-log1p": "natural log of 1 + counts per 10,000 counts of the spot",
-        "log1p": "natural log of 1 + count; not corrected for the depth of the spot",
-        "counts": "molecules counted in the spot; not corrected for its depth",
-        "st-net": "natural log of the gene's share in the counts of the spot, one pseudocount a "
-        "gene",
-        "log10-minmax": "log10 of 1 + count, 0 at the lowest training spot of the gene and 1 at "
-        "the highest; not corrected for the depth of the spot",
-    }
-)
-"""Each transform of a target, as the unit of an axis."""
 
 _BESIDE = MappingProxyType(
     {
@@ -32,8 +18,8 @@ _BESIDE = MappingProxyType(
 
 
 def unit_in_words(transform: str) -> str:
-    """What the values of a target are; the transform's name where it is not one of ours."""
-    return UNITS.get(transform, transform)
+    """What the values of a target are; the name alone of a transform that is not registered."""
+    return TRANSFORMS[transform].unit if transform in TRANSFORMS else transform
 
 
 def model_in_words(name: str) -> str:

@@ -20,7 +20,9 @@ from histoscribe.types import Cohort, CohortEntry, Section
 
 _CATALOG = "catalog:"
 _FOLDERS = {"hest:": hest_sources, "stnet:": stnet_sources}
-"""How the name of a cohort begins -> what lists the sections of the folder that follows."""
+"""Prefix of a cohort's name -> the function that lists the sections of the folder after it."""
+COHORT_NAMES = ", ".join(["manifest (.csv)", "catalog:NAME", *(f"{p}FOLDER" for p in _FOLDERS)])
+"""How a cohort can be named, for messages and help."""
 _DEFAULT = Filters()
 
 
@@ -50,6 +52,11 @@ def read_sources(
     if found.problems:
         raise DataContractError(found.problems)
     return found.sources
+
+
+def is_cohort_name(text: str) -> bool:
+    """Whether a text names a cohort: a manifest by its ending, all others by their prefix."""
+    return text.startswith((_CATALOG, *_FOLDERS)) or text.lower().endswith(".csv")
 
 
 def resolved(source: str, folder: Path) -> str:
