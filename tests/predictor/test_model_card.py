@@ -41,7 +41,7 @@ def test_the_card_says_what_a_user_must_know(facts):
     text = model_card(facts)
     for words in (
         "ACTB, ERBB2",
-        "log(1 + count)",
+        "natural log of 1 + count",
         "1 patient, 1 section, 240 spots",
         "licence BSD-3-Clause",
         "sha256:abc",
