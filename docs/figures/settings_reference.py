@@ -16,10 +16,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-import histoscribe.models  # noqa: F401  fills the registry
 from histoscribe.data.transform import TRANSFORMS
-from histoscribe.encoders.encoder import list_encoders
-from histoscribe.models.base import list_models, model_class
+from histoscribe.encoders.catalog import list_encoders
+from histoscribe.models.base import model_class
+from histoscribe.models.catalog import list_models
 from histoscribe.train.settings import RunSettings
 
 TARGET = Path(__file__).parents[1] / "reference" / "settings.md"

@@ -6,15 +6,17 @@ The public names; each is imported when it is first used, so importing the packa
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from histoscribe.lazy import imported_on_use
+
 if TYPE_CHECKING:
     from histoscribe.benchmark.run import benchmark as benchmark
     from histoscribe.data.folds import patient_folds as patient_folds
-    from histoscribe.encoders.encoder import list_encoders as list_encoders
+    from histoscribe.encoders.catalog import list_encoders as list_encoders
     from histoscribe.io.cohorts.cohort import read_cohort as read_cohort
     from histoscribe.io.predictions.anndata import to_anndata as to_anndata
     from histoscribe.io.predictions.spatialdata import to_spatialdata as to_spatialdata
     from histoscribe.models.base import create_model as create_model
-    from histoscribe.models.base import list_models as list_models
+    from histoscribe.models.catalog import list_models as list_models
     from histoscribe.predict.slide import predict_slide as predict_slide
     from histoscribe.predictor.saving import load_predictor as load_predictor
     from histoscribe.simulate import simulate as simulate
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 _ROOMS = ("benchmark", "simulate", "train")  # called by their own names, see rooms.py
 _HOME = {
     "create_model": "histoscribe.models.base",
-    "list_encoders": "histoscribe.encoders.encoder",
-    "list_models": "histoscribe.models.base",
+    "list_encoders": "histoscribe.encoders.catalog",
+    "list_models": "histoscribe.models.catalog",
     "load_predictor": "histoscribe.predictor.saving",
     "patient_folds": "histoscribe.data.folds",
     "predict_slide": "histoscribe.predict.slide",
@@ -37,12 +39,11 @@ _HOME = {
 __all__ = sorted([*_HOME, *_ROOMS])
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return import_module(f"histoscribe.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module 'histoscribe' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+if not TYPE_CHECKING:  # a type checker would take any name for one that is here
+    _of_home = imported_on_use(__name__, _HOME)
+
+    def __getattr__(name: str) -> Any:
+        return import_module(f"{__name__}.{name}") if name in _ROOMS else _of_home(name)
 
 
 def __dir__() -> list[str]:

@@ -18,7 +18,7 @@ from PIL import Image
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import run_cells
 from histoscribe.data.images import StackedTiles
-from histoscribe.models.base import list_models
+from histoscribe.models.catalog import list_models
 from histoscribe.train.run import train
 from histoscribe.train.run_data import RunData
 from histoscribe.train.tables import training_table

@@ -16,7 +16,8 @@ from histoscribe.benchmark.run import benchmark, run_cells
 from histoscribe.benchmark.score import ORACLE, Scored, score_fold, truth_of
 from histoscribe.benchmark.tables import band_runs
 from histoscribe.metrics.moments import pearson_per_gene
-from histoscribe.models.base import Estimator, inputs_of, list_models, model_class
+from histoscribe.models.base import Estimator, inputs_of, model_class
+from histoscribe.models.catalog import list_models
 from histoscribe.seed import stream
 from histoscribe.simulate.cohort import simulate
 from histoscribe.simulate.truth import read_truth

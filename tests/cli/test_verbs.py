@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from histoscribe.cli.main import app
-from histoscribe.encoders.encoder import list_encoders
+from histoscribe.encoders.catalog import list_encoders
 from histoscribe.io.predictions.anndata import read_prediction
-from histoscribe.models.base import list_models
+from histoscribe.models.catalog import list_models
 
 QUICK = """
 import sys

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
-from histoscribe.models.base import ExpressionModel, list_models, model_class
+from histoscribe.models.base import ExpressionModel, model_class
+from histoscribe.models.catalog import list_models
 from histoscribe.train.fit import fit
 from histoscribe.train.loop import EpochEnd
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from histoscribe.models.base import list_models
+from histoscribe.models.catalog import list_models
 from tests.contracts.tables import planted_table
 from tests.contracts.test_models import fitted, predicted_by
 

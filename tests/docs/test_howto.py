@@ -8,7 +8,7 @@ import pytest
 
 from histoscribe.data.target import Target
 from histoscribe.data.transform import Log1p
-from histoscribe.models import base
+from histoscribe.models import catalog
 from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor, save_predictor
@@ -23,7 +23,7 @@ FILES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.
 @pytest.fixture(params=["median", "linear-head"])
 def name(request, monkeypatch, tmp_path):
     """A model of the page, registered for this test only."""
-    monkeypatch.setattr(base, "_MODELS", dict(base._MODELS))
+    monkeypatch.setattr(catalog, "_ADDED", {})
     monkeypatch.syspath_prepend(tmp_path)
     for number, text in enumerate(FILES):
         module = f"{tmp_path.name}_{number}".replace("-", "_")

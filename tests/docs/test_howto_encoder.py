@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from histoscribe import torchvision_guard  # noqa: F401 - before timm, as the page says
-from histoscribe.encoders.encoder import find_record
+from histoscribe.encoders.catalog import find_record
 from histoscribe.train.settings import InputSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "add-an-encoder.md").read_text("utf-8")

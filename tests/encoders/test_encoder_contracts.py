@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from histoscribe.encoders.encoder import list_encoders, load_encoder
+from histoscribe.encoders.catalog import list_encoders
+from histoscribe.encoders.encoder import load_encoder
 
 FIXED = tuple(record.name for record in list_encoders() if not record.needs_weights)
 PRETRAINED = (

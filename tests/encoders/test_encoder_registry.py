@@ -2,13 +2,8 @@
 
 import pytest
 
-from histoscribe.encoders.encoder import (
-    hub_files,
-    list_encoders,
-    load_encoder,
-    missing_weights,
-    needs_weights,
-)
+from histoscribe.encoders.catalog import hub_files, list_encoders, missing_weights, needs_weights
+from histoscribe.encoders.encoder import load_encoder
 from histoscribe.encoders.pathology import PATHOLOGY
 from histoscribe.encoders.published import build
 from histoscribe.errors import DataContractError

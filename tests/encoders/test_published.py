@@ -5,7 +5,8 @@ import gc
 import pytest
 import torch
 
-from histoscribe.encoders.encoder import list_encoders, load_encoder
+from histoscribe.encoders.catalog import list_encoders
+from histoscribe.encoders.encoder import load_encoder
 from histoscribe.encoders.published import read_out
 
 RECORDS = [record for record in list_encoders() if record.needs_weights]

@@ -1,12 +1,16 @@
+import sys
+
 import pytest
 
+from histoscribe.models import catalog
 from histoscribe.models.base import (
     ExpressionModel,
     create_model,
-    list_models,
     make_config,
+    model_class,
     register,
 )
+from histoscribe.models.catalog import list_models
 from histoscribe.types import Output
 
 
@@ -36,6 +40,58 @@ def test_a_model_that_names_a_label_is_refused():
 def test_the_baselines_of_the_protocol_are_there():
     assert list_models()[:6] == ("mean", "colour", "depth", "knn", "ridge", "ridge-hest")
     assert "mlp" in list_models()
+
+
+@pytest.mark.parametrize("name", catalog.CATALOG)
+def test_every_model_of_the_catalog_is_where_it_says(name):
+    record, cls = catalog.CATALOG[name], model_class(name)
+    assert cls.name == name
+    assert record.place == f"{cls.__module__}:{cls.__qualname__}"
+    assert (record.paper, bool(record.title)) == (cls.paper, True)
+
+
+def test_a_class_of_the_package_must_be_in_the_catalog_as_it_is():
+    mean = model_class("mean")
+    with pytest.raises(ValueError, match=r"catalog\.toml has no model 'average'"):
+        register("average")(type("Average", (mean,), {"__module__": mean.__module__}))
+    changed = {"__module__": mean.__module__, "__qualname__": "MeanModel", "paper": "arXiv:1"}
+    with pytest.raises(ValueError, match=r"catalog\.toml has .baseline."):
+        register("mean")(type("MeanModel", (mean,), changed))
+
+
+def test_a_users_model_cannot_take_the_name_of_another():
+    with pytest.raises(ValueError, match="another model needs another name"):
+        register("ridge")(type("Mine", (model_class("mean"),), {"__module__": "mine"}))
+
+
+@pytest.fixture
+def plug_in(monkeypatch, tmp_path):
+    """A package that is installed beside this one and adds the model `median`."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(catalog, "_ADDED", {})
+    (tmp_path / "medians.py").write_text(
+        "from histoscribe.models.base import model_class, register\n"
+        "@register('median')\n"
+        "class Median(model_class('mean')):\n"
+        "    'The middle one.'\n"
+    )
+    info = tmp_path / "medians-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: medians\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[histoscribe.models]\nmedian = medians:Median\n")
+    catalog._entry_points.cache_clear()
+    yield
+    catalog._entry_points.cache_clear()
+
+
+@pytest.mark.usefixtures("plug_in")
+def test_an_installed_package_adds_a_model_that_is_imported_when_it_is_used():
+    assert list_models()[-1] == "median"
+    assert catalog.model_record("median").place == "medians:Median"
+    assert "medians" not in sys.modules
+    assert type(create_model("median")).__module__ == "medians"
+    assert catalog.model_record("median").title == "The middle one."
+    del sys.modules["medians"]
 
 
 @pytest.mark.parametrize(

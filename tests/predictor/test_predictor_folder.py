@@ -15,7 +15,7 @@ import torch
 from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohorts.cohort import read_cohort
-from histoscribe.models.base import list_models
+from histoscribe.models.catalog import list_models
 from histoscribe.predictor.saving import load_predictor, save_predictor
 from histoscribe.train.run import train
 from tests.benchmark.runs import tiny_cohort, tiny_settings

@@ -8,7 +8,7 @@ import pytest
 from histoscribe.data.folds import make_folds, whole_fold
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohorts.cohort import read_cohort
-from histoscribe.models.base import list_models
+from histoscribe.models.catalog import list_models
 from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.train.run import train

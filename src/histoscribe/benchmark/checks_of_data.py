@@ -11,7 +11,7 @@ from histoscribe.data.fold_settings import leaky
 from histoscribe.data.tissue import tissue_mask
 from histoscribe.io.cohorts.twins import twin_images
 from histoscribe.metrics.summary import MIN_PATIENTS
-from histoscribe.models.base import list_models
+from histoscribe.models.catalog import list_models
 from histoscribe.progress import track
 
 SHALLOW = 1000

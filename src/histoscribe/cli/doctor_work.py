@@ -10,7 +10,8 @@ from safetensors import SafetensorError, safe_open
 
 from histoscribe.cli.doctor_install import installed
 from histoscribe.cli.doctor_probe import Diagnosis, probe
-from histoscribe.encoders.encoder import list_encoders, load_encoder
+from histoscribe.encoders.catalog import list_encoders
+from histoscribe.encoders.encoder import load_encoder
 from histoscribe.encoders.record import EncoderRecord
 from histoscribe.errors import DataContractError
 from histoscribe.io import formats

@@ -28,7 +28,7 @@ def run(
     name: Annotated[str | None, typer.Argument(help="Tell all of this encoder.")] = None,
 ) -> None:
     """List the encoders with width, input, um/px, licence and whether their weights are here."""
-    from histoscribe.encoders.encoder import find_record, list_encoders, unknown_encoder
+    from histoscribe.encoders.catalog import find_record, list_encoders, unknown_encoder
 
     if name is None:
         for group, records in groupby(list_encoders(), lambda record: record.group):
@@ -87,7 +87,7 @@ def _weights(record: "EncoderRecord") -> str:
 
 def _print_record(record: "EncoderRecord") -> None:
     """Tell all that is known of one encoder, and how to get its weights where they are not here."""
-    from histoscribe.encoders.encoder import missing_weights
+    from histoscribe.encoders.catalog import missing_weights
     from histoscribe.io.weights import find_weights, weight_places
 
     side = "of any size" if record.input_px is None else f"resized to {record.input_px} px"

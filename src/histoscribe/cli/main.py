@@ -1,5 +1,8 @@
 """The command line. Verbs import what they need when they run, so `--help` is quick."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from histoscribe.cli import (
@@ -16,11 +19,10 @@ from histoscribe.cli import (
     report,
     train,
 )
-from histoscribe.cli.console import explained, progress_drawn
+from histoscribe.cli.console import explained, progress_drawn, say
 
 app = typer.Typer(
     name="histoscribe",
-    help="Predict spatial gene expression from H&E histology, and say honestly how well.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,6 +42,17 @@ for verb in (
     doctor,
 ):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    *,
+    version_: Annotated[bool, typer.Option("--version", help="Say the version.")] = False,
+) -> None:
+    """Predict spatial gene expression from H&E histology, and say honestly how well."""
+    if version_:
+        say(version("histoscribe"))
+        raise typer.Exit
 
 
 def main() -> None:

@@ -4,18 +4,15 @@ from histoscribe.cli.console import out
 
 
 def run() -> None:
-    """List the models with their papers."""
+    """List the models with their papers and licences."""
     from rich import box
     from rich.table import Table
 
-    import histoscribe.models  # noqa: F401  fills the registry
-    from histoscribe.models.base import list_models, model_class
+    from histoscribe.models.catalog import model_records
 
     table = Table(box=box.SIMPLE)
     table.add_column("model", no_wrap=True)
-    for column in ("what it is", "paper or reason"):
-        table.add_column(column, overflow="fold")
-    for name in list_models():
-        cls = model_class(name)
-        table.add_row(name, (cls.__doc__ or "").partition("\n")[0], cls.paper)
+    table.add_column("what it does; paper or reason; licence", overflow="fold")
+    for record in model_records():
+        table.add_row(record.name, f"{record.title}\n{record.paper}; {record.licence}")
     out.print(table)

@@ -35,9 +35,9 @@ def run(
         benchmark=benchmark,
     )
     say(f"predictor {predictor.name}, {len(predictor.target.genes)} genes: {out_folder}")
-    if predictor.gene_scores.why_unknown:
+    if why := predictor.gene_scores.why_unknown:
         say(
-            f"Reliability of its genes is unknown: {predictor.gene_scores.why_unknown}. "
+            f"Reliability of its genes is unknown: {why}. "
             "Give a run folder of `histoscribe benchmark` with --benchmark."
         )
     say("MODEL_CARD.md in it says what it is, what to believe of it and how to run it.")

@@ -4,7 +4,6 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from histoscribe.errors import Problem
+from histoscribe.models.catalog import add_model, load_class
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import Inputs, Output, SpotTable
 
@@ -139,17 +139,23 @@ class ExpressionModel(nn.Module, ABC):
         return None
 
 
-_MODELS: dict[str, type[Estimator] | type[ExpressionModel]] = {}
 _SIZES = ("small", "tiny")
 _Model = TypeVar("_Model", bound=type[Estimator] | type[ExpressionModel])
 
 
 def register(name: str) -> Callable[[_Model], _Model]:
-    """Put a class in the registry; refuses a `forward` that names anything but `Inputs` fields."""
+    """Make a class the model of this name.
+
+    Raises
+    ------
+    ValueError
+        if another model has the name, or if a class of this package differs from its entry in
+        `catalog.toml`.
+    TypeError
+        if `forward` names anything but fields of `Inputs`.
+    """
 
     def add(cls: _Model) -> _Model:
-        if name in _MODELS:
-            raise ValueError(f"a model named {name!r} is registered: {_MODELS[name].__qualname__}")
         if issubclass(cls, ExpressionModel):
             unknown = set(inputs_of(cls)) - {field.name for field in fields(Inputs)}
             if unknown:
@@ -158,7 +164,7 @@ def register(name: str) -> Callable[[_Model], _Model]:
                     f"a model sees fields of Inputs only"
                 )
         cls.name = name
-        _MODELS[name] = cls
+        add_model(name, cls)
         return cls
 
     return add
@@ -170,17 +176,14 @@ def inputs_of(cls: type[ExpressionModel]) -> tuple[str, ...]:
 
 
 def model_class(name: str) -> type[Estimator] | type[ExpressionModel]:
-    """Look a model up; the error names the near ones."""
-    if name not in _MODELS:
-        near = get_close_matches(name, list(_MODELS), n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(_MODELS)}"
-        raise ValueError(f"no model named {name!r}; {hint}")
-    return _MODELS[name]
+    """Give the class of a model; only its own module is imported.
 
-
-def list_models() -> tuple[str, ...]:
-    """Names in the registry, in reading order: baselines first."""
-    return tuple(_MODELS)
+    Raises
+    ------
+    ValueError
+        for an unknown name; the message gives similar names.
+    """
+    return load_class(name)
 
 
 def make_config(name: str, settings: Mapping[str, Any]) -> Any:

@@ -7,13 +7,8 @@ from typing import Any, Literal
 
 from histoscribe.data.stain import TissueColour
 from histoscribe.data.tiles import Tiles
-from histoscribe.encoders.encoder import (
-    Encoder,
-    hub_files,
-    load_encoder,
-    missing_weights,
-    needs_weights,
-)
+from histoscribe.encoders.catalog import hub_files, missing_weights, needs_weights
+from histoscribe.encoders.encoder import Encoder, load_encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.weights import find_weights, weight_places
 

@@ -7,7 +7,7 @@ from typing import Any
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.target import Target
 from histoscribe.data.transform import TRANSFORMS
-from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR
+from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.facts import gene_labels
 from histoscribe.predictor.gene_scores import Benchmarked

@@ -13,7 +13,8 @@ import torch
 
 from histoscribe.data.exemplars.lookup import Lookup
 from histoscribe.data.target import Target
-from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR, StyleEncoder, save_extractor
+from histoscribe.encoders.catalog import EXTRACTOR
+from histoscribe.encoders.egn_extractor.encoder import StyleEncoder, save_extractor
 from histoscribe.io.atomic import replacing, write_text
 from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
 from histoscribe.predictor.encoding import Encoding, WeightFiles

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import histoscribe.models  # noqa: F401  fills the registry
 from histoscribe.data.transform import TRANSFORMS
-from histoscribe.models.base import list_models, model_class
+from histoscribe.models.catalog import list_models, model_record
 
 _BESIDE = MappingProxyType(
     {
@@ -28,7 +27,7 @@ def model_in_words(name: str) -> str:
         return _BESIDE[name]
     if name not in list_models():
         return ""
-    return (model_class(name).__doc__ or "").partition("\n")[0]
+    return model_record(name).title
 
 
 def row_in_words(name: str, card: Mapping[str, Any]) -> str:

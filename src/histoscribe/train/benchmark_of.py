@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from histoscribe.data.folds import leaky
-from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR
+from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import Estimator
 from histoscribe.predictor.encoding import Encoding

@@ -3,13 +3,9 @@
 from pathlib import Path
 
 from histoscribe.device import choose_device
-from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR
+from histoscribe.encoders.catalog import EXTRACTOR, needs_weights
 from histoscribe.encoders.egn_extractor.training import Windows, trained_extractor
-from histoscribe.encoders.encoder import (
-    Encoder,
-    load_encoder,
-    needs_weights,
-)
+from histoscribe.encoders.encoder import Encoder, load_encoder
 from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.models.base import make_config
 from histoscribe.predictor.encoding import Encoding, WeightFiles, weights_file, weights_of

@@ -12,11 +12,11 @@ from histoscribe.errors import Problem
 from histoscribe.models.base import (
     Estimator,
     ExpressionModel,
-    list_models,
     make_config,
     model_class,
     wrong_values,
 )
+from histoscribe.models.catalog import list_models
 
 _OF_THE_ROW = ("model", "encoder", "exemplars")
 _OF_EVERY_TABLE = ("oracle-depth", "shuffled")

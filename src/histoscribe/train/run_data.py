@@ -14,7 +14,7 @@ from histoscribe.data.features import embed
 from histoscribe.data.stain import TissueColour
 from histoscribe.data.target import Target, fit_target
 from histoscribe.data.tiles import Tiles
-from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR
+from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.encoders.encoder import Encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.predictor.encoding import Encoding, WeightFiles

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from histoscribe.data.exemplars.lookup import perceptual_of
-from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR
+from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.encoders.egn_extractor.training import side_problems
 from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.errors import DataContractError, Problem

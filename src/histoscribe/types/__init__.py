@@ -2,26 +2,38 @@
 
 Axis letters: N spots of a section, A genes measured, G genes predicted, B items in a batch,
 K context entries, E exemplars, D feature width, M evidence columns, P tile side in px.
+
+Each record is imported when it is first used: those of training need torch, those of tissue do not.
 """
 
-from histoscribe.types.folds import Fold, Inner, SpotRows
-from histoscribe.types.prediction import Prediction
-from histoscribe.types.tissue import Cohort, CohortEntry, Counts, Section, Slide, Spots
-from histoscribe.types.training import Images, Inputs, Output, SpotTable
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Cohort",
-    "CohortEntry",
-    "Counts",
-    "Fold",
-    "Images",
-    "Inner",
-    "Inputs",
-    "Output",
-    "Prediction",
-    "Section",
-    "Slide",
-    "SpotRows",
-    "SpotTable",
-    "Spots",
-]
+from histoscribe.lazy import imported_on_use
+
+if TYPE_CHECKING:
+    from histoscribe.types.folds import Fold as Fold
+    from histoscribe.types.folds import Inner as Inner
+    from histoscribe.types.folds import SpotRows as SpotRows
+    from histoscribe.types.prediction import Prediction as Prediction
+    from histoscribe.types.tissue import Cohort as Cohort
+    from histoscribe.types.tissue import CohortEntry as CohortEntry
+    from histoscribe.types.tissue import Counts as Counts
+    from histoscribe.types.tissue import Section as Section
+    from histoscribe.types.tissue import Slide as Slide
+    from histoscribe.types.tissue import Spots as Spots
+    from histoscribe.types.training import Images as Images
+    from histoscribe.types.training import Inputs as Inputs
+    from histoscribe.types.training import Output as Output
+    from histoscribe.types.training import SpotTable as SpotTable
+
+_HOME = {
+    **dict.fromkeys(("Fold", "Inner", "SpotRows"), "histoscribe.types.folds"),
+    "Prediction": "histoscribe.types.prediction",
+    **dict.fromkeys(
+        ("Cohort", "CohortEntry", "Counts", "Section", "Slide", "Spots"), "histoscribe.types.tissue"
+    ),
+    **dict.fromkeys(("Images", "Inputs", "Output", "SpotTable"), "histoscribe.types.training"),
+}
+__all__ = sorted(_HOME)
+if not TYPE_CHECKING:  # a type checker would take any name for one that is here
+    __getattr__ = imported_on_use(__name__, _HOME)

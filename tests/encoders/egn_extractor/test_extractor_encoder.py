@@ -4,14 +4,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from histoscribe.encoders.egn_extractor.encoder import (
-    EXTRACTOR,
-    StyleEncoder,
-    load_extractor,
-    save_extractor,
-)
+from histoscribe.encoders.catalog import EXTRACTOR, needs_weights
+from histoscribe.encoders.egn_extractor.encoder import StyleEncoder, load_extractor, save_extractor
 from histoscribe.encoders.egn_extractor.layers import StyleConfig
-from histoscribe.encoders.encoder import extractor_encoder, load_encoder, needs_weights
+from histoscribe.encoders.encoder import extractor_encoder, load_encoder
 from histoscribe.errors import DataContractError
 
 SMALL = StyleConfig(window_px=64, width=16, full_width_px=8)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.encoders.egn_extractor.layers import (
     COARSEST_PX,
     CODE_WIDTH,
@@ -27,9 +28,6 @@ from histoscribe.encoders.record import EncoderRecord
 from histoscribe.encoders.weights import load_exactly, read_weights
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
-
-EXTRACTOR = "egn-extractor"
-"""Name of the encoder that a run trains for itself."""
 
 
 @final

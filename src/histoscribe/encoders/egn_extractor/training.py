@@ -20,7 +20,8 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from histoscribe.device import Device
-from histoscribe.encoders.egn_extractor.encoder import EXTRACTOR, StyleEncoder, save_extractor
+from histoscribe.encoders.catalog import EXTRACTOR
+from histoscribe.encoders.egn_extractor.encoder import StyleEncoder, save_extractor
 from histoscribe.encoders.egn_extractor.layers import WINDOWS_PX
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 from histoscribe.encoders.egn_extractor.step import Adversaries, Losses, PerceptualDistance

@@ -20,9 +20,9 @@ from histoscribe.models.base import (
     Estimator,
     ExpressionModel,
     inputs_of,
-    list_models,
     model_class,
 )
+from histoscribe.models.catalog import list_models
 from histoscribe.predictor.forward import predict_rows
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.seed import integer

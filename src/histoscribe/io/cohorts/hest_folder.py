@@ -12,7 +12,6 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.selection import Where, choose, facts_of
-from histoscribe.io.sections.hest import counts_path, image_path
 from histoscribe.io.sections.source import Source, is_file_name, positive
 from histoscribe.io.slides.resolution import ORIGINS
 
@@ -196,7 +195,7 @@ def _missing_files(folder: Path, samples: Sequence[str]) -> list[Problem]:
     missing = [
         path.relative_to(folder)
         for id_ in samples
-        for path in (counts_path(folder, id_), image_path(folder, id_))
+        for path in (_counts_path(folder, id_), _image_path(folder, id_))
         if not path.is_file()
     ]
     if not missing:
@@ -221,8 +220,8 @@ def _source(folder: Path, row: Mapping[str, str]) -> Source:
         section=row["id"],
         patient=_as_file_name(row["patient"] if named else _with_study(row)),
         kind="hest",
-        path=counts_path(folder, row["id"]),
-        image=image_path(folder, row["id"]),
+        path=_counts_path(folder, row["id"]),
+        image=_image_path(folder, row["id"]),
         mpp=positive(row.get("mpp", "")),
         mpp_from=row.get("mpp_from") or None,
         notes=(_DOUBT,) if doubted else (),
@@ -267,3 +266,13 @@ def _no_metadata(folder: Path) -> Problem:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST]) + (f", ... ({len(names)})" if len(names) > _MOST else "")
+
+
+def _image_path(folder: Path, sample: str) -> Path:
+    """Where the image of a sample lies in a HEST folder."""
+    return folder / "wsis" / f"{sample}.tif"
+
+
+def _counts_path(folder: Path, sample: str) -> Path:
+    """Where counts and spots of a sample lie in a HEST folder."""
+    return folder / "st" / f"{sample}.h5ad"

@@ -186,13 +186,3 @@ def _embedded(embedded: float | None, mpp: float) -> tuple[str, ...]:
     if embedded is None or abs(embedded / mpp - 1) <= 0.05:
         return ()
     return (f"the scanner's file said {embedded:.4g} um/px, which is not believed",)
-
-
-def image_path(folder: Path, sample: str) -> Path:
-    """Where the image of a sample lies in a HEST folder."""
-    return folder / "wsis" / f"{sample}.tif"
-
-
-def counts_path(folder: Path, sample: str) -> Path:
-    """Where counts and spots of a sample lie in a HEST folder."""
-    return folder / "st" / f"{sample}.h5ad"

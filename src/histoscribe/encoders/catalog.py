@@ -1,0 +1,127 @@
+"""The list of encoders, with where their weights are published; reading it needs no torch."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from histoscribe.encoders.pathology import PATHOLOGY
+from histoscribe.encoders.record import IMAGENET_MEAN, IMAGENET_STD, EncoderRecord
+from histoscribe.errors import Problem
+
+EXTRACTOR = "egn-extractor"
+"""Name of the encoder that a run trains for itself."""
+_OWN = (
+    EncoderRecord(
+        name="colour_texture",
+        group="nothing to load",
+        width=157,
+        licence="BSD-3-Clause",
+        paper="histoscribe; stain vectors of Ruifrok and Johnston 2001",
+        needs_weights=False,
+    ),
+    EncoderRecord(
+        name="mean_colour",
+        group="nothing to load",
+        width=3,
+        licence="BSD-3-Clause",
+        paper="histoscribe",
+        needs_weights=False,
+    ),
+)
+
+
+def _imagenet(model: str, width: int, paper: str, hub: str | None) -> EncoderRecord:
+    return EncoderRecord(
+        name=f"torchvision:{model}",
+        width=width,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        licence="BSD-3-Clause",
+        paper=paper,
+        needs_weights=True,
+        hub=hub,
+        files=("model.safetensors",),
+    )
+
+
+_RECORDS = (
+    *_OWN,
+    _imagenet("densenet121", 1024, "arXiv:1608.06993", "timm/densenet121.tv_in1k"),
+    _imagenet("resnet50", 2048, "arXiv:1512.03385", "timm/resnet50.tv_in1k"),
+    _imagenet("squeezenet1_0", 512, "arXiv:1602.07360", None),
+    *(record for record, _ in PATHOLOGY.values()),
+)
+
+
+def list_encoders() -> tuple[EncoderRecord, ...]:
+    """Encoders known by name; besides, `torchvision:<model>` and `timm:<model>` with a file."""
+    return _RECORDS
+
+
+def find_record(name: str) -> EncoderRecord | None:
+    """What is known of an encoder by its name alone; None where the name is not listed."""
+    return next((record for record in _RECORDS if record.name == name), None)
+
+
+def hub_files(name: str) -> tuple[tuple[str, str], ...]:
+    """Repositories and file names the weights of an encoder may have on huggingface.co."""
+    record = find_record(name)
+    if record is not None:
+        return record.published
+    family, _, model = name.partition(":")
+    # timm publishes a model under its full name, with the tag of what it was trained on
+    return ((f"timm/{model}", "model.safetensors"),) if family == "timm" and "." in model else ()
+
+
+def needs_weights(name: str) -> bool:
+    """Whether there is anything to load for this name; False where there is no such encoder."""
+    record = find_record(name)
+    return name == EXTRACTOR or ":" in name if record is None else record.needs_weights
+
+
+def missing_weights(
+    name: str, places: Sequence[Path] = (), as_control: str = 'inputs.weights = "random"'
+) -> Problem:
+    """Say whose weights are missing, on what terms they are given, and where to put them.
+
+    `places` are where they were looked for, the first being the one to put them at; `as_control`
+    is the setting that takes random weights.
+    """
+    record = find_record(name)
+    fetch = _fetch(record) if record is not None and record.hub is not None else ""
+    looked = f", neither at {' nor at '.join(map(str, places))}" if places else ""
+    terms = f" (licence: {record.licence})" if record is not None else ""
+    # a file may keep the name it has on the hub
+    file = record.files[0] if record is not None and len(record.files) == 1 else None
+    put = [places[0].with_name(file) if file else places[0]] if places else []
+    return Problem(
+        where=f"weights of {name}",
+        found=f"no weights{looked}{' nor in the cache of huggingface_hub' if fetch else ''}",
+        expected=f"a file with its trained weights{terms}; nothing is downloaded here",
+        remedy=f"{fetch}{''.join(f'put the file at {place}, or ' for place in put)}"
+        f"give it: --weights {name}=FILE; or take {as_control}, as a control",
+    )
+
+
+def unknown_encoder(name: str) -> Problem:
+    """Say that there is no encoder of this name, and which are near."""
+    names = [record.name for record in _RECORDS]
+    near = get_close_matches(name, names, n=2)
+    return Problem(
+        where=f"encoder {name!r}",
+        found="no encoder of this name",
+        expected=f"one of {', '.join(names)}, torchvision:<model> or timm:<model>",
+        remedy=f"did you mean {' or '.join(near)}?" if near else "choose one of these",
+    )
+
+
+def _fetch(record: EncoderRecord) -> str:
+    """How to get the weights into the hub's cache, where they are found."""
+    file = f" {record.files[0]}" if len(record.files) == 1 else ""
+    download = f"`hf download {record.hub}{file}`"
+    if not record.gated:
+        return f"run {download}, or "
+    return (
+        f"these weights are gated: accept their terms at https://huggingface.co/{record.hub}, "
+        f"then run `hf auth login` and {download}, or "
+    )
