@@ -175,7 +175,7 @@ def test_train_then_predict(histoscribe, cohort, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["P1S.h5ad", "data", "predictor.txt"]
     prediction = read_prediction(out / "P1S.h5ad")
     assert prediction.values.shape == (36, 4)
-    assert prediction.predictor.startswith("ridge@")
+    assert prediction.head.predictor.startswith("ridge@")
     cohort.edit_counts("GENE1", "OTHER", patient="P1")
     done = histoscribe("predict", predictor, cohort.manifest, "--out", out, "--section", "P1S")
     assert done.code == 2

@@ -46,13 +46,13 @@ def test_places_of_a_slide_are_predicted_like_spots_and_keep_their_exemplars(
     slide = open_whole_slide(slide_file, MPP)
     same = predictor(Section("slide", None, slide, found.spots, None), tmp_path / "cache")
     np.testing.assert_allclose(found.values, same.values, atol=1e-4)
-    assert set(found.evidence) == {"exemplar_row", "exemplar_distance"}
-    assert found.evidence["exemplar_row"].shape == (len(found.spots), 4)
+    assert set(found.head.evidence) == {"exemplar_row", "exemplar_distance"}
+    assert found.head.evidence["exemplar_row"].shape == (len(found.spots), 4)
     np.testing.assert_allclose(
-        found.evidence["exemplar_distance"], same.evidence["exemplar_distance"], atol=1e-4
+        found.head.evidence["exemplar_distance"], same.head.evidence["exemplar_distance"], atol=1e-4
     )
     pool = predictor.fitted.lookup.pool
-    assert found.evidence["exemplar_row"].max() < len(pool)
+    assert found.head.evidence["exemplar_row"].max() < len(pool)
 
 
 def test_the_file_of_a_slide_holds_what_memory_does(egn_folder, slide_file, tmp_path):
@@ -67,8 +67,8 @@ def test_the_file_of_a_slide_holds_what_memory_does(egn_folder, slide_file, tmp_
     written = read_prediction(tmp_path / "out" / "slide.h5ad")
     held = quietly(egn_folder, slide_file)
     np.testing.assert_array_equal(written.values, held.values)
-    for name, values in held.evidence.items():
-        np.testing.assert_array_equal(written.evidence[name], values)
+    for name, values in held.head.evidence.items():
+        np.testing.assert_array_equal(written.head.evidence[name], values)
 
 
 def test_threads_change_no_bit(egn_folder, slide_file):

@@ -54,15 +54,19 @@ def test_places_lie_on_the_tissue_and_are_predicted_like_spots(
     slide = open_whole_slide(slide_file, MPP)
     same = predictor(Section("slide", None, slide, found.spots, None), tmp_path / "cache")
     np.testing.assert_allclose(found.values, same.values, atol=1e-4)
-    assert (found.genes, found.unit, found.card) == (same.genes, same.unit, same.card)
+    assert (found.genes, found.head.unit, found.head.card) == (
+        same.genes,
+        same.head.unit,
+        same.head.card,
+    )
     np.testing.assert_allclose(
-        found.spot_facts["distance_to_training"],
-        same.spot_facts["distance_to_training"],
+        found.head.spot_facts["distance_to_training"],
+        same.head.spot_facts["distance_to_training"],
         rtol=1e-3,
     )
     place = found.spots.ids.index("r5c8")
     assert found.spots.xy[place].tolist() == [8.5 * SPACING_UM, 5.5 * SPACING_UM]
-    facts = found.spot_facts
+    facts = found.head.spot_facts
     assert (facts["array_row"][place], facts["array_col"][place]) == (5, 8)
     assert facts["tissue_share"].min() >= 0.5
 
@@ -93,12 +97,12 @@ def test_the_files_hold_what_memory_does(predictor_folder, slide_file, tmp_path)
     back = read_prediction(out / "slide.h5ad")
     assert np.array_equal(back.values, expected.values)
     assert back.spots.ids == expected.spots.ids
-    assert set(back.spot_facts) == set(expected.spot_facts)
-    for name, values in expected.spot_facts.items():
-        np.testing.assert_array_equal(back.spot_facts[name], values)
-    assert json.loads(back.card)["sections"]
-    assert back.gene_names == expected.gene_names
-    assert back.gene_names == tuple(gene.removeprefix("SIM-") for gene in back.genes)
+    assert set(back.head.spot_facts) == set(expected.head.spot_facts)
+    for name, values in expected.head.spot_facts.items():
+        np.testing.assert_array_equal(back.head.spot_facts[name], values)
+    assert json.loads(back.head.card)["sections"]
+    assert back.head.gene_names == expected.head.gene_names
+    assert back.head.gene_names == tuple(gene.removeprefix("SIM-") for gene in back.genes)
     assert sorted(path.name for path in out.iterdir()) == [
         "data",
         "predictor.txt",

@@ -119,9 +119,9 @@ def test_a_predictor_keeps_the_scores_of_its_benchmark(place, scored):
 def test_a_prediction_carries_scores_distance_and_card(place, scored):
     cohort = read_cohort(next((place / "cohort").glob("*.csv")))
     prediction = scored(cohort["P1S1"], place / "cache")
-    assert prediction.gene_facts is scored.gene_score_values
-    assert json.loads(prediction.card) == json.loads(json.dumps(dict(scored.card)))
-    distance = prediction.spot_facts["distance_to_training"]
+    assert prediction.head.gene_facts is scored.gene_score_values
+    assert json.loads(prediction.head.card) == json.loads(json.dumps(dict(scored.card)))
+    distance = prediction.head.spot_facts["distance_to_training"]
     assert distance.shape == (len(prediction.spots),)
     np.testing.assert_allclose(distance, 0, atol=1e-4)  # they are training spots
 

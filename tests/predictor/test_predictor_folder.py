@@ -52,7 +52,11 @@ def test_a_loaded_predictor_predicts_the_same_bits(fitted, cohort, place):
     after = load_predictor(folder)
     one, two = (predictor(cohort["P1S1"], place / "cache") for predictor in (before, after))
     assert one.values.tobytes() == two.values.tobytes()
-    assert (one.genes, one.unit, one.predictor) == (two.genes, two.unit, two.predictor)
+    assert (one.genes, one.head.unit, one.head.predictor) == (
+        two.genes,
+        two.head.unit,
+        two.head.predictor,
+    )
     assert after.model.choice == json.loads(json.dumps(before.model.choice))
 
 

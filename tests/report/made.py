@@ -8,7 +8,7 @@ import pandas as pd
 
 from histoscribe.benchmark.measured_maps import MeasuredMaps, write_measured
 from histoscribe.io.predictions.anndata import write_prediction
-from histoscribe.types import Prediction, Spots
+from histoscribe.types import Head, Prediction, Spots
 
 MODELS = ("mean", "depth", "ridge", "oracle-depth", "shuffled")
 GENES = ("ERBB2", "KRT19", "<script>alert(1)</script>", "NA")
@@ -98,7 +98,8 @@ def keep_values(folder, section, fold="P0", patient="000", genes=GENES, n_spots=
     given = {"measured": values}
     for place, model in enumerate(("mean", "depth", "ridge")):
         given[model] = (values / (2 + place)).astype(np.float32)
-        prediction = Prediction(section, spots, tuple(genes), given[model], "u", model)
+        head = Head(section=section, spots=spots, genes=tuple(genes), unit="u", predictor=model)
+        prediction = Prediction(head, given[model])
         write_prediction(prediction, folder / "predictions" / model / fold / f"{section}.h5ad")
     tissue = folder / "figures" / "tissue"
     draw(tissue / f"{section}.jpg")

@@ -52,7 +52,9 @@ def test_a_predictor_with_an_extractor_takes_the_scores_of_its_benchmark(place, 
     first = train(settings, out, cache=cache, weights={}, benchmark=run)
     assert first.gene_score_values
     section = read_cohort(settings.cohort)["P1S1"]
-    assert load_predictor(out)(section, cache).gene_facts.keys() == first.gene_score_values.keys()
+    assert (
+        load_predictor(out)(section, cache).head.gene_facts.keys() == first.gene_score_values.keys()
+    )
     # the finished predictor has its extractor: none is trained to see that it is the one
     shutil.rmtree(cache / "extractors")
     assert train(settings, out, cache=cache, weights={}).hash == first.hash

@@ -89,7 +89,7 @@ def _draw(plan: RunPlan, fold: Fold, truth: Truth, item: GeneMap) -> None:
         plan.bank.cohort[truth.section].take(fold.test[truth.section]),
         truth.measured[:, column],
         prediction.values[:, column],
-        MapText(gene=label, unit=prediction.unit, model=item.model, why=item.why),
+        MapText(gene=label, unit=prediction.head.unit, model=item.model, why=item.why),
         plan.out / "figures" / item.file,
     )
 

@@ -12,7 +12,7 @@ from histoscribe.io.durable_zarr import DurableRows
 from histoscribe.io.predictions.anndata import read_prediction, write_prediction
 from histoscribe.io.slides import vendor
 from histoscribe.io.slides.slide import open_slide
-from histoscribe.types import Prediction, Spots
+from histoscribe.types import Head, Prediction, Spots
 
 _TILE_PX = 256
 
@@ -70,14 +70,14 @@ def check_h5ad(folder: Path) -> str:
 def tiny_prediction() -> Prediction:
     """Give four spots and two genes, 100 um apart."""
     xy = np.array([[x, y] for y in (50.0, 150.0) for x in (50.0, 150.0)])
-    return Prediction(
+    head = Head(
         section="doctor",
         spots=Spots(("a", "b", "c", "d"), xy, 55.0, 100.0),
         genes=("GAPDH", "ACTB"),
-        values=np.arange(8, dtype=np.float32).reshape(4, 2),
         unit="log",
         predictor="none",
     )
+    return Prediction(head, np.arange(8, dtype=np.float32).reshape(4, 2))
 
 
 def _pattern(side_px: int) -> UInt8[np.ndarray, "side side 3"]:

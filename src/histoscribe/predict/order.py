@@ -188,7 +188,7 @@ def _sections(order: Order, predictor: Predictor, cohort: Cohort) -> Iterator[Se
         if not path.exists():
             section = cohort[name]
             prediction = predictor(section, cache_folder())
-            distance = prediction.spot_facts["distance_to_training"]
+            distance = prediction.head.spot_facts["distance_to_training"]
             unlike = warnings_of(predictor, section.slide, tissue_mask(section.slide), distance)
             write_prediction(prediction, path, background(section.slide, unlike))
         if order.spatialdata and not zarr.exists():

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.tissue import TissueMask
-from histoscribe.io.predictions.anndata import GRID, Head
+from histoscribe.io.predictions.anndata import GRID
 from histoscribe.io.predictions.prediction_store import CHUNK_ROWS
 from histoscribe.predict.blocks import DISTANCE, predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
@@ -17,7 +17,7 @@ from histoscribe.predict.warnings import unlike_training
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.progress import track
-from histoscribe.types import Prediction, Slide
+from histoscribe.types import Head, Prediction, Slide
 
 
 def predict_slide(
@@ -57,7 +57,7 @@ def predict_slide(
     for warning in warnings_of(loaded, plan.section.slide, plan.mask, beside[DISTANCE][:, 0]):
         warnings.warn(warning, stacklevel=2)
     values = np.concatenate([block.values for block in blocks])
-    return head_of(loaded, plan, beside).with_values(values)
+    return Prediction(head_of(loaded, plan, beside), values)
 
 
 def warnings_of(

@@ -14,7 +14,7 @@ import numpy as np
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_json, write_text
-from histoscribe.io.predictions.anndata import Head, background, write_blocks
+from histoscribe.io.predictions.anndata import background, write_blocks
 from histoscribe.io.predictions.geojson import Measured, write_detections
 from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
@@ -26,7 +26,7 @@ from histoscribe.predictor.folder import RECORD, sha256
 from histoscribe.predictor.gene_choice import GeneChoice
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
-from histoscribe.types import Slide
+from histoscribe.types import Head, Prediction, Slide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ def _write(
     write_detections(geojson, head.spots, plan.grid.spacing_px, _measurements(job, head, store))
     for path in zarr:
         values = np.concatenate(list(store.values()))
-        write_spatialdata(head.with_values(values), slide, path)
+        write_spatialdata(Prediction(head, values), slide, path)
     write_json(summary, _summary(job, plan, head, unlike))
 
 

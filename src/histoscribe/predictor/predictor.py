@@ -28,7 +28,7 @@ from histoscribe.predictor.gene_scores import (
     gene_scores_of_run,
 )
 from histoscribe.predictor.reference import Reference
-from histoscribe.types import Output, Prediction, Section
+from histoscribe.types import Head, Output, Prediction, Section
 
 
 @dataclass(eq=False)
@@ -146,19 +146,19 @@ class Predictor:
         the caller is the very benchmark that finds that out.
         """
         predicted = self.fitted.predict(queries, torch.device(choose_device(self.device)))
-        return Prediction(
+        head = Head(
             section=section.id,
             spots=section.spots,
             genes=self.target.genes,
-            values=predicted.values.astype(np.float32),
             unit=self.target.transform,
             predictor=self.name,
-            spot_facts={"distance_to_training": self.reference.distance(queries.feature)},
-            gene_facts=self.gene_score_values if with_gene_scores else {},
-            card=json.dumps(dict(self.card), sort_keys=True),
             gene_names=self.gene_names,
+            gene_facts=self.gene_score_values if with_gene_scores else {},
+            spot_facts={"distance_to_training": self.reference.distance(queries.feature)},
             evidence=predicted.evidence,
+            card=json.dumps(dict(self.card), sort_keys=True),
         )
+        return Prediction(head, predicted.values.astype(np.float32))
 
     def from_pixels(self, image: Float[Tensor, "B 3 P P"]) -> Output:
         """Encoder and network as one differentiable graph, from pixels in 0-255, on their device.

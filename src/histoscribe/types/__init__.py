@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from histoscribe.types.folds import Fold as Fold
     from histoscribe.types.folds import Inner as Inner
     from histoscribe.types.folds import SpotRows as SpotRows
+    from histoscribe.types.prediction import Head as Head
     from histoscribe.types.prediction import Prediction as Prediction
     from histoscribe.types.tissue import Cohort as Cohort
     from histoscribe.types.tissue import CohortEntry as CohortEntry
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     **dict.fromkeys(("Fold", "Inner", "SpotRows"), "histoscribe.types.folds"),
-    "Prediction": "histoscribe.types.prediction",
+    **dict.fromkeys(("Head", "Prediction"), "histoscribe.types.prediction"),
     **dict.fromkeys(
         ("Cohort", "CohortEntry", "Counts", "Section", "Slide", "Spots"), "histoscribe.types.tissue"
     ),

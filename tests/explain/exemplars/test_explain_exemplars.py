@@ -90,12 +90,12 @@ def test_the_table_has_every_exemplar_of_the_prediction_and_what_it_brings(expla
     section = read_cohort(explained.manifest)[NEW]
     prediction = explained.predictor(section, explained.folder / "cache")
     pool = explained.predictor.fitted.lookup.pool
-    rows = prediction.evidence["exemplar_row"].astype(int)
+    rows = prediction.head.evidence["exemplar_row"].astype(int)
     assert len(table) == rows.size
     assert table["exemplar"].tolist() == [pool.spot[row] for row in rows.ravel()]
     assert table["patient"].tolist() == [pool.patient[row] for row in rows.ravel()]
     np.testing.assert_allclose(table["expression"], pool.target[rows.ravel(), 3], rtol=1e-4)
-    apart = prediction.evidence["exemplar_distance"].ravel()
+    apart = prediction.head.evidence["exemplar_distance"].ravel()
     np.testing.assert_allclose(table["distance"], apart, rtol=1e-4)
     predicted = np.repeat(prediction.values[:, 3], N_EXEMPLARS)
     np.testing.assert_allclose(table["predicted"], predicted, rtol=1e-4, atol=1e-5)

@@ -1,5 +1,6 @@
 """Predictions go to AnnData and back unchanged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import anndata as ad
@@ -8,14 +9,17 @@ import pytest
 
 from histoscribe.errors import DataContractError
 from histoscribe.io.predictions.anndata import read_prediction, to_anndata, write_prediction
-from histoscribe.types import Prediction, Spots
+from histoscribe.types import Head, Prediction, Spots
 
 
 @pytest.fixture
 def prediction() -> Prediction:
     spots = Spots(("10x3", "11x3"), np.array([[5.5, 6.0], [7.0, 8.25]]), 100.0, 200.0)
     values = np.array([[1.5, -2.0, 0.0], [0.25, 3.0, 1.0]], dtype=np.float32)
-    return Prediction("B4", spots, ("GAPDH", "ERBB2", "ACTB"), values, "log", "ridge-1a2b")
+    genes = ("GAPDH", "ERBB2", "ACTB")
+    return Prediction(
+        Head(section="B4", spots=spots, genes=genes, unit="log", predictor="ridge-1a2b"), values
+    )
 
 
 def test_a_prediction_comes_back_as_it_was(prediction: Prediction, tmp_path: Path) -> None:
@@ -24,12 +28,44 @@ def test_a_prediction_comes_back_as_it_was(prediction: Prediction, tmp_path: Pat
     np.testing.assert_array_equal(back.values, prediction.values)
     np.testing.assert_array_equal(back.spots.xy, prediction.spots.xy)
     for name in ("section", "genes", "unit", "predictor"):
-        assert getattr(back, name) == getattr(prediction, name)
+        assert getattr(back.head, name) == getattr(prediction.head, name)
     assert (back.spots.ids, back.spots.diameter_um, back.spots.pitch_um) == (
         prediction.spots.ids,
         100.0,
         200.0,
     )
+
+
+def test_all_of_a_head_comes_back(prediction: Prediction, tmp_path: Path) -> None:
+    head = replace(
+        prediction.head,
+        gene_names=("one", "two", "two"),
+        gene_facts={"pcc": np.array([0.5, np.nan, -0.25])},
+        spot_facts={"tissue_share": np.array([1.0, 0.75])},
+        evidence={"exemplar_row": np.array([[3.0, 1.0], [0.0, 2.0]])},
+        card='{"model": "ridge"}',
+    )
+    write_prediction(Prediction(head, prediction.values), tmp_path / "B4.h5ad")
+    back = read_prediction(tmp_path / "B4.h5ad").head
+    assert (back.gene_names, back.card) == (head.gene_names, head.card)
+    for name in ("gene_facts", "spot_facts", "evidence"):
+        given, found = getattr(head, name), getattr(back, name)
+        assert found.keys() == given.keys()
+        for key, values in given.items():
+            np.testing.assert_array_equal(found[key], values)
+
+
+def test_a_head_whose_parts_disagree_is_refused(prediction: Prediction) -> None:
+    for wrong in (
+        {"gene_names": ("one",)},
+        {"gene_facts": {"pcc": np.zeros(2)}},
+        {"spot_facts": {"tissue_share": np.zeros(3)}},
+        {"evidence": {"exemplar_row": np.zeros((3, 2))}},
+    ):
+        with pytest.raises(ValueError, match=r"names|rows"):
+            replace(prediction.head, **wrong)
+    with pytest.raises(ValueError, match="values for 2 spots, 3 genes"):
+        Prediction(prediction.head, prediction.values[:1])
 
 
 def test_equal_predictions_are_equal_files(prediction: Prediction, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from histoscribe.errors import DataContractError
 from histoscribe.io.predictions.spatialdata import to_spatialdata, write_spatialdata
 from histoscribe.io.slides.slide import open_slide
-from histoscribe.types import Prediction, Slide, Spots
+from histoscribe.types import Head, Prediction, Slide, Spots
 
 sd = pytest.importorskip("spatialdata")
 from spatialdata.transformations import get_transformation  # noqa: E402
@@ -33,14 +33,14 @@ def slide(tmp_path_factory: pytest.TempPathFactory) -> Slide:
 @pytest.fixture
 def prediction() -> Prediction:
     xy = np.array([MARK_XY, (2550.0, 700.0), (2500.0, 750.0)])
-    return Prediction(
+    head = Head(
         section="A 1",
         spots=Spots(("a", "b", "c"), xy, 55.0, 100.0),
         genes=("GAPDH", "ERBB2"),
-        values=np.arange(6, dtype=np.float32).reshape(3, 2),
         unit="log",
         predictor="ridge-1a2b",
     )
+    return Prediction(head, np.arange(6, dtype=np.float32).reshape(3, 2))
 
 
 def affine(element, system):
@@ -76,18 +76,16 @@ def test_circles_have_the_true_diameter_with_and_without_the_slide(prediction, s
 
 def test_one_spot_without_a_slide_asks_for_the_slide(prediction):
     first = Spots(("a",), prediction.spots.xy[:1], 55.0, 100.0)
-    alone = dataclasses.replace(prediction, spots=first, values=prediction.values[:1])
+    alone = Prediction(dataclasses.replace(prediction.head, spots=first), prediction.values[:1])
     with pytest.raises(DataContractError, match="give the slide"):
         to_spatialdata(alone)
 
 
 def test_the_table_annotates_the_circles_and_keeps_the_values(prediction, slide, tmp_path):
     facts = {"share of tissue": np.array([0.5, 1.0, 0.0])}
-    write_spatialdata(
-        dataclasses.replace(prediction, spot_facts=facts, gene_facts={"pcc": np.array([0.1, 0.2])}),
-        slide,
-        tmp_path / "A.zarr",
-    )
+    scores = {"pcc": np.array([0.1, 0.2])}
+    head = dataclasses.replace(prediction.head, spot_facts=facts, gene_facts=scores)
+    write_spatialdata(Prediction(head, prediction.values), slide, tmp_path / "A.zarr")
     back = sd.read_zarr(tmp_path / "A.zarr")
     table = back.tables["A_1_expression"]
     np.testing.assert_array_equal(np.asarray(table.X), prediction.values)
@@ -108,7 +106,8 @@ def test_equal_predictions_are_equal_files(prediction, slide, tmp_path):
 
 def test_an_older_copy_is_replaced_and_nothing_is_left_over(prediction, slide, tmp_path):
     write_spatialdata(prediction, slide, tmp_path / "A.zarr")
-    write_spatialdata(dataclasses.replace(prediction, section="B"), None, tmp_path / "A.zarr")
+    other = Prediction(dataclasses.replace(prediction.head, section="B"), prediction.values)
+    write_spatialdata(other, None, tmp_path / "A.zarr")
     assert list(sd.read_zarr(tmp_path / "A.zarr").shapes) == ["B_spots"]
     assert [path.name for path in tmp_path.iterdir()] == ["A.zarr"]
 

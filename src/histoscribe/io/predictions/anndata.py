@@ -1,7 +1,7 @@
 """Predictions to AnnData and back, so that they open in scanpy and squidpy."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 from histoscribe.io.atomic import replacing
 from histoscribe.io.sections.table import broken
-from histoscribe.types import Prediction, Slide, Spots
+from histoscribe.types import Head, Prediction, Slide, Spots
 
 GRID = ("array_row", "array_col")
 """Spot facts that are whole numbers: row and column of the grid, as scanpy calls them."""
@@ -22,32 +22,6 @@ _NAME = "gene_name"
 _WORDS = ("section", "unit", "predictor")
 _NUMBERS = ("diameter_um", "pitch_um")
 _PICTURE_PX = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Head:
-    """All of a prediction but its values, which may be more than memory should hold."""
-
-    section: str
-    spots: Spots
-    genes: tuple[str, ...]
-    unit: str
-    predictor: str
-    spot_facts: Mapping[str, Float[np.ndarray, " N"]] = field(default_factory=dict)
-    gene_facts: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
-    card: str = ""
-    gene_names: tuple[str, ...] = ()
-    evidence: Mapping[str, Float[np.ndarray, "N _"]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, prediction: Prediction) -> "Head":
-        """The head of a whole prediction."""
-        return cls(**{name: getattr(prediction, name) for name in cls.__dataclass_fields__})
-
-    def with_values(self, values: Float[np.ndarray, "N G"]) -> Prediction:
-        """The whole prediction."""
-        known = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return Prediction(values=values, **known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,14 +56,14 @@ def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.An
     pitch of the spots in um; with a background also um/px and warnings. A background is put to
     `uns["spatial"]` as scanpy and squidpy expect it.
     """
-    data = _frame(Head.of(prediction), below)
+    data = _frame(prediction.head, below)
     data.X = prediction.values.astype(np.float32)
     return data
 
 
 def write_prediction(prediction: Prediction, path: Path, below: Background | None = None) -> None:
     """Write the prediction as h5ad; equal predictions are equal files, to the byte."""
-    write_blocks(Head.of(prediction), [prediction.values], path, below)
+    write_blocks(prediction.head, [prediction.values], path, below)
 
 
 def write_blocks(
@@ -99,22 +73,21 @@ def write_blocks(
     below: Background | None = None,
 ) -> None:
     """Write a prediction whose values come in blocks of rows, of which one is held at a time."""
-    shape = (len(head.spots), len(head.genes))
     with replacing(path) as temporary:
         # h5py stores no times unless asked to, and anndata writes in a fixed order
         _frame(head, below).write_h5ad(temporary)
         with h5py.File(temporary, "r+") as file:
             if "X" in file:
                 del file["X"]
-            values = file.create_dataset("X", shape=shape, dtype="float32")
+            values = file.create_dataset("X", shape=head.shape, dtype="float32")
             # the mark of a dense array in AnnData's on-disk specification
             values.attrs["encoding-type"], values.attrs["encoding-version"] = "array", "0.2.0"
             row = 0
             for block in blocks:
                 values[row : row + len(block)] = block.astype(np.float32)
                 row += len(block)
-            if row != shape[0]:
-                raise ValueError(f"{row} rows of values for {shape[0]} spots")
+            if row != len(head.spots):
+                raise ValueError(f"{row} rows of values for {len(head.spots)} spots")
 
 
 def read_prediction(path: Path) -> Prediction:
@@ -130,23 +103,23 @@ def read_prediction(path: Path) -> Prediction:
             path, f"truncated, or no prediction of histoscribe ({error})", "a complete prediction"
         ) from error
     section, unit, predictor = words
-    return Prediction(
+    head = Head(
         section=section,
         spots=Spots(tuple(data.obs_names.astype(str)), xy, diameter_um, pitch_um),
         genes=tuple(data.var_names.astype(str)),
-        values=np.asarray(data.X, dtype=np.float32),
         unit=unit,
         predictor=predictor,
-        spot_facts=_facts(data.obs),
-        gene_facts=_facts(data.var),
-        card=str(about.get("card", "")),
         gene_names=tuple(data.var[_NAME].astype(str)) if _NAME in data.var else (),
+        gene_facts=_facts(data.var),
+        spot_facts=_facts(data.obs),
         evidence={
             str(name): np.asarray(values, dtype=np.float64)
             for name, values in data.obsm.items()
             if name != "spatial"
         },
+        card=str(about.get("card", "")),
     )
+    return Prediction(head, np.asarray(data.X, dtype=np.float32))
 
 
 def read_warnings(path: Path) -> tuple[str, ...]:
