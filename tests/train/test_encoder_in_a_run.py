@@ -6,26 +6,28 @@ import torch
 from histoscribe.encoders.pathology import PATHOLOGY
 from histoscribe.encoders.published import build
 from histoscribe.errors import DataContractError
-from histoscribe.train.encoders import open_encoding
+from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import parse_settings
+from histoscribe.types import Cohort
 
 NAME = "gigapath-flash"
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
+def run_data(tmp_path, monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setenv("HISTOSCRIBE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("HISTOSCRIBE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     table = {"cohort": "catalog:her2st", "models": ["mean"], "inputs": {"encoder": NAME}}
-    return parse_settings(table, "settings.toml")
+    settings = parse_settings(table, "settings.toml")
+    return RunData(settings, Cohort([]), {}, tmp_path / "cache")
 
 
-def test_without_its_weights_a_gated_encoder_stops_the_run_with_the_way_to_them(settings, tmp_path):
+def test_without_its_weights_a_gated_encoder_stops_the_run_with_the_way_to_them(run_data, tmp_path):
     with pytest.raises(DataContractError) as caught:
-        open_encoding(settings, None, {})
+        run_data.source(None).needs()
     for part in (
         "accept their terms at https://huggingface.co/prov-gigapath/prov-gigapath-flash",
         "`hf download prov-gigapath/prov-gigapath-flash pytorch_model.bin`",
@@ -34,7 +36,7 @@ def test_without_its_weights_a_gated_encoder_stops_the_run_with_the_way_to_them(
         assert part in str(caught.value)
 
 
-def test_the_checksum_of_the_weights_is_recorded_and_asked_for_again(settings, tmp_path):
+def test_the_checksum_of_the_weights_is_recorded_and_asked_for_again(run_data, tmp_path):
     state = build(PATHOLOGY[NAME][1]).state_dict()
     snapshot = tmp_path / "hub" / "models--prov-gigapath--prov-gigapath-flash"
     (snapshot / "refs").mkdir(parents=True)
@@ -42,7 +44,7 @@ def test_the_checksum_of_the_weights_is_recorded_and_asked_for_again(settings, t
     file = snapshot / "snapshots" / "abc" / "pytorch_model.bin"
     file.parent.mkdir(parents=True)
     torch.save(state, file)
-    encoding, encoder = open_encoding(settings, None, {})
+    encoder, encoding = run_data.source(None).open(None), run_data.encoding(None, None)
     assert encoding.weights == encoder.weights
     assert encoding.weights.startswith("sha256:")
     again = encoding.open({})

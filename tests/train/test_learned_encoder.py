@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.train import encoders
 from histoscribe.train import weight_needs as needed
+from histoscribe.train.encoders import encoder_source
 from histoscribe.train.fold_tiles import FoldTiles
 from histoscribe.train.run import train
 from tests.benchmark.runs import tiny_cohort, tiny_settings
@@ -41,9 +43,13 @@ def settings_of(place, **changes):
     return tiny_settings(next((place / "cohort").glob("*.csv")), **changes)
 
 
+def needs_of_encoder(settings):
+    tiles = FoldTiles(settings, read_cohort(settings.cohort), Path("nowhere"))
+    return encoder_source(None, settings, {}, tiles).needs()
+
+
 def test_a_predictor_with_an_extractor_takes_the_scores_of_its_benchmark(place, monkeypatch):
     monkeypatch.setattr(encoders, "load_perceptual", drawn)
-    monkeypatch.setattr(needed, "load_perceptual", drawn)
     monkeypatch.setattr("histoscribe.plot.canvas._DPI", 20)
     monkeypatch.setattr("histoscribe.plot.canvas._PANEL_PX", 100)
     settings, cache = settings_of(place, **LEARNED), place / "cache"
@@ -85,7 +91,7 @@ def test_nets_that_the_settings_leave_without_channels_are_refused_before_the_wo
     thin = {**LEARNED["extractor"], "full_width_px": 4}
     settings = settings_of(place, **{**LEARNED, "extractor": thin})
     with pytest.raises(DataContractError, match=r"extractor: 8 channels[\s\S]*extractor\.width"):
-        needed.needed_by_extractor(settings, {})
+        needs_of_encoder(settings)
 
 
 def test_a_run_goes_on_with_the_weights_it_began_with(place, monkeypatch):
@@ -104,7 +110,7 @@ def test_a_run_goes_on_with_the_weights_it_began_with(place, monkeypatch):
 def test_a_setting_of_frozen_nets_is_refused_beside_an_encoder_that_is_trained(place, setting):
     settings = settings_of(place, **{**LEARNED, "inputs": {**LEARNED["inputs"], **setting}})
     with pytest.raises(DataContractError, match=f"inputs.{next(iter(setting))}"):
-        needed.needed_by_extractor(settings, {})
+        needs_of_encoder(settings)
 
 
 def extractor_beside(place, folder, image):
@@ -135,7 +141,6 @@ def test_the_extractor_of_a_fold_does_not_notice_another_picture_of_its_test_pat
     place, tmp_path, monkeypatch, leak
 ):
     monkeypatch.setattr(encoders, "load_perceptual", drawn)
-    monkeypatch.setattr(needed, "load_perceptual", drawn)
     if leak is not None:
         leak(monkeypatch)
     with Image.open(place / "cohort" / "P2S1.jpg") as picture:

@@ -69,8 +69,8 @@ def test_without_a_stain_every_fold_and_none_has_the_same_features(place):
     bank = bank_for(place, INPUTS)
     fold = folds_of(bank)["P1"]
     assert bank.features(None, "P1S1", fold) is bank.features(None, "P1S1")
-    assert bank.encoding(None, fold) == bank.opened(None)[0]
-    assert "stain" not in bank.opened(None)[0].to_json()
+    assert bank.encoding(None, fold) == bank.encoding(None, None)
+    assert "stain" not in bank.encoding(None, None).to_json()
 
 
 def test_slides_that_cannot_be_normalised_are_all_named_before_the_work(place, monkeypatch):
@@ -87,8 +87,9 @@ def test_slides_that_cannot_be_normalised_are_all_named_before_the_work(place, m
 
 
 def test_an_encoding_and_its_stain_come_back_from_json(place):
-    bank = bank_for(place, NORMALISED)
-    for encoding in (bank.encoding(None, folds_of(bank)["P1"]), bank.opened(None)[0]):
+    normalised, plain = bank_for(place, NORMALISED), bank_for(place, INPUTS)
+    fold = folds_of(plain)["P1"]
+    for encoding in (normalised.encoding(None, fold), plain.encoding(None, fold)):
         again = Encoding.from_json(json.loads(json.dumps(encoding.to_json())))
         assert again == encoding
         assert again.tiles.identity == encoding.tiles.identity

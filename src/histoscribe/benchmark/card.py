@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -78,12 +79,13 @@ def _encoders_used(plan: RunPlan) -> list[dict[str, Any]]:
     used = []
     for encoder in bank.encoders():
         # an encoder that folds train has other weights in each
-        for fold in plan.folds if bank.learned(encoder) else plan.folds[:1]:
-            encoding = bank.opened(encoder, fold)[0].to_json()
-            fold_of = {"fold": fold.name} if bank.learned(encoder) else {}
+        source = bank.source(encoder)
+        for fold in plan.folds if source.by_fold else plan.folds[:1]:
+            # the colour of the training slides stands on the card by itself
+            encoding = replace(bank.encoding(encoder, fold), stain=None).to_json()
+            fold_of = {"fold": fold.name} if source.by_fold else {}
             precision = bank.precision_used(encoder, fold)
-            trained_by = bank.trained_by(encoder)
-            used.append({**encoding, "precision_used": precision, **fold_of, **trained_by})
+            used.append({**encoding, "precision_used": precision, **fold_of, **source.needs()})
     return used
 
 
@@ -176,8 +178,9 @@ def _shown(card: dict[str, Any]) -> list[tuple[str, str]]:
 def _encoder(used: dict[str, Any]) -> str:
     layer = f" ({used['layer']})" if used["layer"] else ""
     off = "made white" if used["white_off_tissue"] else "kept"
-    by = used.get("perceptual")
-    trained = f", trained in fold {used['fold']}, windows compared by {by}" if by else ""
+    trained = f", trained in fold {used['fold']}" if "fold" in used else ""
+    if "perceptual" in used:
+        trained += f", windows compared by {used['perceptual']}"
     return (
         f"{used['encoder']}{layer}, weights: {used['weights']}, tiles of {used['tile_px']} px at "
         f"{used['mpp']:g} um/px, off-tissue pixels {off}, {used['precision_used']}{trained}"

@@ -138,8 +138,8 @@ def coarse(results: Results) -> Iterator[Check]:
 def random_weights(results: Results) -> Iterator[Check]:
     """Encoders that were never trained."""
     bank = results.plan.bank
-    fixed = (bank.opened(name)[0] for name in bank.encoders() if not bank.learned(name))
-    drawn = sorted({of.encoder for of in fixed if of.weights.startswith("random")})
+    identities = (bank.source(encoder).identity() for encoder in bank.encoders())
+    drawn = sorted({of.encoder for of in identities if of.weights.startswith("random")})
     if drawn:
         yield Check(
             "random-weights",

@@ -15,15 +15,12 @@ def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None)
     cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
     bank = RunData(resolved, cohort, weight_files(weights), cache_folder())
     bank.check()
-    # each fold has its own features where slides are normalised to its training slides, and
-    # where it trains the encoder
-    own = bank.tiles.normalised or any(bank.learned(encoder) for encoder in bank.encoders())
-    folds = make_folds(cohort, resolved.folds, resolved.seed) if own else (None,)
+    folds = make_folds(cohort, resolved.folds, resolved.seed) if bank.by_fold else (None,)
     views = f" and {bank.tiles.n_views} jittered views" if bank.tiles.n_views else ""
     for fold in folds:
         of_fold = f", of fold {fold.name}" if fold else ""
         for encoder in bank.encoders():
-            name = bank.opened(encoder, fold)[0].encoder
+            name = bank.source(encoder).name
             for section in cohort.ids:
                 n_spots, width = bank.extract(encoder, section, fold).shape
                 say(f"{section}: {n_spots} spots{views} x {width} features of {name}{of_fold}")

@@ -76,7 +76,7 @@ def hub_files(name: str) -> tuple[tuple[str, str], ...]:
 def needs_weights(name: str) -> bool:
     """Whether there is anything to load for this name; False where there is no such encoder."""
     record = find_record(name)
-    return name == EXTRACTOR or ":" in name if record is None else record.needs_weights
+    return ":" in name if record is None else record.needs_weights
 
 
 def missing_weights(

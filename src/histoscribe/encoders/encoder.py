@@ -10,19 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from histoscribe.encoders.catalog import (
-    EXTRACTOR,
     find_record,
     missing_weights,
     unknown_encoder,
 )
 from histoscribe.encoders.colour_texture import ColourTexture, MeanColour
-from histoscribe.encoders.egn_extractor.encoder import (
-    StyleEncoder,
-    extractor_record,
-    load_extractor,
-)
+from histoscribe.encoders.egn_extractor.encoder import StyleEncoder, extractor_record
 from histoscribe.encoders.pathology import PATHOLOGY
 from histoscribe.encoders.record import EncoderRecord
+from histoscribe.encoders.trained import TRAINED, is_trained
 from histoscribe.errors import DataContractError, Problem
 
 
@@ -96,8 +92,8 @@ def load_encoder(
     DataContractError
         Unknown name or layer, weights missing (and random not asked for) or not fitting.
     """
-    if name == EXTRACTOR:
-        return _extractor(layer, weights, random_seed)
+    if is_trained(name):
+        return _trained(name, layer, weights, random_seed)
     record = find_record(name)
     if record is not None and not record.needs_weights:
         return _fixed(record, layer, weights, random_seed)
@@ -136,26 +132,32 @@ def extractor_encoder(net: StyleEncoder, weights: str) -> Encoder:
     return Encoder(extractor_record(net.config), net, layer="default", weights=weights)
 
 
-def _extractor(layer: str | None, weights: Path | None, seed: int | None) -> Encoder:
-    """Open an extractor that a run trained."""
+def save_trained(encoder: Encoder, path: Path) -> None:
+    """Write the weights of an encoder that a run trained; `load_encoder` reads them again."""
+    TRAINED[encoder.record.name].save(encoder.net, path)
+
+
+def _trained(name: str, layer: str | None, weights: Path | None, seed: int | None) -> Encoder:
+    """Open an encoder that a run trained."""
     given = {"a layer": layer, "random weights": seed}
     problems = [
-        Problem(f"encoder {EXTRACTOR}", f"{what} given", "its own weights only", "leave it out")
+        Problem(f"encoder {name}", f"{what} given", "its own weights only", "leave it out")
         for what, value in given.items()
         if value is not None
     ]
     if weights is None:
         problems.append(
             Problem(
-                where=f"encoder {EXTRACTOR}",
+                where=f"encoder {name}",
                 found="no weights",
-                expected="the file of an extractor that a run trained on its training patients",
+                expected=f"the file of an {name} that a run trained on its training patients",
                 remedy="name it as inputs.encoder of a run, which trains it, or give the file",
             )
         )
     if problems or weights is None:
         raise DataContractError(problems)
-    return extractor_encoder(*load_extractor(weights))
+    net, record, checksum = TRAINED[name].load(weights)
+    return Encoder(record, net, layer="default", weights=checksum)
 
 
 def _published(name: str, layer: str | None, weights: Path | int) -> Encoder:

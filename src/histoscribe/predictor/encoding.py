@@ -9,6 +9,7 @@ from histoscribe.data.stain import TissueColour
 from histoscribe.data.tiles import Tiles
 from histoscribe.encoders.catalog import hub_files, missing_weights, needs_weights
 from histoscribe.encoders.encoder import Encoder, load_encoder
+from histoscribe.encoders.trained import is_trained
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.weights import find_weights, weight_places
 
@@ -29,6 +30,25 @@ class Encoding:
     precision: Literal["float32", "bfloat16"]
     stain: TissueColour | None = None
     """Colour of the training slides, which every slide is given; None leaves slides as they are."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether a run trained the encoder: its weights then lie in the predictor's folder."""
+        return is_trained(self.encoder)
+
+    @property
+    def needed_weights(self) -> Mapping[str, str]:
+        """Weights that a user of the predictor must have, by name, with their checksum."""
+        published = not self.trained and self.weights.startswith("sha256:")
+        return {self.encoder: self.weights} if published else {}
+
+    def same_encoder(self, encoder: str, layer: str | None, weights: str) -> bool:
+        """Whether another fit of the same settings may use this encoder.
+
+        What a run trains has other weights in each fit, by the same settings.
+        """
+        same = (self.encoder, self.layer) == (encoder, layer)
+        return same and (self.trained or self.weights == weights)
 
     @property
     def tiles(self) -> Tiles:
@@ -85,6 +105,6 @@ def weights_file(name: str, given: WeightFiles, as_control: str) -> Path:
 
 def weights_of(name: str, given: WeightFiles) -> Path | None:
     """The weights file of an encoder that has weights; None for one that has none to load."""
-    if not needs_weights(name):
+    if not (needs_weights(name) or is_trained(name)):
         return None
     return weights_file(name, given, 'inputs.weights = "random"')

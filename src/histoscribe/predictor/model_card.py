@@ -7,7 +7,6 @@ from typing import Any
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.target import Target
 from histoscribe.data.transform import TRANSFORMS
-from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.facts import gene_labels
 from histoscribe.predictor.gene_scores import Benchmarked
@@ -234,10 +233,9 @@ def _how_to_run(facts: CardFacts) -> Iterator[str]:
 
 def _files_needed(facts: CardFacts) -> dict[str, str]:
     """Weights that a user must have: of a published encoder, and of what tiles are compared by."""
-    encoding, shown = facts.encoding, facts.card.get("exemplars", {})
-    found = {} if encoding.encoder == EXTRACTOR else {encoding.encoder: encoding.weights}
-    found |= shown.get("perceptual_weights", {})
-    return {name: weights for name, weights in found.items() if weights.startswith("sha256:")}
+    shown = facts.card.get("exemplars", {}).get("perceptual_weights", {})
+    compared_by = {name: of for name, of in shown.items() if of.startswith("sha256:")}
+    return {**facts.encoding.needed_weights, **compared_by}
 
 
 def _versions(versions: Mapping[str, str]) -> str:

@@ -13,8 +13,7 @@ import torch
 
 from histoscribe.data.exemplars.lookup import Lookup
 from histoscribe.data.target import Target
-from histoscribe.encoders.catalog import EXTRACTOR
-from histoscribe.encoders.egn_extractor.encoder import StyleEncoder, save_extractor
+from histoscribe.encoders.encoder import save_trained
 from histoscribe.io.atomic import replacing, write_text
 from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
 from histoscribe.predictor.encoding import Encoding, WeightFiles
@@ -41,20 +40,20 @@ __all__ = ["is_predictor", "load_predictor", "save_predictor"]
 
 _REFERENCE = "reference.safetensors"
 _EXEMPLARS = "exemplars.safetensors"
-_EXTRACTOR = "encoder.safetensors"
+_ENCODER = "encoder.safetensors"
 
 
 def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     """Write the folder; predictor.json comes last, so a folder that has one is complete."""
-    # before the folder is emptied: it may be the one that has the extractor
-    extractor = predictor.encoder.net if predictor.encoding.encoder == EXTRACTOR else None
+    # before the folder is emptied: it may be the one that has the encoder's weights
+    encoder = predictor.encoder if predictor.encoding.trained else None
     begin(folder)
     benchmark = predictor.benchmark
     files = [_save_model(predictor.model, folder), _REFERENCE, CARD_FILE]
     lookup = predictor.fitted.lookup
-    if isinstance(extractor, StyleEncoder):  # trained for this very model: nobody else has it
-        files.append(_EXTRACTOR)
-        save_extractor(extractor, folder / _EXTRACTOR)
+    if encoder is not None:  # trained for this very model: nobody else has it
+        files.append(_ENCODER)
+        save_trained(encoder, folder / _ENCODER)
     if lookup is not None:
         files.append(_EXEMPLARS)
         lookup.save(folder / _EXEMPLARS)
@@ -91,14 +90,15 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
         gene_scores = read_gene_scores(folder / GENES_FILE, record["row"], target.genes)
         benchmark = Benchmarked(gene_scores, record["benchmark"])
     arrays = safetensors.numpy.load_file(folder / _REFERENCE)
-    exemplars, extractor = folder / _EXEMPLARS, folder / _EXTRACTOR
-    known = {EXTRACTOR: extractor} if _EXTRACTOR in record["files"] else {}
+    encoding = Encoding.from_json(record["encoding"])
+    known = {encoding.encoder: folder / _ENCODER} if encoding.trained else {}
+    exemplars = folder / _EXEMPLARS
     lookup = Lookup.read(exemplars, weights or {}) if _EXEMPLARS in record["files"] else None
     return Predictor(
         row=record["row"],
         fitted=Fitted(_load_model(folder, record), lookup),
         target=target,
-        encoding=Encoding.from_json(record["encoding"]),
+        encoding=encoding,
         card=record["card"],
         reference=Reference.restored(arrays, record["reference"]),
         benchmark=benchmark,

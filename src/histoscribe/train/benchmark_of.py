@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from histoscribe.data.folds import leaky
-from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import Estimator
 from histoscribe.predictor.encoding import Encoding
@@ -92,14 +91,10 @@ def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def _other_encoder(run: Path, here: Encoding, card: Mapping[str, Any]) -> Iterator[Problem]:
-    # what each fold trains for itself has other weights in each, by the same settings
-    learned = here.encoder == EXTRACTOR
-    keys = ("encoder", "layer") if learned else ("encoder", "layer", "weights")
-    ours = here.to_json()
-    used = [[there.get(key) for key in keys] for there in card["encoder"]["used"]]
-    if [ours[key] for key in keys] not in used:
+    used = [(of["encoder"], of["layer"], of["weights"]) for of in card["encoder"]["used"]]
+    if not any(here.same_encoder(*there) for there in used):
         found = "; ".join(" ".join(map(str, there)) for there in used)
-        yield _other(run, "encoder", found, " ".join(str(ours[key]) for key in keys))
+        yield _other(run, "encoder", found, f"{here.encoder} {here.layer} {here.weights}")
 
 
 def _other_data(

@@ -1,83 +1,217 @@
-"""Opening the encoders of a run by its settings, with weights that are where they should be."""
+"""Where the encoders of a run come from: known by name, or trained by each fold for itself."""
 
-from pathlib import Path
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, final
 
 from histoscribe.device import choose_device
 from histoscribe.encoders.catalog import EXTRACTOR, needs_weights
-from histoscribe.encoders.egn_extractor.training import Windows, trained_extractor
+from histoscribe.encoders.egn_extractor.training import side_problems, trained_extractor
 from histoscribe.encoders.encoder import Encoder, load_encoder
 from histoscribe.encoders.perceptual import load_perceptual
-from histoscribe.models.base import make_config
-from histoscribe.predictor.encoding import Encoding, WeightFiles, weights_file, weights_of
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.predictor.encoding import WeightFiles, weights_of
 from histoscribe.seed import integer
-from histoscribe.train.row import ModelRow
+from histoscribe.train.fold_tiles import FoldTiles
 from histoscribe.train.settings import InputSettings, RunSettings
+from histoscribe.types import Fold
 
 
-def open_encoding(
-    settings: RunSettings, encoder: str | None, given: WeightFiles
-) -> tuple[Encoding, Encoder]:
-    """Open the run's encoder, or the one a model insists on, on the run's device."""
-    inputs: InputSettings = settings.inputs
-    name = inputs.encoder if encoder is None else encoder
-    layer = inputs.layer if encoder is None else None
-    # a row may read an encoder that has nothing to draw
-    random = inputs.weights == "random" and (encoder is None or needs_weights(name))
-    opened = load_encoder(
-        name,
-        layer=layer,
-        weights=None if random else weights_of(name, given),
-        random_seed=integer(settings.seed, f"weights-{name}") if random else None,
-    )
-    used = _used(settings, name, layer, opened.weights)
-    return used, opened.to(choose_device(settings.run.device))
+@dataclass(frozen=True)
+class EncoderIdentity:
+    """What decides the features of an encoder in a run, before any fold has trained it."""
+
+    encoder: str
+    layer: str | None
+    weights: str
+    """`none`, `sha256:...`, `random:<seed>`, or in words where each fold has its own."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """See `EncoderSource.needs`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        own = {"encoder": self.encoder, "layer": self.layer, "weights": self.weights}
+        return own | dict(self.needs)
 
 
-def learned_encoding(
-    settings: RunSettings, windows: Windows, given: WeightFiles, cache: Path
-) -> tuple[Encoding, Encoder]:
-    """Train the extractor of a fold on the windows of its training spots, or take it up again.
+class EncoderSource(ABC):
+    """The encoder of some rows of a run, wherever it comes from."""
 
-    Raises
-    ------
-    DataContractError
-        The windows have a side that it cannot take, or no net is there to compare windows by.
-    """
-    device = choose_device(settings.run.device)
-    opened = trained_extractor(
-        windows,
-        settings.extractor,
-        perceptual=load_perceptual(settings.extractor.perceptual, given=given).to(device),
-        seed=settings.seed,
-        cache=cache,
-        device=device,
-    )
-    return _used(settings, EXTRACTOR, None, opened.weights), opened
+    name: str
+    layer: str | None = None
+    by_fold: bool
+    """Whether each fold has weights of its own: its features then differ from fold to fold."""
+
+    def __init__(
+        self, encoder: str | None, settings: RunSettings, weights: WeightFiles, tiles: FoldTiles
+    ) -> None:
+        """Take the run's encoder (None), or the one of this name that a row reads.
+
+        `weights` are files by name, and `tiles` the tiles of the run's spots, to train on.
+        """
+        self.name = settings.inputs.encoder if encoder is None else encoder
+        self.of_run = encoder is None
+        self.settings, self.weights, self.tiles = settings, weights, tiles
+
+    @abstractmethod
+    def needs(self) -> Mapping[str, str]:
+        """Check that all it needs is there, before the long work.
+
+        Gives the files that it needs beside its own weights, by name, with their checksums.
+
+        Raises
+        ------
+        DataContractError
+            Weights are missing, or a setting does not fit it.
+        """
+
+    @abstractmethod
+    def identity(self) -> EncoderIdentity:
+        """What decides its features; a run goes on only where this is as it was."""
+
+    @abstractmethod
+    def open(self, fold: Fold | None) -> Encoder:
+        """The encoder as a fold uses it, on the run's device; the same object each time.
+
+        Without a fold only an encoder can be opened that is the same in all of them.
+        """
 
 
-def initial_weights(row: ModelRow, given: WeightFiles) -> Path | None:
-    """The file that a pretrained backbone starts from; None for a model that has none.
+@final
+class NamedEncoder(EncoderSource):
+    """An encoder that is known by its name: with published weights, random ones or none."""
 
-    Raises
-    ------
-    DataContractError
-        It is nowhere.
-    """
-    pretrained = getattr(row.cls, "pretrained", None)
-    if pretrained is None or make_config(row.model, row.settings).weights == "random":
-        return None
-    return weights_file(pretrained, given, f'settings.{row.name}.weights = "random"')
+    by_fold = False
+
+    def __init__(
+        self, encoder: str | None, settings: RunSettings, weights: WeightFiles, tiles: FoldTiles
+    ) -> None:
+        super().__init__(encoder, settings, weights, tiles)
+        self.layer = settings.inputs.layer if self.of_run else None
+
+    def needs(self) -> Mapping[str, str]:
+        """Open it, so that missing weights are said; nothing is needed beside them."""
+        self.open(None)
+        return {}
+
+    def identity(self) -> EncoderIdentity:
+        """Name, layer and the checksum of its weights."""
+        return EncoderIdentity(self.name, self.layer, self._encoder.weights)
+
+    def open(self, fold: Fold | None) -> Encoder:
+        """The one encoder of all folds."""
+        del fold
+        return self._encoder
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        settings = self.settings
+        # a row may read an encoder that has nothing to draw
+        random = settings.inputs.weights == "random" and (self.of_run or needs_weights(self.name))
+        opened = load_encoder(
+            self.name,
+            layer=self.layer,
+            weights=None if random else weights_of(self.name, self.weights),
+            random_seed=integer(settings.seed, f"weights-{self.name}") if random else None,
+        )
+        return opened.to(choose_device(settings.run.device))
 
 
-def _used(settings: RunSettings, name: str, layer: str | None, weights: str) -> Encoding:
-    """How a run uses an encoder."""
-    inputs = settings.inputs
-    return Encoding(
-        encoder=name,
-        layer=layer,
-        weights=weights,
-        tile_px=inputs.tile_px,
-        mpp=inputs.mpp,
-        white_off_tissue=inputs.white_off_tissue,
-        precision=settings.run.precision,
+@final
+class TrainedExtractor(EncoderSource):
+    """The extractor of EGN, which each fold trains on the tiles of its training spots."""
+
+    by_fold = True
+
+    def __init__(
+        self, encoder: str | None, settings: RunSettings, weights: WeightFiles, tiles: FoldTiles
+    ) -> None:
+        super().__init__(encoder, settings, weights, tiles)
+        self._opened: dict[str, Encoder] = {}
+
+    def needs(self) -> Mapping[str, str]:
+        """Find the net that it compares windows by.
+
+        Raises
+        ------
+        DataContractError
+            That net is missing; the extractor cannot be made for tiles of this side; a setting
+            is given that it does not have.
+        """
+        return self._needs
+
+    def identity(self) -> EncoderIdentity:
+        """Its name and the net it compares windows by; the settings of a run decide the rest."""
+        return EncoderIdentity(self.name, None, "trained in each fold", self._needs)
+
+    def open(self, fold: Fold | None) -> Encoder:
+        """The extractor of a fold: trained now, or read from the cache where it is there."""
+        if fold is None:
+            raise ValueError("each fold trains this encoder for itself: name the fold")
+        if fold.name not in self._opened:
+            settings = self.settings
+            device = choose_device(settings.run.device)
+            perceptual = load_perceptual(settings.extractor.perceptual, given=self.weights)
+            self._opened[fold.name] = trained_extractor(
+                self.tiles.windows(fold),
+                settings.extractor,
+                perceptual=perceptual.to(device),
+                seed=settings.seed,
+                cache=self.tiles.cache,
+                device=device,
+            )
+        return self._opened[fold.name]
+
+    @cached_property
+    def _needs(self) -> Mapping[str, str]:
+        settings = self.settings
+        side_px = settings.inputs.tile_px
+        problems = [*side_problems(side_px), *_of_frozen_nets(self.name, settings.inputs)]
+        if problems:
+            raise DataContractError(problems)
+        try:
+            settings.extractor.nets(side_px)
+        except ValueError as error:
+            raise DataContractError(_without_channels(error)) from None
+        perceptual = load_perceptual(settings.extractor.perceptual, given=self.weights)
+        return {"perceptual": f"{perceptual.name} {perceptual.source}"}
+
+
+SOURCES: dict[str, type[EncoderSource]] = {EXTRACTOR: TrainedExtractor}
+"""Encoders with a source of their own, by name; every other one is a `NamedEncoder`."""
+
+
+def encoder_source(
+    encoder: str | None, settings: RunSettings, weights: WeightFiles, tiles: FoldTiles
+) -> EncoderSource:
+    """The source of the run's encoder (None), or of one that a row names."""
+    name = settings.inputs.encoder if encoder is None else encoder
+    return SOURCES.get(name, NamedEncoder)(encoder, settings, weights, tiles)
+
+
+def _of_frozen_nets(name: str, inputs: InputSettings) -> Iterator[Problem]:
+    """Settings that an encoder which is trained here would pass over."""
+    # a layer is asked of the run's own encoder, random weights of that of every row
+    asked = {
+        "layer": inputs.layer if inputs.encoder == name else None,
+        "weights": inputs.weights if inputs.weights == "random" else None,
+    }
+    for setting, value in asked.items():
+        if value is not None:
+            yield Problem(
+                where=f"settings, inputs.{setting}",
+                found=f'"{value}", beside the encoder {name}',
+                expected="no such setting: each fold trains it and takes its code",
+                remedy=f"remove inputs.{setting}, or take another encoder",
+            )
+
+
+def _without_channels(error: ValueError) -> Problem:
+    return Problem(
+        where="settings, extractor",
+        found=str(error),
+        expected="a channel or more in every map of the nets",
+        remedy="raise extractor.width or extractor.full_width_px",
     )

@@ -14,10 +14,10 @@ from histoscribe.models.closed_form.standard import mean_and_scale
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.seed import integer
-from histoscribe.train.encoders import initial_weights
 from histoscribe.train.loop import fit_and_val_rows, train_network
 from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import RunSettings
+from histoscribe.train.weight_needs import initial_weights
 from histoscribe.types import Images, SpotTable
 
 _Colour = tuple[float, float, float]

@@ -27,12 +27,12 @@ from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import fit_reference
 from histoscribe.predictor.saving import is_predictor, load_predictor, save_predictor
 from histoscribe.train.benchmark_of import read_benchmark
-from histoscribe.train.encoders import initial_weights
 from histoscribe.train.fit import fit
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
 from histoscribe.train.tables import training_table
+from histoscribe.train.weight_needs import initial_weights
 from histoscribe.types import Fold, SpotTable
 
 
@@ -109,7 +109,7 @@ def _same(predictor: Predictor, bank: RunData, fold: Fold, out: Path) -> Predict
     decide it.
     """
     encoder, trained_on = bank.settings.rows[0].encoder, predictor.card["sections"]
-    same = bank.learned(encoder) or predictor.encoding == bank.encoding(encoder, fold)
+    same = bank.source(encoder).by_fold or predictor.encoding == bank.encoding(encoder, fold)
     if same and trained_on == cohort_card(bank.cohort, bank.cohort.ids):
         return predictor
     raise DataContractError(
@@ -135,11 +135,13 @@ def fit_predictor(
     fitted = fit(
         row, table, bank.settings, folder / "resume", protocol=fold.protocol, weights=bank.weights
     )
+    source = bank.source(row.encoder)
+    encoder = source.open(fold)
     card = {
         **training_card(bank, fold, target, table),
         "encoder": {
-            **encoder_card(bank.opened(row.encoder, fold)[1].record),
-            **bank.trained_by(row.encoder),
+            **encoder_card(encoder.record),
+            **source.needs(),
         },
         "n_parameters": n_parameters(fitted.model),
         **_network_card(row, fitted, initial_weights(row, bank.weights)),
@@ -154,7 +156,7 @@ def fit_predictor(
         reference,
         benchmark=scored,
         device=bank.settings.run.device,
-        _encoder=bank.opened(row.encoder, fold)[1],
+        _encoder=encoder,
     )
     return save_predictor(predictor, folder)
 

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,17 +13,15 @@ from histoscribe.data.features import embed
 from histoscribe.data.stain import TissueColour
 from histoscribe.data.target import Target, fit_target
 from histoscribe.data.tiles import Tiles
-from histoscribe.encoders.catalog import EXTRACTOR
-from histoscribe.encoders.encoder import Encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.predictor.encoding import Encoding, WeightFiles
 from histoscribe.progress import tell, track
-from histoscribe.train.encoders import learned_encoding, open_encoding
+from histoscribe.train.encoders import EncoderSource, encoder_source
 from histoscribe.train.exemplar_checks import lookup_problems, pool_lines
 from histoscribe.train.fold_tiles import FoldTiles
 from histoscribe.train.row import tile_problems
 from histoscribe.train.settings import RunSettings
-from histoscribe.train.weight_needs import needed_by_extractor, needed_by_row
+from histoscribe.train.weight_needs import needed_by_row
 from histoscribe.types import Cohort, Fold, SpotRows
 
 T = TypeVar("T")
@@ -43,7 +40,7 @@ class RunData:
     cohort: Cohort
     weights: WeightFiles
     cache: Path
-    _opened: dict[tuple[str | None, str], tuple[Encoding, Encoder]] = field(default_factory=dict)
+    _sources: dict[str | None, EncoderSource] = field(default_factory=dict)
     _features: dict[_Key, Float[np.ndarray, "N D"]] = field(default_factory=dict)
     _precision: dict[_Key, str] = field(default_factory=dict)
     _held: TissueColour | None = None
@@ -69,7 +66,7 @@ class RunData:
         problems = list(tile_problems(self.settings.rows, inputs.tile_px))
         keep = self.settings.train.keep
         problems += lookup_problems(self.cohort, folds, self.settings.rows, keep)
-        problems += _problems(self.encoders(), self._look_for)
+        problems += _problems(self.encoders(), lambda encoder: self.source(encoder).needs())
         problems += _problems(self.settings.rows, lambda row: needed_by_row(row, self.weights))
         problems += _problems(self.cohort, Tiles(inputs.tile_px, inputs.mpp).check)
         if self.tiles.normalised:
@@ -80,63 +77,49 @@ class RunData:
         for line in pool_lines(self.cohort, folds, self.settings.rows, keep):
             tell(line)
 
-    def learned(self, encoder: str | None) -> bool:
-        """Whether each fold trains this encoder for itself."""
-        return (self.settings.inputs.encoder if encoder is None else encoder) == EXTRACTOR
+    @property
+    def by_fold(self) -> bool:
+        """Whether a section has other features in another fold."""
+        own = any(self.source(encoder).by_fold for encoder in self.encoders())
+        return own or self.tiles.normalised
 
-    def opened(self, encoder: str | None, fold: Fold | None = None) -> tuple[Encoding, Encoder]:
-        """The encoder and how it is used; one that folds learn is trained now, if it is not yet.
-
-        `fold` must be given for such an encoder.
-        """
-        learned = self.learned(encoder)
-        if learned and fold is None:
-            raise ValueError("each fold trains this encoder for itself: name the fold")
-        key = (encoder, fold.name if learned and fold is not None else "")
-        if key not in self._opened:
-            self._opened[key] = (
-                learned_encoding(self.settings, self.tiles.windows(fold), self.weights, self.cache)
-                if learned and fold is not None
-                else open_encoding(self.settings, encoder, self.weights)
+    def source(self, encoder: str | None) -> EncoderSource:
+        """Where an encoder comes from: the run's (None) or the one that a row names."""
+        if encoder not in self._sources:
+            self._sources[encoder] = encoder_source(
+                encoder, self.settings, self.weights, self.tiles
             )
-        return self._opened[key]
+        return self._sources[encoder]
 
     def encoding(self, encoder: str | None, fold: Fold | None) -> Encoding:
         """How a fold uses an encoder: with the colour of its training slides, if normalised."""
-        encoding, _ = self.opened(encoder, fold)
-        return replace(encoding, stain=self.tiles.geometry(fold).stain)
+        source, inputs = self.source(encoder), self.settings.inputs
+        return Encoding(
+            encoder=source.name,
+            layer=source.layer,
+            weights=source.open(fold).weights,
+            tile_px=inputs.tile_px,
+            mpp=inputs.mpp,
+            white_off_tissue=inputs.white_off_tissue,
+            precision=self.settings.run.precision,
+            stain=self.tiles.geometry(fold).stain,
+        )
 
     def encoders_text(self) -> str:
         """How every encoder of the run is used, with the checksums of all weights, as JSON."""
-        trained = {"encoder": EXTRACTOR, "weights": "trained in each fold"}
+        inputs = self.settings.inputs
+        tiles = inputs.model_dump(include={"tile_px", "mpp", "white_off_tissue"})
+        tiles["precision"] = self.settings.run.precision
         used: list[Mapping[str, Any]] = [
-            {**trained, **self.trained_by(encoder)}
-            if self.learned(encoder)
-            else self.opened(encoder)[0].to_json()
-            for encoder in self.encoders()
+            {**tiles, **self.source(encoder).identity().to_json()} for encoder in self.encoders()
         ]
         needed = {row.name: needed_by_row(row, self.weights) for row in self.settings.rows}
         used += [{"row": name, **files} for name, files in needed.items() if files]
         return json.dumps(used, indent=1, sort_keys=True) + "\n"
 
-    def trained_by(self, encoder: str | None) -> Mapping[str, str]:
-        """What an encoder that folds train compares windows by; nothing for any other."""
-        return self._extractor_needs if self.learned(encoder) else {}
-
-    @cached_property
-    def _extractor_needs(self) -> Mapping[str, str]:
-        return needed_by_extractor(self.settings, self.weights)
-
-    def _look_for(self, encoder: str | None) -> None:
-        """Open an encoder; of one that folds train, find what its training needs."""
-        if self.learned(encoder):
-            self.trained_by(encoder)
-        else:
-            self.opened(encoder)
-
     def precision_used(self, encoder: str | None, fold: Fold | None = None) -> str:
         """What the sections read so far were computed in; may be more than was asked for."""
-        identity = self.opened(encoder, fold)[1].identity
+        identity = self.source(encoder).open(fold).identity
         found = {p for (of, _, _), p in self._precision.items() if of == identity}
         return " and ".join(sorted(found))
 
@@ -164,7 +147,7 @@ class RunData:
         if tiles.stain != self._held:
             self._features.clear()
             self._held = tiles.stain
-        opened = self.opened(encoder, fold)[1]
+        opened = self.source(encoder).open(fold)
         key = (opened.identity, section, view)
         if key not in self._features:
             found = embed(

@@ -40,7 +40,7 @@ def training_table(
             )
             for inner in fold.inner
         ),
-        encoder=bank.opened(encoder, fold)[1].identity,
+        encoder=bank.source(encoder).open(fold).identity,
         copies=len(views),
         image=bank.tiles.training(fold) if tiles else None,
     )
@@ -57,7 +57,7 @@ def section_queries(bank: RunData, row: ModelRow, section: str, fold: Fold) -> S
         section=len(rows) * (section,),
         patient=len(rows) * (of.patient,),
         spot=tuple(of.spots.ids[spot] for spot in rows),
-        encoder=bank.opened(row.encoder, fold)[1].identity,
+        encoder=bank.source(row.encoder).open(fold).identity,
         image=image,
     )
 

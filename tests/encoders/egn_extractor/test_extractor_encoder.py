@@ -4,10 +4,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from histoscribe.encoders.catalog import EXTRACTOR, needs_weights
+from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.encoders.egn_extractor.encoder import StyleEncoder, load_extractor, save_extractor
 from histoscribe.encoders.egn_extractor.layers import StyleConfig
 from histoscribe.encoders.encoder import extractor_encoder, load_encoder
+from histoscribe.encoders.trained import is_trained
 from histoscribe.errors import DataContractError
 
 SMALL = StyleConfig(window_px=64, width=16, full_width_px=8)
@@ -45,7 +46,7 @@ def test_the_encoder_sees_windows_in_0_to_255_as_training_did(net, file):
     assert encoder.width == 512
     assert encoder.weights == load_extractor(file)[1]
     assert encoder.weights in encoder.identity
-    assert needs_weights(EXTRACTOR)
+    assert is_trained(EXTRACTOR)
 
 
 def test_a_net_in_memory_is_the_same_encoder_as_its_file(net, file):
