@@ -1,7 +1,6 @@
 """The predictor folder: exact, complete, checked, and nothing in it that runs."""
 
 import json
-import pickletools
 import shutil
 import zipfile
 from dataclasses import replace
@@ -9,6 +8,7 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
+import safetensors.numpy
 import safetensors.torch
 import torch
 
@@ -72,8 +72,10 @@ def test_a_folder_holds_the_promised_files_and_nothing_that_runs(fitted):
     }
     for path in folder.iterdir():
         assert not zipfile.is_zipfile(path), path
-        with pytest.raises((ValueError, IndexError, UnicodeDecodeError, AttributeError)):
-            list(pickletools.genops(path.read_bytes()))
+        if path.suffix == ".safetensors":  # arrays and a JSON header, by its own strict reader
+            safetensors.numpy.load_file(path)
+        else:
+            path.read_text(encoding="utf-8")
 
 
 def test_training_again_changes_nothing(fitted, place):
