@@ -11,7 +11,7 @@ from histoscribe.metrics.spatial import moran_i
 
 
 def pearson_per_spot(evaluated: Evaluated) -> Float[np.ndarray, " N"]:
-    """Pearson of each spot over the genes measured; NaN where they are all equal in the spot."""
+    """Pearson correlation of each spot over its measured genes; NaN where these are all equal."""
     measured = np.isfinite(evaluated.measured).all(axis=0)
     if not measured.any():
         return np.full(len(evaluated.measured), np.nan)
@@ -22,9 +22,9 @@ def pearson_per_spot(evaluated: Evaluated) -> Float[np.ndarray, " N"]:
 
 
 def pcc_spot(evaluated: Evaluated) -> float:
-    """Mean over the spots of a section of Pearson over genes; undefined spots are left out.
+    """Mean over spots of the Pearson correlation over genes; undefined spots are left out.
 
-    It rewards knowing which genes are high everywhere: the training mean scores well on it.
+    This metric rewards knowing which genes are high everywhere: the training mean scores well.
     """
     scores = pearson_per_spot(evaluated)
     defined = scores[np.isfinite(scores)]
@@ -32,10 +32,10 @@ def pcc_spot(evaluated: Evaluated) -> float:
 
 
 def moran_r(evaluated: Evaluated) -> float:
-    """Pearson over genes between Moran's I of prediction and of truth.
+    """Pearson correlation over genes between Moran's I of prediction and of truth.
 
-    Genes constant in the truth are left out; a constant prediction has Moran's I 0. NaN with
-    fewer than three genes, or where the truth's Moran's I is equal in all.
+    Genes that are constant in the truth are left out; a constant prediction has Moran's I 0. NaN
+    with fewer than three genes, or where Moran's I of the truth is equal in all genes.
     """
     if evaluated.graph is None:
         raise ValueError("moran_r needs the neighbour graph of the evaluated spots")
@@ -50,10 +50,11 @@ def moran_r(evaluated: Evaluated) -> float:
 
 
 def pcc_pooled(sections: Sequence[Evaluated]) -> Float[np.ndarray, " G"]:
-    """Pearson per gene over all test spots of a fold (as EGN and HEST), undefined as for `pcc`.
+    """Pearson correlation of each gene over all test spots of a fold (as EGN and HEST do).
 
-    A gene that some sections did not measure is pooled over those that did. Differences in
-    level between sections count here: compare with `pcc` before calling it morphology.
+    Undefined cases are those of `pcc`. A gene that some sections did not measure is pooled over the
+    sections that did. Differences in level between sections count in this metric: compare it with
+    `pcc` before calling it morphology.
     """
     measured = np.array([np.isfinite(part.moments.yy) for part in sections])
     scores = np.full(measured.shape[1], np.nan)

@@ -7,11 +7,11 @@ from jaxtyping import Float, Int
 def mape(
     predicted: Float[np.ndarray, "patients G"], measured: Float[np.ndarray, "patients G"]
 ) -> Float[np.ndarray, " G"]:
-    """Mean over patients of abs(predicted - measured) / measured, where measured is above zero.
+    """Mean over patients of abs(predicted - measured) / measured, for measured values above zero.
 
     Returns
     -------
-    [G] >= 0; NaN where no patient is above zero. `mape_excluded` counts those left out.
+    [G] >= 0; NaN where no patient is above zero. `mape_excluded` counts the excluded patients.
     """
     above = measured > 0
     share = np.abs(predicted - measured) / np.where(above, measured, 1.0)
@@ -21,5 +21,5 @@ def mape(
 
 
 def mape_excluded(measured: Float[np.ndarray, "patients G"]) -> Int[np.ndarray, " G"]:
-    """Patients per gene that `mape` leaves out, for their value is zero or missing."""
+    """Patients per gene that `mape` leaves out because their value is zero or missing."""
     return (~(measured > 0)).sum(axis=0)

@@ -1,4 +1,4 @@
-"""What a metric may look at: the prediction of one section beside what was measured."""
+"""Input of the metrics: predicted and measured values of one section."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,37 +16,37 @@ class Evaluated:
 
     predicted: Float[np.ndarray, "N G"]
     measured: Float[np.ndarray, "N G"]
-    """In the target's space, never smoothed; a column of NaN where the gene was not measured."""
+    """On the scale of the target, never smoothed; a column of NaN where a gene was not measured."""
     log_total: Float[np.ndarray, " N"]
     """log(1 + total count of the spot over all genes)."""
     counts: Float[np.ndarray, "N G"] | None = None
-    """Raw counts of the same genes, NaN where not measured; for `auc@c` alone."""
+    """Raw counts of the same genes, NaN where not measured; only `auc@c` needs them."""
     graph: sp.csr_matrix | None = None
-    """Neighbour graph of these spots; for `moran_r` alone."""
+    """Neighbour graph of these spots; only `moran_r` needs it."""
 
     def __post_init__(self) -> None:
         n_spots, n_genes = self.predicted.shape
         if self.measured.shape != (n_spots, n_genes) or self.log_total.shape != (n_spots,):
             raise ValueError(
-                f"predicted {self.predicted.shape}, measured {self.measured.shape} and "
-                f"log totals {self.log_total.shape} are not of the same spots and genes"
+                f"predicted {self.predicted.shape}, measured {self.measured.shape} and log totals "
+                f"{self.log_total.shape} do not describe the same spots and genes"
             )
         if self.counts is not None and self.counts.shape != (n_spots, n_genes):
             raise ValueError(f"counts {self.counts.shape}, predicted {self.predicted.shape}")
         if self.graph is not None and self.graph.shape != (n_spots, n_spots):
-            raise ValueError(f"graph {self.graph.shape} of {n_spots} spots")
+            raise ValueError(f"graph {self.graph.shape} does not fit {n_spots} spots")
 
     @cached_property
     def moments(self) -> Moments:
-        """The sums that the moment metrics share, made once."""
+        """Sums that the moment metrics share, computed once."""
         return moments(self.predicted, self.measured, self.log_total)
 
     @property
     def varies(self) -> Bool[np.ndarray, " G"]:
-        """Genes that were measured and are not constant in the section."""
+        """Whether each gene was measured and varies in the section."""
         return ~self.moments.y_constant & np.isfinite(self.moments.yy)
 
     @property
     def n_constant_predictions(self) -> int:
-        """Genes that vary in the section and were predicted constant: each scores 0."""
+        """Number of genes that vary in the section but were predicted constant: each scores 0."""
         return int((self.moments.x_constant & self.varies).sum())

@@ -1,4 +1,4 @@
-"""Pearson correlation as a loss, alone and beside the squared error."""
+"""Pearson correlation as a loss, alone or added to the squared error."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,10 +15,10 @@ def pcc_loss(
 ) -> Float[Tensor, ""]:
     """One minus the mean over genes of the Pearson correlation over N.
 
-    r = sum(x y) / (sqrt(sum x^2 + eps) sqrt(sum y^2 + eps)) with x, y centred over N, eps 1e-8,
-    in float32 whatever autocast gave. Entries that are not `present` (padding) and genes that a
-    section did not measure (NaN) take no part. The mean is over genes whose measured values
-    vary; without any, the loss is 0 and so is its gradient.
+    r = sum(x y) / (sqrt(sum x^2 + eps) sqrt(sum y^2 + eps)) with x, y centred over N and eps 1e-8,
+    in float32 also under autocast. Entries that are not `present` (padding) and genes that a
+    section did not measure (NaN) are ignored. The mean is over genes whose measured values vary;
+    without such a gene the loss and its gradient are 0.
     """
     x, y = predicted.float(), measured.float()
     used = torch.isfinite(y)
@@ -38,14 +38,14 @@ def mse_and_pcc_loss(
 ) -> Float[Tensor, ""]:
     """Mean squared error plus `pcc_weight` times the correlation loss over the batch.
 
-    Yang et al., WACV 2023 (arXiv:2210.16721); the released code gives it a weight of 0.5.
+    Yang et al., WACV 2023 (arXiv:2210.16721); their released code uses a weight of 0.5.
     """
     squared = functional.mse_loss(predicted.float(), measured)
     return squared + pcc_weight * pcc_loss(predicted, measured)
 
 
 def _centred(values: Float[Tensor, "*B N G"], used: Bool[Tensor, "*B N G"]) -> Tensor:
-    """Values minus their mean over the used entries; zero elsewhere (and no gradient there)."""
+    """Values minus their mean over used entries; unused entries are zero and have no gradient."""
     values = torch.where(used, values, 0.0)
     mean = values.sum(-2, keepdim=True) / used.sum(-2, keepdim=True).clamp(min=1)
     return torch.where(used, values - mean, 0.0)

@@ -1,7 +1,7 @@
-"""Metrics made of sums over spots: all genes at once, from one reading of the arrays.
+"""Metrics made of sums over spots, for all genes in one pass over the arrays.
 
-18,000 genes x 5,000 spots are 700 MB in float32, so a few genes at a time are centred in their
-own precision and the sums kept in float64.
+18,000 genes x 5,000 spots take 700 MB in float32, so a few genes at a time are centred in their own
+precision, and the sums are kept in float64.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from os import cpu_count
 import numpy as np
 from jaxtyping import Bool, Float
 
-# genes x spots of one block: 512 KB in float32, so that its few passes are read from the cache
+# genes x spots of one block: 512 KB in float32, so that its few passes stay in the cache
 _GENES, _SPOTS = 1024, 128
 
 RVD_EPS = 1e-8
@@ -20,14 +20,14 @@ RVD_EPS = 1e-8
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """What the moment metrics need of each gene: x is predicted, y measured, d log total count.
+    """Sums of each gene for the moment metrics: x predicted, y measured, d log total count.
 
     Sums are of centred values over the spots of one section.
     """
 
     n_spots: int
     rounding: float
-    """Spacing of the coarser input's numbers around 1: what "within rounding" means."""
+    """Spacing of floats around 1 in the coarser input: defines "within rounding"."""
     dd: float
     gap: Float[np.ndarray, " G"]
     """Mean of x minus mean of y."""
@@ -51,14 +51,14 @@ def moments(
     measured: Float[np.ndarray, "N G"],
     log_total: Float[np.ndarray, " N"] | None = None,
 ) -> Moments:
-    """Sum up both arrays once; a gene that was not measured is a column of NaN in `measured`.
+    """Sum both arrays in one pass; a gene that was not measured is a column of NaN in `measured`.
 
-    Without `log_total` nothing is conditioned on.
+    Without `log_total`, the partial correlations are the plain ones.
 
     Raises
     ------
     ValueError
-        On a prediction that is not finite: it is a fault of the model, never a missing score.
+        For a prediction that is not finite: a fault of the model, never a missing score.
     """
     n_spots, n_genes = predicted.shape
     if n_spots == 0:
@@ -67,7 +67,7 @@ def moments(
     depth = np.zeros(n_spots) if log_total is None else log_total - log_total.mean()
     both = np.stack([np.ones(n_spots), depth]).astype(kind)
     parts = [slice(start, start + _GENES) for start in range(0, n_genes, _GENES)]
-    # the cut into parts is fixed and parts do not meet: more threads give the same bits
+    # the blocks are fixed and independent, so more threads give the same bits
     with ThreadPoolExecutor(max_workers=cpu_count() or 1) as threads:
         sums = list(threads.map(lambda at: _sums(predicted[:, at], measured[:, at], both), parts))
     columns = {
@@ -94,8 +94,8 @@ def pearson_per_gene(
 
     Returns
     -------
-    [G] correlations in -1..1. NaN where the measured gene is constant, for it has no
-    correlation to find; 0 where only the prediction is constant, for it found none.
+    [G] correlations in -1..1. NaN where the measured gene is constant: there is nothing to
+    correlate with. 0 where only the prediction is constant: it found no correlation.
     """
     return pcc(moments(predicted, measured))
 
@@ -105,12 +105,12 @@ def partial_pearson_per_gene(
     measured: Float[np.ndarray, "N G"],
     log_total: Float[np.ndarray, " N"],
 ) -> Float[np.ndarray, " G"]:
-    """Partial Pearson correlation of each gene given the measured log total count (`[N]`).
+    """Partial Pearson correlation of each gene, given the measured log total count (`[N]`).
 
     Returns
     -------
-    [G] correlations in -1..1 of what is left of both after a straight line in the log total.
-    NaN where nothing is left of the measured gene, 0 where nothing is left of the prediction.
+    [G] correlations in -1..1 of the residuals of both after a linear fit on the log total. NaN
+    where the residual of the measured gene is zero, 0 where that of the prediction is.
     """
     return pcc_given_depth(moments(predicted, measured, log_total))
 
@@ -122,16 +122,16 @@ def pcc(m: Moments) -> Float[np.ndarray, " G"]:
 
 def pcc_given_depth(m: Moments) -> Float[np.ndarray, " G"]:
     """Partial Pearson per gene given the log total; see `partial_pearson_per_gene`."""
-    per_depth = 1 / m.dd if m.dd > 0 else 0.0  # all spots equally deep: nothing to condition on
+    per_depth = 1 / m.dd if m.dd > 0 else 0.0  # all spots have equal depth: nothing to condition on
     xx, yy = m.xx - m.xd**2 * per_depth, m.yy - m.yd**2 * per_depth
     xy = m.xy - m.xd * m.yd * per_depth
-    explained = 100 * m.rounding  # of the variance: the sums above are no better than that
+    explained = 100 * m.rounding  # of the variance: the sums above are no more exact than that
     x_gone = m.x_constant | (xx <= explained * m.xx)
     return _correlation(xx, yy, xy, x_gone, m.y_constant | (yy <= explained * m.yy))
 
 
 def ccc(m: Moments) -> Float[np.ndarray, " G"]:
-    """Lin's concordance per gene (doi 10.2307/2532051); undefined as `pcc`."""
+    """Lin's concordance per gene (doi 10.2307/2532051); undefined in the same cases as `pcc`."""
     total = m.xx + m.yy + m.n_spots * m.gap**2
     agreed = np.where(m.x_constant & np.isfinite(total), 0.0, 2 * m.xy)
     return np.where(m.y_constant, np.nan, agreed / np.where(m.y_constant, 1.0, total))
@@ -191,7 +191,7 @@ def _sums(
         np.subtract(predicted[rows], measured[rows], out=x)
         total["square"] += np.einsum("ng,ng->g", x, x)
         total["absolute"] += weights[0] @ np.abs(x, out=x)
-    # the means are rounded to the input's precision: take out what that left
+    # the means are rounded to the input's precision: subtract what that left over
     total["xx"] -= x_sum**2 / n_spots
     total["yy"] -= y_sum**2 / n_spots
     total["xy"] -= x_sum * y_sum / n_spots
@@ -227,7 +227,7 @@ def _correlation(
     x_none: Bool[np.ndarray, " G"],
     y_none: Bool[np.ndarray, " G"],
 ) -> Float[np.ndarray, " G"]:
-    """Correlation from sums; the flags say where nothing is left of x or y."""
+    """Correlation from sums; the flags mark genes where nothing is left of x or of y."""
     scale = np.sqrt(np.where(x_none, 1.0, xx)) * np.sqrt(np.where(y_none, 1.0, yy))
     r = np.where(x_none & np.isfinite(yy), 0.0, np.clip(xy / scale, -1.0, 1.0))
     return np.where(y_none, np.nan, r)

@@ -1,4 +1,4 @@
-"""Metrics made of ranks: they sort every gene, so they are for the panel only."""
+"""Metrics made of ranks: they sort every gene, so they are computed for the panel only."""
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +12,7 @@ AUC_THRESHOLDS = (0, 1, 2, 5, 7, 10, 20)
 
 
 def scc(evaluated: Evaluated) -> Float[np.ndarray, " G"]:
-    """Spearman per gene, ties at their mean rank; undefined as `pcc`, rounding included."""
+    """Spearman correlation per gene, ties at their mean rank; undefined cases as in `pcc`."""
     rho = pearson_per_gene(
         rankdata(evaluated.predicted, axis=0), rankdata(evaluated.measured, axis=0)
     )

@@ -1,4 +1,4 @@
-"""Every metric by its identifier: what it looks at, what is undefined, which way is better."""
+"""Every metric by its identifier: its input, its undefined cases and its direction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ _NOT_MEASURED = "NaN for a gene not measured in the section"
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What is common to all metrics."""
+    """Facts that all metrics have in common."""
 
     id: str
     undefined: str
-    """Where it is NaN, and what a constant prediction gets."""
+    """When it is NaN, and the score of a constant prediction."""
     higher_is_better: bool
 
 
@@ -64,7 +64,7 @@ AnyMetric = GeneMetric | SectionMetric | FoldMetric | BagMetric
 
 
 def metric(id_: str) -> AnyMetric:
-    """Look a metric up; the error names the near ones."""
+    """Metric of this identifier; the error of an unknown one names similar ones."""
     if id_ not in METRICS:
         near = get_close_matches(id_, list(METRICS), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(METRICS)}"
@@ -91,7 +91,7 @@ _ALL: tuple[AnyMetric, ...] = (
     _from_moments(
         "pcc_given_depth",
         moments.pcc_given_depth,
-        "NaN where depth explains all of the truth, 0 where it explains all of the prediction",
+        "NaN where depth explains all of the truth; 0 where it explains all of the prediction",
         high=True,
     ),
     FoldMetric(

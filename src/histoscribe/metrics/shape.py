@@ -1,7 +1,7 @@
 """Metrics of the benchmark of 2025 over min-max-scaled values; panel only.
 
-Wang et al., Nature Communications 2025 (doi 10.1038/s41467-025-56618-y). A gene that is constant
-in the section is NaN in all of them. Where the paper leaves a choice open it is named here.
+Wang et al., Nature Communications 2025 (doi 10.1038/s41467-025-56618-y). A gene that is constant in
+the section is NaN in all of them. Choices that the paper leaves open are stated here.
 """
 
 import numpy as np
@@ -28,10 +28,10 @@ def ssim(evaluated: Evaluated) -> Float[np.ndarray, " G"]:
 
 
 def js(evaluated: Evaluated) -> Float[np.ndarray, " G"]:
-    """Jensen-Shannon divergence per gene between the shares of the spots, in bits: 0 at best, 1.
+    """Jensen-Shannon divergence per gene between two distributions over spots, in bits, 0 to 1.
 
-    The scaled values of a gene, divided by their sum, are its distribution over the section; a
-    constant prediction is the even one.
+    0 is best. The scaled values of a gene divided by their sum are its distribution over the
+    section; a constant prediction is the uniform distribution.
     """
     x, y = _scaled(evaluated)
     x = np.where(evaluated.moments.x_constant, 1.0, x)
@@ -63,7 +63,7 @@ def nmi(evaluated: Evaluated) -> Float[np.ndarray, " G"]:
 def _scaled(
     evaluated: Evaluated,
 ) -> tuple[Float[np.ndarray, "N G"], Float[np.ndarray, "N G"]]:
-    """Both sides from 0 to 1 by gene; zeros where constant or not measured."""
+    """Both sides scaled to 0..1 per gene; zeros where constant or not measured."""
     x = _min_max(evaluated.predicted, evaluated.moments.x_constant)
     return x, _min_max(evaluated.measured, ~evaluated.varies)
 

@@ -1,4 +1,4 @@
-"""Which spots of a section are neighbours, and Moran's I over them."""
+"""Neighbour graph of the spots of a section, and Moran's I."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -49,7 +49,7 @@ def moran_i(
         centred = values - mean
         across = (centred * (graph @ centred)).sum(axis=0, dtype=np.float64)
         spread = (centred**2).sum(axis=0, dtype=np.float64)
-    # rounding of the mean leaves a constant gene a spread of a few units in the last place
+    # rounding of the mean gives a constant gene a spread of a few units in the last place
     varies = (spread > 1e-12 * n_spots * mean**2) & (weight > 0)
     moran = np.full(values.shape[1], np.nan)
     np.divide(n_spots * across, weight * spread, out=moran, where=varies)

@@ -1,7 +1,8 @@
-"""From scores per gene and section to one number with its patients beside it.
+"""From scores per gene and section to one number, with the values of its patients.
 
-The order is fixed: genes within a section, sections within a patient, patients. A patient with
-many sections weighs as much as one with few. NaN is undefined: left out and counted.
+Averages are taken in a fixed order: genes within a section, sections within a patient, then
+patients. A patient with many sections weighs as much as one with few. NaN means undefined: such
+scores are left out and counted.
 """
 
 from collections.abc import Sequence
@@ -14,21 +15,21 @@ from jaxtyping import Float
 from histoscribe.seed import stream
 
 MIN_PATIENTS = 5
-"""Below it there is no interval over patients: the values per patient are listed instead."""
+"""With fewer patients there is no interval: the values per patient are listed instead."""
 
 DRAWS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class SectionScores:
-    """One metric of one model in one section."""
+    """Scores of one metric, model and section."""
 
     section: str
     patient: str
     values: Float[np.ndarray, " G"]
     """A score per gene, or a single one for a metric of the section; NaN where undefined."""
     n_constant: int = 0
-    """Genes that were predicted constant: they score 0 and are counted."""
+    """Number of genes that were predicted constant: they score 0."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,18 @@ class Summary:
     """Mean over patients of one metric of one model."""
 
     mean: float
-    """NaN where no patient is defined."""
+    """NaN where the metric is undefined in all patients."""
     low: float | None
     """Lower end of the 95 % interval over patients; None below five patients."""
     high: float | None
     by_patient: tuple[tuple[str, float], ...]
     """Patient and its value, sorted by name; NaN where all its scores are undefined."""
     n_patients: int
-    """Patients that the mean is over."""
+    """Number of patients in the mean."""
     n_undefined: int
-    """Scores (gene and section) that were undefined."""
+    """Number of undefined scores (gene and section)."""
     n_constant: int
-    """Scores that are 0 because the prediction was constant."""
+    """Number of scores that are 0 because the prediction was constant."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def summarise(
 def paired_difference(
     first: Sequence[SectionScores], second: Sequence[SectionScores], seed: int
 ) -> Summary:
-    """Summary of `first` minus `second`, score by score, so that both are of the same genes.
+    """Summary of `first` minus `second`, score by score, over the same genes.
 
     Raises
     ------
@@ -111,8 +112,8 @@ def patient_interval(
 ) -> tuple[float | None, float | None]:
     """95 % percentile bootstrap over patients, 10,000 draws; None below five patients.
 
-    Every call with one seed and one number of patients draws the same patients, so intervals of
-    models and metrics compare like with like.
+    Calls with the same seed and number of patients draw the same patients, so intervals of
+    different models and metrics are comparable.
     """
     if len(values) < MIN_PATIENTS:
         return None, None

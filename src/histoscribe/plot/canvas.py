@@ -1,7 +1,7 @@
-"""What every picture of a section shares: a window in um, its tissue, spots, a scale bar, a file.
+"""Parts that all pictures of a section share: window in um, tissue, spots, scale bar, file.
 
-Axes are in um from the top left corner of the slide, y down, so that a spot is drawn at its true
-size whatever the resolution of the image below it.
+Axes are in um from the top left corner of the slide, y down, so that a spot has its true size at
+any resolution of the image below it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from histoscribe.io.atomic import replacing
 from histoscribe.types import Section
 
 _DPI = 150
-_PANEL_PX = 900  # more pixels of tissue than a panel can show cost time and change nothing
+_PANEL_PX = 900  # more tissue pixels than a panel can show cost time and change nothing
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Window:
 
 
 def whole(section: Section) -> Window:
-    """The whole slide."""
+    """Window of the whole slide."""
     slide = section.slide
     return Window(0.0, 0.0, slide.width * slide.mpp, slide.height * slide.mpp)
 
 
 def around_spots(section: Section) -> Window:
-    """The spots with a margin of one and a half pitches, cut at the edge of the slide."""
+    """Window of the spots with a margin of 1.5 pitches, cut at the edge of the slide."""
     slide, margin = section.slide, 1.5 * section.spots.pitch_um
     edge = np.array([slide.width, slide.height]) * slide.mpp
     um = centres_um(section)
@@ -76,7 +76,10 @@ def read_tissue(section: Section, window: Window, dimmed: float) -> TissueOutlin
     image = slide.overview(mpp)
     full = whole(section)
     rows, columns = image.shape[:2]
-    y, x = full.height / rows, full.width / columns  # um per px as read, not as asked for
+    y, x = (
+        full.height / rows,
+        full.width / columns,
+    )  # um per px as read: may differ from the request
     top, left = int(window.top / y), int(window.left / x)
     bottom = min(rows, int(np.ceil((window.top + window.height) / y)))
     right = min(columns, int(np.ceil((window.left + window.width) / x)))
@@ -127,7 +130,7 @@ def scale_bar(axes: Axes, window: Window) -> None:
 
 
 def round_length(most_um: float) -> float:
-    """The largest of 1, 2, 5, 10, 20, 50 ... um that is not above `most_um`.
+    """Largest of 1, 2, 5, 10, 20, 50 ... um that is at most `most_um`.
 
     >>> round_length(730.0), round_length(2.1)
     (500.0, 2.0)
@@ -137,7 +140,7 @@ def round_length(most_um: float) -> float:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write the figure; the same figure gives the same bytes, for no date or version is in it."""
+    """Write the figure without date or version, so that the same figure gives the same bytes."""
     FigureCanvasAgg(figure)
     with replacing(path) as temporary:
         # tissue hardly compresses: the usual level takes three times as long for 3 % of the size

@@ -1,4 +1,4 @@
-"""Points in the plane, coloured by what they are: one panel a colouring."""
+"""Points in the plane, one panel for each way to colour them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from histoscribe.plot.canvas import save_png
 
 _PANEL_INCHES = 4.6
 _LEGEND_INCHES = 1.6
-_NONE = (0.82, 0.82, 0.82)  # a point without a name
+_NONE = (0.82, 0.82, 0.82)  # a point without a label
 _MOST_NAMED = 24  # in a legend
 
 
 @dataclass(frozen=True)
 class Colouring:
-    """What each point is, in words; None where nobody knows."""
+    """Label of each point; None for an unknown label."""
 
     title: str
     names: tuple[str | None, ...]
@@ -29,7 +29,7 @@ class Colouring:
 def draw_embedding(
     xy: Float[np.ndarray, "N 2"], colourings: Sequence[Colouring], title: str, path: Path
 ) -> None:
-    """Write a PNG of the same points once a colouring; points without a name are grey, below."""
+    """Write a PNG with one panel for each colouring; points without a label are grey, below."""
     n_panels = len(colourings)
     width = n_panels * (_PANEL_INCHES + _LEGEND_INCHES)
     figure = Figure(figsize=(width, _PANEL_INCHES + 0.8), layout="compressed")

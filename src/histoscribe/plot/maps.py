@@ -1,4 +1,4 @@
-"""Measured beside predicted expression of one gene, over the H&E of its section."""
+"""Measured and predicted expression of one gene, side by side over the H&E of its section."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +21,18 @@ from histoscribe.plot.canvas import (
 )
 from histoscribe.types import Section
 
-_DIMMED = 0.45  # the tissue stays readable and no longer competes with the colours
+_DIMMED = 0.45  # keeps the tissue readable without competing with the colours
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapText:
-    """What a map says about itself."""
+    """Texts printed on a map."""
 
     gene: str
     unit: str
-    """What the colours mean, e.g. `pearson-residuals`; stands at the colour bar."""
+    """Unit of the values, e.g. `pearson-residuals`; written at the colour bar."""
     model: str
-    """Who predicted."""
+    """Name of the model that predicted."""
     why: str
     """Why this gene is shown, e.g. `median gene`."""
 
@@ -44,11 +44,11 @@ def expression_map(
     text: MapText,
     path: Path,
 ) -> None:
-    """Write a PNG of measured beside predicted expression, both on one colour scale.
+    """Write a PNG of measured and predicted expression, both on one colour scale.
 
     The scale runs from the 1st to the 99th percentile of both together, so a prediction that is
     flatter than the truth looks flatter. Spots have their true diameter; a NaN is a hollow spot.
-    The title's `pcc` is over the spots where both are known, by the rules of the metric.
+    The title's `pcc` is computed over the spots where both are known, by the rules of the metric.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _one_scale(
     low, high = np.percentile(known, [1, 99]) if known.size else (0.0, 1.0)
     if high <= low:
         low, high = low - 0.5, low + 0.5
-    # cividis reads the same to the common kinds of colour blindness and in grey
+    # cividis looks the same with common kinds of colour blindness and in grey
     return ScalarMappable(Normalize(float(low), float(high)), "cividis")
 
 
@@ -102,7 +102,7 @@ def _spots(
     filled.set_array(values[known])
     filled.set_cmap(scale.get_cmap())
     filled.set_norm(scale.norm)
-    filled.set_edgecolor("white")  # tissue and colour map both have dark blues
+    filled.set_edgecolor("white")  # both the tissue and the colour map have dark blues
     filled.set_linewidth(0.4)
     hollow = spot_circles(axes, um[~known], section.spots.diameter_um)
     hollow.set_facecolor("none")

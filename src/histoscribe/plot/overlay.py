@@ -1,4 +1,4 @@
-"""Spots on their image, to see at a glance whether the two fit together."""
+"""Spots on their image, to check at a glance that the two fit together."""
 
 from pathlib import Path
 
@@ -19,15 +19,15 @@ from histoscribe.types import Section
 def spot_overlay(section: Section, path: Path) -> None:
     """Write a PNG of the whole image with every spot outlined at its true diameter.
 
-    The title gives um/px, pitch and the spots that each filter dropped: a shifted, flipped or
-    wrongly scaled set of spots is seen here before it costs a benchmark.
+    The title gives um/px, pitch and the number of spots that each filter dropped. A shifted,
+    flipped or wrongly scaled set of spots is visible here before it costs a benchmark.
     """
     window = whole(section)
     width, height = window.panel_inches
     figure = Figure(figsize=(1.3 * width, 1.3 * height + 0.6), layout="compressed")
     axes = figure.subplots()
     draw_tissue(axes, read_tissue(section, window, dimmed=0.0))
-    # a dark line on a light one shows on pale tissue and on a black background alike
+    # a dark line on a light one is visible on pale tissue and on a black background alike
     for colour, line in (("white", 2.0), ("black", 0.8)):
         circles = spot_circles(axes, centres_um(section), section.spots.diameter_um)
         circles.set_facecolor("none")

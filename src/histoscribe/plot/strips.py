@@ -1,4 +1,4 @@
-"""A tile and the tiles it is held beside, row by row."""
+"""Rows of tiles: a query tile, then the tiles to compare it with."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _TILE_INCHES = 1.25
 _TEXT_INCHES = 0.65
 _GAP = 0.12  # of a tile
 _FRAME_POINTS = 4.0
-_BLANK = 235  # grey of a tile that is not there
+_BLANK = 235  # grey of a missing tile
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Picture:
 
     tile: UInt8[np.ndarray, "P P 3"] | None
     why_missing: str
-    """Stands where the tile would, if there is none."""
+    """Reason that is written in place of a missing tile."""
     lines: tuple[str, ...]
     value: float | None
     """Colours the frame; None leaves it black."""
@@ -34,39 +34,43 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """One row: a tile, and those beside it."""
+    """One row: a query tile, then the tiles to compare it with."""
 
-    own: Picture
-    beside: tuple[Picture, ...]
+    query: Picture
+    neighbours: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
 class StripText:
-    """What the whole picture says about itself."""
+    """Texts printed on the picture."""
 
     title: str
     below: str
     unit: str
-    """What the colours of the frames mean."""
+    """Meaning of the colours of the frames."""
 
 
 def draw_strips(strips: Sequence[Strip], text: StripText, path: Path) -> None:
-    """Write a PNG with a row a strip; frames are coloured by value, on one scale for all."""
-    n_columns = 1 + max(len(strip.beside) for strip in strips)
+    """Write a PNG with one row for each strip; frames are coloured by value on one scale."""
+    n_columns = 1 + max(len(strip.neighbours) for strip in strips)
     width = (n_columns + _GAP) * _TILE_INCHES + 1.2
     height = len(strips) * (_TILE_INCHES + _TEXT_INCHES) + 0.8
     figure = Figure(figsize=(width, height), layout="compressed")
-    apart = [1.0, _GAP, *((n_columns - 1) * [1.0])]  # the tile stands off those beside it
+    apart = [
+        1.0,
+        _GAP,
+        *((n_columns - 1) * [1.0]),
+    ]  # a gap separates the query tile from the others
     grid = figure.subplots(len(strips), n_columns + 1, squeeze=False, width_ratios=apart)
     for empty in grid[:, 1]:
         empty.set_axis_off()
     axes = np.delete(grid, 1, axis=1)
     scale = _scale(strips)
     for row, strip in zip(axes, strips, strict=True):
-        _draw(row[0], strip.own, scale, bold=True)
+        _draw(row[0], strip.query, scale, bold=True)
         for place in range(1, n_columns):
-            if place <= len(strip.beside):
-                _draw(row[place], strip.beside[place - 1], scale, bold=False)
+            if place <= len(strip.neighbours):
+                _draw(row[place], strip.neighbours[place - 1], scale, bold=False)
             else:
                 row[place].set_axis_off()
     bar = figure.colorbar(scale, ax=grid, shrink=0.8, pad=0.01, aspect=30)
@@ -87,7 +91,7 @@ def _scale(strips: Sequence[Strip]) -> ScalarMappable:
 
 def _values(strips: Sequence[Strip]) -> Iterator[float]:
     for strip in strips:
-        for picture in (strip.own, *strip.beside):
+        for picture in (strip.query, *strip.neighbours):
             if picture.value is not None:
                 yield picture.value
 

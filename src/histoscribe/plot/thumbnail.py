@@ -1,4 +1,4 @@
-"""The tissue of a section as one small picture with its place in um."""
+"""The tissue of a section as one small picture, with its position in um."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from histoscribe.types import Section
 
 @dataclass(frozen=True)
 class Place:
-    """Where a picture lies on its slide, in um from the top left corner; y down."""
+    """Position of a picture on its slide, in um from the top left corner; y down."""
 
     left: float
     top: float
@@ -20,10 +20,10 @@ class Place:
 
 
 def tissue_thumbnail(section: Section, path: Path) -> None:
-    """Write the H&E around the spots as `<path>.jpg` and its place as `<path>.json`.
+    """Write the H&E around the spots as `<path>.jpg` and its position as `<path>.json`.
 
-    At most 900 px a side; what is there is kept. The place comes last, so where it is the
-    picture is too.
+    At most 900 px a side; existing files are kept. The position is written last: where it exists,
+    the picture is complete.
     """
     place_file = path.with_name(f"{path.name}.json")
     if place_file.exists():

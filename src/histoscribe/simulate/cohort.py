@@ -1,4 +1,4 @@
-"""Draws a whole cohort to disk, section by section."""
+"""Draw a whole cohort to disk, section by section."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,19 +45,19 @@ from histoscribe.simulate.truth import (
 )
 
 AROUND_UM = 50.0
-"""How far from its centre the tissue counts for a spot."""
+"""Radius around the centre of a spot within which tissue influences it."""
 
 
 def simulate(out: Path, n_patients: int = 6, **settings: Any) -> Path:
-    """Write a simulated cohort to `out` and give the path of its manifest.
+    """Write a simulated cohort to `out` and return the path of its manifest.
 
-    Beside the manifest `cohort.csv` lie an image and a Space Ranger folder per section,
-    `pathways.gmt`, and under `truth/` what `read_truth` reads. `visibility` says which input of
-    a model can see which gene family. `patient_flip` needs several sections of a patient, best
-    three patients with three: a model must tell them apart by their stain to learn it.
+    The folder also gets an image and a Space Ranger folder per section, `pathways.gmt`, and the
+    truth in `truth/` (see `read_truth`). `visibility` lists which input of a model can see which
+    gene family. `patient_flip` needs several sections of a patient, at best three patients with
+    three each: a model must tell them apart by their stain to learn it.
 
-    The manifest is written last; a section that is complete is not drawn again, so a killed
-    run that is started again ends in the same files.
+    The manifest is written last, and complete sections are not drawn again: a killed run that is
+    started again ends in the same files.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def simulate(out: Path, n_patients: int = 6, **settings: Any) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """All that the sections of one patient need."""
+    """Everything that drawing the sections of one patient needs."""
 
     config: SimulationConfig
     genes: Genes
@@ -105,7 +105,7 @@ class _Plan:
 
 
 def _is_done(out: Path, plan: _Plan, section: str) -> bool:
-    """The truth is the last file of a section to be written."""
+    """Whether a section is complete: its truth is written last."""
     return digest_of(out / "truth" / f"{section}.safetensors") == plan.config.digest
 
 
@@ -143,7 +143,7 @@ def surroundings(tissue: Tissue, nuclei: Nuclei) -> Surroundings:
     area = np.stack([(kind == c).sum(axis=1) for c in range(len(COMPARTMENTS))], axis=1)
     solid = np.isin(nuclei.compartment, (TUMOUR, STROMA, INFILTRATE))
     near = cKDTree(nuclei.xy_um[solid]).query_ball_point(xy_um, AROUND_UM, return_length=True)
-    # a tenth of a disc of average tissue is added, for spots with next to nothing solid
+    # a tenth of a disc of average tissue is added, for spots with almost no solid tissue
     spare = 0.1 * np.pi * (AROUND_UM / 1000.0) ** 2
     solid_mm2 = area[:, [TUMOUR, STROMA, INFILTRATE]].sum(axis=1) * (CELL_UM / 1000.0) ** 2
     return Surroundings(

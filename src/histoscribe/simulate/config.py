@@ -1,4 +1,4 @@
-"""What a simulated cohort is made of: its settings, checked once."""
+"""Settings of a simulated cohort, checked once."""
 
 import hashlib
 import json
@@ -8,23 +8,23 @@ from typing import Literal
 from histoscribe.simulate.families import FAMILIES
 
 DRAWING = 1
-"""Rises when the same settings give other files, so that no cohort is half of each."""
+"""Increases when the same settings draw other files, so that no cohort mixes two versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationConfig:
-    """The settings of one simulated cohort; equal settings are equal files."""
+    """Settings of one simulated cohort; equal settings give equal files."""
 
     n_patients: int = 6
     sections_per_patient: int = 1
     families: tuple[str, ...] = FAMILIES
-    """Gene families to write; a family is the same whichever others stand beside it."""
+    """Gene families to write; a family does not depend on the others in the list."""
     genes_per_family: int = 32
     """A power of two balances the signs of `patient_flip` over patients exactly."""
     depth: Literal["independent", "density"] = "independent"
-    """What the molecules caught in a spot follow: nothing visible, or its number of nuclei."""
+    """What the number of molecules in a spot follows: nothing visible, or the number of nuclei."""
     spots_per_section: int = 120
-    """About as many; the outline of the tissue settles it."""
+    """Approximate: the outline of the tissue decides the exact number."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -32,7 +32,7 @@ class SimulationConfig:
         if unknown or not self.families:
             raise ValueError(f"unknown families {unknown}; choose from {', '.join(FAMILIES)}")
         if self.depth not in ("independent", "density"):
-            raise ValueError(f"depth is `independent` or `density`: {self.depth!r}")
+            raise ValueError(f"depth must be `independent` or `density`, not {self.depth!r}")
         sizes = (self.n_patients, self.sections_per_patient, self.genes_per_family)
         if min(sizes) < 1 or self.spots_per_section < 12:
             raise ValueError(
@@ -42,6 +42,6 @@ class SimulationConfig:
 
     @property
     def digest(self) -> str:
-        """Short hash of all settings and the drawing, by which a finished section is known."""
+        """Short hash of all settings and the drawing version; identifies a finished section."""
         text = json.dumps(asdict(self) | {"drawing": DRAWING}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -15,7 +15,7 @@ _THETA = 8.0
 def draw_depth(
     density: Float[np.ndarray, " N"], follows: str, rng: np.random.Generator
 ) -> Float[np.ndarray, " N"]:
-    """Expected total of each spot: log-normal, or following the nuclei around the spot."""
+    """Expected total count of each spot: log-normal, or proportional to the nuclei around it."""
     noise = rng.standard_normal(len(density))
     if follows == "density":
         return MEDIAN_DEPTH * density / AVERAGE_DENSITY * np.exp(0.15 * noise)
@@ -27,8 +27,8 @@ def draw_counts(
 ) -> sp.csr_matrix:
     """Draw [N, A] counts: negative binomial at depth x rate (a Poisson whose mean is gamma).
 
-    A count is then lost entirely with a probability that falls with its mean, as a transcript
-    is that was never captured.
+    A count is then lost entirely with a probability that falls with its mean, like a transcript
+    that was never captured.
     """
     mean = depth[:, None] * rates
     counts = rng.poisson(mean * rng.gamma(_THETA, 1.0 / _THETA, mean.shape))

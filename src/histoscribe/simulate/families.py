@@ -21,21 +21,23 @@ FAMILIES = (
     "patient_flip",
 )
 BALANCE = "balance"
-"""Genes that take up what the others leave, so that the rates of a spot sum to one. Without
-them the share of every gene, null ones too, would follow the rest of the spot."""
+"""Genes that fill the remaining share, so that the rates of a spot sum to one. Without them the
+share of every gene, null genes included, would follow the rest of the spot.
+"""
 N_BALANCE = 24
 FAMILY_SHARE = 0.05
-"""Of all molecules, for each family on average; eight of them leave over half to `balance`."""
+"""Average share of all molecules for each family; eight families leave over half to `balance`."""
 LARGEST_LOG_CHANGE = 0.9
 """Keeps the eight families below 8 * 0.05 * exp(0.9) = 0.98 of a spot."""
 
 AVERAGE_DENSITY = 4200.0
-"""Nuclei per mm2 of solid tissue, about."""
+"""Approximate number of nuclei per mm2 of solid tissue."""
 
 COMPARTMENTS = ("tumour", "stroma", "infiltrate", "fat", "lumen")
 MOTIF_SHAPE = (3, 3, 3, 2, 2, 2)
-"""Levels of nuclear size, elongation, arrangement, alignment, chromatin and fibre grain: all
-visible however a tile is turned or mirrored."""
+"""Number of levels of nuclear size, elongation, arrangement, alignment, chromatin and fibre grain.
+All of them stay visible when a tile is turned or mirrored.
+"""
 N_MOTIFS = int(np.prod(MOTIF_SHAPE))
 ARRANGEMENTS = ("regular", "random", "clustered")
 PATHWAYS = ("PROLIFERATION", "MATRIX", "IMMUNE", "ADIPOSE", "CROWDING", "INTERFACE")
@@ -53,18 +55,18 @@ class MotifLevels(NamedTuple):
 
 
 def motif_levels(motif: Int[np.ndarray, " M"]) -> MotifLevels:
-    """Take motifs apart into the levels they are made of."""
+    """Split motifs into the levels of their attributes."""
     return MotifLevels(*np.unravel_index(motif, MOTIF_SHAPE))
 
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """What lies around each spot of a section (within 50 um of its centre)."""
+    """Tissue around each spot of a section (within 50 um of its centre)."""
 
     fraction: Float[np.ndarray, "N 5"]
     """Area share of each compartment; rows sum to one."""
     density: Float[np.ndarray, " N"]
-    """Nuclei per mm2, fat and lumen left out: their white would give it away."""
+    """Nuclei per mm2, excluding fat and lumen, whose white would reveal it."""
     motif: Int[np.ndarray, " N"]
     position: Float[np.ndarray, "N 2"]
     """From the centroid of the tissue, in tissue radii."""
@@ -77,7 +79,7 @@ class Surroundings:
 
 @dataclass(frozen=True, eq=False)
 class Genes:
-    """All genes of a cohort, with what each follows."""
+    """All genes of a cohort, with their family, programme and signal."""
 
     ids: tuple[str, ...]
     names: tuple[str, ...]
@@ -141,9 +143,9 @@ def latent_rates(
 def flip_signs(n_genes: int, n_patients: int, seed: int) -> Float[np.ndarray, "patients F"]:
     """Sign of each `patient_flip` gene in each patient.
 
-    Rows of a Hadamard matrix, each gene turned by a sign of its own: any two patients agree on
-    half of the genes. With 2**k genes and up to k + 1 patients every pattern of signs occurs
-    once, so whatever the other patients suggest holds as often as not.
+    Rows of a Hadamard matrix, each gene multiplied by a random sign: any two patients agree on half
+    of the genes. With 2**k genes and up to k + 1 patients every pattern of signs occurs once, so a
+    rule learned from the other patients is right for half of the genes.
     """
     order = 1 << max(n_genes - 1, n_patients - 1, 1).bit_length()
     rows = sorted(range(order), key=_row_rank)[:n_patients]
@@ -153,7 +155,7 @@ def flip_signs(n_genes: int, n_patients: int, seed: int) -> Float[np.ndarray, "p
 
 
 def gene_sets(genes: Genes) -> Mapping[str, tuple[str, ...]]:
-    """Members of each pathway by gene name, and a set that nothing drives."""
+    """Members of each pathway by gene name, with a control set that follows no signal."""
     programme, names = np.array(genes.programme), np.array(genes.names)
     sets = {f"SIM_{name}": tuple(names[programme == name]) for name in PATHWAYS}
     sets["SIM_DECOY"] = tuple(names[genes.of("null")])
@@ -212,7 +214,7 @@ def _position(programmes: list[str], around: Surroundings, seed: int) -> Float[n
     rng = stream(seed, "position")
     direction, phase = rng.uniform(0.0, 2.0 * np.pi, (2, len(programmes)))
     along = around.position @ np.stack([np.cos(direction), np.sin(direction)])
-    # odd in the position: the border of the tissue, which a tile shows, must not tell
+    # odd in the position, so that the tissue border in a tile does not reveal it
     return np.sqrt(2.0) * np.sin(np.where(phase < np.pi, 1.5, 2.5) * along)
 
 

@@ -9,7 +9,7 @@ def smooth_field(
     rng: np.random.Generator, shape: tuple[int, int], scale: float
 ) -> Float[np.ndarray, "h w"]:
     """Gaussian random field of mean 0 and deviation 1, correlated over about `scale` cells."""
-    # on a larger torus, so that opposite borders of the section do not match
+    # drawn on a larger torus, so that opposite borders of the section do not match
     h, w = (n + int(4 * scale) for n in shape)
     return _filtered(rng, (h, w), _gaussian_gain(h, w, (scale, scale, 0.0)))[: shape[0], : shape[1]]
 
@@ -17,7 +17,7 @@ def smooth_field(
 def texture(
     rng: np.random.Generator, side: int, along: float, across: float, angle: float
 ) -> Float[np.ndarray, "side side"]:
-    """Seamless square of noise, mean 0 and deviation 1, drawn out along `angle` (radians).
+    """Seamless square of noise with mean 0 and deviation 1, stretched along `angle` (radians).
 
     `along` and `across` are its correlation lengths in px.
     """

@@ -1,4 +1,4 @@
-"""Nuclei: where they lie and what they look like."""
+"""Positions and shapes of nuclei."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _INK = np.array([0.95, 1.1, 1.35, 1.1, 1.0])
 _SIZE = np.array([0.84, 1.0, 1.19])
 _STRETCH = np.array([1.0, 1.4, 1.95])
 _DISARRAY = np.array([0.15, 1.5])
-"""Radians that nuclei stray from the direction of their patch."""
+"""Angle in radians by which nuclei stray from the direction of their patch."""
 _N_CANDIDATES = 30
 
 
@@ -31,16 +31,16 @@ class Nuclei:
     angle: Float[np.ndarray, " M"]
     """Of the long axis, radians."""
     ink: Float[np.ndarray, " M"]
-    """Haematoxylin relative to the average nucleus."""
+    """Haematoxylin, relative to the average nucleus."""
     clumped: Bool[np.ndarray, " M"]
     """Whether the chromatin is coarse."""
 
 
 def draw_nuclei(tissue: Tissue, rng: np.random.Generator) -> Nuclei:
-    """Place and shape the nuclei of a section, patch by patch.
+    """Draw positions and shapes of the nuclei of a section, patch by patch.
 
-    The number in a patch is Poisson with the same mean whatever the arrangement, so counting
-    nuclei says nothing about their pattern.
+    The number in a patch is Poisson with the same mean for every arrangement, so counting nuclei
+    reveals nothing about their pattern.
     """
     level = motif_levels(tissue.motif)
     radius_um = _RADIUS_UM[tissue.compartment.ravel()]
@@ -79,10 +79,10 @@ def _place(
     core_um: float,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "n 2"]:
-    """Choose one candidate after the other.
+    """Choose positions one after the other.
 
-    `regular` takes the one farthest from all nuclei placed, `clustered` the nearest that does
-    not lie within `core_um` of one (with a fresh clump now and then), `random` the first such.
+    `regular` takes the candidate farthest from all placed nuclei, `clustered` the nearest that does
+    not lie within `core_um` of one (now and then it starts a new clump), `random` the first such.
     """
     xy = candidates[:, 0].copy()
     fresh = rng.random(len(xy)) < 0.12

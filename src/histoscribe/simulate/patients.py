@@ -15,15 +15,15 @@ _MIX = {
     "immune": (0.40, 0.25, 0.24, 0.06, 0.05),
 }
 """Share of tumour, stroma, infiltrate, fat and lumen."""
-# optical density of a unit of stain in red, green, blue, near the values of Ruifrok and
-# Johnston 2001 (Anal Quant Cytol Histol 23:291), with the warmer eosin of present scanners
+# optical density of a unit of stain in red, green and blue, near the values of Ruifrok and Johnston
+# 2001 (Anal Quant Cytol Histol 23:291), with the warmer eosin of present scanners
 _HAEMATOXYLIN = (0.65, 0.70, 0.29)
 _EOSIN = (0.13, 0.86, 0.50)
 
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """What is the same in all sections of one patient."""
+    """Properties shared by all sections of one patient."""
 
     id: str
     site: str

@@ -18,7 +18,7 @@ _HIRES_SCALE, _LOWRES_SCALE = 0.25, 0.1
 
 
 def barcodes(tissue: Tissue) -> tuple[str, ...]:
-    """Barcode of each array position: the same on every slide, as on real ones."""
+    """Barcode of each array position: equal on every slide, as on real ones."""
     return tuple(_barcode(int(row), int(column)) for row, column in tissue.array)
 
 

@@ -1,4 +1,4 @@
-"""From ground plan and nuclei to an H&E image: stain planes, Beer-Lambert, scanner."""
+"""From ground plan and nuclei to an H&E image: stain maps, Beer-Lambert law, scanner."""
 
 from itertools import product
 
@@ -21,16 +21,16 @@ _SIDE = 512
 # units of each stain between the nuclei, and how strongly fibres modulate them
 _CYTOPLASM = np.array([[0.26, 0.34], [0.05, 0.50], [0.18, 0.24], [0.03, 0.45], [0.1, 0.3]])
 _FIBRE = np.array([0.16, 0.42, 0.20, 0.15, 0.2])
-# units of each stain that the mean colour of a compartment amounts to, nuclei included
+# mean units of each stain in a compartment, nuclei included
 _MEAN_COLOUR = np.array([[0.50, 0.36], [0.30, 0.44], [0.60, 0.27], [0.20, 0.42], [0.4, 0.36]])
 _GRAIN_UM = (1.0, 2.2)
 """Correlation length across the strands, of each grain."""
 _CHROMATIN = ((1.1, 0.14), (2.4, 0.34))
 """Size in px and contrast of fine and of coarse chromatin."""
 _DRIFT = 0.25
-"""Deviation of the log of each stain over a section, as of its thickness."""
+"""Deviation of the log of each stain over a section, as from uneven thickness."""
 _WINDOW_UM = 26.0
-"""Over which the mean colour is settled: about a spot."""
+"""Window over which the mean colour is fixed: about a spot."""
 
 
 def render(
@@ -38,8 +38,8 @@ def render(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Draw a section at `MPP`.
 
-    The mean colour around each point is settled by compartment and by a drift of the stain, as
-    uneven thickness does, so neither crowding nor the motif can be read off it.
+    The mean colour around each point is fixed by its compartment and by a drift of the stain, as
+    from uneven thickness, so it reveals neither the density of nuclei nor the motif.
     """
     solid = _solid(tissue, rng)
     haematoxylin, eosin = _cytoplasm(tissue, rng)
@@ -91,9 +91,9 @@ def _cytoplasm(
 
 
 def _fibres(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"]:
-    """Strands along the orientation of each patch, in its grain, gently waved.
+    """Fibres along the orientation of each patch, with its grain, slightly waved.
 
-    Drawn at 1 um/px and enlarged, the textures of neighbouring patches blended over 8 um.
+    Drawn at 1 um/px and enlarged; the textures of neighbouring patches are blended over 8 um.
     """
     level, (h, w) = motif_levels(tissue.motif), tissue.patch.shape
     along, grain = tissue.direction, level.grain
@@ -105,7 +105,7 @@ def _fibres(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"
     total = np.zeros((2 * h, 2 * w), dtype=np.float32)
     for eighth, (number, um) in product(range(4), enumerate(_GRAIN_UM)):
         strands = texture(rng, _SIDE, 8.0 * um, um, eighth * np.pi / 4.0).ravel()
-        # where nothing is aligned, two sets of strands cross at right angles
+        # without alignment, two sets of fibres cross at right angles
         straight, across = along == eighth, (along + 2) % 4 == eighth
         share = np.where(crossed, 0.85 * straight + 0.53 * across, straight)
         share = (share * (grain == number))[tissue.patch]
@@ -161,7 +161,7 @@ def _sprites(
 def _transmitted(
     haematoxylin: Float[np.ndarray, "H W"], eosin: Float[np.ndarray, "H W"], patient: Patient
 ) -> list[Float[np.ndarray, "H W"]]:
-    """Light left in red, green and blue after both stains (Beer-Lambert)."""
+    """Light that passes both stains, in red, green and blue (Beer-Lambert)."""
     (h, e), strength = patient.stain.astype(np.float32), patient.strength.astype(np.float32)
     return [
         np.exp(-(strength[0] * h[c]) * haematoxylin - (strength[1] * e[c]) * eosin)
@@ -176,7 +176,7 @@ def _settled(
     patient: Patient,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "3 h w"]:
-    """Factor per channel that brings the local mean of the light to where it should be."""
+    """Factor per channel that brings the local mean of the light to its target."""
     sigma = _WINDOW_UM / CELL_UM
     weight = block_mean(solid, _PER_CELL)
     total = gaussian_filter(weight, sigma) + 1e-3
@@ -191,7 +191,7 @@ def _settled(
     found = [
         gaussian_filter(block_mean(plane * solid, _PER_CELL), sigma) / total for plane in light
     ]
-    # off the tissue there is nothing to settle
+    # nothing to correct outside the tissue
     return np.clip(np.exp(-wanted) / np.maximum(np.stack(found), 0.05), 0.35, 1.7)
 
 

@@ -30,11 +30,11 @@ class Tissue:
     density: Float[np.ndarray, "h w"]
     """Expected nuclei per mm2."""
     patch: Int[np.ndarray, "h w"]
-    """Which array position's surroundings a cell belongs to."""
+    """Index of the array position whose surroundings a cell belongs to."""
     motif: Int[np.ndarray, " K"]
     """Motif of each patch."""
     direction: Int[np.ndarray, " K"]
-    """Of strands and nuclei in each patch, in eighths of a turn."""
+    """Direction of fibres and nuclei in each patch, in eighths of a turn."""
     array: Int[np.ndarray, "K 2"]
     """Row and column of each array position."""
     xy_um: Float[np.ndarray, "K 2"]
@@ -79,7 +79,7 @@ def draw_tissue(
 
 
 def motif_frequency(rng: np.random.Generator) -> Float[np.ndarray, " motifs"]:
-    """How often each motif occurs: few common, many rare, every arrangement equally often."""
+    """Frequency of each motif: few common, many rare, every arrangement equally frequent."""
     others = list(MOTIF_SHAPE)
     others[2] = 1
     weight = 1.0 / (rng.permutation(int(np.prod(others))) + 1.5)
@@ -130,7 +130,7 @@ def _compartments(
 
 
 def _level(values: Float[np.ndarray, " cells"], share: float) -> float:
-    """The level that `share` of the values exceed."""
+    """Threshold that `share` of the values exceed."""
     return float(np.quantile(values, 1.0 - min(share, 1.0))) if values.size else np.inf
 
 
@@ -138,7 +138,7 @@ def _density(
     compartment: Int[np.ndarray, "h w"], rng: np.random.Generator
 ) -> Float[np.ndarray, "h w"]:
     crowd = np.exp(0.5 * smooth_field(rng, compartment.shape, 60.0 / CELL_UM))
-    # tumour stays above 3,000 and infiltrate above 6,000 per mm2 however thin it is spread
+    # at any density, tumour stays above 3,000 nuclei per mm2 and infiltrate above 6,000
     low = np.array([0.68, 0.3, 0.73, 0.3, 1.0])[compartment]
     high = np.array([1.65, 2.2, 1.35, 2.0, 1.0])[compartment]
     return np.where(compartment == OUTSIDE, 0.0, _DENSITY[compartment] * np.clip(crowd, low, high))

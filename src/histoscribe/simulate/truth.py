@@ -1,4 +1,4 @@
-"""What the simulator knew: saved beside the cohort, read back by tests."""
+"""Truth of the simulator: saved with the cohort, read by tests."""
 
 import json
 from dataclasses import dataclass
@@ -69,14 +69,14 @@ def write_truth(path: Path, truth: SimulatedTruth, digest: str) -> None:
         for name, value in vars(truth).items()
         if name not in texts
     }
-    # one entry: several would be written in any order
+    # one entry only: the order of several is not fixed
     names = {name: getattr(truth, name) for name in texts} | {"digest": digest}
     with replacing(path) as temporary:
         save_file(arrays, temporary, metadata={"truth": json.dumps(names)})
 
 
 def digest_of(path: Path) -> str | None:
-    """Settings that a truth file was drawn with; None where there is no such file."""
+    """Settings that a truth file was drawn with; None if the file is missing."""
     if not path.is_file():
         return None
     with safe_open(path, framework="numpy") as file:
@@ -91,7 +91,7 @@ def make_truth(
     nuclei: Nuclei,
     area_mm2: Float[np.ndarray, " 5"],
 ) -> SimulatedTruth:
-    """Put together what is known of a section; `expected` are its rates and depths."""
+    """Collect the truth of a section; `expected` holds its rates and depths."""
     return SimulatedTruth(
         spot_ids=spot_ids,
         gene_ids=genes.ids,

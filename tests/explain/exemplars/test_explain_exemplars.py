@@ -147,7 +147,7 @@ def test_without_the_training_sections_pictures_are_blank_and_the_table_is_whole
         lambda strips, *_: drawn.extend(strips),
     )
     explain("exemplars", explained.asked(known=[NEW]), tmp_path / "alone")
-    pictures = [picture for strip in drawn for picture in strip.beside]
+    pictures = [picture for strip in drawn for picture in strip.neighbours]
     assert all(picture.tile is None for picture in pictures)
     assert {picture.why_missing for picture in pictures} <= {
         "P1S1 is not\nin the cohort",
@@ -167,10 +167,10 @@ def test_drawn_tiles_are_those_of_the_exemplars(explained, tmp_path, monkeypatch
     spot = read_cohort(explained.manifest)[NEW].spots.ids[4]
     explain("exemplars", explained.asked(spots=(spot,)), tmp_path)
     (strip,) = drawn
-    assert strip.own.lines[:2] == (spot, "asked for")
+    assert strip.query.lines[:2] == (spot, "asked for")
     shown = look_up(explained.asked(), read_cohort(explained.manifest)[NEW])
     pool = shown.pool
-    for row, picture in zip(shown.found.rows[4], strip.beside, strict=True):
+    for row, picture in zip(shown.found.rows[4], strip.neighbours, strict=True):
         section = read_cohort(explained.manifest)[pool.section[row]]
         at = section.spots.ids.index(pool.spot[row])
         tile = look_up(explained.asked(), section).tiles[at]
