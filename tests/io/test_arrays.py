@@ -64,7 +64,7 @@ def test_positions_in_a_rescaled_image_go_before_those_of_the_experiment(writer)
         (lambda table: table.drop(columns="pixel_x"), "no column pixel_x"),
         (lambda table: table.assign(pixel_y="left"), "gaps or words in"),
         (lambda table: table.iloc[:1], "on one line of the array"),
-        (lambda table: pd.concat([table, table]), "two spots at one place"),
+        (lambda table: pd.concat([table, table]), "two spots at one array position"),
     ],
 )
 def test_a_bad_spot_table_is_one_clear_message(writer, change, message):

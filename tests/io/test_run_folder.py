@@ -70,7 +70,7 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path):
     file = tmp_path / "out"
     file.write_text("")
     for folder in (file, file / "run"):
-        with pytest.raises(DataContractError, match="a file lies there"), claimed(folder, FILES):
+        with pytest.raises(DataContractError, match="this is a file"), claimed(folder, FILES):
             pass
 
 

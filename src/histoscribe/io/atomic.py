@@ -1,4 +1,4 @@
-"""Every write: to a temporary file, fsync, rename; a reader never sees half a file."""
+"""Atomic writes: temporary file, fsync, rename; a reader never sees half a file."""
 
 import json
 import os
@@ -10,16 +10,16 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 from histoscribe.errors import DataContractError, Problem
 
-_MARK = ".histoscribe-"  # how a temporary file is known from a user's hidden file
+_MARK = ".histoscribe-"  # marks a temporary file, to tell it from a user's hidden file
 _REPLACED = "replaced"
-"""What the older folder is called from its rename to its removal; the new one is complete then."""
+"""Suffix of the older folder between its rename and removal; the new folder is then complete."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; it takes the place of `path` when the block ends well.
+    """Give a temporary path next to `path`; it replaces `path` when the block ends without error.
 
-    On an error the temporary file goes and `path` stays as it was.
+    On an error the temporary file is removed and `path` stays unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(
@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        # NamedTemporaryFile is private to its owner; a result is as readable as any new file
+        # NamedTemporaryFile is private to its owner; a result should be as readable as any new file
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
@@ -39,20 +39,20 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
-    """Give a path that does not exist yet; the folder written there takes the place of `path`.
+    """Give a path that does not exist yet; the folder written there replaces `path`.
 
-    A folder at `path` is replaced only where it holds the file `known_by` (e.g. `zarr.json`), so
-    that a wrong path costs nobody their data. On an error `path` stays as it was. A kill between
-    the two renames leaves nothing at `path`; `remove_leftovers` then finishes what was begun.
-    Raises DataContractError where something else stands at `path`.
+    A folder at `path` is replaced only if it holds the file `known_by` (e.g. `zarr.json`), so that
+    a wrong path destroys no data. On an error `path` stays unchanged. A kill between the two
+    renames leaves nothing at `path`; `remove_leftovers` then completes the move. Raises
+    DataContractError if something else stands at `path`.
     """
     if path.exists() and not (path / known_by).is_file():
         raise DataContractError(
             Problem(
                 where=str(path),
-                found="something else is there already",
+                found="something else already exists here",
                 expected=f"nothing, or an older copy (a folder with {known_by})",
-                remedy="choose another path, or move what is there away",
+                remedy="choose another path, or move the existing one away",
             )
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,15 +64,16 @@ def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
             if file.is_file():
                 with file.open("rb+") as opened:
                     os.fsync(opened.fileno())
-        if path.exists():  # a rename cannot take the place of a folder that is not empty
+        if path.exists():  # a rename cannot replace a folder that is not empty
             path.rename(old)
         new.rename(path)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files and folders of killed writers; where nobody else writes to.
+    """Remove temporary files and folders of killed writers; only where nobody else writes.
 
-    A folder that was complete and whose older copy had been moved away takes its place first.
+    If a new folder was complete and its older copy already moved away, the new one is put in place
+    first.
     """
     for leftover in sorted(folder.rglob(f"{_MARK}*")):
         if leftover.is_dir():
@@ -89,14 +90,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON with sorted keys, so that equal values are equal files; NaN is refused."""
+    """Write JSON with sorted keys, so that equal values give equal files; NaN is refused."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
 def _finish(leftover: Path) -> None:
-    """Move the new folder to its place where the older one was moved away and nothing came."""
+    """Put the new folder in place if the older one was already moved away."""
     if not (leftover / _REPLACED).is_dir():
-        return  # the new one may be half-written, and an older one stands where it was
+        return  # the new one may be half-written, and the older one is still in place
     for new in (leftover / "new").iterdir():
         if not (leftover.parent / new.name).exists():
             new.rename(leftover.parent / new.name)

@@ -1,9 +1,9 @@
-"""Rows of numbers on disk: a zarr array that survives a kill, a second writer and a full disk.
+"""Rows of numbers on disk: a zarr array that survives kills, a second writer and a full disk.
 
-A chunk of rows is written whole or not at all (temporary file, fsync, rename) with its checksum,
-so a chunk that is there and decodes is done. Chunk k always holds the same rows, whoever computes
-it and whenever, so an interrupted run leaves the same bytes as one that ran through, and two
-writers only do each other's work.
+A chunk of rows is written whole or not at all (temporary file, fsync, rename) with its checksum, so
+a chunk that exists and decodes is finished. Chunk k always holds the same rows, whoever computes
+it, so an interrupted run leaves the same bytes as an uninterrupted one, and two writers at most
+repeat each other's work.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class DurableRows:
 
     @classmethod
     def find(cls, folder: Path) -> "DurableRows | None":
-        """Open the array of a folder, finished or not; None where nobody began."""
+        """Open the array of a folder, finished or unfinished; None without an array."""
         if not (folder / "zarr.json").is_file():
             return None
         return cls(zarr.open_array(_DurableStore(folder), mode="r+"), folder)
@@ -48,7 +48,7 @@ class DurableRows:
         chunk_rows: int,
         attributes: Mapping[str, str],
     ) -> "DurableRows":
-        """Begin an array, or open it where another writer was quicker."""
+        """Create an array, or open it if another writer was quicker."""
         full = _told_when_full(folder, lambda: 4 * shape[0] * shape[1])
         with full, suppress(ContainsArrayError):
             zarr.create_array(
@@ -56,7 +56,7 @@ class DurableRows:
                 shape=shape,
                 chunks=(chunk_rows, shape[1]),
                 dtype="float32",
-                compressors=Crc32cCodec(),  # floats do not shrink; a flipped bit shows
+                compressors=Crc32cCodec(),  # floats do not compress; a flipped bit is detected
                 fill_value=np.nan,
                 attributes=dict(attributes),
                 config={"write_empty_chunks": True},
@@ -69,7 +69,7 @@ class DurableRows:
 
     @property
     def attributes(self) -> Mapping[str, str]:
-        """What was said of the array when it was begun."""
+        """Attributes given when the array was created."""
         return {name: str(value) for name, value in self._array.attrs.items()}
 
     @property
@@ -80,14 +80,14 @@ class DurableRows:
         return tuple(slice(start, min(start + chunk_rows, n_rows)) for start in starts)
 
     def read(self, rows: slice) -> Float32[np.ndarray, "rows D"] | None:
-        """Give one chunk; None where it is not done or its checksum does not agree."""
+        """Rows of one chunk; None for an unfinished chunk or a wrong checksum."""
         path = self._path(rows)
         if not path.is_file():
             return None
         try:
             return np.asarray(self._array[rows])
         except ValueError:  # zarr: checksum or length
-            path.unlink(missing_ok=True)  # or zarr would read it to write into it
+            path.unlink(missing_ok=True)  # otherwise zarr would read it before writing
             return None
 
     def write(self, rows: slice, values: Float32[np.ndarray, "rows D"]) -> None:
@@ -96,19 +96,19 @@ class DurableRows:
         Raises
         ------
         DataContractError
-            The disk is full; says how much is still needed. Finished chunks stay.
+            The disk is full; the message says how much space is needed. Finished chunks stay.
         """
         with _told_when_full(self.folder, self._needed):
             self._array[rows] = values
 
     def tidy(self) -> None:
-        """Remove what killed writers left half-written; only when every chunk is done."""
+        """Remove half-written files of killed writers; only when every chunk is finished."""
         if all(self._path(rows).is_file() for rows in self.chunks):
             for leftover in self.folder.rglob(".*"):
                 leftover.unlink(missing_ok=True)
 
     def _needed(self) -> int:
-        """Bytes of the chunks that are not done."""
+        """Bytes of the unfinished chunks."""
         missing = sum(not self._path(rows).is_file() for rows in self.chunks)
         return 4 * int(np.prod(self._array.chunks)) * missing
 
@@ -118,7 +118,7 @@ class DurableRows:
 
 @contextmanager
 def _told_when_full(folder: Path, needed: Callable[[], int]) -> Iterator[None]:
-    """Say that the disk is full, and how many bytes are needed: looked up only then."""
+    """Report a full disk and the bytes needed, which are computed only then."""
     try:
         yield
     except OSError as error:
@@ -129,16 +129,16 @@ def _told_when_full(folder: Path, needed: Callable[[], int]) -> Iterator[None]:
                 where=str(folder),
                 found="the disk is full",
                 expected=f"about {max(needed() / 1e6, 0.1):.1f} MB more for this section",
-                remedy="free some space, or name another folder, and start again: "
-                "what was finished is kept",
+                remedy="free some space, or name another folder, and start again: finished work is "
+                "kept",
             )
         ) from error
 
 
 class _DurableStore(LocalStore):
-    """Zarr's folder store, written as this package writes: whole files, flushed to disk.
+    """Zarr's folder store, writing like the rest of this package: whole files, flushed to disk.
 
-    Zarr renames since 3.1 but does not flush, and writes in place before.
+    Since 3.1 zarr renames but does not flush; before, it writes in place.
     """
 
     async def set(self, key: str, value: Buffer) -> None:
@@ -150,7 +150,7 @@ class _DurableStore(LocalStore):
         _replace(self.root / key, value.to_bytes())
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
-        """Write one file unless it is there: another writer's has the same bytes."""
+        """Write one file unless it exists: another writer's file has the same bytes."""
         if not (self.root / key).exists():
             await self.set(key, value)
 
@@ -160,6 +160,6 @@ def _replace(path: Path, content: bytes) -> None:
         with replacing(path) as temporary:
             temporary.write_bytes(content)
     except FileNotFoundError:
-        # another writer finished all chunks and tidied ours away: the same bytes are there
+        # another writer finished all chunks and removed our temporary file: the same bytes exist
         if not path.is_file():
             raise

@@ -1,6 +1,6 @@
 """Features on disk, shared by all runs: one array per slide, spots, encoder, tiles and precision.
 
-Durable by chunks of 128 rows; see `DurableRows` for what that promises.
+Written in durable chunks of 128 rows; see `DurableRows`.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from jaxtyping import Float32
 from histoscribe.io.durable_zarr import DurableRows
 
 CHUNK_ROWS = 128
-"""Rows computed together: what a kill can cost."""
+"""Rows computed together: a kill costs at most these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,9 @@ class FeatureOrigin:
     encoder: str
     """Name, layer and checksum of the weights."""
     tiles: str
-    """Geometry, and what is done to pixels off the tissue."""
+    """Geometry of the tiles, and how pixels off the tissue are treated."""
     precision: str
-    """As asked for; the array records what was used."""
+    """Requested precision; the array records the precision used."""
     device: str
 
     @property
@@ -42,14 +42,14 @@ class FeatureOrigin:
 
 @final
 class FeatureStore:
-    """The rows of one section, by chunk, in the order they were computed."""
+    """Features of one section on disk, in chunks of rows."""
 
     def __init__(self, rows: DurableRows) -> None:
         self._rows = rows
 
     @classmethod
     def find(cls, cache: Path, origin: FeatureOrigin) -> "FeatureStore | None":
-        """Open the array of an origin, finished or not; None where nobody began."""
+        """Open the array of an origin, finished or unfinished; None without an array."""
         rows = DurableRows.find(_folder(cache, origin))
         return None if rows is None else cls(rows)
 
@@ -57,9 +57,9 @@ class FeatureStore:
     def create(
         cls, cache: Path, origin: FeatureOrigin, shape: tuple[int, int], precision: str
     ) -> "FeatureStore":
-        """Begin the array of an origin, or open it where another writer was quicker.
+        """Create the array of an origin, or open it if another writer was quicker.
 
-        `precision` is what the features are computed in; it may be more than was asked for.
+        `precision` is the precision of the computation; it may be higher than requested.
         """
         about = {**asdict(origin), "precision_used": precision}
         return cls(DurableRows.create(_folder(cache, origin), shape, CHUNK_ROWS, about))
@@ -71,7 +71,7 @@ class FeatureStore:
 
     @property
     def precision(self) -> str:
-        """What the features are computed in."""
+        """Precision in which the features were computed."""
         return self._rows.attributes["precision_used"]
 
     @property
@@ -80,7 +80,7 @@ class FeatureStore:
         return self._rows.chunks
 
     def read(self, rows: slice) -> Float32[np.ndarray, "rows D"] | None:
-        """Give one chunk; None where it is not done or its checksum does not agree."""
+        """Rows of one chunk; None for an unfinished chunk or a wrong checksum."""
         return self._rows.read(rows)
 
     def write(self, rows: slice, values: Float32[np.ndarray, "rows D"]) -> None:
@@ -89,12 +89,12 @@ class FeatureStore:
         Raises
         ------
         DataContractError
-            The disk is full; says how much is still needed. Finished chunks stay.
+            The disk is full; the message says how much space is needed. Finished chunks stay.
         """
         self._rows.write(rows, values)
 
     def tidy(self) -> None:
-        """Remove what killed writers left half-written; only when every chunk is done."""
+        """Remove half-written files of killed writers; only when every chunk is finished."""
         self._rows.tidy()
 
 

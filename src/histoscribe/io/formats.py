@@ -1,4 +1,4 @@
-"""Whether each file format works here: something is written, read back and compared."""
+"""Checks of each file format on this machine: write, read back, compare."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def check_openslide() -> str:
 
 
 def check_jpeg2000() -> str:
-    """Decode what was encoded without loss; raises ValueError where pixels changed."""
+    """Encode and decode an image without loss; raises ValueError if pixels changed."""
     pixels = _pattern(64)
     decoded = imagecodecs.jpeg2k_decode(imagecodecs.jpeg2k_encode(pixels, reversible=True, level=0))
     _same(pixels, decoded, "JPEG 2000")
@@ -31,9 +31,9 @@ def check_jpeg2000() -> str:
 
 
 def check_tiff(folder: Path) -> str:
-    """Read a tile of a JPEG-tiled TIFF as slides are read, and through OpenSlide.
+    """Read a tile of a JPEG-tiled TIFF through tifffile and through OpenSlide.
 
-    Raises ValueError where the two differ by more than rounding of JPEG may.
+    Raises ValueError if the two differ by more than JPEG rounding.
     """
     path = folder / "tiles.tif"
     pixels = _pattern(4 * _TILE_PX)
@@ -68,7 +68,7 @@ def check_h5ad(folder: Path) -> str:
 
 
 def tiny_prediction() -> Prediction:
-    """Give four spots and two genes, 100 um apart."""
+    """Small prediction: four spots, 100 um apart, and two genes."""
     xy = np.array([[x, y] for y in (50.0, 150.0) for x in (50.0, 150.0)])
     head = Head(
         section="doctor",
@@ -81,11 +81,11 @@ def tiny_prediction() -> Prediction:
 
 
 def _pattern(side_px: int) -> UInt8[np.ndarray, "side side 3"]:
-    """Smooth colours, which JPEG keeps well; each channel another slope."""
+    """Smooth colours, which JPEG preserves well; a different slope in each channel."""
     y, x = np.mgrid[:side_px, :side_px] * (255 / side_px)
     return np.stack([x, y, (x + y) / 2], axis=2).astype(np.uint8)
 
 
 def _same(written: np.ndarray, read: np.ndarray | None, what: str) -> None:
     if read is None or not np.array_equal(written, read):
-        raise ValueError(f"{what}: what was read is not what was written")
+        raise ValueError(f"{what}: pixels read differ from pixels written")

@@ -1,4 +1,4 @@
-"""The folder of a run: one run for ever, one process at a time, nothing half-written left."""
+"""The folder of a run: one run only, one process at a time, no half-written files."""
 
 import os
 import sys
@@ -15,16 +15,16 @@ if sys.platform != "win32":
 
 @contextmanager
 def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
-    """Hold a folder for one run until the block ends; `files` (name -> text) say which run.
+    """Reserve a folder for one run until the block ends; `files` (name -> text) identify the run.
 
-    They are written first, so that the same run started again knows its folder. What a killed
-    run left half-written there goes before anything else is written.
+    These files are written first, so that the same run started again recognises its folder.
+    Half-written files of a killed run are removed before anything else is written.
 
     Raises
     ------
     DataContractError
-        where `folder` cannot be a folder, holds another run, or another process is at work in
-        it: two runs never mix.
+        if `folder` cannot be a folder, holds another run, or is in use by another process: two runs
+        never mix.
     """
     _make(folder)
     with _held(folder) as alone:
@@ -48,15 +48,15 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise DataContractError(
-            Problem(str(folder), "a file lies there", "a folder to write to", "give another --out")
+            Problem(str(folder), "this is a file", "a folder to write to", "choose another --out")
         ) from None
 
 
 @contextmanager
 def _held(folder: Path) -> Iterator[bool]:
-    """Lock a folder; gives False where the file system has no locks, so nobody can know.
+    """Lock a folder; gives False where the file system has no locks.
 
-    The lock is the kernel's: it goes with its process, however that ends.
+    The lock belongs to the kernel: it ends with its process, however that ends.
     """
     if sys.platform == "win32":
         yield False
@@ -78,8 +78,8 @@ def _lock(handle: int, folder: Path) -> bool:
             Problem(
                 where=str(folder),
                 found="another histoscribe is writing here",
-                expected="one at a time in a folder",
-                remedy="wait until it is done, or give another --out",
+                expected="one process at a time in a folder",
+                remedy="wait until it has finished, or choose another --out",
             )
         ) from None
     except OSError:  # some network mounts
@@ -91,6 +91,6 @@ def _other_run(path: Path) -> Problem:
     return Problem(
         where=str(path),
         found="this folder holds a run with other settings or data",
-        expected="a new folder, or the same run to go on with",
-        remedy="give another --out, or remove the folder",
+        expected="a new folder, or the same run to continue",
+        remedy="choose another --out, or remove the folder",
     )

@@ -1,7 +1,7 @@
-"""Tiles of a section on disk: networks look at them once an epoch, slides are read once.
+"""Tiles of sections on disk: a network reads them once per epoch, the slide is read once.
 
-One file of raw pixels a section, mapped into memory, so that what a training run holds does not
-grow with its cohort. A file is there whole or not at all.
+One file of raw pixels per section, mapped into memory, so that the memory of a training run does
+not grow with its cohort. A file is complete or missing.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ class TileOrigin:
     spots: str
     """Hash of the centres, in order."""
     tiles: str
-    """Geometry, stain, and what is done to pixels off the tissue."""
+    """Geometry, stain, and how pixels off the tissue are treated."""
 
     @property
     def key(self) -> str:
@@ -34,7 +34,7 @@ class TileOrigin:
 
 
 def find_tiles(cache: Path, origin: TileOrigin) -> UInt8[np.ndarray, "N P P 3"] | None:
-    """Map the tiles of an origin, spot by spot; None where they are not there."""
+    """Map the tiles of an origin, spot by spot; None if they are not stored."""
     path = _path(cache, origin)
     return np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
 
@@ -47,7 +47,7 @@ def write_tiles(
 ) -> None:
     """Write the tiles of an origin: `batches` gives rows and their pixels, every row once."""
     with replacing(_path(cache, origin)) as temporary:
-        # a file handle: open_memmap of a name would add an ending to it
+        # a file handle: open_memmap would add an ending to a name
         with temporary.open("wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)

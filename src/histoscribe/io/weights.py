@@ -1,4 +1,4 @@
-"""Where weights and caches lie on this machine; nothing is downloaded."""
+"""Places of weights and caches on this machine; nothing is downloaded."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ def find_weights(
     given: Mapping[str, Path] | None = None,
     hub: Sequence[tuple[str, str]] = (),
 ) -> Path | None:
-    """Find the file of an encoder's weights, e.g. of `torchvision:squeezenet1_0`; None if nowhere.
+    """Find the weight file of an encoder, e.g. `torchvision:squeezenet1_0`; None if nowhere.
 
-    Looked for in `given` (by full name), in `$HISTOSCRIBE_DATA/weights/<name>/model.safetensors`
-    with the name after the colon, in the cache folder in the same layout, then in the cache of
-    huggingface_hub by the repositories and file names of `hub`. A folder's name may go on after
-    `_`, `.` or `@`, with a version say. A file in a folder may also have its name from the hub.
-    Raises ValueError where `given` names a file that is not there, DataContractError where two
-    folders fit the name.
+    Searched in `given` (by full name); in `$HISTOSCRIBE_DATA/weights/<name>/model.safetensors` with
+    the name after the colon; in the cache folder in the same layout; then in the cache of
+    huggingface_hub by the repositories and file names of `hub`. A folder's name may continue after
+    `_`, `.` or `@`, e.g. with a version. A file in a folder may also keep its name from the hub.
+    Raises ValueError if `given` names a missing file, DataContractError if two folders fit the
+    name.
     """
     if given is not None and name in given:
         if not given[name].is_file():
@@ -36,7 +36,7 @@ def find_weights(
 
 
 def weight_places(name: str) -> tuple[Path, ...]:
-    """Where the file of an encoder is looked for, in this order."""
+    """Paths where the weight file of an encoder is searched, in this order."""
     data = os.environ.get("HISTOSCRIBE_DATA")
     folders = ([Path(data)] if data else []) + [cache_folder()]
     short = name.partition(":")[2] or name
@@ -50,11 +50,12 @@ def cache_folder() -> Path:
 
 
 def _in_place(name: str, exact: Path, files: Sequence[str]) -> Path | None:
-    """The file in the folder itself, else in the one folder whose name goes on."""
+    """File in the folder itself, else in the one folder whose name continues with a version."""
     whole = _first(exact, files)
     if whole is not None:
         return whole
-    # uni must not find uni2-h, nor virchow virchow2: another model's name goes on with other signs
+    # uni must not match uni2-h, nor virchow virchow2: another model's name continues with other
+    # characters
     folders = sorted(
         folder for sign in "_.@" for folder in exact.parent.glob(f"{exact.name}{sign}*")
     )
@@ -76,13 +77,13 @@ def _first(folder: Path, files: Sequence[str]) -> Path | None:
 
 
 def _in_hub_cache(hub: Sequence[tuple[str, str]]) -> Path | None:
-    """The first of these files that an earlier download left; asks no network."""
+    """First of these files that an earlier download left; uses no network."""
     if not hub:
         return None
-    from huggingface_hub import try_to_load_from_cache  # slow to import, and seldom needed
+    from huggingface_hub import try_to_load_from_cache  # slow to import, and rarely needed
 
     for repository, file in hub:
         path = try_to_load_from_cache(repository, file)
-        if isinstance(path, str):  # else not asked for yet, or known not to exist
+        if isinstance(path, str):  # otherwise not requested yet, or known to be missing
             return Path(path)
     return None

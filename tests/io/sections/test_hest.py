@@ -177,7 +177,7 @@ def test_an_image_of_another_size_than_the_estimate_stops_with_both_values(folde
 
 def test_the_um_per_px_of_a_screen_is_only_a_note(folder):
     section = read_cohort(f"hest:{folder}", sections=["S1"])["S1"]
-    assert any("0.2646 um/px, which is not believed" in note for note in section.notes)
+    assert any("0.2646 um/px, which is ignored" in note for note in section.notes)
 
 
 def test_pseudo_spots_are_squares_as_wide_as_they_are_apart(writer):

@@ -254,7 +254,7 @@ def test_pickled_objects_are_never_opened(data, path, tmp_path):
     array |= {"fill_value": None, "order": "C", "filters": [codec]}
     text = json.dumps(array).replace("pickle", "\\u0070ickle")  # as JSON may also write it
     (layer / ".zarray").write_text(text)
-    with pytest.raises(DataContractError, match="would run code"):
+    with pytest.raises(DataContractError, match="would execute code"):
         read(path)
 
 

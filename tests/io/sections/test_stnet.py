@@ -157,8 +157,8 @@ def test_all_that_is_wrong_with_the_spots_comes_at_once(folder):
 
     change_spots(folder, spoil)
     found = " | ".join(problem.found for problem in check_cohort(f"stnet:{folder}"))
-    assert "1 spots not named by their place: 'spot1'" in found
-    assert "1 spots stand there twice: '5x3'" in found
+    assert "1 spots not named by their array position: 'spot1'" in found
+    assert "1 spots are listed twice: '5x3'" in found
     assert "values of Y that are no numbers" in found
     assert "'left'" in found
 

@@ -1,1 +1,1 @@
-"""Where sections come from: manifests, folders, the catalog."""
+"""Sources of sections: manifests, folders, the catalog."""

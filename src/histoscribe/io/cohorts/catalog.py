@@ -1,4 +1,4 @@
-"""Named public data sets: what each is, and where each of its files is published."""
+"""Named public data sets, with the published address of each file."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ _HER2ST_IMAGES = {
     "C5": "C/C5/5714_HE_BT_E1.jpg",
     "C6": "C/C6/5714_HE_BT_E2.jpg",
 }
-"""Images whose names in the published tree are known here."""
+"""Images whose names in the published tree are recorded."""
 _STUTILITY = "https://github.com/jbergenstrahle/STUtility"
 _STUTILITY_FILES = f"{_RAW}/jbergenstrahle/STUtility/master/inst/extdata/counts"
 _SCMUSCLE = "https://github.com/mckellardw/scMuscle"
@@ -31,7 +31,7 @@ _COLON = "https://github.com/ludvigla/murine_colon_explorer"
 
 
 def data_set(name: str) -> DataSet:
-    """Look a data set up by name; the error names those there are."""
+    """Data set of this name; the error of an unknown one lists all names."""
     if name not in CATALOG:
         raise DataContractError(
             Problem(
@@ -47,16 +47,16 @@ def data_set(name: str) -> DataSet:
 def catalog_sources(
     name: str, sections: Sequence[str] | None = None, where: Where | None = None
 ) -> tuple[Source, ...]:
-    """Find the local files of a data set's sections; `where` looks at their columns.
+    """Local files of a data set's sections; `where` selects by their columns.
 
     They lie below `$HISTOSCRIBE_DATA` or among the downloads in the cache folder. Raises one
-    DataContractError that names every missing file of the sections asked for.
+    DataContractError that names every missing file of the selected sections.
     """
     return local_sources(data_set(name), sections, where)
 
 
 def _her2st(section: str) -> PublicSection:
-    """A section by the published tree or the flat one."""
+    """Section in the published tree or the flat one."""
     tree = f"{_HER2ST}/tree/master/data"
     patient = section[0]
     images = (
@@ -89,7 +89,7 @@ def _her2st_counts(section: str) -> PublicFile:
 
 
 def _her2st_rescaled(section: str, *notes: str) -> PublicSection:
-    """A section of patient A by the 2000 px image of the whole array frame."""
+    """Section of patient A with the 2000 px image of the whole array frame."""
     return PublicSection(
         section,
         section[0],
@@ -115,7 +115,7 @@ def _mob(section: str) -> PublicSection:
             PublicFile(role, (name,), f"{page}/{name}", f"{_STUTILITY_FILES}/{name}")
             for role, name in names.items()
         ),
-        notes=("the animal is not stated: the four sections may be of one",),
+        notes=("the animal is not stated: the four sections may come from one",),
     )
 
 
@@ -195,8 +195,8 @@ _DATA_SETS = (
         ),
         facts={"species": "human", "organ": "breast", "subtype": "HER2-positive"},
         remarks=(
-            "of 30 images the name in the published tree is not known here: fetch those by hand "
-            "(they are also in the archive 10.5281/zenodo.4751624)",
+            "the published names of 30 images are not recorded here: fetch those by hand (they "
+            "are also in the archive 10.5281/zenodo.4751624)",
         ),
     ),
     DataSet(
@@ -210,8 +210,8 @@ _DATA_SETS = (
         sections=tuple(_mob(f"MOB{number}") for number in range(1, 5)),
         facts={"species": "mouse", "organ": "olfactory bulb"},
         remarks=(
-            "the animals are not stated: nothing can be said of an animal that was not seen",
-            "images of 4.4 um/px: nuclei cannot be made out; 1,000 genes were kept",
+            "the animals are not stated: results say nothing about new animals",
+            "images of 4.4 um/px: nuclei are not visible; 1,000 genes were kept",
         ),
     ),
     DataSet(
@@ -247,7 +247,8 @@ _DATA_SETS = (
         sections=(_colon(),),
         facts={"species": "mouse", "organ": "colon"},
         remarks=(
-            "one animal: readers, whole-section inference and within-section demonstrations only",
+            "one animal: only for readers, whole-section inference and within-section "
+            "demonstrations",
             "the repository holds R objects and image tiles; these four files were made from them",
         ),
     ),
@@ -271,7 +272,7 @@ _DATA_SETS = (
         name="hest",
         title="HEST-1k, 1,229 samples of Visium, Visium HD, Xenium and ST, human and mouse",
         source="https://huggingface.co/datasets/MahmoodLab/hest",
-        licence="CC BY-NC-SA 4.0; each sample has its own besides",
+        licence="CC BY-NC-SA 4.0; each sample has its own licence, too",
         paper="10.48550/arXiv.2406.16192",
         kind="hest",
         folder="hest",
@@ -280,7 +281,7 @@ _DATA_SETS = (
             "gated and very large: accept the terms on its page, then take its metadata with "
             f"`{download_command('$HISTOSCRIBE_DATA/hest', METADATA)}` and the samples you need "
             f"with `{download_command('$HISTOSCRIBE_DATA/hest', 'st/ZEN36.h5ad wsis/ZEN36.tif')}`",
-            "many samples have no patient: name them in corrections.csv, or choose with `where`",
+            "many samples have no patient: name them in corrections.csv, or select with `where`",
         ),
     ),
 )  # fmt: skip

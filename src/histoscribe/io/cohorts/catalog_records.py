@@ -1,4 +1,4 @@
-"""What a catalog says of a public data set, and its files found on this machine."""
+"""Records of the catalog: public data sets, their sections and files on this machine."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,17 +20,17 @@ class PublicFile:
     """One file of a section."""
 
     role: str
-    """Field of `Source` it fills; `part` of the section's folder."""
+    """Field of `Source` that it fills; `part` for other files of the section's folder."""
     local: tuple[str, ...]
     """Glob patterns below the data set's local folder; the first that matches is read."""
     public: str | None
-    """Page or folder of the published tree; None where it exists locally only."""
+    """Page or folder of the published tree; None if the file exists only locally."""
     url: str | None = None
-    """Address to download it from; None where it has to be fetched by hand."""
+    """Download address; None if the file must be fetched by hand."""
 
     @property
     def place(self) -> str:
-        """Path below the data set's folder that a download gets: the first without a wildcard."""
+        """Path below the data set's folder for a download: the first without a wildcard."""
         return next(pattern for pattern in self.local if "*" not in pattern)
 
 
@@ -50,7 +50,7 @@ class PublicSection:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A public data set and what a user of it must know."""
+    """A public data set with the facts that its users need."""
 
     name: str
     title: str
@@ -64,9 +64,9 @@ class DataSet:
     sections: tuple[PublicSection, ...]
     """Empty where the folder's own metadata lists them (kinds `hest` and `stnet`)."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What is true of all its sections."""
+    """Facts that hold for all its sections."""
     remarks: tuple[str, ...] = ()
-    """What cannot be claimed from it, and how to get what cannot be downloaded by a command."""
+    """Limits of what it can show, and how to get files that no command downloads."""
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -74,23 +74,23 @@ class DataSet:
         return tuple(dict.fromkeys(section.patient for section in self.sections))
 
     def facts_of(self, section: PublicSection) -> dict[str, str]:
-        """What is known of one section besides its patient."""
+        """Facts of one section besides its patient."""
         return {**self.facts, **section.facts}
 
     def expected(self, file: PublicFile) -> Checksum | None:
-        """What the published file is known to be; None where it was never seen."""
+        """Recorded checksum of the published file; None for an unrecorded file."""
         return PUBLISHED.get(f"{self.folder}/{file.place}")
 
 
-def data_folders(chosen: DataSet) -> tuple[Path, ...]:
-    """Where a data set may lie: below `$HISTOSCRIBE_DATA`, then among downloads in the cache."""
+def data_folders(dataset: DataSet) -> tuple[Path, ...]:
+    """Possible folders of a data set: below `$HISTOSCRIBE_DATA`, then downloads in the cache."""
     given = os.environ.get("HISTOSCRIBE_DATA")
     roots = [Path(given)] if given else []
-    return tuple(root / chosen.folder for root in (*roots, cache_folder() / "data"))
+    return tuple(root / dataset.folder for root in (*roots, cache_folder() / "data"))
 
 
 def find_file(roots: Sequence[Path], file: PublicFile) -> Path | None:
-    """Find a file by its patterns in the first folder that has it."""
+    """First folder's file that matches the patterns."""
     matches = (
         path
         for root in roots
@@ -102,47 +102,47 @@ def find_file(roots: Sequence[Path], file: PublicFile) -> Path | None:
 
 
 def local_sources(
-    chosen: DataSet, sections: Sequence[str] | None = None, where: Where | None = None
+    dataset: DataSet, sections: Sequence[str] | None = None, where: Where | None = None
 ) -> tuple[Source, ...]:
-    """Find the local files of a data set's sections; `where` looks at their facts, too.
+    """Local files of a data set's sections; `where` selects by their facts, too.
 
-    Raises one DataContractError that names every missing file of the sections asked for.
+    Raises one DataContractError that names every missing file of the selected sections.
     """
-    roots = data_folders(chosen)
-    if chosen.kind in _BY_FOLDER:
+    roots = data_folders(dataset)
+    if dataset.kind in _BY_FOLDER:
         here = next((root for root in roots if root.is_dir()), roots[0])
-        return _BY_FOLDER[chosen.kind](here, sections, where)
-    known = {section.section: section for section in chosen.sections}
+        return _BY_FOLDER[dataset.kind](here, sections, where)
+    known = {section.section: section for section in dataset.sections}
     unknown = [id_ for id_ in sections or () if id_ not in known]
     if unknown:
         raise DataContractError(
             Problem(
-                where=f"catalog:{chosen.name}",
+                where=f"catalog:{dataset.name}",
                 found=f"no section {', '.join(unknown)}",
                 expected=f"some of {', '.join(known)}",
                 remedy="correct the list of sections",
             )
         )
     rows = [
-        {"section": id_, "patient": known[id_].patient, **chosen.facts_of(known[id_])}
+        {"section": id_, "patient": known[id_].patient, **dataset.facts_of(known[id_])}
         for id_ in (known if sections is None else sections)
     ]
-    wanted = [row["section"] for row in choose(rows, where or {}, f"catalog:{chosen.name}")]
-    missing = [problem for id_ in wanted for problem in _missing(roots, chosen, known[id_])]
+    wanted = [row["section"] for row in choose(rows, where or {}, f"catalog:{dataset.name}")]
+    missing = [problem for id_ in wanted for problem in _missing(roots, dataset, known[id_])]
     if missing:
         raise DataContractError(missing)
-    return tuple(_source(roots, chosen, known[id_]) for id_ in wanted)
+    return tuple(_source(roots, dataset, known[id_]) for id_ in wanted)
 
 
 _BY_FOLDER = {"hest": hest_sources, "stnet": stnet_sources}
 """Kinds whose folder has a metadata table that lists the sections."""
 
 
-def _missing(roots: Sequence[Path], chosen: DataSet, section: PublicSection) -> list[Problem]:
-    get = f"get it with `histoscribe data {chosen.name} --fetch`"
+def _missing(roots: Sequence[Path], dataset: DataSet, section: PublicSection) -> list[Problem]:
+    get = f"get it with `histoscribe data {dataset.name} --fetch`"
     return [
         Problem(
-            where=f"catalog:{chosen.name}, section {section.section}",
+            where=f"catalog:{dataset.name}, section {section.section}",
             found=f"missing: {roots[0] / file.local[0]}{_UNSET if len(roots) == 1 else ''}",
             expected=" or ".join(file.local),
             remedy=(f"{get}, or from {file.public}" if file.url else f"get it from {file.public}")
@@ -154,7 +154,7 @@ def _missing(roots: Sequence[Path], chosen: DataSet, section: PublicSection) -> 
     ]
 
 
-def _source(roots: Sequence[Path], chosen: DataSet, section: PublicSection) -> Source:
+def _source(roots: Sequence[Path], dataset: DataSet, section: PublicSection) -> Source:
     found = {file.role: find_file(roots, file) for file in section.files if file.role in PATHS}
     if section.folder is not None:
         folders = (root / section.folder for root in roots)
@@ -162,16 +162,16 @@ def _source(roots: Sequence[Path], chosen: DataSet, section: PublicSection) -> S
     return Source(
         section=section.section,
         patient=section.patient,
-        kind=chosen.kind,
+        kind=dataset.kind,
         white=section.white,
         notes=section.notes,
-        facts=chosen.facts_of(section),
+        facts=dataset.facts_of(section),
         **found,  # type: ignore[arg-type]
     )
 
 
 _UNSET = " (HISTOSCRIBE_DATA is not set: set HISTOSCRIBE_DATA to a folder that has it)"
 _LOCAL_ONLY = (
-    "this file was made from the published data and is not part of it; HISTOSCRIBE_DATA must name "
-    "a folder that has it, or leave the section out"
+    "this file was made from the published data and is not part of it; set HISTOSCRIBE_DATA to a "
+    "folder that has it, or leave the section out"
 )

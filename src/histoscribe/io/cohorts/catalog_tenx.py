@@ -7,7 +7,7 @@ _PARTS = ("scalefactors_json.json", "tissue_positions_list.csv")
 
 
 def tenx_breast() -> DataSet:
-    """The runs that the released code of EGN reads, with who and which picture they are of."""
+    """Visium runs that the released code of EGN reads, with patient and image of each."""
     first, second = "V1_Breast_Cancer_Block_A_Section_1", "V1_Breast_Cancer_Block_A_Section_2"
     parent = "Parent_Visium_Human_BreastCancer"
     targeted = "Targeted_Visium_Human_BreastCancer_Immunology"

@@ -20,9 +20,9 @@ from histoscribe.types import Cohort, CohortEntry, Section
 
 _CATALOG = "catalog:"
 _FOLDERS = {"hest:": hest_sources, "stnet:": stnet_sources}
-"""Prefix of a cohort's name -> the function that lists the sections of the folder after it."""
+"""Prefix of a cohort's name -> function that lists the sections of a folder."""
 COHORT_NAMES = ", ".join(["manifest (.csv)", "catalog:NAME", *(f"{p}FOLDER" for p in _FOLDERS)])
-"""How a cohort can be named, for messages and help."""
+"""Forms of a cohort's name, for messages and help."""
 _DEFAULT = Filters()
 
 
@@ -32,14 +32,13 @@ def read_cohort(
     filters: Filters = _DEFAULT,
     where: Where | None = None,
 ) -> Cohort:
-    """Name the sections of a manifest (a CSV path), of the catalog or of a folder.
+    """List the sections of a manifest (a CSV path), of the catalog or of a folder.
 
     `catalog:her2st` is a data set of the catalog, `hest:FOLDER` a folder laid out like HEST-1k and
-    `stnet:FOLDER` one like the ST-Net data set. No section is opened yet. `sections` chooses some
-    by id, `where` by columns of the manifest or of the folder's metadata (column: value or values).
-    Raises one DataContractError with every problem that can be known without opening a section:
-    missing files, an unknown kind, an empty patient, an id twice, a column or value that is not
-    there.
+    `stnet:FOLDER` one like the ST-Net data set. No section is opened yet. `sections` selects by id,
+    `where` by columns of the manifest or of the folder's metadata (column: value or values). Raises
+    one DataContractError with every problem that is visible without opening a section: missing
+    files, an unknown kind, an empty patient, a repeated id, a missing column or value.
     """
     return _cohort(read_sources(source, sections, where), filters)
 
@@ -47,7 +46,7 @@ def read_cohort(
 def read_sources(
     source: str | Path, sections: Sequence[str] | None = None, where: Where | None = None
 ) -> tuple[Source, ...]:
-    """Say where each section lies, with its facts; raises like `read_cohort`."""
+    """Sources of the sections, with their facts; raises like `read_cohort`."""
     found = _manifest(source, sections, where)
     if found.problems:
         raise DataContractError(found.problems)
@@ -60,7 +59,7 @@ def is_cohort_name(text: str) -> bool:
 
 
 def resolved(source: str, folder: Path) -> str:
-    """The cohort of a settings file in `folder`, so that it is the same from everywhere."""
+    """Cohort name with paths relative to `folder` made absolute."""
     if source.startswith(_CATALOG):
         return source
     prefix = _prefix(source)
@@ -72,11 +71,12 @@ class Checked:
     """A cohort after every section was opened and every image decoded."""
 
     sections: tuple[Section, ...]
-    """Those that opened, kept open."""
+    """Sections that could be opened, still open."""
     problems: tuple[Problem, ...]
     twins: tuple[tuple[Section, ...], ...]
-    """Sections with equal pixels. One scan may serve two sections of a patient; under two
-    patients it is among the problems."""
+    """Sections with equal pixels. Two sections of a patient may share one scan; under two patients
+    it is a problem.
+    """
 
 
 def checked_cohort(
@@ -85,7 +85,7 @@ def checked_cohort(
     filters: Filters = _DEFAULT,
     where: Where | None = None,
 ) -> Checked:
-    """Open every section and decode every image; all problems come at once."""
+    """Open every section and decode every image; report all problems at once."""
     try:
         found = _manifest(source, sections, where)
     except DataContractError as error:
@@ -111,7 +111,7 @@ def check_cohort(
     filters: Filters = _DEFAULT,
     where: Where | None = None,
 ) -> list[Problem]:
-    """List all problems of a cohort at once, as `checked_cohort` finds them; empty if none."""
+    """All problems of a cohort, as `checked_cohort` collects them; empty if there are none."""
     return list(checked_cohort(source, sections, filters, where).problems)
 
 
@@ -126,7 +126,7 @@ def _manifest(source: str | Path, sections: Sequence[str] | None, where: Where |
 
 
 def _prefix(source: str) -> str:
-    """What a folder's name begins with; empty for a manifest."""
+    """Prefix of a folder's name; empty for a manifest."""
     return next((prefix for prefix in _FOLDERS if source.startswith(prefix)), "")
 
 
@@ -143,6 +143,6 @@ def _twin(twins: Sequence[Section]) -> Problem:
     return Problem(
         where=f"sections {' and '.join(twin.id for twin in twins)}",
         found=f"twins: their images have equal pixels (patient {' and '.join(patients_of(twins))})",
-        expected="no image under two patients: it would be in training and in test",
-        remedy="take one out, give each its own image, or correct the patient",
+        expected="no image under two patients: it would be both in training and in test",
+        remedy="remove one, give each its image, or correct the patient",
     )

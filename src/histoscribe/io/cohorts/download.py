@@ -1,4 +1,4 @@
-"""Fetches the published files of a data set, and says of local ones whether they are those."""
+"""Download the published files of a data set, and verify local files against them."""
 
 import hashlib
 import json
@@ -31,17 +31,17 @@ class LocalFile:
     file: PublicFile
     path: Path | None
     state: State
-    """`published`: its sha256 is the known one; `not verified`: none is known."""
+    """`published`: its sha256 matches the recorded one; `not verified`: none is recorded."""
     sha256: str | None
     """Of the local file; None where it is missing."""
 
 
-def local_files(chosen: DataSet) -> Iterator[LocalFile]:
+def local_files(dataset: DataSet) -> Iterator[LocalFile]:
     """Find and hash every file of a data set."""
-    roots = data_folders(chosen)
-    files = [(section.section, file) for section in chosen.sections for file in section.files]
+    roots = data_folders(dataset)
+    files = [(section.section, file) for section in dataset.sections for file in section.files]
     for section, file in track(files, "files checked"):
-        yield _local(chosen, roots, section, file)
+        yield _local(dataset, roots, section, file)
 
 
 def default_folder() -> Path:
@@ -50,38 +50,38 @@ def default_folder() -> Path:
     return Path(given) if given else cache_folder() / "data"
 
 
-def fetch(chosen: DataSet, to: Path) -> int:
-    """Download what is not there yet into `to/<folder of the data set>`; give the number of files.
+def fetch(dataset: DataSet, to: Path) -> int:
+    """Download missing files into `to/<folder of the data set>`; gives the number of files.
 
-    A file stands there only when it came whole and is what it must be: its published sha256 where
-    that is known, else the one written down at its first download, which is trusted. Finished
-    files stay where a download stops, and the next one goes on with the others.
+    A file is kept only if it is complete and correct: by its published sha256 if recorded, else by
+    the sha256 of its first download, which is trusted. If a download stops, finished files stay and
+    the next call continues with the others.
 
     Raises
     ------
     DataContractError
-        Listing every file that could not be had, is not what it must be, or has to be fetched by
-        hand. All others are there then, unless the connection is lost: no more are tried after it.
+        listing every file that could not be downloaded, is not correct, or must be fetched by hand.
+        All others have been downloaded, unless the connection was lost: then no more are tried.
     """
-    root = to / chosen.folder
-    files = {file.place: file for section in chosen.sections for file in section.files}
+    root = to / dataset.folder
+    files = {file.place: file for section in dataset.sections for file in section.files}
     if not files:
-        how = "; ".join(chosen.remarks)
+        how = "; ".join(dataset.remarks)
         raise DataContractError(
-            Problem(f"data set {chosen.name}", "no file has an address", "public addresses", how)
+            Problem(f"data set {dataset.name}", "no file has an address", "public addresses", how)
         )
     if root.is_dir():
         remove_leftovers(root)
     missing = [file for file in files.values() if find_file((root,), file) is None]
-    problems = [_by_hand(chosen, root, file) for file in missing if file.url is None]
+    problems = [_by_hand(dataset, root, file) for file in missing if file.url is None]
     published = [file for file in missing if file.url is not None]
     n_fetched = 0
-    for n_tried, file in enumerate(track(published, f"files of {chosen.name}"), start=1):
+    for n_tried, file in enumerate(track(published, f"files of {dataset.name}"), start=1):
         try:
-            _fetch_file(chosen, root, file)
+            _fetch_file(dataset, root, file)
         except DataContractError as error:
             problems += error.problems
-        except requests.ConnectionError as error:  # every other file would wait for it in vain
+        except requests.ConnectionError as error:  # every other file would wait in vain
             problems.append(_unreachable(file, error, len(published) - n_tried))
             break
         else:
@@ -91,11 +91,11 @@ def fetch(chosen: DataSet, to: Path) -> int:
     return n_fetched
 
 
-def _local(chosen: DataSet, roots: tuple[Path, ...], section: str, file: PublicFile) -> LocalFile:
+def _local(dataset: DataSet, roots: tuple[Path, ...], section: str, file: PublicFile) -> LocalFile:
     path = find_file(roots, file)
     if path is None:
         return LocalFile(section, file, None, "missing", None)
-    found, known = _sha256(path), chosen.expected(file)
+    found, known = _sha256(path), dataset.expected(file)
     root = next(root for root in roots if path.is_relative_to(root))
     locked = _locked(root).get(file.place)
     state: State = "not verified"
@@ -106,8 +106,8 @@ def _local(chosen: DataSet, roots: tuple[Path, ...], section: str, file: PublicF
     return LocalFile(section, file, path, state, found)
 
 
-def _fetch_file(chosen: DataSet, root: Path, file: PublicFile) -> None:
-    known = chosen.expected(file)
+def _fetch_file(dataset: DataSet, root: Path, file: PublicFile) -> None:
+    known = dataset.expected(file)
     expected = known.sha256 if known else _locked(root).get(file.place)
     with replacing(root / file.place) as temporary:
         _download(file, temporary)
@@ -119,7 +119,7 @@ def _fetch_file(chosen: DataSet, root: Path, file: PublicFile) -> None:
 
 
 def _download(file: PublicFile, temporary: Path) -> None:
-    """Fetch the whole file to a temporary path; a lost connection is for the caller to tell."""
+    """Download the whole file to a temporary path; the caller reports a lost connection."""
     downloader = pooch.HTTPDownloader(timeout=_TIMEOUT_S)
     try:
         downloader(str(file.url), str(temporary), None)
@@ -143,19 +143,19 @@ def _unreachable(file: PublicFile, error: requests.ConnectionError, n_left: int)
         found=f"no connection ({error})"
         + (f"; {n_left} more files were not tried" if n_left else ""),
         expected="a connection to the network, perhaps through a proxy (HTTPS_PROXY)",
-        remedy="run the same command again where there is one: finished files are kept; or fetch "
-        "the files on another machine and set HISTOSCRIBE_DATA to the folder they lie in",
+        remedy="run the same command again with a connection: finished files are kept; or fetch "
+        "the files on another machine and set HISTOSCRIBE_DATA to their folder",
     )
 
 
-def _by_hand(chosen: DataSet, root: Path, file: PublicFile) -> Problem:
+def _by_hand(dataset: DataSet, root: Path, file: PublicFile) -> Problem:
     return Problem(
-        where=f"data set {chosen.name}",
-        found=f"no address is known here for {file.place}",
+        where=f"data set {dataset.name}",
+        found=f"no address is recorded for {file.place}",
         expected=f"the file at {root / file.place}",
         remedy=f"fetch it by hand from {file.public}"
         if file.public
-        else "it was made from the published data and is not part of it; do without its section",
+        else "it was made from the published data and is not part of it; leave out its section",
     )
 
 
@@ -165,13 +165,13 @@ def _differs(file: PublicFile, found: str, expected: str, *, published: bool) ->
         where=str(file.url),
         found=f"sha256 {found}",
         expected=f"sha256 {expected}, of {what}",
-        remedy="nothing was kept. Try again; if it is the same, the file was changed where it is "
-        "published" + (f": look at {file.public}" if file.public else ""),
+        remedy="nothing was kept. Try again; if it happens again, the published file has changed"
+        + (f": look at {file.public}" if file.public else ""),
     )
 
 
 def _locked(root: Path) -> dict[str, str]:
-    """Sha256 of each file as first downloaded, by its place."""
+    """Sha256 of each file as first downloaded, by path."""
     path = root / LOCK
     if not path.is_file():
         return {}
@@ -179,7 +179,12 @@ def _locked(root: Path) -> dict[str, str]:
         return {place: entry["sha256"] for place, entry in json.loads(path.read_text()).items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataContractError(
-            Problem(str(path), f"broken ({error})", "what was downloaded", "remove it: trust anew")
+            Problem(
+                str(path),
+                f"broken ({error})",
+                "what was downloaded",
+                "remove it: the next download is trusted again",
+            )
         ) from error
 
 

@@ -16,34 +16,34 @@ from histoscribe.io.sections.source import Source, is_file_name, positive
 from histoscribe.io.slides.resolution import ORIGINS
 
 CORRECTIONS = "corrections.csv"
-"""Beside the metadata: a column `id` and any others; what stands there replaces the metadata."""
+"""File next to the metadata: a column `id` and any others, whose values replace the metadata."""
 METADATA = '--include "HEST_v*.csv"'
-"""As `hf download` is asked for it."""
+"""Arguments of `hf download` for the metadata."""
 _DOUBTED_STUDY = "Characterization of immune cell populations in the tumor microenvironment"
 _DOUBT = (
     "HEST-1k names one patient for all samples of this study, whose paper has five "
     "(github.com/mahmoodlab/HEST/issues/126): correct the patient"
 )
 _FIELDS = ("section", "id", "patient", "mpp", "mpp_from")
-"""Columns that are no facts, for a section has them as fields."""
+"""Columns that are fields of a section and so no facts."""
 _MOST = 8
-"""Samples that a message lists."""
+"""Number of samples that a message lists."""
 
 
 def hest_sources(
     folder: Path, sections: Sequence[str] | None = None, where: Where | None = None
 ) -> tuple[Source, ...]:
-    """Say where each sample of a HEST folder lies, with the columns of its metadata as facts.
+    """Sources of the samples of a HEST folder, with the columns of its metadata as facts.
 
     The metadata is the newest `HEST_v*.csv` in the folder or its `assets`, else the files
-    `metadata/<id>.json`. A patient is named with its study, for HEST numbers them anew in each;
-    one from `corrections.csv` is taken as it is written.
+    `metadata/<id>.json`. Patients are named with their study, because HEST numbers them anew in
+    each; a patient from `corrections.csv` is used as written.
 
     Raises
     ------
     DataContractError
-        Listing samples without a patient, patients on which table and JSON file disagree, missing
-        files, and columns or values of `where` that are not there.
+        listing samples without a patient, patients that differ between table and JSON file, missing
+        files, and missing columns or values of `where`.
     """
     rows = _samples(folder)
     known = {row["id"]: row for row in rows}
@@ -60,7 +60,9 @@ def hest_sources(
     fitting = choose(columns, where or {}, f"the metadata of {folder}")
     chosen = [known[row["id"]] for row in fitting]
     if odd := [row["id"] for row in chosen if not is_file_name(row["id"])]:
-        raise DataContractError(_no_file_names(folder, odd))  # nothing outside the folder is read
+        raise DataContractError(
+            _no_file_names(folder, odd)
+        )  # files outside the folder are not read
     problems = [*_patient_problems(folder, chosen), *_mpp_problems(folder, chosen)]
     problems += _missing_files(folder, [row["id"] for row in chosen])
     if problems:
@@ -69,16 +71,16 @@ def hest_sources(
 
 
 def download_command(folder: Path | str, files: str) -> str:
-    """Say how to get files of HEST-1k: names (not beside a pattern), or one `--include`.
+    """Command that downloads files of HEST-1k: file names, or one `--include` pattern.
 
-    The dataset is gated: its terms are accepted on its page, with an account, before this works.
+    The dataset is gated: accept its terms on its page, with an account, before this works.
     """
     where = folder if isinstance(folder, str) else shlex.quote(str(folder))
     return f"hf download MahmoodLab/hest --repo-type dataset --local-dir {where} {files}"
 
 
 def _samples(folder: Path) -> list[dict[str, str]]:
-    """Give the metadata of every sample, corrected; the table wins over JSON files."""
+    """Metadata of every sample, corrected; the table overrides JSON files."""
     rows = {row["id"]: row for row in _tables(folder)}
     for path in sorted((folder / "metadata").glob("*.json")):
         row = _json_row(path)
@@ -147,7 +149,7 @@ def _json_row(path: Path) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    """A cell as the table would have it: gaps (null, NaN) are empty."""
+    """A cell as in the table: gaps (null, NaN) are empty."""
     empty = value is None or (isinstance(value, float) and math.isnan(value))
     return "" if empty else str(value).strip()
 
@@ -160,10 +162,10 @@ def _patient_problems(folder: Path, rows: Sequence[Mapping[str, str]]) -> list[P
             Problem(
                 where=str(folder),
                 found=f"no patient for {len(missing)} of {len(rows)} samples: {_some(missing)}",
-                expected="who each sample is from: folds are made by patient",
-                remedy=f"write {folder / CORRECTIONS} with the columns id,patient, one line a "
-                "sample (the study's paper or `subseries` may say; samples of one person share a "
-                "name), or leave them out with `sections` or `where`",
+                expected="the patient of each sample: folds are made by patient",
+                remedy=f"write {folder / CORRECTIONS} with the columns id,patient, one line per "
+                "sample (see the study's paper or the column `subseries`; samples of one person "
+                "share a name), or leave them out with `sections` or `where`",
             )
         )
     return problems + [
@@ -172,7 +174,7 @@ def _patient_problems(folder: Path, rows: Sequence[Mapping[str, str]]) -> list[P
             found=f"patient {row['patient']!r} in the table, {row['_patient_in_json']!r} in its "
             "JSON file",
             expected="one patient",
-            remedy=f"write the right one to {folder / CORRECTIONS} (columns id,patient)",
+            remedy=f"write the correct one to {folder / CORRECTIONS} (columns id,patient)",
         )
         for row in rows
         if "_patient_in_json" in row and "_corrected" not in row
@@ -191,7 +193,7 @@ def _mpp_problems(folder: Path, rows: Sequence[Mapping[str, str]]) -> list[Probl
 
 
 def _missing_files(folder: Path, samples: Sequence[str]) -> list[Problem]:
-    """One problem for all missing files, with the command that fetches them."""
+    """One problem for all missing files, with the command that downloads them."""
     missing = [
         path.relative_to(folder)
         for id_ in samples
@@ -207,8 +209,8 @@ def _missing_files(folder: Path, samples: Sequence[str]) -> list[Problem]:
             where=str(folder),
             found=f"{len(missing)} files are missing: {_some([str(path) for path in missing])}",
             expected=f"st/<id>.h5ad and wsis/<id>.tif for each of {len(samples)} samples",
-            remedy=f"{download_command(folder, files)}{more}, or choose the samples "
-            "that are here with `sections` or `where`",
+            remedy=f"{download_command(folder, files)}{more}, or select the samples that are here "
+            "with `sections` or `where`",
         )
     ]
 
@@ -230,7 +232,7 @@ def _source(folder: Path, row: Mapping[str, str]) -> Source:
 
 
 def _columns(row: Mapping[str, str]) -> dict[str, str]:
-    """The sample as `where` sees it: without marks of this module, its id also as `section`."""
+    """Columns for `where` to select by: metadata, and the id as `section`."""
     return {"section": row["id"]} | {k: cell for k, cell in row.items() if not k.startswith("_")}
 
 
@@ -240,7 +242,7 @@ def _as_file_name(patient: str) -> str:
 
 
 def _with_study(row: Mapping[str, str]) -> str:
-    """`Patient 1` of two studies are two people: the study's hash keeps them apart."""
+    """`Patient 1` of two studies are two people: the study's hash makes them different."""
     title = row.get("dataset_title", "")
     return f"{row['patient']} of study {hashlib.sha256(title.encode()).hexdigest()[:6]}"
 
@@ -259,7 +261,7 @@ def _no_metadata(folder: Path) -> Problem:
     return Problem(
         where=str(folder),
         found="no metadata of HEST-1k" if folder.is_dir() else "no such folder",
-        expected="HEST_v*.csv or metadata/<id>.json, beside st/ and wsis/",
+        expected="HEST_v*.csv or metadata/<id>.json, next to st/ and wsis/",
         remedy=f"accept the terms on https://huggingface.co/datasets/MahmoodLab/hest, then {get}",
     )
 

@@ -1,4 +1,4 @@
-"""The manifest: a CSV that names the sections of a cohort, one a line."""
+"""The manifest: a CSV with one section of a cohort per line."""
 
 import csv
 from collections import Counter
@@ -19,7 +19,7 @@ _OTHER = ("mpp", "mpp_from")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What could be read of a manifest, and all that is wrong with it."""
+    """Readable rows of a manifest, and all its problems."""
 
     sources: tuple[Source, ...]
     """Rows without a problem."""
@@ -31,12 +31,12 @@ def read_manifest(
 ) -> Manifest:
     """Read a manifest without opening its sections; paths in it are relative to the manifest.
 
-    With `sections` and `where` (column: value or values), only those lines count; a problem of
-    another line stops nobody.
+    With `sections` and `where` (column: value or values), only those lines count; problems of other
+    lines are ignored.
 
     Columns: `section`, `patient`, `kind`; `path`, `image`, `counts`, `spots` as the kind needs;
-    `mpp` (um/px) and `mpp_from` where known; every other column is a fact of the section.
-    Raises DataContractError where the file cannot be read as such a table at all.
+    `mpp` (um/px) and `mpp_from` if known; every other column is a fact of the section. Raises
+    DataContractError if the file is not such a table.
     """
     rows = _rows(path)
     meant = {id(row) for row in choose([row for _, row in rows], where or {}, path.name)}
@@ -63,7 +63,7 @@ def _unknown(path: Path, section: str, known: Sequence[str]) -> Problem:
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Give the number and the cells of each line that is not blank."""
+    """Line number and cells of each line with content."""
     try:
         # spreadsheets put a byte order mark before the first column's name
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -83,7 +83,9 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         "a column twice": len(set(header)) != len(header),
     }
     if found := [what for what, is_so in wrong.items() if is_so]:
-        expected = f"a header with {', '.join(_REQUIRED)} (comma-separated) and one line a section"
+        expected = (
+            f"a header with {', '.join(_REQUIRED)} (comma-separated) and one line per section"
+        )
         raise DataContractError(
             Problem(str(path), "; ".join(found), expected, "correct the manifest")
         )
@@ -94,7 +96,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Problem]:
-    """List everything wrong with a row that can be known without opening its files."""
+    """Problems of a row that are visible without opening its files."""
     problems = []
     for column in ("section", "patient"):
         if row[column] and not is_file_name(row[column]):
@@ -102,8 +104,8 @@ def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Pr
                 Problem(
                     where,
                     f"{column} {row[column]!r}",
-                    "a name that can be that of a folder: results are filed under it",
-                    "write it without slashes, control characters and a dot in front",
+                    "a name that can be a folder: results are written to it",
+                    "write it without slashes, control characters or a leading dot",
                 )
             )
     if not row["section"]:
@@ -117,7 +119,7 @@ def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Pr
             Problem(
                 where,
                 "the patient is empty",
-                "who the tissue is from: folds are made by patient",
+                "the patient of the tissue: folds are made by patient",
                 "fill the column `patient`; sections of one person share a name",
             )
         )

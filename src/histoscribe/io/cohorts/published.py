@@ -1,7 +1,7 @@
-"""Sha256 and size of published files, as they were when this was written.
+"""Recorded sha256 and size of published files.
 
-A file that differs is another version, or broken on its way. Files of the data sets that are not
-listed were never seen here: their first download is trusted and written down (see `download`).
+A file that differs is another version or was damaged on its way. For files that are not listed, the
+first download is trusted and recorded (see `download`).
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ e611c57c5daf8d3349ff6a37b51d2d5913f99013bfced88733c55518ab03db69  3706705 visium
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a file must be."""
+    """Expected sha256 and size of a file."""
 
     sha256: str
     size: int
@@ -65,4 +65,4 @@ PUBLISHED: dict[str, Checksum] = {
     path: Checksum(sha256, int(size))
     for sha256, size, path in (line.split() for line in _LISTED.split("\n") if line)
 }
-"""By path below HISTOSCRIBE_DATA, as the flat layout has it."""
+"""By path below HISTOSCRIBE_DATA, in the flat layout."""

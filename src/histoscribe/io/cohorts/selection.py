@@ -1,4 +1,4 @@
-"""Which sections of a table are meant: every column named must hold one of the values named."""
+"""Selection of sections by the values of their columns."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -6,21 +6,21 @@ from difflib import get_close_matches
 from histoscribe.errors import DataContractError, Problem
 
 Where = Mapping[str, str | tuple[str, ...]]
-"""Column -> the value, or any of the values, that a section must have there."""
+"""Column -> the value, or one of the values, that a section must have there."""
 _MOST = 12
-"""Values of a column that a message lists."""
+"""Number of values of a column that a message lists."""
 
 
 def choose(
     rows: Sequence[Mapping[str, str]], where: Where, place: str
 ) -> tuple[Mapping[str, str], ...]:
-    """Give the rows that have one of the values in every column named, in their order.
+    """Rows that have one of the given values in every given column, in their order.
 
     Raises
     ------
     DataContractError
-        Listing every column that is not there and every value that no row has (a misspelt value
-        would silently mean fewer sections), or that no row is left.
+        listing every missing column and every value that no row has (a misspelt value would
+        silently select fewer sections), or if no row is left.
     """
     wanted = {name: (value,) if isinstance(value, str) else value for name, value in where.items()}
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -37,16 +37,16 @@ def choose(
     if not chosen:
         asked = "; ".join(f"{name} = {' or '.join(values)}" for name, values in wanted.items())
         raise DataContractError(
-            Problem(place, f"no section has {asked}", "at least one section", "ask for less")
+            Problem(place, f"no section has {asked}", "at least one section", "remove a condition")
         )
     return chosen
 
 
 def facts_of(row: Mapping[str, str], fields: Collection[str]) -> dict[str, str]:
-    """Cells of a row that say something more of the section: not empty, in no column of `fields`.
+    """Facts of a row: cells that are not empty, in no column of `fields`.
 
-    Every kind of cohort takes its facts from here, out of the row that `choose` looks at: what
-    `where` can name is a fact of the section, or one of the fields that a section has anyway.
+    Every kind of cohort takes its facts from the row that `choose` filters: a name that `where`
+    accepts is a fact of the section or one of its fields.
     """
     return {name: cell for name, cell in row.items() if cell and name not in fields}
 

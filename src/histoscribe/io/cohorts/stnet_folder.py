@@ -13,30 +13,30 @@ from histoscribe.io.sections.source import Source, is_file_name
 METADATA = "metadata.csv"
 DATA_URL = "https://data.mendeley.com/datasets/29ntw7sh4r/5"
 _INSIDE = "Human breast cancer in situ capturing transcriptomics"
-"""The folder that the published archive unpacks to."""
+"""Folder name inside the published archive."""
 _FILES = ("histology_image", "count_matrix", "spot_coordinates")
-"""Columns of the metadata that name files. No name is guessed: BT and BC are mixed in them."""
+"""Columns of the metadata that name files. Names are not guessed: BT and BC are mixed in them."""
 _NAMES = {
-    "patient": "who the tissue is from: folds are made by patient",
-    "replicate": "which section of the patient it is",
+    "patient": "the patient of the tissue: folds are made by patient",
+    "replicate": "the section's number within the patient",
 }
-"""Columns that name a section, and what each must say."""
+"""Columns that identify a section, and their meaning."""
 
 
 def stnet_sources(
     folder: Path, sections: Sequence[str] | None = None, where: Where | None = None
 ) -> tuple[Source, ...]:
-    """Say where each section of an ST-Net folder lies; a section is `<patient>_<replicate>`.
+    """Sources of the sections of an ST-Net folder; a section is `<patient>_<replicate>`.
 
     The metadata has the columns `type` (subtype), `patient`, `replicate` and the names of image,
-    count table and spot file; each lies beside it as published, or unpacked (without `.gz`).
-    `where` looks at its columns, e.g. `type = "Luminal_A"`, and at `section`.
+    count table and spot file; each file lies next to it as published, or unpacked (without `.gz`).
+    `where` selects by its columns, e.g. `type = "Luminal_A"`, and by `section`.
 
     Raises
     ------
     DataContractError
-        Listing columns that are missing, lines without a patient or replicate, sections twice,
-        every missing file, and columns or values of `where` that are not there.
+        listing missing columns, lines without a patient or replicate, repeated sections, missing
+        files, and missing columns or values of `where`.
     """
     home = _home(folder)
     rows = _rows(home / METADATA)
@@ -54,7 +54,7 @@ def stnet_sources(
 
 
 def _home(folder: Path) -> Path:
-    """The folder with the metadata: this one, or the one that the archive unpacks to in it."""
+    """Folder of the metadata: `folder`, or the archive's folder inside it."""
     for home in (folder, folder / _INSIDE):
         if (home / METADATA).is_file():
             return home
@@ -62,14 +62,14 @@ def _home(folder: Path) -> Path:
         Problem(
             where=str(folder),
             found=f"no {METADATA}" if folder.is_dir() else "no such folder",
-            expected=f"{METADATA} of the ST-Net data set beside its images, counts and spots",
+            expected=f"{METADATA} of the ST-Net data set next to its images, counts and spots",
             remedy=f"download the data set from {DATA_URL} and unpack it there",
         )
     )
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """A section a line, with its name in the column `section`."""
+    """One section per line, with its name in the column `section`."""
     try:
         # spreadsheets put a byte order mark before the first column's name
         text = path.read_text(encoding="utf-8-sig")
@@ -85,11 +85,11 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 _AGAIN = f"take {METADATA} as it is published on {DATA_URL}"
-_A_FILE = "the name of a file beside the metadata"
+_A_FILE = "the name of a file next to the metadata"
 
 
 def _stripped(line: Mapping[str | None, object]) -> dict[str, str]:
-    """Cells of the columns that have a name; a line that is too short has empty ones."""
+    """Cells of the named columns; empty cells where a line is too short."""
     return {
         name.strip(): value.strip() if isinstance(value, str) else ""
         for name, value in line.items()
@@ -123,7 +123,7 @@ def _missing(home: Path, row: Mapping[str, str]) -> list[Problem]:
             found=f"missing: {home / row[column]}",
             expected=f"the file that {METADATA} names in the column `{column}`, "
             "or the same without .gz",
-            remedy=f"get it from {DATA_URL}, or choose the sections that are here with `sections`",
+            remedy=f"get it from {DATA_URL}, or select the sections that are here with `sections`",
         )
         for column in _FILES
         if _find(home, row[column]) is None
@@ -131,7 +131,7 @@ def _missing(home: Path, row: Mapping[str, str]) -> list[Problem]:
 
 
 def _find(home: Path, name: str) -> Path | None:
-    """The file as published, or unpacked."""
+    """Path of the file as published, or unpacked."""
     candidates = (home / name, home / name.removesuffix(".gz"))
     return next((path for path in candidates if path.is_file()), None)
 

@@ -1,4 +1,4 @@
-"""One picture under two names: sections whose images have equal pixels."""
+"""Twins: sections whose images have equal pixels."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,8 +10,7 @@ from histoscribe.types import Section
 def twin_images(sections: Iterable[Section]) -> list[tuple[Section, ...]]:
     """Groups of sections whose images have equal pixels, however they are stored.
 
-    Only images that share their size with another are read. Groups, and the sections in them,
-    are in the order given.
+    Only images of equal size are read. Groups, and the sections in them, keep the given order.
     """
     by_size: dict[tuple[int, int], list[Section]] = defaultdict(list)
     for section in sections:
@@ -24,5 +23,5 @@ def twin_images(sections: Iterable[Section]) -> list[tuple[Section, ...]]:
 
 
 def patients_of(twins: Iterable[Section]) -> tuple[str, ...]:
-    """Whose picture it is said to be, each patient once."""
+    """Patients of the twins, each once."""
     return tuple(dict.fromkeys(str(twin.patient) for twin in twins))

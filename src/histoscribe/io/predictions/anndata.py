@@ -16,7 +16,7 @@ from histoscribe.io.sections.table import broken
 from histoscribe.types import Head, Prediction, Slide, Spots
 
 GRID = ("array_row", "array_col")
-"""Spot facts that are whole numbers: row and column of the grid, as scanpy calls them."""
+"""Spot facts that are whole numbers: row and column of the grid, under scanpy's names."""
 _ABOUT = "histoscribe"
 _NAME = "gene_name"
 _WORDS = ("section", "unit", "predictor")
@@ -26,7 +26,7 @@ _PICTURE_PX = 1000
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """What lies below a prediction: the slide as scanpy and squidpy draw it, and its um/px."""
+    """Background of a prediction: the slide as scanpy and squidpy draw it, and its um/px."""
 
     image: UInt8[np.ndarray, "height width 3"]
     """The whole slide, at most about 1,000 px a side."""
@@ -35,11 +35,11 @@ class Background:
     mpp: float
     """um per level-0 px."""
     warnings: tuple[str, ...] = ()
-    """What is unusual about the slide, in words."""
+    """Warnings about an unusual slide, in words."""
 
 
 def background(slide: Slide, warnings: tuple[str, ...] = ()) -> Background:
-    """Take the small picture of a slide; one that is smaller stays as it is."""
+    """Small picture of a slide; a smaller slide keeps its size."""
     longest = max(slide.width, slide.height)
     image = slide.overview(max(1.0, longest / _PICTURE_PX) * slide.mpp)
     scale = max(image.shape[:2]) / longest
@@ -47,14 +47,14 @@ def background(slide: Slide, warnings: tuple[str, ...] = ()) -> Background:
 
 
 def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.AnnData:
-    """Give the prediction as AnnData: X float32 [N, G], centres in `obsm["spatial"]`.
+    """Convert a prediction to AnnData: X float32 [N, G], centres in `obsm["spatial"]`.
 
-    Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`,
-    evidence (the exemplars of each spot, say) lies in `obsm`; where
-    genes have names beside their ids, these are the column `gene_name`.
-    `uns["histoscribe"]` holds section, unit, predictor, its card as JSON, and the diameter and
-    pitch of the spots in um; with a background also um/px and warnings. A background is put to
-    `uns["spatial"]` as scanpy and squidpy expect it.
+    Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`, and
+    evidence (e.g. the exemplars of each spot) is in `obsm`; if genes have names in addition to
+    their ids, these are the column `gene_name`. `uns["histoscribe"]` holds section, unit,
+    predictor, its card as JSON, and the diameter and pitch of the spots in um; with a background
+    also um/px and warnings. A background is written to `uns["spatial"]` as scanpy and squidpy
+    expect it.
     """
     data = _frame(prediction.head, below)
     data.X = prediction.values.astype(np.float32)
@@ -74,7 +74,7 @@ def write_blocks(
 ) -> None:
     """Write a prediction whose values come in blocks of rows, of which one is held at a time."""
     with replacing(path) as temporary:
-        # h5py stores no times unless asked to, and anndata writes in a fixed order
+        # h5py stores no times unless told to, and anndata writes in a fixed order
         _frame(head, below).write_h5ad(temporary)
         with h5py.File(temporary, "r+") as file:
             if "X" in file:
@@ -123,7 +123,7 @@ def read_prediction(path: Path) -> Prediction:
 
 
 def read_warnings(path: Path) -> tuple[str, ...]:
-    """The warnings in words that were written with a prediction."""
+    """Warnings that were written with a prediction."""
     with h5py.File(path) as file:
         told = file.get(f"uns/{_ABOUT}/warnings")
         return () if told is None else tuple(told.asstr()[:])
@@ -166,7 +166,7 @@ def _facts(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _library(below: Background, diameter_px: float) -> dict[str, Any]:
-    """One slide in the layout that scanpy's reader of Visium made common."""
+    """Layout of one slide as made common by scanpy's reader of Visium."""
     return {
         "images": {"hires": below.image},
         "scalefactors": {

@@ -1,4 +1,4 @@
-"""Predictions as GeoJSON squares for QuPath, and polygons of tissue back from it."""
+"""Predictions as GeoJSON squares for QuPath, and tissue polygons from GeoJSON."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,8 +16,8 @@ Ring = list[tuple[float, float]]
 Polygon = list[Ring]
 """Outline first, then holes; level-0 px."""
 Measured = Mapping[str, Float[np.ndarray, " _"]]
-"""Measurements by name, of some spots in a row."""
-_DIGITS = 6  # a predicted value is good for fewer
+"""Measurements by name, for consecutive spots."""
+_DIGITS = 6  # more digits than a predicted value deserves
 
 
 def write_detections(
@@ -26,10 +26,10 @@ def write_detections(
     side_px: float,
     blocks: Iterable[Measured],
 ) -> None:
-    """Write a square of `side_px` level-0 px around every spot, as a detection of QuPath.
+    """Write a square of `side_px` level-0 px around every spot, as a QuPath detection.
 
-    Each block holds the measurements of the next spots by name; a value that is not finite is
-    left out. One block is held at a time.
+    Each block holds the measurements of the next spots by name; a value that is not finite is left
+    out. One block is in memory at a time.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{"type": "FeatureCollection", "features": [\n')
@@ -40,7 +40,7 @@ def write_detections(
 
 
 def read_polygons(path: Path) -> list[Polygon]:
-    """Read every polygon of a GeoJSON file, in level-0 px, whatever it is wrapped in.
+    """Read every polygon of a GeoJSON file, in level-0 px, however it is nested.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A prediction while it is made: values of each spot, and what stands beside, on disk by chunk."""
+"""An unfinished prediction on disk: values and evidence of each spot, in chunks."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 from histoscribe.io.durable_zarr import DurableRows
 
 CHUNK_ROWS = 128
-"""Spots predicted together: what a kill can cost. Results depend on it in their last bits."""
+"""Spots predicted together: a kill costs at most these. Results depend on it in their last bits."""
 
 
 @final
@@ -26,7 +26,7 @@ class PredictionStore:
     def open(
         cls, folder: Path, key: str, shape: tuple[int, int], beside: Mapping[str, int]
     ) -> "PredictionStore":
-        """Begin or go on; `key` says what is predicted, from what and where.
+        """Start or continue the prediction of one slide, identified by `key`.
 
         `shape` is spots and genes; `beside` names what is known of each spot besides, and how many
         numbers that is. What the folder holds under another key is removed.
@@ -48,7 +48,7 @@ class PredictionStore:
 
     @property
     def missing(self) -> tuple[slice, ...]:
-        """Rows of every chunk that is not done."""
+        """Rows of every unfinished chunk."""
         return tuple(rows for rows in self.chunks if self._rows.read(rows) is None)
 
     def write(

@@ -1,4 +1,4 @@
-"""Predictions to SpatialData: the table, the spots as circles, and the slide small beside them."""
+"""Predictions as SpatialData: the table, the spots as circles, and a small image of the slide."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,22 +23,22 @@ PIXELS = "global"
 MICRONS = "um"
 """Coordinate system in um from the upper left corner of the slide."""
 _LONGEST_PX = 2048
-"""Longest side of the slide's picture: enough to look at, and 12 MB at most."""
+"""Longest side of the slide's picture: enough for viewing, and 12 MB at most."""
 
 
 def to_spatialdata(prediction: Prediction, slide: Slide | None = None) -> "SpatialData":
-    """Give the prediction as SpatialData; needs the extra `spatialdata`.
+    """Convert a prediction to SpatialData; needs the extra `spatialdata`.
 
-    Elements are named after the section (signs other than letters, digits, `_`, `-` and `.`
-    become `_`): the table `<section>_expression` as `to_anndata` makes it, the shapes
-    `<section>_spots` that it annotates, circles of the spots' true diameter, and with a slide the
+    Elements are named after the section (characters other than letters, digits, `_`, `-` and `.`
+    become `_`): the table `<section>_expression` as made by `to_anndata`; the shapes
+    `<section>_spots` that it annotates, circles of the spots' true diameter; and with a slide the
     image `<section>_image`, at most 2,048 px a side. All of them lie in `global` (level-0 px, x
-    right, y down) and in `um`. Without a slide um/px follows from the spacing of the spots.
+    right, y down) and in `um`. Without a slide, um/px follows from the spacing of the spots.
 
     Raises
     ------
     DataContractError
-        The extra is missing; or fewer than two spots and no slide, so um/px is unknown.
+        The extra is missing; or there are fewer than two spots and no slide, so um/px is unknown.
     """
     sd = need("spatialdata", EXTRA, "SpatialData")
     models = need("spatialdata.models", EXTRA, "SpatialData")
@@ -65,13 +65,13 @@ def to_spatialdata(prediction: Prediction, slide: Slide | None = None) -> "Spati
 
 
 def write_spatialdata(prediction: Prediction, slide: Slide | None, path: Path) -> None:
-    """Write `to_spatialdata` as a zarr folder; equal predictions are equal files, to the byte.
+    """Write `to_spatialdata` as a zarr folder; equal predictions give equal files, to the byte.
 
-    It is written beside `path` and renamed, so nobody sees half of it; an older zarr at `path` is
-    replaced, anything else there is an error.
+    It is written next to `path` and renamed, so nobody sees a partial folder; an older zarr at
+    `path` is replaced, anything else there is an error.
     """
     data = to_spatialdata(prediction, slide)
-    # one chunk a file, as every zarr reader expects; anndata asks for the choice to be made
+    # one chunk per file, as every zarr reader expects; anndata requires an explicit choice
     with replacing_folder(path, "zarr.json") as new, ad.settings.override(auto_shard_zarr_v3=False):
         data.write(new)
 
@@ -92,7 +92,7 @@ def _mpp(prediction: Prediction, slide: Slide | None) -> float:
 
 
 def _annotating(prediction: Prediction, shapes: str) -> ad.AnnData:
-    """Make the table say which circle each of its rows belongs to."""
+    """Link each row of the table to its circle."""
     table = to_anndata(prediction)
     table.obs.columns = [_clean(column) for column in table.obs.columns]
     table.var.columns = [_clean(column) for column in table.var.columns]
@@ -102,7 +102,7 @@ def _annotating(prediction: Prediction, shapes: str) -> ad.AnnData:
 
 
 def _picture(slide: Slide) -> object:
-    """Make an image element of the slide, enlarged to level-0 px by its transformation."""
+    """Image element of the slide, scaled to level-0 px by its transformation."""
     models = need("spatialdata.models", EXTRA, "SpatialData")
     at = need("spatialdata.transformations", EXTRA, "SpatialData")
     pixels = slide.overview(slide.mpp * max(1.0, max(slide.width, slide.height) / _LONGEST_PX))
@@ -118,6 +118,6 @@ def _picture(slide: Slide) -> object:
 
 
 def _clean(name: str) -> str:
-    """Make a name that SpatialData takes: it allows few signs, and no `__` in front."""
+    """Name that SpatialData accepts: it allows few characters, and no `__` in front."""
     kept = "".join(sign if sign.isalnum() or sign in "_-." else "_" for sign in name)
     return kept.lstrip("_") or "section"

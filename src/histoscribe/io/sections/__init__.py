@@ -1,1 +1,1 @@
-"""Sections: one reader a file, and what all readers share."""
+"""Sections: one reader per file, and the code that all readers share."""

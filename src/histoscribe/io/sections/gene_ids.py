@@ -1,4 +1,4 @@
-"""Gene ids: version suffixes removed, each gene once."""
+"""Gene ids without version suffixes, each gene once."""
 
 import re
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from jaxtyping import Num
 from histoscribe.types import Counts
 
 MOST = np.iinfo(np.int32).max
-"""Largest count that is believed and fits what counts are kept in."""
+"""Largest count accepted: it must fit the integer type of the counts."""
 _VERSION = re.compile(r"^(ENS[A-Z]*G\d{11})\.\d+")
 
 
 def are_counts(values: Num[np.ndarray, " stored"]) -> bool:
-    """Whether all are whole numbers from 0 to `MOST`."""
+    """Whether all values are whole numbers from 0 to `MOST`."""
     within = np.isfinite(values) & (values >= 0) & (values <= MOST)
     return bool(within.all() and np.array_equal(values, np.rint(values)))
 
@@ -23,12 +23,12 @@ def are_counts(values: Num[np.ndarray, " stored"]) -> bool:
 def counts_of(
     matrix: sp.csr_matrix, gene_ids: Sequence[str], gene_names: Sequence[str]
 ) -> tuple[Counts, tuple[str, ...]]:
-    """Make counts with the version suffix removed from Ensembl gene ids.
+    """Make counts with version suffixes removed from Ensembl gene ids.
 
     Only Ensembl ids have versions: the clone symbols `RP11-34P13.7` and `RP11-34P13.8` are two
-    genes. Columns that become one gene by it are summed, and a note (second result) says so.
-    A `gene_name` that is its own gene's id follows the id. Zeros that are stored go, in place: a
-    gene with one was not seen.
+    genes. Columns that become the same gene are summed, and a note (second result) reports it. A
+    `gene_name` that equals its gene's id changes with the id. Stored zeros are removed, in place: a
+    gene with a stored zero was not detected.
     """
     matrix.sum_duplicates()
     matrix.eliminate_zeros()

@@ -1,4 +1,4 @@
-"""Sections from AnnData: counts, `obsm["spatial"]` in px of an image given beside it."""
+"""Sections from AnnData: counts, and `obsm["spatial"]` in px of a separate image."""
 
 from pathlib import Path
 
@@ -18,15 +18,15 @@ from histoscribe.types import Counts, Spots
 VISIUM_PITCH_UM = 100.0
 VISIUM_DIAMETER_UM = 55.0
 _FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
-"""How `in_tissue` is written: R and pandas make words or fractions of it."""
+"""Spellings of `in_tissue`: R and pandas write words or fractions."""
 
 
 def read_h5ad(source: Source) -> Reading:
     """Read raw counts from `layers["counts"]`, else from `X`; centres from `obsm["spatial"]`.
 
-    Where `uns["spatial"]` names a Visium library the spot pitch (100 um) gives the um/px; for any
-    other grid the metadata of the image or the user must. Gene ids are `var["gene_ids"]` where
-    that column exists, and symbols are the names of `var`.
+    If `uns["spatial"]` names a Visium library, the spot pitch (100 um) gives the um/px; for any
+    other grid the metadata of the image or the user must. Gene ids are `var["gene_ids"]` if that
+    column exists; symbols are the names of `var`.
     """
     if source.path is None or source.image is None:
         raise ValueError("a section of kind h5ad needs a path and an image")
@@ -39,7 +39,7 @@ def read_h5ad(source: Source) -> Reading:
     found = Resolutions(source.mpp, image_mpp(source.image), pitch_mpp)
     mpp, origin = found.settle(source.where, source.mpp_from)
     pitch_um = VISIUM_PITCH_UM if is_visium else pitch_px * mpp
-    # a grid of unknown make is taken to be filled like Visium's, 55 um in 100
+    # an unknown grid is assumed to be filled like Visium's, 55 um in 100
     diameter_um = pitch_um * VISIUM_DIAMETER_UM / VISIUM_PITCH_UM
     ids = tuple(data.obs_names.astype(str))
     return Reading(
@@ -56,7 +56,7 @@ H5AD = Reader("h5ad", "AnnData", ("path", "image"), read_h5ad)
 
 
 def open_anndata(path: Path) -> ad.AnnData:
-    """Read the file; raises DataContractError where it is broken or spot names repeat."""
+    """Open the file; raises DataContractError if it is broken or spot names repeat."""
     try:
         data = ad.read_h5ad(path)
     except (OSError, KeyError, ValueError) as error:
@@ -67,7 +67,7 @@ def open_anndata(path: Path) -> ad.AnnData:
 
 
 def centres_of(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
-    """Spot centres in px, x before y; raises DataContractError where they are not all there."""
+    """Spot centres in px, x before y; raises DataContractError if any are missing."""
     xy = np.asarray(data.obsm.get("spatial", np.empty((0, 0))), dtype=np.float64)
     if xy.shape != (data.n_obs, 2) or not np.isfinite(xy).all():
         raise DataContractError(
@@ -103,7 +103,7 @@ def raw_counts_of(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]
 
 
 def in_tissue_of(path: Path, data: ad.AnnData) -> Bool[np.ndarray, " N"]:
-    """What the column `in_tissue` says of each spot; all, where there is no such column.
+    """Column `in_tissue` as one flag per spot; all true if the column is missing.
 
     Raises DataContractError for anything but 0 and 1, false and true, as numbers or as words.
     """

@@ -1,10 +1,10 @@
-"""A section of HEST-1k: `st/<id>.h5ad` and `wsis/<id>.tif`, with what its metadata says.
+"""A section of HEST-1k: `st/<id>.h5ad` and `wsis/<id>.tif`, with its metadata.
 
-HEST-1k (Jaume et al. 2024, arXiv:2406.16192) holds samples of four technologies in one layout.
-What the file alone would get wrong, and the metadata (kept as facts of the source) settles:
-every h5ad has a `uns["spatial"]`, Visium or not; Xenium and Visium HD were pooled into square
-pseudo-spots, mostly but not always of 100 um; control probes of Xenium stand among the genes; some
-spots lie outside the image; and `in_tissue` was not filled for every study (its authors:
+HEST-1k (Jaume et al. 2024, arXiv:2406.16192) holds samples of four technologies in one layout. The
+metadata (kept as facts of the source) correct what the file alone would get wrong: every h5ad has a
+`uns["spatial"]`, Visium or not; Xenium and Visium HD were pooled into square pseudo-spots, mostly
+but not always of 100 um; control probes of Xenium are listed among the genes; some spots lie
+outside the image; and `in_tissue` was not filled for every study (its authors:
 github.com/mahmoodlab/HEST/issues/47).
 """
 
@@ -25,11 +25,11 @@ from histoscribe.types import Counts, Spots
 
 TECHNOLOGIES = ("Visium", "Visium HD", "Xenium", "Spatial Transcriptomics")
 _PRINTED = {"Visium": (100.0, 55.0), "Spatial Transcriptomics": (200.0, 100.0)}
-"""Pitch and diameter in um of technologies whose spots are printed; the others were pooled."""
+"""Pitch and diameter in um of technologies with printed spots; the others were pooled."""
 _POOLED_UM = 100.0
-"""Side of a pseudo-spot as HEST-1k documents it."""
+"""Side of a pseudo-spot according to the documentation of HEST-1k."""
 _MOST_OUTSIDE = 0.2
-"""Share of spots outside the image (TENX92 has some) above which it is not their image."""
+"""Largest share of spots outside the image (TENX92 has some); above it, the image is wrong."""
 _CONTROL = re.compile(
     r"^(NegControl|antisense_|BLANK|UnassignedCodeword|DeprecatedCodeword|Intergenic_Region)"
 )
@@ -37,12 +37,12 @@ _CONTROL = re.compile(
 
 
 def read_hest(source: Source) -> Reading:
-    """Read one sample; its facts are the columns of HEST's metadata.
+    """Read one sample, described by the columns of HEST's metadata.
 
-    Used are `st_technology`, `inter_spot_dist`, `spot_diameter`, `pixel_size_um_estimated` and
-    `pixel_size_um_embedded`. The um/px of the image, of the metadata (the estimate) and of the
-    spot pitch, where spots are printed, must agree within 5 %. The embedded value is what the
-    scanner's file said: often the resolution of a screen, so a difference is only a note.
+    It uses `st_technology`, `inter_spot_dist`, `spot_diameter`, `pixel_size_um_estimated` and
+    `pixel_size_um_embedded`. The um/px of the image, of the metadata (the estimate) and of the spot
+    pitch, where spots are printed, must agree within 5 %. The embedded value comes from the
+    scanner's file and is often the resolution of a screen, so a difference is only a note.
     """
     if source.path is None or source.image is None:
         raise ValueError("a section of kind hest needs a path and an image")
@@ -86,7 +86,7 @@ def _technology(source: Source) -> str:
 
 
 def _without_controls(counts: Counts) -> tuple[Counts, tuple[str, ...]]:
-    """Leave out the features that are no genes; only Xenium has such names."""
+    """Leave out features that are no genes; only Xenium has such names."""
     genes = [i for i, name in enumerate(counts.gene_names) if not _CONTROL.match(name)]
     n_controls = len(counts.gene_names) - len(genes)
     if not n_controls:
@@ -100,7 +100,7 @@ def _without_controls(counts: Counts) -> tuple[Counts, tuple[str, ...]]:
 
 
 def _printed_um(source: Source, technology: str) -> tuple[float, float] | None:
-    """Pitch and diameter in um of printed spots; the metadata knows better than the habit."""
+    """Pitch and diameter in um of printed spots; the metadata override the defaults."""
     if technology not in _PRINTED:
         return None
     pitch, diameter = _PRINTED[technology]
@@ -113,7 +113,7 @@ def _printed_um(source: Source, technology: str) -> tuple[float, float] | None:
 def _settle(
     source: Source, data: ad.AnnData, technology: str, printed: tuple[float, float] | None
 ) -> tuple[float, str]:
-    """Um/px of the image, with the word of each origin that knows."""
+    """Um/px of the image, with its source."""
     if source.path is None or source.image is None:
         raise ValueError("a section of kind hest needs a path and an image")
     pitch_px = _pitch_px(data, centres_of(source.path, data), technology)
@@ -129,8 +129,8 @@ def _settle(
 def _pitch_px(data: ad.AnnData, xy: Float[np.ndarray, "N 2"], technology: str) -> float | None:
     """Px between neighbouring spots.
 
-    Spots of the older arrays were nudged by hand, and the nearest neighbour is then 6 to 8 % too
-    near (her2st): they need their place in the array, and without it nothing is said.
+    Spots of the older arrays were moved by hand, and the nearest neighbour is then 6 to 8 % too
+    near (her2st): they need their array position, and without it there is no pitch.
     """
     if technology != "Spatial Transcriptomics":
         return nearest_px(xy)
@@ -148,19 +148,19 @@ def _spots(
     mpp: float,
     printed: tuple[float, float] | None,
 ) -> tuple[Spots, tuple[str, ...]]:
-    """Printed spots as they are; pseudo-spots are squares that touch: as wide as they are apart."""
+    """Printed spots unchanged; pseudo-spots as touching squares, as wide as their pitch."""
     ids = tuple(data.obs_names.astype(str))
     if printed:
         return Spots(ids, xy, printed[1], printed[0]), ()
     pitch_um = nearest_px(xy) * mpp
     note = f"square pseudo-spots pooled from smaller ones, {pitch_um:.3g} um apart"
     if abs(pitch_um / _POOLED_UM - 1) > 0.1:
-        note += f" (HEST-1k documents {_POOLED_UM:g}): do not mix with others"
+        note += f" (HEST-1k documents {_POOLED_UM:g}): do not mix them with others"
     return Spots(ids, xy, pitch_um, pitch_um), (note,)
 
 
 def _on_image(slide: RegionSlide, spots: Spots) -> tuple[Bool[np.ndarray, " N"], tuple[str, ...]]:
-    """Which spots lie on the image; where many do not, all are kept, and the section refuses."""
+    """Flag of spots on the image; all true if many lie outside, as the section then refuses."""
     x, y = spots.xy.T
     inside = (x >= 0) & (x <= slide.width) & (y >= 0) & (y <= slide.height)
     n_outside = int((~inside).sum())
@@ -170,7 +170,7 @@ def _on_image(slide: RegionSlide, spots: Spots) -> tuple[Bool[np.ndarray, " N"],
 
 
 def _in_tissue(path: Path, data: ad.AnnData) -> tuple[Bool[np.ndarray, " N"], tuple[str, ...]]:
-    """The flag of the experiment, unless it is 0 everywhere: then nobody filled it."""
+    """Flag `in_tissue`, unless it is 0 everywhere: then it was never filled."""
     flag = in_tissue_of(path, data)
     if flag.any():
         return flag, ()
@@ -185,4 +185,4 @@ def _take(spots: Spots, inside: Bool[np.ndarray, " N"]) -> Spots:
 def _embedded(embedded: float | None, mpp: float) -> tuple[str, ...]:
     if embedded is None or abs(embedded / mpp - 1) <= 0.05:
         return ()
-    return (f"the scanner's file said {embedded:.4g} um/px, which is not believed",)
+    return (f"the scanner's file said {embedded:.4g} um/px, which is ignored",)

@@ -1,4 +1,4 @@
-"""What a pathologist calls each spot: a table of spots and labels."""
+"""A pathologist's label of each spot, from a table."""
 
 from io import BytesIO
 from pathlib import Path
@@ -15,17 +15,18 @@ _COLUMNS = "columns spot and label; or x, y (array units) and label"
 
 
 def read_labels(path: Path, spots: Spots) -> tuple[str | None, ...]:
-    """Read the label of each spot of a section, in the order of the section; None without one.
+    """Read labels in the order of the section's spots; None for unlabelled spots.
 
-    The table is comma- or tab-separated, its header has `label` and either `spot` (ids as the
-    section has them) or `x` and `y` in array units, which name a spot of a legacy array
-    `{round(x)}x{round(y)}`. Lines of spots that the section lacks are passed over: they may have
-    been filtered out.
+    The table is comma- or tab-separated. Its header has `label` and either `spot` (ids as in the
+    section) or `x` and `y` in array units, which name a spot of a legacy array
+    `{round(x)}x{round(y)}`. Lines of spots that the section lacks are ignored: they may have been
+    filtered out.
 
     Raises
     ------
     DataContractError
-        No such table, a column that is missing, a spot under two labels, no spot of the section.
+        if there is no such table, a column is missing, a spot has two labels, or no spot is of the
+        section.
     """
     table = _table(path)
     ids = table["spot"] if "spot" in table else _array_ids(path, table)
@@ -42,7 +43,7 @@ def read_labels(path: Path, spots: Spots) -> tuple[str | None, ...]:
         raise _broken(
             path,
             f"labels of {len(labelled)} spots ({first}), none of them of this section",
-            f"spots as the section names them, e.g. {', '.join(spots.ids[:3])}",
+            f"spots as named in the section, e.g. {', '.join(spots.ids[:3])}",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Which spots stay: counts matched to positions, then the named filters, all counted."""
+"""Quality control of spots: match counts to positions, apply named filters, count the losses."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,20 @@ from histoscribe.types import Counts, Section, Spots
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Named quality filters, applied in this order; what each drops stands in the section."""
+    """Named quality filters in their order; the section records how many spots each drops."""
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # an unknown key is an error
 
     in_tissue: bool = True
-    """Only spots that the experiment calls covered by tissue."""
+    """Keep only spots that the experiment marks as covered by tissue."""
     min_umi: int = 1
     """Least total count of a spot; an empty spot has no expression to learn."""
     min_genes: int = 1
-    """Least number of genes seen in a spot."""
+    """Least number of genes detected in a spot."""
 
 
 def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
-    """Match counts to spots, drop what the filters name and count it.
+    """Match counts to spots, apply the filters and count what they drop.
 
     Names in `dropped`: `in_tissue`, `no counts`, `min_umi`, `min_genes`. Raises
     DataContractError where no id matches, no spot is left, or a spot lies outside the image.

@@ -1,4 +1,4 @@
-"""The readers by kind; each ends in the same `Section`."""
+"""Readers by kind; all of them give a `Section`."""
 
 from histoscribe.errors import DataContractError
 from histoscribe.io.sections.h5ad import H5AD
@@ -16,11 +16,11 @@ READERS: dict[str, Reader] = {
     reader.kind: reader
     for reader in (SPACERANGER, ST, ST2K, STNET, H5AD, HEST, SPARSE, SPATIALDATA)
 }
-"""What the column `kind` of a manifest may say."""
+"""Allowed values of the column `kind` of a manifest."""
 
 
 def read_section(source: Source, filters: Filters) -> Section:
-    """Open one section: its files, um/px, counts matched to spots, and the filters."""
+    """Open one section: files, um/px, counts matched to spots, filters."""
     if missing := missing_files(source, source.where):
         raise DataContractError(missing)
     return section_of(READERS[source.kind].read(source), source, filters)

@@ -1,4 +1,4 @@
-"""What a manifest says of a section, and what a reader makes of it before quality control."""
+"""Source (line of the manifest) and reading (files as they are) of a section."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ PATHS = ("path", "image", "counts", "spots")
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where one section lies, as a manifest row or the catalog says it."""
+    """Paths and facts of one section, from a manifest row or the catalog."""
 
     section: str
     patient: str
@@ -28,9 +28,9 @@ class Source:
     counts: Path | None = None
     spots: Path | None = None
     mpp: float | None = None
-    """Um/px of the image as the user knows it."""
+    """Um/px of the image according to the user."""
     mpp_from: str | None = None
-    """Which of `user`, `metadata`, `pitch` to believe where they disagree."""
+    """Source to trust if they disagree: `user`, `metadata` or `pitch`."""
     white: tuple[Box, ...] = ()
     """Rectangles of the image that are no tissue."""
     notes: tuple[str, ...] = ()
@@ -39,11 +39,11 @@ class Source:
 
     @property
     def where(self) -> str:
-        """How a message names this section."""
+        """Name of this section in messages."""
         return f"section {self.section}"
 
     def number(self, column: str) -> float | None:
-        """Read a number above 0 from the facts; None where the cell is empty or not there.
+        """Read a number above 0 from the facts; None for an empty or missing cell.
 
         Raises DataContractError for anything else.
         """
@@ -72,12 +72,12 @@ def positive(text: str) -> float | None:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a section or patient can be filed under its name, in the folder meant for it."""
+    """Whether a section or patient can be a file name in the folder of a run."""
     return name.isprintable() and not name.startswith(".") and not {"/", "\\"} & set(name)
 
 
 def missing_files(source: Source, where: str) -> list[Problem]:
-    """List every file that a source names and that is not there, as found at `where`."""
+    """Problems of missing files that a source names; `where` is its line."""
     return [
         Problem(
             where=where,
@@ -92,7 +92,7 @@ def missing_files(source: Source, where: str) -> list[Problem]:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A section as its files say it, before spots and counts are matched and filtered."""
+    """A section as read from its files, before spots and counts are matched and filtered."""
 
     slide: Slide
     spots: Spots
@@ -105,11 +105,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Reader:
-    """One kind of section: which columns a manifest must fill, and how it is read."""
+    """Reader of one kind of section, with the manifest columns that it needs."""
 
     kind: str
     what: str
-    """In a few words, for who must choose."""
+    """Short description for users who must choose."""
     needs: tuple[str, ...]
-    """Fields of `Source` without which nothing can be read."""
+    """Fields of `Source` that must be filled."""
     read: Callable[[Source], Reading]

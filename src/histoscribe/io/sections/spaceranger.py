@@ -34,14 +34,14 @@ _COUNTS = (
     "raw_feature_bc_matrix.h5",
     "raw_feature_bc_matrix",
 )
-"""Filtered first; from the raw matrix the filter `in_tissue` makes the same section."""
+"""Filtered first; with the raw matrix the filter `in_tissue` gives the same section."""
 
 
 def read_spaceranger(source: Source) -> Reading:
-    """Read a run folder or its `outs`: counts, positions, and the best image there is.
+    """Read a run folder or its `outs`: counts, positions, and the best available image.
 
-    The image is the user's full-resolution one, else the hires, else the lowres PNG; positions
-    are in px of the image used, and a note says which and its um/px.
+    The image is the user's full-resolution one, else the hires, else the lowres PNG; positions are
+    in px of the image used, and a note names it and its um/px.
     """
     if source.path is None:
         raise ValueError("a section of kind spaceranger needs a path")
@@ -84,7 +84,7 @@ class _Image:
 
 
 def _root(path: Path) -> Path:
-    """Find the folder that holds `spatial`; a Visium HD folder is refused by name."""
+    """Folder that holds `spatial`; a Visium HD folder is refused with its name."""
     hd = ("binned_outputs", "square_002um", "square_008um", "square_016um")
     if path.name.startswith("square_") or any(
         (folder / name).exists() for folder in (path, path / "outs") for name in hd
@@ -141,7 +141,7 @@ def _counts_file(root: Path) -> Path:
 
 
 def _only(folder: Path, name: str) -> Path | None:
-    """Find the file by name, else the one file that ends so: archives prefix the sample."""
+    """File of this name, else the one file with this ending: archives prefix the sample."""
     if (folder / name).exists():
         return folder / name
     found = sorted(folder.glob(f"*{name}"))
@@ -151,7 +151,7 @@ def _only(folder: Path, name: str) -> Path | None:
                 where=str(folder),
                 found=f"several: {', '.join(path.name for path in found)}",
                 expected=f"one file {name}",
-                remedy="one section a folder, or name the file in the manifest",
+                remedy="one section per folder, or name the file in the manifest",
             )
         )
     return found[0] if found else None
@@ -164,7 +164,7 @@ def _read_positions(path: Path) -> _Positions:
             table = pd.read_parquet(BytesIO(raw))
         else:
             # Space Ranger 2 gave the file a header and another name; copies mix the two, so the
-            # content decides: a header's second field is no number
+            # content decides: the second field of a header is not a number
             has_header = not raw.split(b",", 2)[1].strip().isdigit()
             names = None if has_header else list(_COLUMNS)
             table = pd.read_csv(BytesIO(raw), header=0 if has_header else None, names=names)

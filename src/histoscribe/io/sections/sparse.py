@@ -19,17 +19,17 @@ from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.types import Spots
 
 _PX = (("px", "py"), ("pixel_x", "pixel_y"))
-"""Columns of spot centres; the first pair that is there is in px of the image."""
+"""Columns of spot centres; the first existing pair is in px of the image."""
 _VISIUM_FILL = 0.55
-"""Diameter over pitch of Visium; taken for a grid whose `diameter_um` nobody says."""
+"""Diameter over pitch of Visium; default for a grid without `diameter_um`."""
 
 
 def read_sparse(source: Source) -> Reading:
     """Read counts (`.npz`, genes in rows), gene names (`path`, one a line) and coordinates.
 
     `spots` is a CSV with `barcode`, `px` and `py`, in the order of the columns of the matrix. The
-    columns `pitch_um` and `diameter_um` of the manifest say how the spots were printed (Visium:
-    100 and 55); without a pitch the um/px comes from the image or the user, and the pitch from it.
+    columns `pitch_um` and `diameter_um` of the manifest describe the printed spots (Visium: 100 and
+    55); without a pitch, um/px comes from the image or the user, and the pitch follows from it.
     """
     names, image, stored, places = source.path, source.image, source.counts, source.spots
     if names is None or image is None or stored is None or places is None:
@@ -92,15 +92,15 @@ def _lines(path: Path) -> list[str]:
 
 
 def _matrix(path: Path, shape: tuple[int, int]) -> sp.csr_matrix:
-    """Read the matrix (nothing is unpickled) and turn it: [N, A] whole numbers >= 0."""
+    """Read the matrix (nothing is unpickled) and transpose it: [N, A] whole numbers >= 0."""
     try:
-        # from memory: a file that is cut would stay open
+        # read from memory: a truncated file would stay open
         stored = sp.load_npz(BytesIO(path.read_bytes()))
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         expected = "a matrix written by scipy.sparse.save_npz"
         raise broken(path, f"truncated or no sparse matrix ({error})", expected) from error
     if stored.shape != shape:
-        turned = " (it is turned: transpose it)" if stored.shape == shape[::-1] else ""
+        turned = " (it is transposed: transpose it back)" if stored.shape == shape[::-1] else ""
         raise DataContractError(
             Problem(
                 where=str(path),

@@ -34,10 +34,10 @@ def read_spatialdata(source: Source) -> Reading:
     """Read circles as spots, the table that annotates them as counts, and an image.
 
     Elements are chosen by the columns `image`, `spots` and `counts` of the manifest, as paths
-    inside the folder, and need none where only one fits. An `image` outside it is taken as the
-    image in whose px the system `global` is. Um/px: the user's, that of a coordinate system named
-    `um`, and for Visium (`uns["spatial"]`, or array rows and columns of its staggered grid) 100
-    um between spots. Circles without a row in the table are left out.
+    inside the folder; no choice is needed where only one fits. An `image` outside the folder is
+    assumed to define the px of the system `global`. Um/px: the user's, that of a coordinate system
+    named `um`, and for Visium (`uns["spatial"]`, or array rows and columns of its staggered grid)
+    100 um between spots. Circles without a row in the table are left out.
     """
     path = source.path
     if path is None:
@@ -72,7 +72,7 @@ SPATIALDATA = Reader("spatialdata", "SpatialData zarr with spots", ("path",), re
 
 @dataclass(frozen=True, eq=False)
 class _Chosen:
-    """The elements of one section, by name, and where the circles lie in the image."""
+    """Chosen elements of one section, by name, and the map from circles to the image."""
 
     table: str
     shapes: str
@@ -80,14 +80,14 @@ class _Chosen:
     """The element's folder, or an image outside the SpatialData folder."""
     is_element: bool
     to_px: _Matrix
-    """From the circles' own coordinates to px of the image."""
+    """Map from the circles' coordinates to px of the image."""
     mpp: float | None
-    """Um/px as a coordinate system or the image outside says."""
+    """Um/px stated by a coordinate system or by the image outside."""
 
     @property
     def what(self) -> str:
-        """The choice in words, for a note."""
-        outside = "" if self.is_element else ", taken as the image that `global` is in px of"
+        """Description of the choice, for a note."""
+        outside = "" if self.is_element else ", taken as the image whose px are `global`"
         return (
             f"image: {self.image.name}{outside}; spots: {self.shapes}; table of counts: "
             f"{self.table}"
@@ -135,7 +135,7 @@ def _are_circles(shapes: Any) -> bool:
 
 
 def _regions(table: "AnnData") -> tuple[str, ...]:
-    """Names of the elements that a table annotates; none where it annotates nothing."""
+    """Names of the elements that a table annotates; empty where it annotates nothing."""
     if "spatialdata_attrs" not in table.uns:
         return ()
     region = table.uns["spatialdata_attrs"]["region"]
@@ -143,7 +143,7 @@ def _regions(table: "AnnData") -> tuple[str, ...]:
 
 
 def _systems(element: Any) -> dict[str, _Matrix]:
-    """Matrix from an element's own coordinates (px of an image) to each coordinate system."""
+    """Matrix from an element's coordinates (px of an image) to each coordinate system."""
     transformations = need("spatialdata.transformations", "spatialdata", "SpatialData")
     found = transformations.get_transformation(element, get_all=True)
     return {
@@ -153,21 +153,21 @@ def _systems(element: Any) -> dict[str, _Matrix]:
 
 
 def _between(where: str, of_spots: dict[str, _Matrix], of_image: dict[str, _Matrix]) -> _Matrix:
-    """Map circles to px of the image, over every system they share; all of them must agree."""
+    """Map circles to px of the image through every shared system; all of them must agree."""
     shared = sorted(set(of_spots) & set(of_image), key=lambda name: (name != _PIXELS, name))
     if not shared:
         raise DataContractError(_unconnected(where, sorted(of_image)))
     maps = [np.linalg.inv(of_image[name]) @ of_spots[name] for name in shared]
-    # elements far from the corner magnify a difference in scale: a px over 10,000 is agreement
+    # elements far from the corner magnify a difference in scale: 1 px in 10,000 counts as agreement
     apart = [name for name, one in zip(shared, maps, strict=True) if not _agree(maps[0], one)]
     if apart:
         raise DataContractError(
             Problem(
                 where=where,
-                found=f"the spots lie elsewhere on the image in {', '.join(apart)} than in "
-                f"{shared[0]}",
-                expected="one place on the image for each spot",
-                remedy="remove the coordinate system that is wrong from the image",
+                found=f"the spots have another position on the image in {', '.join(apart)} than "
+                f"in {shared[0]}",
+                expected="one position on the image for each spot",
+                remedy="remove the wrong coordinate system from the image",
             )
         )
     return maps[0]
@@ -213,7 +213,7 @@ def _spots(
     own = np.column_stack([circles.geometry.x, circles.geometry.y, np.ones(len(circles))])[circle]
     xy = np.ascontiguousarray((own @ chosen.to_px.T)[:, :2])
     if len(rows) < 2 or not np.isfinite(xy).all():
-        problems.append(f"{len(rows)} rows of the table with a circle at a finite place")
+        problems.append(f"{len(rows)} rows of the table with a circle at a finite position")
     if problems:
         raise DataContractError(
             Problem(
@@ -228,7 +228,7 @@ def _spots(
 
 
 def _is_visium(table: "AnnData") -> bool:
-    """Whether a library of Visium is named, or the array is staggered as only Visium's is."""
+    """Whether a Visium library is named, or the array is staggered like Visium's."""
     if table.uns.get("spatial"):
         return True
     if not {"array_row", "array_col"} <= set(table.obs):

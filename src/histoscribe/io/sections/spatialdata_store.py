@@ -1,4 +1,4 @@
-"""A SpatialData zarr opened without running anything in it, and the choice of its elements."""
+"""Open a SpatialData zarr without executing anything in it, and choose its elements."""
 
 import json
 import re
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zmetadata")
 _CODEC_KEYS = ("id", "name", "object_codec_id")
 _BIN = re.compile(r"square_\d{3}um")
-"""How Visium HD names its bins."""
+"""Names of the bins of Visium HD."""
 _WHOLE = re.compile(r"(.+)_(full|hires|lowres)_image")
-"""How the pictures of one Visium section are named, the finest first."""
+"""Names of the pictures of one Visium section, the finest first."""
 _SIZES = ("full", "hires", "lowres")
 
 
@@ -29,8 +29,8 @@ def open_store(path: Path) -> "SpatialData":
     Raises
     ------
     DataContractError
-        The extra `spatialdata` is missing; the folder is damaged, holds the bins of Visium HD, or
-        asks for pickled objects (to read one would be to run it).
+        if the extra `spatialdata` is missing; the folder is damaged, holds the bins of Visium HD,
+        or contains pickled objects (reading one would execute code).
     """
     sd = need("spatialdata", "spatialdata", f"{path}, a SpatialData folder")
     if not path.is_dir() or not any((path / name).is_file() for name in _METADATA):
@@ -48,7 +48,7 @@ def open_store(path: Path) -> "SpatialData":
         )
     try:
         with warnings.catch_warnings():
-            # what is only read need not be in the newest format
+            # reading does not require the newest format
             warnings.filterwarnings("ignore", message="SpatialData is not stored in the most curr")
             return sd.read_zarr(path, selection=("images", "shapes", "tables"))
     except UNREADABLE as error:
@@ -56,9 +56,9 @@ def open_store(path: Path) -> "SpatialData":
 
 
 def image_name(path: Path, store: "SpatialData", shapes: str, given: Path | None) -> str:
-    """Choose the image: the one named, else the only photograph that shares a system of px.
+    """Choose the image: the named one, else the only photograph that shares a system of px.
 
-    Of the full, hires and lowres picture of one section the finest is taken.
+    Of the full, hires and lowres picture of one section the finest is used.
     """
     transformations = need("spatialdata.transformations", "spatialdata", str(path))
     of_spots = transformations.get_transformation(store.shapes[shapes], get_all=True)
@@ -76,9 +76,9 @@ def image_name(path: Path, store: "SpatialData", shapes: str, given: Path | None
 
 
 def pick(path: Path, kind: str, fit: Sequence[str], given: Path | None) -> str:
-    """Choose an element of `images`, `shapes` or `tables`: the one given, else the one that fits.
+    """Choose an element of `images`, `shapes` or `tables`: the given one, else the one that fits.
 
-    Raises DataContractError where none or several fit, with all there are and how to choose.
+    Raises DataContractError if none or several fit; it lists all elements and how to choose.
     """
     column = {"images": "image", "shapes": "spots", "tables": "counts"}[kind]
     if given is not None and given.resolve().parent == (path / kind).resolve():
@@ -123,7 +123,7 @@ def _listed(path: Path, kind: str) -> list[str]:
 
 
 def _refuse_pickles(path: Path) -> None:
-    """Old zarr arrays may name pickle as their codec, and reading one would run what is in it."""
+    """Refuse old zarr arrays with pickle as their codec: reading one would execute code."""
     for file in sorted(path.rglob("*")):
         if file.name not in _METADATA or not file.is_file():
             continue
@@ -135,7 +135,7 @@ def _refuse_pickles(path: Path) -> None:
             raise DataContractError(
                 Problem(
                     where=str(file),
-                    found="an array of pickled objects: reading it would run code",
+                    found="an array of pickled objects: reading it would execute code",
                     expected="numbers and text",
                     remedy="write it anew with SpatialData, from a source that you trust",
                 )
@@ -143,7 +143,7 @@ def _refuse_pickles(path: Path) -> None:
 
 
 def _codecs(content: object) -> Iterator[str]:
-    """Give every codec named anywhere in the metadata (`id` in zarr 2, `name` in zarr 3)."""
+    """Every codec named anywhere in the metadata (`id` in zarr 2, `name` in zarr 3)."""
     if isinstance(content, dict):
         yield from (str(content[key]) for key in _CODEC_KEYS if key in content)
         for value in content.values():

@@ -16,9 +16,9 @@ _PITCH_UM = {"st": 200.0, "st2k": 141.4}
 """Distance of neighbouring centres.
 
 The 1k array is a square grid of 200 um. The 2k array prints a second grid of 200 um between the
-spots of the first, half a step on in x and in y: in array units of 100 um a spot has x + y even,
-and its nearest neighbours are one unit away in both, 100 * sqrt(2) = 141.4 um (not 100). On the
-arrays of STUtility that is 32.3 px; the printed area, 6.2 x 6.6 mm, then measures 65 x 62 units
+spots of the first, shifted by half a step in x and y: in array units of 100 um a spot has x + y
+even, and its nearest neighbours are one unit away in both, 100 * sqrt(2) = 141.4 um (not 100). On
+the arrays of STUtility that is 32.3 px; the printed area, 6.2 x 6.6 mm, then measures 65 x 62 units
 of 95 x 106 um, which gives 142.9 um: the two agree within 1.1 %.
 """
 _DIAMETER_UM = {"st": 100.0, "st2k": 100.0}
@@ -41,10 +41,10 @@ def read_array(source: Source, kind: str) -> Reading:
 
 
 def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str, str]) -> Reading:
-    """Put image, counts and a table of spots together, whatever layout that table came in.
+    """Combine image, counts and a table of spots, whatever layout the table had.
 
-    `table` has a spot a row: `x` and `y` in array units, the columns `px` in px of the image, and,
-    where the experiment gives them, printed positions (`new_x`, `new_y`) and `selected`.
+    `table` has a spot per row: `x` and `y` in array units, the columns `px` in px of the image,
+    and, if the experiment gives them, printed positions (`new_x`, `new_y`) and `selected`.
     """
     if source.image is None or source.counts is None:
         raise ValueError(f"a section of kind {source.kind} needs image and counts")
@@ -76,7 +76,7 @@ ST2K = Reader("st2k", "ST 2k, staggered array", _NEEDS, partial(read_array, kind
 
 
 def _fine_array(table: pd.DataFrame) -> np.ndarray:
-    """Array coordinates as printed (fractions) where the table has them."""
+    """Array coordinates as printed (fractions), if the table has them."""
     names = ["new_x", "new_y"] if {"new_x", "new_y"} <= set(table.columns) else list(_ARRAY)
     return table[names].to_numpy(np.float64)
 
@@ -90,12 +90,12 @@ def _pitch_px(kind: str, array: np.ndarray, xy: np.ndarray) -> float:
 def _ids(source: Source, array: np.ndarray) -> tuple[str, ...]:
     ids = tuple(f"{x}x{y}" for x, y in np.rint(array).astype(np.int64))
     if len(set(ids)) != len(ids) and source.spots is not None:
-        raise broken(source.spots, "two spots at one place of the array", "each place once")
+        raise broken(source.spots, "two spots at one array position", "each position once")
     return ids
 
 
 def _check_array(source: Source, kind: str, array: np.ndarray) -> None:
-    """Refuse a staggered array read as a square one and the reverse: um/px would be off by 1.4."""
+    """Refuse a staggered array read as a square one, or the reverse: um/px would be off by 1.4."""
     if len(np.unique(array[:, 0])) < 2 or len(np.unique(array[:, 1])) < 2:
         raise DataContractError(
             Problem(

@@ -1,10 +1,10 @@
 """A section of the ST-Net data set: legacy ST, counts by Ensembl id, spots as a small CSV.
 
-He et al. 2020 (doi 10.1038/s41551-020-0578-x), published as doi 10.17632/29ntw7sh4r.5. What is
-taken for granted of its files:
+He et al. 2020 (doi 10.1038/s41551-020-0578-x), published as doi 10.17632/29ntw7sh4r.5. Assumptions
+about its files:
 
-* counts: tab-separated, genes in columns, one row a spot named `XxY` by its place in the array,
-  also spots beside the tissue; genes without a count in the section are left out, as in her2st;
+* counts: tab-separated, genes in columns, one row per spot named `XxY` by its array position,
+  including spots off the tissue; genes without a count in the section are left out, as in her2st;
 * spots: comma-separated, the first column the same `XxY`, then `X` and `Y`, the centre in px of
   the image (`X` to the right, `Y` down); only spots under tissue, and any further column is
   ignored;
@@ -31,7 +31,7 @@ from histoscribe.io.sections.table import broken, read_bytes
 _PX = ("X", "Y")
 _PLACE = re.compile(r"(\d+)x(\d+)")
 _MOST = 5
-"""Spots that a message lists."""
+"""Number of spots that a message lists."""
 
 
 def read_stnet(source: Source) -> Reading:
@@ -40,8 +40,8 @@ def read_stnet(source: Source) -> Reading:
     Raises
     ------
     DataContractError
-        Listing all that is wrong with the spot file: columns that are missing, spots not named by
-        their place or named twice, px that are no numbers; and what is wrong with the others.
+        Lists all problems of the spot file: missing columns, spots not named by their position or
+        named twice, px that are no numbers; and the problems of the other files.
     """
     if source.spots is None:
         raise ValueError("a section of kind stnet needs spots")
@@ -54,7 +54,7 @@ STNET = Reader(
 
 
 def _spots(path: Path) -> pd.DataFrame:
-    """A spot a row: `x` and `y` of the array, `X` and `Y` in px."""
+    """One row per spot: `x` and `y` of the array, `X` and `Y` in px."""
     text = read_bytes(path)
     separator = "\t" if b"\t" in text.partition(b"\n")[0] else ","
     try:
@@ -72,17 +72,17 @@ _EXPECTED = "lines of a spot `XxY` and its px, below a header with X and Y"
 
 
 def _problems(path: Path, table: pd.DataFrame) -> Iterator[Problem]:
-    """All that is wrong with the spots as written."""
-    remedy = "take the spot file as it was published, or mend it there"
+    """Problems of the spot file."""
+    remedy = "use the spot file as published, or correct it there"
     if missing := [name for name in _PX if name not in table.columns[1:]]:
         found = f"no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
         yield Problem(str(path), found, _EXPECTED, remedy)
     names = table.iloc[:, 0].tolist()
     if odd := [name for name in names if not _PLACE.fullmatch(name)]:
-        found = f"{len(odd)} spots not named by their place: {_some(odd)}"
+        found = f"{len(odd)} spots not named by their array position: {_some(odd)}"
         yield Problem(str(path), found, "names like 5x12", remedy)
     if twice := [name for name, n in Counter(names).items() if n > 1]:
-        found = f"{len(twice)} spots stand there twice: {_some(twice)}"
+        found = f"{len(twice)} spots are listed twice: {_some(twice)}"
         yield Problem(str(path), found, "each spot once", remedy)
     for column in set(_PX) - set(missing):
         px = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64)

@@ -22,7 +22,7 @@ _GZIP = b"\x1f\x8b"
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a file, unzipped where it starts like gzip, whatever its name."""
+    """All bytes of a file, unzipped if it starts like gzip, whatever its name."""
     raw = path.read_bytes()
     if not raw.startswith(_GZIP):
         return raw
@@ -35,7 +35,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_count_table(path: Path) -> tuple[Counts, tuple[str, ...], tuple[str, ...]]:
-    """Read a tab-separated table of counts: a header of genes, then one line a spot.
+    """Read a tab-separated table of counts: a header of genes, then one line per spot.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def read_count_table(path: Path) -> tuple[Counts, tuple[str, ...], tuple[str, ..
     """
     first, *lines = read_bytes(path).replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
     if not lines:
-        raise broken(path, "fewer than two lines", "a header of genes and one line a spot")
+        raise broken(path, "fewer than two lines", "a header of genes and one line per spot")
     genes = _header(path, first, lines[0])
     _check_lengths(path, lines, len(genes))
     cells = [line.partition(b"\t") for line in lines]
@@ -78,21 +78,21 @@ def read_positions(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def broken(path: Path, found: str, expected: str) -> DataContractError:
-    """Make the error for a file with one thing wrong."""
-    return DataContractError(_problem(path, found, expected))
+def broken(path: Path, problem: str, expected: str) -> DataContractError:
+    """Error for a file with one problem."""
+    return DataContractError(_problem(path, problem, expected))
 
 
 _WHOLE = "raw counts: whole numbers >= 0"
 _TABLE = "tab-separated lines of equal length below a header"
 
 
-def _problem(path: Path, found: str, expected: str) -> Problem:
-    return Problem(str(path), found, expected, "copy or export the file again, or mend it there")
+def _problem(path: Path, problem: str, expected: str) -> Problem:
+    return Problem(str(path), problem, expected, "copy or export the file again, or correct it")
 
 
 def _header(path: Path, first: bytes, second: bytes) -> list[str]:
-    """Gene names; the first line may or may not have a cell above the spot ids."""
+    """Gene names; the first line may have a cell above the spot ids or not."""
     names, n_cells = _word(first).split("\t"), second.count(b"\t") + 1
     if len(names) not in (n_cells, n_cells - 1):
         found = f"{len(names)} columns in the header and {n_cells} in the line below"
@@ -111,10 +111,10 @@ def _check_lengths(path: Path, lines: Sequence[bytes], n_genes: int) -> None:
 
 
 def _numbers(rows: Sequence[bytes]) -> Float[np.ndarray, " cells"] | None:
-    """All cells in one column, NaN where empty; None where a cell is no number.
+    """All cells in one column, NaN where empty; None if a cell is no number.
 
-    A table of 15,000 columns costs a CSV reader more for its columns than for its cells; read as
-    a single column it is four times faster.
+    For a table of 15,000 columns a CSV reader spends more time on columns than on cells; read as a
+    single column it is four times faster.
     """
     # with a line end after the last cell, which may be empty
     column = pa.BufferReader(b"\n".join([*rows, b""]).replace(b"\t", b"\n"))
@@ -131,7 +131,7 @@ def _numbers(rows: Sequence[bytes]) -> Float[np.ndarray, " cells"] | None:
 
 
 def _first_word(rows: Sequence[bytes], spots: Sequence[str], genes: Sequence[str]) -> str:
-    """Say where the first cell is that is no number; slow, for a message only."""
+    """First cell that is no number; slow, for messages only."""
     for spot, row in zip(spots, rows, strict=True):
         for gene, cell in zip(genes, row.split(b"\t"), strict=True):
             if cell and _numbers([cell]) is None:
@@ -146,7 +146,7 @@ def _word(text: bytes) -> str:
 def _not_counts(
     path: Path, values: np.ndarray, spots: Sequence[str], genes: Sequence[str]
 ) -> list[Problem]:
-    """One problem for each kind of value that is no count, with the first place of each."""
+    """One problem for each kind of invalid count, with the first place of each."""
     kinds = {
         "empty cells": np.isnan(values),
         "negative values": values < 0,

@@ -32,8 +32,8 @@ class _Matrix:
 def read_matrix(path: Path) -> tuple[Counts, tuple[str, ...], tuple[str, ...]]:
     """Read an `.h5` file or an mtx folder of Space Ranger or Cell Ranger.
 
-    Features that are no genes (antibodies) are left out. Returns counts, the barcode of each
-    row, and notes.
+    Features that are no genes (antibodies) are left out. Returns counts, the barcode of each row,
+    and notes.
     """
     stored = _read_folder(path) if path.is_dir() else _read_h5(path)
     shape = (len(stored.gene_ids), len(stored.barcodes))
@@ -122,7 +122,7 @@ def _read_folder(folder: Path) -> _Matrix:
 
 
 def _member(folder: Path, names: Sequence[str]) -> Path:
-    """Find a file of the folder, zipped or not."""
+    """File of the folder, zipped or not."""
     for name in names:
         for path in (folder / f"{name}.gz", folder / name):
             if path.is_file():

@@ -1,4 +1,4 @@
-"""Flat images decoded whole, at most two of them at a time in the process."""
+"""Flat images decoded whole; a process keeps at most two of them."""
 
 import struct
 from collections import OrderedDict
@@ -17,19 +17,19 @@ from histoscribe.io.slides.not_a_slide import broken_image, not_a_slide
 from histoscribe.io.slides.tile_cache import stamp
 
 _KEPT = 2
-"""Decoded images kept at once: an her2st image is 276 MB of pixels."""
+"""Number of decoded images kept: an her2st image has 276 MB of pixels."""
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _lock = RLock()
 _decoded: OrderedDict[tuple[int, ...], UInt8[np.ndarray, "height width 3"]] = OrderedDict()
 
 
 def is_flat_name(path: Path) -> bool:
-    """Whether the name is that of a JPEG or PNG."""
+    """Whether a file name is that of a JPEG or PNG."""
     return path.suffix.lower() in _SUFFIXES
 
 
 def size(path: Path) -> tuple[int, int]:
-    """Width and height in px, from the header; refuses what cannot be read truly."""
+    """Width and height in px, from the header; refuses images that cannot be read exactly."""
     if tiff.is_tiff(path):
         return tiled.sizes(path)[0]
     with _opened(path) as image:
@@ -39,7 +39,7 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def stated_mpp(path: Path) -> tuple[float, float] | None:
-    """Um/px in x and y from the resolution of a JPEG or PNG, whatever it may mean."""
+    """Um/px in x and y from the resolution of a JPEG or PNG, plausible or not."""
     with _opened(path) as image:
         # from EXIF they are rationals that Pillow cannot subtract
         x, y = (float(side) for side in image.info.get("dpi", (0, 0)))
@@ -47,7 +47,7 @@ def stated_mpp(path: Path) -> tuple[float, float] | None:
 
 
 def decoded(path: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """All pixels as RGB, alpha composed on white; read-only and shared."""
+    """All pixels as RGB, alpha composed on white; the array is read-only and shared."""
     key = stamp(path)
     with _lock:
         if key not in _decoded:
@@ -64,7 +64,7 @@ def _decode(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     with _opened(path) as image:
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             return tiled.on_white(np.asarray(image.convert("RGBA")))
-        # np.array would copy all pixels once more: 276 MB and half a second of an her2st image
+        # np.array would copy all pixels again: 276 MB and half a second for an her2st image
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
@@ -85,7 +85,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _png_depth(path: Path) -> int | None:
-    """Bits a channel of a PNG: Pillow cuts 16-bit colour down to 8 without a word."""
+    """Bits per channel of a PNG: Pillow silently cuts 16-bit colour down to 8."""
     with path.open("rb") as file:
         head = file.read(25)
     return head[24] if head.startswith(b"\x89PNG") and len(head) == 25 else None

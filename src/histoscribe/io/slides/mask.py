@@ -1,4 +1,4 @@
-"""A mask of the tissue that a user gives: a picture of the whole slide, or polygons on it."""
+"""Tissue masks given by the user: a picture of the whole slide, or polygons."""
 
 import warnings
 from pathlib import Path
@@ -13,22 +13,22 @@ from histoscribe.io.predictions.geojson import Polygon, read_polygons
 from histoscribe.types import Slide
 
 _MPP = 8.0
-"""um per px that polygons are drawn at: as fine as the mask that is found without one."""
+"""um per px at which polygons are drawn: as fine as the automatic mask."""
 _GREY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
 _ASPECT = 0.02
 
 
 def read_mask(path: Path, slide: Slide) -> Bool[np.ndarray, "height width"]:
-    """Read where a slide is tissue, as a picture of the whole slide.
+    """Read the tissue mask of a slide, as a picture of the whole slide.
 
-    An image says tissue where it is not zero (black), at any scale. GeoJSON (`.geojson`, `.json`)
-    says tissue inside its polygons, in level-0 px of the slide; drawn at 8 um/px.
+    In an image, every px that is not zero (black) is tissue, at any scale. In GeoJSON (`.geojson`,
+    `.json`) the inside of the polygons is tissue, in level-0 px of the slide; drawn at 8 um/px.
 
     Raises
     ------
     DataContractError
-        for a file that is neither, and an image that is not of this slide: its sides differ from
-        the slide's by more than 2 %.
+        for a file that is neither, and for an image that does not fit this slide: its proportions
+        differ from the slide's by more than 2 %.
     """
     if not path.is_file():
         raise DataContractError(_refused(path, "no such file", "check the path"))
@@ -40,7 +40,7 @@ def read_mask(path: Path, slide: Slide) -> Bool[np.ndarray, "height width"]:
 
 
 def _drawn(polygons: list[Polygon], slide: Slide) -> Bool[np.ndarray, "height width"]:
-    """A px is tissue when its centre lies in a polygon and in none of its holes."""
+    """Draw polygons as a mask: a px is tissue if its centre lies in a polygon but in no hole."""
     scale = max(1.0, _MPP / slide.mpp)
     height, width = (max(1, round(side / scale)) for side in (slide.height, slide.width))
     inside = np.zeros((height, width), dtype=bool)
@@ -66,7 +66,7 @@ def _read_image(path: Path) -> Bool[np.ndarray, "height width"]:
             return np.logical_or.reduce(np.asarray(image.convert("RGB")), axis=2)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataContractError(
-            _refused(path, "a very large picture", "save it at 8 um/px: finer is not looked at")
+            _refused(path, "a very large picture", "save it at 8 um/px: finer detail is not used")
         ) from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise DataContractError(

@@ -1,4 +1,4 @@
-"""Files that are no slide, or no whole one, in words with a remedy."""
+"""Error messages for files that are no slide or an incomplete one."""
 
 from pathlib import Path
 
@@ -8,19 +8,19 @@ _EXPECTED = "a whole slide that OpenSlide knows, or a JPEG, PNG or TIFF"
 
 
 def not_a_slide(path: Path) -> DataContractError:
-    """The error for a file in no known format."""
+    """Error for a file in no known format."""
     found, remedy = _seems(path)
     return DataContractError(Problem(str(path), found, _EXPECTED, remedy))
 
 
 def broken_image(path: Path, what: str, error: Exception) -> DataContractError:
-    """The error for an image that ends too early or does not decode; `what` it is called."""
+    """Error for a truncated or undecodable image; `what` names it in the message."""
     return DataContractError(
         Problem(
             where=str(path),
             found=f"the {what} is truncated or broken ({error})",
             expected="a complete image file",
-            remedy="copy or download it again and compare the file sizes",
+            remedy="copy or download it again, then compare the file sizes",
         )
     )
 
@@ -29,7 +29,7 @@ def _seems(path: Path) -> tuple[str, str]:
     with path.open("rb") as file:
         head = file.read(512)
     if not head:
-        return "the file is empty", "copy or download it again and compare the file sizes"
+        return "the file is empty", "copy or download it again, then compare the file sizes"
     if head.startswith(b"PK\x03\x04"):
         locked = len(head) > 6 and head[6] & 1
         return (
@@ -41,10 +41,10 @@ def _seems(path: Path) -> tuple[str, str]:
     if head.lstrip()[:1] in (b"<", b"{"):
         return (
             "a web page or message in place of a slide",
-            "download it again; the server may ask for a login",
+            "download it again; the server may require a login",
         )
     return (
         f"content in no known format (it starts with {head[:8].hex(' ')})",
-        "if it is encrypted, decrypt it; if it was copied or downloaded, do so again and compare "
-        "the file sizes; if QuPath opens it, export it there as OME-TIFF",
+        "if it is encrypted, decrypt it; if it was copied or downloaded, repeat that and compare "
+        "the file sizes; if QuPath opens it, export it as OME-TIFF from QuPath",
     )

@@ -1,4 +1,4 @@
-"""Hashes by which equal slides are known, remembered in the cache from run to run."""
+"""Hashes that identify equal slides, kept in the cache from run to run."""
 
 import hashlib
 import json
@@ -12,13 +12,13 @@ from histoscribe.io.slides.resample import Box, Region
 from histoscribe.io.weights import cache_folder
 
 MOST_PX = 400_000_000
-"""Images above this are hashed by the bytes of their files."""
+"""Larger images are hashed by the bytes of their files."""
 VERSION = 2
-"""Rises when the same image would hash otherwise, so that nothing older is believed."""
+"""Increases when the same image would get another hash, so that older hashes are not used."""
 _BAND_ROWS = 512
-"""Rows hashed at once; the hash does not depend on it."""
+"""Rows hashed at once; the hash does not depend on this number."""
 _SETTLED_NS = 2_000_000_000
-"""A file younger than this may change again within one tick of its clock: not remembered."""
+"""A file younger than this may change again within one tick of its clock: not cached."""
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +33,7 @@ def of_pixels(size: tuple[int, int], pixels: Region) -> str:
 
 
 def of_files(files: tuple[Path, ...], white: tuple[Box, ...]) -> str:
-    """Sha256 of the length and the bytes of each file, and of what is read as white."""
+    """Sha256 of the lengths and bytes of all files, and of the white rectangles."""
     digest = hashlib.sha256(f"files of a whole slide, white {white}".encode())
     for path in files:
         digest.update(f"\n{path.stat().st_size}\n".encode())
@@ -44,9 +44,9 @@ def of_files(files: tuple[Path, ...], white: tuple[Box, ...]) -> str:
 
 
 def remembered(files: tuple[Path, ...], white: tuple[Box, ...], make: Callable[[], str]) -> str:
-    """Give the hash kept in the cache folder for these files as they are now, else make it.
+    """Hash from the cache folder if these files are unchanged, else compute it.
 
-    Kept per path, size and time of change. A note that cannot be read is made anew.
+    Kept per path, size and time of change. A cache entry that cannot be read is computed again.
     """
     state = _state(files, white)
     note = cache_folder() / "pixel-hashes" / f"{hashlib.sha256(state[0].encode()).hexdigest()}.json"
@@ -61,7 +61,7 @@ def remembered(files: tuple[Path, ...], white: tuple[Box, ...], make: Callable[[
 
 
 def _state(files: tuple[Path, ...], white: tuple[Box, ...]) -> list[str]:
-    """What must be as it was: the slide's name first, then its files."""
+    """State of the files that must be unchanged: the slide's name first, then its files."""
     stats = [(path, path.stat()) for path in files]
     return [
         f"{files[0].resolve()} white {white}",
@@ -83,5 +83,5 @@ def _read(note: Path) -> list[str] | None:
 def _write(note: Path, content: list[str]) -> None:
     try:
         write_json(note, content)
-    except OSError as error:  # a cache that cannot be written costs time, not the run
+    except OSError as error:  # a cache that cannot be written costs time but does not stop the run
         _log.warning("cannot remember the hash of an image in %s: %s", note.parent, error)

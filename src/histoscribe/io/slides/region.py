@@ -1,4 +1,4 @@
-"""Any slide as rectangles of pixels: tiles and overviews at any um/px rest on that."""
+"""Slides as rectangles of pixels: the base of tiles and overviews at any um/px."""
 
 import math
 from abc import abstractmethod
@@ -16,7 +16,7 @@ from histoscribe.io.slides.resample import Box, shrink
 from histoscribe.types import Slide
 
 _WITHIN = 0.01
-"""Relative difference of um/px below which pixels are taken as they are."""
+"""Relative difference of um/px below which pixels are not resampled."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ def levels_of(sizes: Sequence[tuple[int, int]]) -> tuple[Level, ...]:
     """Levels from their widths and heights, level 0 first.
 
     A scanner halves the image and drops or keeps the odd px at the border: a width of 2,221 below
-    4,443 is a factor of 2, not of 2.0005, by which the far border would be half a px off.
+    4,443 is a factor of 2, not of 2.0005, which would shift the far border by half a px.
     """
     width, height = sizes[0]
     return tuple(Level(w, h, _factor(width, w), _factor(height, h)) for w, h in sizes)
 
 
 class RegionSlide(Slide):
-    """A slide that can give any rectangle of its pixels; all resampling rests on that."""
+    """A slide that gives any rectangle of its pixels; all resampling uses this."""
 
     def __init__(self, path: Path, sizes: Sequence[tuple[int, int]], mpp: float) -> None:
         if not mpp > 0:
@@ -70,7 +70,7 @@ class RegionSlide(Slide):
         return ()
 
     def pixels(self, left: int, top: int, right: int, bottom: int) -> UInt8[np.ndarray, "h w 3"]:
-        """Give the pixels of a rectangle that lies inside the image."""
+        """Pixels of a rectangle inside the image."""
         return self.level_pixels(0, left, top, right, bottom)
 
     def region(self, left: int, top: int, right: int, bottom: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -96,14 +96,14 @@ class RegionSlide(Slide):
     def read(self, xy: tuple[float, float], side_px: int, mpp: float) -> UInt8[np.ndarray, "P P 3"]:
         """Read a square centred on `xy` from the coarsest level that is fine enough.
 
-        Within 1 % of that level's um/px it is a plain crop, which starts at the rounded corner,
-        so its pixels are those of the file.
+        Within 1 % of that level's um/px it is a plain crop that starts at the rounded corner, so
+        its pixels are those of the file.
         """
         scale = mpp / self.mpp
         if scale < 1 - _WITHIN:
             raise ValueError(
                 f"{self.path.name} has {self.mpp:.4g} um/px and cannot be read at {mpp:.4g}: "
-                f"nothing is enlarged silently; ask for {self.mpp:.4g} um/px or coarser"
+                f"images are never enlarged silently; use {self.mpp:.4g} um/px or coarser"
             )
         number = self.level_for(scale)
         level = self.levels[number]
@@ -116,7 +116,7 @@ class RegionSlide(Slide):
         return shrink(partial(self.level_region, number), box, side_px, side_px)
 
     def overview(self, mpp: float) -> UInt8[np.ndarray, "height width 3"]:
-        """Read the whole image at about `mpp` um/px; finer than native gives native."""
+        """Read the whole image at about `mpp` um/px, at most at native resolution."""
         scale = max(1.0, mpp / self.mpp)
         width, height = (max(1, round(side / scale)) for side in (self.width, self.height))
         number = self.level_for(scale)
@@ -137,12 +137,12 @@ class RegionSlide(Slide):
         return max(fine, key=lambda number: self.levels[number].across, default=0)
 
     def pixel_hash(self) -> str:
-        """Hash that says whether two slides show the same; kept, also from run to run.
+        """Hash that tells whether two slides show the same; kept from run to run.
 
-        Of an image up to 400 megapixel in one file it is the sha256 of width, height and RGB
-        rows, the same for a flat and a tiled copy. Of a larger one, and of a format of several
-        files, it is the sha256 of the bytes of all its files: decoding it would take minutes, and
-        a copy saved again counts as another slide.
+        For an image up to 400 megapixel in one file: sha256 of width, height and RGB rows, the same
+        for a flat and a tiled copy. For a larger image, or a format of several files: sha256 of the
+        bytes of all files, because decoding would take minutes. A copy that was saved again then
+        counts as another slide.
         """
         if self._hash is None:
             self._hash = pixel_hash.remembered(self.files, self.white, self._make_hash)
@@ -176,10 +176,10 @@ class MaskedSlide(RegionSlide):
     def level_pixels(
         self, level: int, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """Give the slide's pixels with the rectangles in white."""
+        """Pixels of the slide, with white rectangles applied."""
         out = self._slide.level_pixels(level, left, top, right, bottom).copy()
         across, down = self.levels[level].across, self.levels[level].down
-        for box in self._white:  # px that it covers in part are white too
+        for box in self._white:  # px partly covered are white too
             x0, x1 = (max(math.floor(box.left / across), left), math.ceil(box.right / across))
             y0, y1 = (max(math.floor(box.top / down), top), math.ceil(box.bottom / down))
             out[y0 - top : max(y1 - top, 0), x0 - left : max(x1 - left, 0)] = 255
@@ -187,9 +187,10 @@ class MaskedSlide(RegionSlide):
 
 
 def _factor(full: int, reduced: int) -> float:
-    """The power of two, else the whole number, that rounding up or down explains; else the ratio.
+    """Factor of a level: a power of two or whole number if rounding explains it, else the ratio.
 
-    Of 100,095 px, 390 are left at 256 and could be at 257: a hundred px apart at the far border.
+    At a factor of 256, 100,095 px give 390 px or 391: the plain ratio would be off by a hundred px
+    at the far border.
     """
     ratio = full / reduced
     for whole in (2 ** round(math.log2(ratio)), round(ratio)):

@@ -11,9 +11,9 @@ Region = Callable[[int, int, int, int], UInt8[np.ndarray, "height width 3"]]
 """(left, top, right, bottom) in whole px -> those pixels; white outside the image."""
 
 _BAND_ROWS = 64
-"""Output rows made at once: a band of a 10,000 px wide image stays under 100 MB."""
+"""Output rows computed at once: a band of a 10,000 px wide image stays under 100 MB."""
 _BAND_BYTES = 256 << 20
-"""Most source pixels of a band: fewer rows are made at once where the slide is large."""
+"""Upper limit on source pixels of a band: large slides use fewer rows at once."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ def shrink(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Read `box` at `width` x `height` px, weighting each source pixel by its covered area.
 
-    Pillow's BOX filter takes or leaves whole pixels, which at a scale of 1.5 is wrong by up to a
-    third of a pixel; here edges count with the fraction they cover. Rounds to the nearest level.
+    Pillow's BOX filter takes whole pixels only, which at a scale of 1.5 is wrong by up to a third
+    of a pixel. This function weights edge pixels by their covered fraction and rounds to the
+    nearest level.
     """
     x_edges = np.linspace(box.left, box.right, width + 1)
     y_edges = np.linspace(box.top, box.bottom, height + 1)

@@ -1,4 +1,4 @@
-"""Um per px of an image, from its metadata, the spot pitch or the user, and cross-checked."""
+"""Um per px of an image from metadata, spot pitch or user, checked against each other."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from scipy.spatial import cKDTree
 from histoscribe.errors import DataContractError, Problem
 
 ORIGINS = ("user", "metadata", "pitch", "table")
-"""Where a um/px may come from, the most trusted first."""
+"""Possible sources of um/px, the most trusted first."""
 
 
 @dataclass(frozen=True)
 class Resolutions:
-    """What each origin says of one image, in um/px; None where it says nothing."""
+    """Um/px of one image by source; None for a source without a value."""
 
     user: float | None
     metadata: float | None
@@ -23,11 +23,11 @@ class Resolutions:
     """A published table of samples, e.g. `pixel_size_um_estimated` of HEST-1k."""
 
     def settle(self, where: str, believe: str | None) -> tuple[float, str]:
-        """Settle on one um/px and say, in words, where it came from.
+        """Decide on one um/px and name its source.
 
-        Values that differ by more than 5 % stop the run, unless `believe` names the origin to
-        trust (column `mpp_from` of the manifest). Raises DataContractError then, or where no
-        origin knows.
+        Values that differ by more than 5 % stop the run, unless `believe` names the source to trust
+        (column `mpp_from` of the manifest). Raises DataContractError in that case, or where no
+        source has a value.
         """
         known = {name: value for name in ORIGINS if (value := getattr(self, name)) is not None}
         if not known or (believe is not None and believe not in known):
@@ -56,10 +56,11 @@ def nearest_px(xy: Float[np.ndarray, "N 2"]) -> float:
 def lattice_steps(
     array: Float[np.ndarray, "N 2"], xy: Float[np.ndarray, "N 2"]
 ) -> Float[np.ndarray, "2 2"]:
-    """Px moved by one array step in x (row 0) and in y (row 1), by least squares.
+    """Step in px per array unit in x (row 0) and in y (row 1), by least squares.
 
-    The nearest-neighbour distance is too short where single spots were nudged by hand or printed
-    askew: the least of four noisy distances. The fit over the whole array has no such bias.
+    The nearest-neighbour distance is too short where single spots were moved by hand or printed
+    askew, because it is the least of four noisy distances. The fit over the whole array has no such
+    bias.
     """
     design = np.column_stack([array, np.ones(len(array))])
     return np.linalg.lstsq(design, xy, rcond=None)[0][:2]
@@ -77,18 +78,18 @@ def _unknown(where: str, believe: str | None) -> Problem:
 def _disagree(where: str, said: str) -> Problem:
     return Problem(
         where=where,
-        found=f"um/px that differ by more than 5 %: {said}",
+        found=f"um/px values that differ by more than 5 %: {said}",
         expected="one value",
         remedy="check that the image belongs to these spots at this size; then correct `mpp` in "
-        "the manifest, or name the one to believe in its column `mpp_from`: " + ", ".join(ORIGINS),
+        "the manifest, or name the source to trust in its column `mpp_from`: " + ", ".join(ORIGINS),
     )
 
 
 def settle_whole_slide(where: str, user: float | None, metadata: float | None) -> float:
-    """Settle on the um/px of a slide that comes without spots.
+    """Decide on the um/px of a slide without spots.
 
-    The user is believed where the file says nothing or the same within 5 %. Raises
-    DataContractError where the two differ by more, or where neither knows.
+    The user's value is used if the file has none or agrees within 5 %. Raises DataContractError if
+    the two differ by more, or if neither has a value.
     """
     if user is None and metadata is None:
         raise DataContractError(_ask(where))
@@ -100,7 +101,7 @@ def settle_whole_slide(where: str, user: float | None, metadata: float | None) -
 
 
 def uneven(where: str, x: float, y: float) -> Problem:
-    """The problem of px that are not square: a tile of tissue would come out squeezed."""
+    """Problem of px that are not square, which would distort the tissue in tiles."""
     return Problem(
         where=where,
         found=f"px that are not square: {x:.4g} um wide and {y:.4g} um high",
@@ -112,20 +113,20 @@ def uneven(where: str, x: float, y: float) -> Problem:
 def _ask(where: str) -> Problem:
     return Problem(
         where=where,
-        found="the file does not say how many um a px covers",
+        found="the file does not state um per px",
         expected="um per px in the metadata of the slide, or from you",
-        remedy="give the um/px of the full image, e.g. `--mpp 0.25` for a 40x scan or `--mpp 0.5` "
-        "for a 20x scan; it stands in the scanner's report, in the slide's properties in QuPath "
-        "(`Pixel width`), or ask who scanned it",
+        remedy="give the um/px of the full image, e.g. `--mpp 0.25` for a 40x scan or `--mpp "
+        "0.5` for a 20x scan. Find it in the scanner's report or in QuPath's slide properties "
+        "(`Pixel width`), or ask the person who scanned it",
     )
 
 
 def _choose(where: str, user: float, metadata: float) -> Problem:
     return Problem(
         where=where,
-        found=f"um/px that differ by more than 5 %: {user:.4g} from you, {metadata:.4g} from the "
-        "metadata of the image",
+        found=f"um/px values that differ by more than 5 %: {user:.4g} from you, {metadata:.4g} "
+        "from the metadata of the image",
         expected="one value",
-        remedy="leave `--mpp` out to believe the metadata; if that is wrong (the image was resized "
-        "after it was scanned), correct the pixel size in QuPath and export it as OME-TIFF",
+        remedy="leave out `--mpp` to trust the metadata; if the metadata is wrong (the image was "
+        "resized after scanning), correct the pixel size in QuPath and export it as OME-TIFF",
     )

@@ -1,4 +1,4 @@
-"""Slides opened by what the file is: flat images, TIFF pyramids, formats of scanner vendors."""
+"""Open slides by content: flat images, TIFF pyramids, formats of scanner vendors."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,30 +15,30 @@ from histoscribe.io.slides.resample import Box
 from histoscribe.io.slides.resolution import settle_whole_slide, uneven
 
 _OF_TIFFFILE = (None, "aperio", "generic-tiff")
-"""What OpenSlide calls the TIFFs whose tiles tifffile reads: the same pixels, twice as fast."""
+"""OpenSlide's names of TIFFs whose tiles tifffile reads: equal pixels, twice as fast."""
 _CREDIBLE_MPP = (0.1, 20.0)
 
 
 @final
 class FlatSlide(RegionSlide):
-    """An image without tiles: decoded whole on first use, kept while among the last two used."""
+    """An image without tiles: decoded whole on first use; the last two stay in memory."""
 
     def level_pixels(
         self, level: int, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """Cut from the decoded image."""
+        """Pixels cut from the decoded image."""
         del level
         return flat.decoded(self.path)[top:bottom, left:right]
 
 
 @final
 class TiledSlide(RegionSlide):
-    """A TIFF of tiles in one or more levels, of which only the tiles needed are decoded."""
+    """A TIFF of tiles in one or more levels; only the tiles needed are decoded."""
 
     def level_pixels(
         self, level: int, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """Put together from decoded tiles."""
+        """Pixels put together from decoded tiles."""
         return tiled.read_region(self.path, level, left, top, right, bottom)
 
 
@@ -54,15 +54,15 @@ class VendorSlide(RegionSlide):
     def level_pixels(
         self, level: int, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """Read by OpenSlide, composed on white."""
+        """Pixels read by OpenSlide, composed on white."""
         return vendor.read_region(self.path, level, left, top, right, bottom)
 
 
 def open_slide(path: Path, mpp: float, white: tuple[Box, ...] = ()) -> RegionSlide:
-    """Open an image at `mpp` um per level-0 px; only its header is read now.
+    """Open an image at `mpp` um per level-0 px; only its header is read at this point.
 
-    `white` names rectangles to be read as white. Raises DataContractError for a missing,
-    broken, 16-bit or unsupported image.
+    `white` lists rectangles to read as white. Raises DataContractError for a missing, broken,
+    16-bit or unsupported image.
     """
     backend = _backend_of(path)
     slide = backend(path, _SIZES[backend](path), mpp)
@@ -70,22 +70,21 @@ def open_slide(path: Path, mpp: float, white: tuple[Box, ...] = ()) -> RegionSli
 
 
 def open_whole_slide(path: Path, mpp: float | None = None) -> RegionSlide:
-    """Open a slide that comes without spots; `mpp` is its um per level-0 px as the user knows it.
+    """Open a slide without spots; `mpp` is its um per level-0 px according to the user.
 
-    Raises DataContractError for an image that cannot be read, where neither the user nor the
-    metadata knows the um/px, and where they differ by more than 5 %.
+    Raises DataContractError for an image that cannot be read, if neither user nor metadata has the
+    um/px, and if they differ by more than 5 %.
     """
     backend = _backend_of(path)
-    sizes = _SIZES[backend](path)  # a broken file says so before the user is asked anything
+    sizes = _SIZES[backend](path)  # a broken file is reported before the user is asked for um/px
     return backend(path, sizes, settle_whole_slide(str(path), mpp, image_mpp(path)))
 
 
 def image_mpp(path: Path) -> float | None:
-    """Um/px in the image's own metadata; None where it has none that fits a microscope.
+    """Um/px in the image's metadata; None if there is none that fits a microscope.
 
-    Print resolutions (72, 96, 300 dpi are 353 to 85 um/px) say nothing about the tissue:
-    only 0.1 to 20 um/px is believed. Raises DataContractError where x and y differ by more than
-    5 %.
+    Print resolutions (72, 96, 300 dpi are 353 to 85 um/px) say nothing about the tissue: only 0.1
+    to 20 um/px is accepted. Raises DataContractError if x and y differ by more than 5 %.
     """
     backend = _backend_of(path)
     if backend is VendorSlide:
@@ -109,7 +108,7 @@ _SIZES: dict[Backend, Callable[[Path], Sequence[tuple[int, int]]]] = {
 
 
 def _backend_of(path: Path) -> Backend:
-    """Choose who reads a file; every backend that opens a file gives the same pixels."""
+    """Choose the backend of a file; all backends give the same pixels."""
     if not path.is_file():
         raise DataContractError(
             Problem(

@@ -1,4 +1,4 @@
-"""A picture made small enough to travel inside a page."""
+"""Pictures small enough to embed in a page."""
 
 from collections.abc import Sequence
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""What a TIFF says of itself: its levels and its um/px; refuses what cannot be read truly."""
+"""Levels and um/px of a TIFF from its header; refuses files that cannot be read exactly."""
 
 import logging
 import math
@@ -32,30 +32,30 @@ _OF_BROKEN_FILES = (
     ValueError,
     RuntimeError,
     struct.error,
-    TypeError,  # a tag holds another kind of value than it must
+    TypeError,  # a tag holds the wrong type of value
     ArithmeticError,
     LookupError,
 )
-"""What tifffile and its codecs raise; found by flipping bytes."""
+"""Exceptions of tifffile and its codecs; collected by flipping bytes."""
 _log = logging.getLogger(__name__)
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether the file is a TIFF, by its first bytes or, if it is empty or cut, by its name."""
+    """Whether a file is a TIFF, by its first bytes or, if it is empty or cut, by its name."""
     with path.open("rb") as file:
         return file.read(4) in _MAGIC or path.suffix.lower() in (".tif", ".tiff")
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open with tifffile; what a broken file raises inside it becomes a message for the user."""
+    """Open with tifffile; its errors on broken files become messages for the user."""
     with reported(path), _complete(), tifffile.TiffFile(path) as tiff:
         yield tiff
 
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Turn what a broken file raises inside tifffile into a message for the user."""
+    """Turn tifffile's errors on broken files into messages for the user."""
     try:
         yield
     except _OF_BROKEN_FILES as error:
@@ -65,7 +65,7 @@ def reported(path: Path) -> Iterator[None]:
 def levels(tiff: tifffile.TiffFile, path: Path) -> tuple[tifffile.TiffPage, ...]:
     """Pages of the pyramid, level 0 first; labels, macro images and thumbnails are left out.
 
-    Levels lie in the SubIFDs of the first page, or in later pages in tiles: marked as reduced,
+    Levels are in the SubIFDs of the first page, or in later pages in tiles: marked as reduced,
     except in Aperio files, where every page in tiles is a level.
     """
     first = tiff.pages.first
@@ -82,7 +82,7 @@ def levels(tiff: tifffile.TiffFile, path: Path) -> tuple[tifffile.TiffPage, ...]
 
 
 def check(path: Path, page: tifffile.TiffPage) -> None:
-    """Refuse what would be read as other colours than it means."""
+    """Refuse pixel types whose colours would be misread."""
     ycbcr = page.photometric == tifffile.PHOTOMETRIC.YCBCR and page.compression in _TO_RGB
     known = (page.photometric in _COLOUR or ycbcr) and page.samplesperpixel <= 4
     if page.dtype == np.uint8 and known:
@@ -121,13 +121,13 @@ def _is_level(first: tifffile.TiffPage, page: object, *, aperio: bool) -> bool:
         return False
     same = (page.dtype, page.samplesperpixel) == (first.dtype, first.samplesperpixel)
     factor = first.imagewidth / page.imagewidth
-    # scanners round the sides of a level up or down, Philips-like ones up to a whole tile
+    # scanners round the sides of a level up or down; Philips and similar ones up to a whole tile
     apart = abs(first.imagelength / factor - page.imagelength)
     return same and factor > 1 and apart <= 1.5
 
 
 def _check_length(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
-    """Find now, not hours into a run, that the index or the pixels of a level are cut off."""
+    """Check at once, not hours into a run, that index and pixels of a level are complete."""
     name = f"a level of {page.imagewidth} x {page.imagelength} px"
     if min(page.imagewidth, page.imagelength) < 1:
         raise OSError(name)
@@ -156,7 +156,7 @@ def _check_codec(path: Path, page: tifffile.TiffPage) -> None:
 
 
 def _check_planes(path: Path, page: tifffile.TiffPage) -> None:
-    """Refuse fluorescence: its first channel would pass for a grey image."""
+    """Refuse fluorescence: its first channel would look like a grey image."""
     pixels = _ome_pixels(page.description)
     if pixels is None:
         return
@@ -175,13 +175,13 @@ def _check_planes(path: Path, page: tifffile.TiffPage) -> None:
 
 
 def _ome_pixels(description: str) -> ElementTree.Element | None:
-    """The `Pixels` of the first image in OME-XML; None where there is no OME-XML."""
+    """Element `Pixels` of the first image in OME-XML; None without OME-XML."""
     if "<OME" not in description[:2000]:
         return None
     try:
         root = ElementTree.fromstring(description)
     except ElementTree.ParseError as error:
-        raise ValueError(f"its OME-XML cannot be read: {error}") from error
+        raise ValueError(f"the OME-XML cannot be read: {error}") from error
     return next((part for part in root.iter() if part.tag.endswith("}Pixels")), None)
 
 
@@ -204,7 +204,7 @@ def _from_tags(page: tifffile.TiffPage) -> tuple[float, float] | None:
 
 
 class _Heard(logging.Filter):
-    """Keeps what tifffile would log of this thread's file from stderr."""
+    """Collects tifffile's log messages about this thread's file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ class _Heard(logging.Filter):
         self._thread = get_ident()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Take this thread's messages; those of another are about another file."""
+        """Keep this thread's messages; other threads read other files."""
         if record.thread != self._thread:
             return True
         self.said.append(record.getMessage())
@@ -221,12 +221,12 @@ class _Heard(logging.Filter):
 
 @contextmanager
 def _complete() -> Iterator[None]:
-    """Stop where tifffile only logs that the chain of pages leads out of the file."""
+    """Stop where tifffile only logs that the chain of pages leads outside the file."""
     heard, logger = _Heard(), logging.getLogger("tifffile")
     logger.addFilter(heard)
     try:
         yield
-    except IndexError as error:  # from tifffile, where not even the first page is there
+    except IndexError as error:  # from tifffile, when even the first page is missing
         raise OSError(heard.said[-1] if heard.said else "it holds no image") from error
     finally:
         logger.removeFilter(heard)

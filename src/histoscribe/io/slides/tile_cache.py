@@ -1,4 +1,4 @@
-"""Decoded tiles of all open slides together, the least recently used dropped first."""
+"""Cache of decoded tiles of all open slides; the least recently used are dropped first."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -12,9 +12,9 @@ Tile = UInt8[np.ndarray, "height width 3"]
 
 
 def stamp(path: Path) -> tuple[int, ...]:
-    """Give what sets a file apart from any other that stands, or stood, at its path.
+    """Stamp that differs between any two files that were ever at this path.
 
-    The time of change alone does not: copying may keep it.
+    The time of change is not enough: copying may keep it.
     """
     stat = path.stat()
     return stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size
@@ -23,8 +23,8 @@ def stamp(path: Path) -> tuple[int, ...]:
 class TileCache:
     """Tiles by key, up to a number of bytes; safe to use from several threads.
 
-    A tile is decoded outside the lock, so that threads decode side by side. Two that miss the
-    same tile at once both decode it, which costs time and changes nothing.
+    A tile is decoded outside the lock, so that threads decode in parallel. Two threads that miss
+    the same tile both decode it, which costs time and changes nothing.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -34,7 +34,7 @@ class TileCache:
         self._lock = Lock()
 
     def get(self, key: Hashable, decode: Callable[[], Tile]) -> Tile:
-        """Give the tile of this key, decoding it if it is not kept."""
+        """Tile of this key from the cache, decoded on a miss."""
         with self._lock:
             if (tile := self._tiles.get(key)) is not None:
                 self._tiles.move_to_end(key)

@@ -1,4 +1,4 @@
-"""TIFF through tifffile: tiles of any level decoded as needed, small strips decoded whole."""
+"""TIFF through tifffile: tiles of any level decoded on demand, small strips decoded whole."""
 
 import os
 import weakref
@@ -16,16 +16,18 @@ from histoscribe.io.slides import tiff
 from histoscribe.io.slides.tile_cache import TileCache, stamp
 
 CACHE = TileCache(192 << 20)
-"""Tiles of all open TIFFs: a row of tiles of a slide 50,000 px wide is 77 MB at 512 px."""
+"""Size for the tiles of all open TIFFs: a row of tiles of a slide 50,000 px wide is 77 MB at 512
+px.
+"""
 _LARGE_PX = 400_000_000
-"""Strips of images above this are decoded one by one; below, the image is decoded once."""
+"""Strips of larger images are decoded one by one; a smaller image is decoded once."""
 _FILES_KEPT = 8
 
 
 def reads_regions(path: Path) -> bool:
     """Whether regions can be decoded without the whole: tiles, or strips of a large image.
 
-    A strip that the cache cannot keep would be decoded anew for every region.
+    A strip too large for the cache would be decoded again for every region.
     """
     with tiff.opened(path) as file:
         page = file.pages.first
@@ -35,16 +37,16 @@ def reads_regions(path: Path) -> bool:
 
 
 def sizes(path: Path) -> tuple[tuple[int, int], ...]:
-    """Width and height of each level, from the header; refuses what cannot be read truly."""
+    """Width and height of each level, from the header; refuses files that cannot be read truly."""
     with tiff.opened(path) as file:
         return tuple((page.imagewidth, page.imagelength) for page in tiff.levels(file, path))
 
 
 def needs_openslide(path: Path) -> bool:
-    """Whether only OpenSlide knows what the tiles of an Aperio file mean.
+    """Whether only OpenSlide reads the tiles of an Aperio file correctly.
 
-    JPEG 2000 in YCbCr (33003), whose colours tifffile leaves as they are, and tiles left out,
-    which OpenSlide paints from the level above.
+    True for JPEG 2000 in YCbCr (33003), whose colours tifffile does not convert, and for missing
+    tiles, which OpenSlide fills from the level above.
     """
     with tiff.opened(path) as file:
         pages = tiff.levels(file, path)
@@ -55,7 +57,7 @@ def needs_openslide(path: Path) -> bool:
 
 
 def stated_mpp(path: Path) -> tuple[float, float] | None:
-    """Um/px in x and y as the metadata states them, whatever they may mean."""
+    """Um/px in x and y as the metadata states them, plausible or not."""
     with tiff.opened(path) as file:
         return tiff.um_per_px(file)
 
@@ -95,7 +97,7 @@ def on_white(rgba: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "he
 
 
 class _File:
-    """A file read at given places: threads and forked workers share no position in it."""
+    """A file read at explicit offsets: threads and forked workers share no file position."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -118,10 +120,10 @@ class _Tiles:
 
     file: _File
     key: tuple[tuple[int, ...], int]
-    """Stamp of the file and level: what sets its tiles apart in the cache."""
+    """Stamp of the file and level: identifies its tiles in the cache."""
     page: tifffile.TiffPage
     decode: Callable[..., tuple[np.ndarray | None, Any, Any]]
-    """Made while the file is open: for JPEG tiles tifffile looks into the first one."""
+    """Created while the file is open: for JPEG tiles tifffile needs the first one."""
     width: int
     height: int
 
@@ -184,9 +186,9 @@ def _rgb(pixels: np.ndarray, page: tifffile.TiffPage) -> UInt8[np.ndarray, "heig
         colour = 255 - colour
     if n_colours == 1:
         colour = np.repeat(colour, 3, axis=2)
-    meaning = (*page.extrasamples, tifffile.EXTRASAMPLE.UNASSALPHA)[0]  # unsaid, it is alpha
+    meaning = (*page.extrasamples, tifffile.EXTRASAMPLE.UNASSALPHA)[0]  # if not stated, it is alpha
     if not extra.size or meaning == tifffile.EXTRASAMPLE.UNSPECIFIED:
         return np.ascontiguousarray(colour)
-    if meaning == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours are multiplied by it already
+    if meaning == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours are already multiplied by it
         return np.minimum(colour + (255 - extra.astype(np.uint16)), 255).astype(np.uint8)
     return on_white(np.concatenate([colour, extra], axis=2))

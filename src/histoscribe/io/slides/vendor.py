@@ -16,9 +16,9 @@ from histoscribe.io.slides.tile_cache import stamp
 from histoscribe.io.slides.tiled import on_white
 
 CACHE_BYTES = 64 << 20
-"""Decoded tiles that OpenSlide keeps of each slide."""
+"""Cache size of OpenSlide's decoded tiles, per slide."""
 _SIDE_PX = 4096
-"""Read at once: OpenSlide gives RGBA, of which several copies are alive for a moment."""
+"""Largest square read at once: OpenSlide gives RGBA, and several copies exist for a moment."""
 _FILES_KEPT = 8
 _DICOM_HEAD_BYTES = 1 << 18
 _BOUNDS = (
@@ -30,12 +30,12 @@ _BOUNDS = (
 
 
 def vendor(path: Path) -> str | None:
-    """Name the format as OpenSlide does, e.g. `aperio` or `mirax`; None where it knows none."""
+    """OpenSlide's name of the format, e.g. `aperio` or `mirax`; None for an unknown one."""
     return openslide.OpenSlide.detect_format(path)
 
 
 def sizes(path: Path) -> tuple[tuple[int, int], ...]:
-    """Width and height of each level, of the rectangle that was scanned (see `scanned`)."""
+    """Width and height of each level, of the scanned rectangle (see `scanned`)."""
     slide = _slide(path)
     _, _, width, height = scanned(slide)
     if (width, height) == slide.dimensions:
@@ -47,10 +47,10 @@ def sizes(path: Path) -> tuple[tuple[int, int], ...]:
 
 
 def scanned(slide: openslide.OpenSlide) -> tuple[int, int, int, int]:
-    """Give left, top, width and height of what was scanned, in OpenSlide's level-0 px.
+    """Left, top, width and height of the scanned area, in OpenSlide's level-0 px.
 
-    MRXS and SCN lay the scan on an empty field as large as the glass. Here, as in QuPath, level 0
-    is the scan alone, so that annotations and masks from there and predictions fit each other.
+    MRXS and SCN place the scan on an empty field as large as the glass. As in QuPath, level 0 is
+    the scan alone in this package, so that annotations and masks from QuPath fit the predictions.
     """
     known = slide.properties
     try:
@@ -97,8 +97,8 @@ def read_region(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Pixels of a rectangle inside a level, composed on white.
 
-    OpenSlide takes whole level-0 px as the corner. Where a level's factor is a fraction, a corner
-    is off by at most half a level-0 px.
+    OpenSlide takes whole level-0 px as the corner. If a level's factor is a fraction, a corner is
+    off by at most half a level-0 px.
     """
     slide = _slide(path)
     x0, y0, _, _ = scanned(slide)
@@ -118,7 +118,7 @@ def read_region(
 
 
 def _slide(path: Path) -> openslide.OpenSlide:
-    # a forked worker opens its own, for a file has one position
+    # a forked worker opens its own file: an open file has one position
     return _open(path, stamp(path), os.getpid())
 
 
@@ -148,9 +148,9 @@ def _reported(path: Path) -> Iterator[None]:
 
 
 def _of_series(path: Path, series: str) -> list[Path]:
-    """Find the other files of a DICOM slide: in the same folder, and of the same series.
+    """Other files of a DICOM slide: in the same folder and of the same series.
 
-    A folder may hold several slides. The series (0020,000E) stands before anything long.
+    A folder may hold several slides. The series (0020,000E) comes before any long element.
     """
     element = re.compile(
         rb"\x20\x00\x0e\x00(?:UI..|....)" + re.escape(series.encode()) + rb"[\0 ]?(?![0-9.])",
@@ -170,5 +170,5 @@ def _of_series(path: Path, series: str) -> list[Path]:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a value of the index that is no name at all
+    except OSError:  # an index value that is not a name
         return False

@@ -1,4 +1,4 @@
-"""Images of OME-Zarr (as SpatialData writes them), of which only the chunks needed are decoded."""
+"""Images of OME-Zarr (as SpatialData writes them); only the chunks needed are decoded."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from histoscribe.io.slides.tile_cache import TileCache
 from histoscribe.io.slides.tiled import on_white
 
 UNREADABLE = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError)
-"""What zarr and its codecs raise over files that are cut, missing or of another make."""
+"""Exceptions of zarr and its codecs on files that are cut, missing or of another format."""
 _CACHE = TileCache(512 << 20)
 """Decoded chunks of all open images: SpatialData writes chunks of up to 128 MB."""
 
@@ -39,7 +39,7 @@ class ZarrImage:
 
     @property
     def what(self) -> str:
-        """Its kind in words, e.g. `3 channels of uint16, 400 x 300 px`."""
+        """Kind of the image in words, e.g. `3 channels of uint16, 400 x 300 px`."""
         n_channels, height, width = self.array.shape
         return f"{n_channels} channels of {self.array.dtype}, {width} x {height} px"
 
@@ -70,9 +70,9 @@ class ZarrSlide(RegionSlide):
     def level_pixels(
         self, level: int, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """Put together from decoded chunks; only the finest level is used.
+        """Pixels put together from decoded chunks; only the finest level is used.
 
-        Coarser ones may have been made by leaving pixels out, which area-true shrinking is not.
+        Coarser levels may have been made by dropping pixels instead of averaging areas.
         """
         del level
         _, height, width = self._image.array.chunks
@@ -90,7 +90,7 @@ class ZarrSlide(RegionSlide):
         return out
 
     def _make_hash(self) -> str:
-        """Hash the pixels, although there are several files: a TIFF of them is a twin."""
+        """Hash of the pixels, although there are several files: a TIFF of them is a twin."""
         if self.width * self.height > pixel_hash.MOST_PX:
             return pixel_hash.of_files(self.files, self.white)
         return pixel_hash.of_pixels((self.width, self.height), self.pixels)
@@ -99,7 +99,7 @@ class ZarrSlide(RegionSlide):
 def open_zarr_image(path: Path) -> ZarrImage:
     """Open an image element, multiscale or single; reads its metadata only.
 
-    Raises DataContractError where it is no image of three axes (channel, y, x).
+    Raises DataContractError if it is no image of three axes (channel, y, x).
     """
     try:
         group = zarr.open_group(path, mode="r")
@@ -124,13 +124,13 @@ def open_zarr_image(path: Path) -> ZarrImage:
 
 
 def damaged(path: Path, error: Exception) -> DataContractError:
-    """Make the error for a zarr folder that cannot be read."""
+    """Error for a zarr folder that cannot be read."""
     return DataContractError(
         Problem(
             where=str(path),
             found=f"truncated or broken, or no SpatialData zarr ({type(error).__name__}: {error})",
             expected="a complete folder as SpatialData writes it",
-            remedy="copy the whole folder again, hidden files too",
+            remedy="copy the whole folder again, including hidden files",
         )
     )
 
