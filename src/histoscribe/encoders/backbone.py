@@ -1,4 +1,4 @@
-"""Nets of torchvision and timm, cut at a layer, with the weights of a local file or a seed."""
+"""Nets of torchvision and timm, cut at a layer, with weights from a local file or a seed."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,7 +28,7 @@ _CHANNELS_LAST = ("swin",)
 def load_backbone(
     name: str, layer: str | None, weights: Path | int
 ) -> tuple[nn.Module, EncoderRecord, str]:
-    """Make `torchvision:<model>` or `timm:<model>[.<tag>]`, read at `layer`.
+    """Load `torchvision:<model>` or `timm:<model>[.<tag>]`, with the output of `layer`.
 
     `weights` is a file with the whole net's tensors, or a seed to draw them from.
 
@@ -71,7 +71,7 @@ def _torchvision_net(model: str) -> nn.Module:
 
 
 def _timm_net(model: str, tensors: dict[str, Tensor]) -> nn.Module:
-    """Make the net with as many classes as the file's head has; none where it has no head."""
+    """Build the net with as many classes as the file's head; none if it has no head."""
     facts = timm.get_pretrained_cfg(model)
     heads = (facts.classifier if facts is not None else None) or ()
     head = f"{heads if isinstance(heads, str) else next(iter(heads), '')}.weight"
@@ -122,7 +122,7 @@ def _timm_backbone(name: str, net: Any, layer: str | None) -> tuple[nn.Module, E
 
 @final
 class _Pooled(nn.Module):
-    """A net up to one layer, averaged over the tile; a class token stands for its tile."""
+    """A net up to one layer, averaged over the tile; a class token represents its tile."""
 
     def __init__(self, net: nn.Module, layer: str, *, n_tokens: int, channels_last: bool) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class _Pooled(nn.Module):
 
 @final
 class _Headless(nn.Module):
-    """A timm net with its own pooling and without its classifier."""
+    """A timm net without classifier, with timm's pooling."""
 
     def __init__(self, net: Any) -> None:
         super().__init__()
@@ -152,12 +152,12 @@ class _Headless(nn.Module):
 
 
 def _channels_last(image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 3 P P"]:
-    """The same tiles, laid out as convolutions on a CPU are half as fast again."""
+    """Tiles in channels-last layout, which makes convolutions on a CPU 1.5 times as fast."""
     return image.contiguous(memory_format=torch.channels_last)
 
 
 def _width(net: nn.Module, input_px: int | None) -> int:
-    side_px = input_px or 96  # the smallest that every net of the two families takes
+    side_px = input_px or 96  # the smallest side that every net of the two families accepts
     with torch.inference_mode():
         return int(net.eval()(torch.zeros(1, 3, side_px, side_px)).shape[1])
 

@@ -1,4 +1,4 @@
-"""The list of encoders, with where their weights are published; reading it needs no torch."""
+"""The list of encoders and the published places of their weights; reading it needs no torch."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -9,7 +9,7 @@ from histoscribe.encoders.record import IMAGENET_MEAN, IMAGENET_STD, EncoderReco
 from histoscribe.errors import Problem
 
 EXTRACTOR = "egn-extractor"
-"""Name of the encoder that a run trains for itself."""
+"""Name of the encoder that each run trains."""
 _OWN = (
     EncoderRecord(
         name="colour_texture",
@@ -54,27 +54,27 @@ _RECORDS = (
 
 
 def list_encoders() -> tuple[EncoderRecord, ...]:
-    """Encoders known by name; besides, `torchvision:<model>` and `timm:<model>` with a file."""
+    """Names of listed encoders; `torchvision:<model>` and `timm:<model>` load from a file, too."""
     return _RECORDS
 
 
 def find_record(name: str) -> EncoderRecord | None:
-    """What is known of an encoder by its name alone; None where the name is not listed."""
+    """Facts of a listed encoder; None for an unlisted name."""
     return next((record for record in _RECORDS if record.name == name), None)
 
 
 def hub_files(name: str) -> tuple[tuple[str, str], ...]:
-    """Repositories and file names the weights of an encoder may have on huggingface.co."""
+    """Repositories and file names of an encoder's weights on huggingface.co."""
     record = find_record(name)
     if record is not None:
         return record.published
     family, _, model = name.partition(":")
-    # timm publishes a model under its full name, with the tag of what it was trained on
+    # timm publishes a model under its full name, with the tag of its training data
     return ((f"timm/{model}", "model.safetensors"),) if family == "timm" and "." in model else ()
 
 
 def needs_weights(name: str) -> bool:
-    """Whether there is anything to load for this name; False where there is no such encoder."""
+    """Whether this encoder has weights to load; False for an unknown name."""
     record = find_record(name)
     return ":" in name if record is None else record.needs_weights
 
@@ -82,29 +82,29 @@ def needs_weights(name: str) -> bool:
 def missing_weights(
     name: str, places: Sequence[Path] = (), as_control: str = 'inputs.weights = "random"'
 ) -> Problem:
-    """Say whose weights are missing, on what terms they are given, and where to put them.
+    """Error for missing weights: their terms of use, and where to put them.
 
-    `places` are where they were looked for, the first being the one to put them at; `as_control`
-    is the setting that takes random weights.
+    `places` were searched, the first being the recommended one; `as_control` is the setting for
+    random weights.
     """
     record = find_record(name)
     fetch = _fetch(record) if record is not None and record.hub is not None else ""
     looked = f", neither at {' nor at '.join(map(str, places))}" if places else ""
     terms = f" (licence: {record.licence})" if record is not None else ""
-    # a file may keep the name it has on the hub
+    # a file may keep its name from the hub
     file = record.files[0] if record is not None and len(record.files) == 1 else None
     put = [places[0].with_name(file) if file else places[0]] if places else []
     return Problem(
         where=f"weights of {name}",
         found=f"no weights{looked}{' nor in the cache of huggingface_hub' if fetch else ''}",
         expected=f"a file with its trained weights{terms}; nothing is downloaded here",
-        remedy=f"{fetch}{''.join(f'put the file at {place}, or ' for place in put)}"
-        f"give it: --weights {name}=FILE; or take {as_control}, as a control",
+        remedy=f"{fetch}{''.join(f'put the file at {place}, or ' for place in put)}give it: "
+        f"--weights {name}=FILE; or set {as_control}, as a control",
     )
 
 
 def unknown_encoder(name: str) -> Problem:
-    """Say that there is no encoder of this name, and which are near."""
+    """Error for an unknown encoder, with similar names."""
     names = [record.name for record in _RECORDS]
     near = get_close_matches(name, names, n=2)
     return Problem(
@@ -116,7 +116,7 @@ def unknown_encoder(name: str) -> Problem:
 
 
 def _fetch(record: EncoderRecord) -> str:
-    """How to get the weights into the hub's cache, where they are found."""
+    """Command that downloads the weights into the hub's cache, which is searched."""
     file = f" {record.files[0]}" if len(record.files) == 1 else ""
     download = f"`hf download {record.hub}{file}`"
     if not record.gated:

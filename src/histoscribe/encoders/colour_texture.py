@@ -1,8 +1,8 @@
 """Encoders without weights: the mean colour, and hand-made colour and texture statistics.
 
-Both see RGB in 0..1. What they measure has a name, does not change when a tile is turned by 90
-degrees or mirrored, and is fixed: nothing in them is fitted. Stains are unmixed with the fixed
-vectors of Ruifrok and Johnston (Anal Quant Cytol Histol 23:291, 2001).
+Both read RGB in 0..1. Their measures have names, do not change when a tile is turned by 90 degrees
+or mirrored, and are fixed: nothing is fitted. Stains are unmixed with the fixed vectors of Ruifrok
+and Johnston (Anal Quant Cytol Histol 23:291, 2001).
 """
 
 from typing import final
@@ -17,7 +17,7 @@ from histoscribe.encoders.spectrum import RingSpectrum
 _STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11))  # haematoxylin, eosin
 _BINS = (0.03, 0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3)  # optical density: lumen .. crowded nuclei
 _LEVELS = 4  # texture at 1, 2, 4 and 8 px
-_FAINT = 0.04  # a bump of haematoxylin below it is noise of the camera or of JPEG
+_FAINT = 0.04  # a weaker bump of haematoxylin is noise of the camera or of JPEG
 _WHITE = 254.5 / 255
 _EPS = 1e-4
 
@@ -41,15 +41,15 @@ class MeanColour(nn.Module):
 class ColourTexture(nn.Module):
     """Statistics of stain, texture and the arrangement of nuclei, over a whole tile.
 
-    In order: mean and deviation of the three unmixed stains, over the tile and in its centre;
-    soft histograms of haematoxylin and eosin; at 1, 2, 4 and 8 px gradient strength, local and
-    common orientation, bumps, contrast and self-similarity; ring power of haematoxylin; and at
-    three sizes of nucleus their number, how it differs between quarters of the tile and the
-    structure factor S(k) of their positions, which is 1 at every k for nuclei strewn at random,
-    above 1 at small k where they cluster, below where they keep apart, whatever their number.
+    In order: mean and deviation of the three unmixed stains, over the tile and in its centre; soft
+    histograms of haematoxylin and eosin; at 1, 2, 4 and 8 px gradient strength, local and common
+    orientation, bumps, contrast and self-similarity; ring power of haematoxylin; and at three sizes
+    of nucleus their number, its variation between quarters of the tile and the structure factor
+    S(k) of their positions. S(k) does not depend on their number: it is 1 at every k for randomly
+    placed nuclei, above 1 at small k for clustered ones and below 1 for ones that keep apart.
 
-    Sizes are in px, so two runs compare only at one um/px. A bump finder merges nuclei that
-    touch and splits ragged ones: the number is a measure of crowding, not a count.
+    Sizes are in px, so features are comparable only at equal um/px. A bump finder merges nuclei
+    that touch and splits irregular ones: the number measures crowding, it is no count.
     """
 
     version = 1
@@ -84,7 +84,7 @@ class ColourTexture(nn.Module):
 
 
 def _unmixing() -> Float[Tensor, "3 3"]:
-    """From optical density to haematoxylin, eosin and what is neither."""
+    """Matrix from optical density to haematoxylin, eosin and the residual."""
     stains = torch.tensor(_STAINS, dtype=torch.float64)
     stains = functional.normalize(stains, dim=1)
     neither = functional.normalize(torch.linalg.cross(stains[0], stains[1]), dim=0)
@@ -92,7 +92,7 @@ def _unmixing() -> Float[Tensor, "3 3"]:
 
 
 def _colour(stain: Float[Tensor, "B 3 h w"], density: Float[Tensor, " B"]) -> Float[Tensor, "B 32"]:
-    """Stain over the tile, in its centre and where there is tissue; histograms."""
+    """Stain over the tile, in its centre and on tissue; histograms."""
     middle = stain.shape[-1] // 4
     centre = stain[..., middle:-middle, middle:-middle]
     tissue = torch.sigmoid((stain[:, :2].sum(dim=1, keepdim=True) - 0.12) / 0.02)
@@ -147,20 +147,20 @@ def _texture(planes: Float[Tensor, "B C h w"]) -> Float[Tensor, "B D"]:
 
 
 def _windows(values: Tensor, side_px: int) -> Tensor:
-    """Means of windows of about one side that fill the tile, alike from every edge."""
+    """Means of windows of about one side that fill the tile, symmetric to all edges."""
     return functional.adaptive_avg_pool2d(values, values.shape[-1] // side_px)
 
 
 def _coherence(xx: Tensor, yy: Tensor, xy: Tensor) -> Tensor:
-    """0 where gradients point everywhere, 1 where they share one direction."""
+    """0 if gradients point in all directions, 1 if they share one."""
     return ((xx - yy).square() + 4 * xy.square() + _EPS**4).sqrt() / (xx + yy + _EPS**2)
 
 
 def _nuclei(stain: Float[Tensor, "B 1 h w"], rings: RingSpectrum) -> Float[Tensor, "B 18"]:
-    """Number of bumps of one size, how evenly they lie, and their structure factor."""
+    """Number of bumps of one size, evenness of their positions, and structure factor."""
     small = _blur(_blur(stain))
     bump = small - _blur(_blur(_blur(_blur(small))))
-    # where the peak lies is a choice, not a slope: the gradient flows through its height
+    # the position of a peak is a choice without gradient: the gradient flows through its height
     peak = bump.detach() == _highest(bump.detach())
     weight = ((bump / _FAINT - 0.5).clamp(0.0, 1.0) * peak).contiguous()
     number = weight.sum(dim=(1, 2, 3))
@@ -183,14 +183,14 @@ def _nuclei(stain: Float[Tensor, "B 1 h w"], rings: RingSpectrum) -> Float[Tenso
 
 
 def _highest(values: Float[Tensor, "B 1 h w"]) -> Float[Tensor, "B 1 h w"]:
-    """Greatest value of each 3 x 3; four times as fast as torch's pooling here."""
+    """Maximum of each 3 x 3 window; four times as fast as torch's pooling for these maps."""
     wide = functional.pad(values, (1, 1, 1, 1), mode="replicate")
     rows = torch.maximum(torch.maximum(wide[..., :-2, :], wide[..., 1:-1, :]), wide[..., 2:, :])
     return torch.maximum(torch.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
 
 
 def _blur(values: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
-    """Binomial 3 x 3 blur with the edge repeated; as fast as a box of torch's is slow."""
+    """Binomial 3 x 3 blur with the edge repeated; faster than torch's box filter."""
     wide = functional.pad(values, (1, 1, 1, 1), mode="replicate")
     rows = wide[..., :-1, :] + wide[..., 1:, :]
     rows = rows[..., :-1, :] + rows[..., 1:, :]

@@ -1,4 +1,4 @@
-"""Encoders, which turn a tile into a feature, loaded by name."""
+"""Encoders by name: facts, loading, and features of tiles."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.record = record
         self.layer = layer
-        """Module whose output is averaged over the tile; `default` for the encoder's own."""
+        """Module whose output is averaged over the tile; `default` for the encoder's default."""
         self.weights = weights
         """`none`, `sha256:...` of the file, or `random:<seed>`."""
         self.net = net.eval().requires_grad_(requires_grad=False)
@@ -47,11 +47,11 @@ class Encoder(nn.Module):
 
     @property
     def identity(self) -> str:
-        """Everything that decides the features of given pixels, in one stable string."""
+        """Text that identifies net, layer and weights: equal texts give equal features."""
         return "/".join((self.record.name, self.layer, self.weights))
 
     def train(self, mode: bool = True) -> "Encoder":  # noqa: FBT001, FBT002 - torch's signature
-        """Stay in evaluation mode, whatever the model around it does."""
+        """Stay in evaluation mode when the surrounding model is set to training."""
         del mode
         return super().train(mode=False)
 
@@ -75,22 +75,22 @@ def load_encoder(
     weights: Path | None = None,
     random_seed: int | None = None,
 ) -> Encoder:
-    """Make an encoder by name, offline.
+    """Load an encoder by name, offline.
 
     Parameters
     ----------
     layer
         Module of a torchvision or timm net to read, e.g. `features.10`; default its last.
     weights
-        A safetensors file, or a checkpoint of torch with tensors only; every tensor of the net
-        must be in it and none besides.
+        A safetensors file, or a torch checkpoint with tensors only; it must contain exactly the
+        tensors of the net.
     random_seed
-        Draws the weights instead: for tests, and as a control.
+        Seed to draw random weights instead: for tests, and as a control.
 
     Raises
     ------
     DataContractError
-        Unknown name or layer, weights missing (and random not asked for) or not fitting.
+        for an unknown name or layer, and for weights that are missing or do not fit.
     """
     if is_trained(name):
         return _trained(name, layer, weights, random_seed)
@@ -113,10 +113,12 @@ def load_encoder(
 def _fixed(
     record: EncoderRecord, layer: str | None, weights: Path | None, seed: int | None
 ) -> Encoder:
-    """Make an encoder that has nothing to load."""
+    """Load an encoder without weights."""
     given = {"a layer": layer, "weights": weights, "random weights": seed}
     problems = [
-        Problem(f"encoder {record.name}", f"{what} given", "none: it has none", "leave it out")
+        Problem(
+            f"encoder {record.name}", f"{what} given", "none: this encoder has none", "leave it out"
+        )
         for what, value in given.items()
         if value is not None
     ]
@@ -128,7 +130,7 @@ def _fixed(
 
 
 def extractor_encoder(net: StyleEncoder, weights: str) -> Encoder:
-    """Make a frozen encoder of a trained extractor; `weights` is `sha256:...` of its file."""
+    """Make a frozen encoder from a trained extractor; `weights` is `sha256:...` of its file."""
     return Encoder(extractor_record(net.config), net, layer="default", weights=weights)
 
 
@@ -161,11 +163,16 @@ def _trained(name: str, layer: str | None, weights: Path | None, seed: int | Non
 
 
 def _published(name: str, layer: str | None, weights: Path | int) -> Encoder:
-    """Make an encoder of the pathology list, read as its authors do."""
+    """Load an encoder of the pathology list, with its authors' pooling."""
     record, recipe = PATHOLOGY[name]
     if layer is not None:
         raise DataContractError(
-            Problem(f"encoder {name}", f"layer {layer!r}", "none", "leave it out: it is read whole")
+            Problem(
+                f"encoder {name}",
+                f"layer {layer!r}",
+                "none",
+                "leave it out: these encoders are read at their end only",
+            )
         )
     # timm takes seconds to import, and most runs do not need it
     from histoscribe.encoders.published import load_published
@@ -175,7 +182,7 @@ def _published(name: str, layer: str | None, weights: Path | int) -> Encoder:
 
 
 def _pretrained(name: str, layer: str | None, weights: Path | int) -> Encoder:
-    """Make a torchvision or timm encoder from a file or a seed."""
+    """Load a torchvision or timm encoder from a file or a seed."""
     # torchvision and timm take seconds to import, and most runs need neither
     from histoscribe.encoders.backbone import load_backbone
 

@@ -1,4 +1,4 @@
-"""Encoders trained on pathology: their facts and how each net is built, from `pathology.toml`."""
+"""Encoders trained on pathology images: facts and architectures from `pathology.toml`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -11,27 +11,27 @@ from histoscribe.encoders.record import IMAGENET_MEAN, IMAGENET_STD, EncoderReco
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NetSpec:
-    """How the net of a published encoder is built, in timm's words."""
+    """Architecture of a published encoder, in timm's terms."""
 
     net: str
     """timm's name of the architecture, or `ctranspath`."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What differs from timm's architecture of that name."""
+    """Differences from timm's architecture of that name."""
     swiglu: bool = False
     """The blocks' hidden layer is gated (SwiGLU), both halves packed in one matrix."""
     norm_eps: float | None = None
-    """Of the layer norms, where it is not timm's."""
+    """Epsilon of the layer norms, if not timm's."""
     file_px: int | None = None
-    """Tile side the positions in the published file are for, where it is not the encoder's."""
+    """Tile side of the position table in the published file, if not the encoder's."""
 
 
 _FACTS = tuple(name for name in EncoderRecord.__dataclass_fields__ if name != "name")
 
 
 def read_table(text: str) -> dict[str, tuple[EncoderRecord, NetSpec]]:
-    """Read facts and recipes in the form of `pathology.toml`, by name.
+    """Read facts and architectures in the form of `pathology.toml`, by name.
 
-    Raises TypeError for a field that neither `EncoderRecord` nor `Recipe` has, or that is missing.
+    Raises TypeError for a field that is missing or that neither `EncoderRecord` nor `NetSpec` has.
     """
     table = tomllib.loads(text)
     return {name: (_record(name, facts), _recipe(facts)) for name, facts in table.items()}
@@ -60,4 +60,4 @@ def _fixed(value: Any) -> Any:
 
 
 PATHOLOGY = read_table(files("histoscribe.encoders").joinpath("pathology.toml").read_text("utf-8"))
-"""Facts and recipe of each encoder, by name."""
+"""Facts and architecture of each encoder, by name."""

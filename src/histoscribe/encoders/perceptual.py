@@ -1,9 +1,9 @@
-"""How unlike two tiles look, by the distance between what a trained net sees in them.
+"""Perceptual distance between two tiles: the distance between a trained net's maps of them.
 
-Zhang et al. 2018 (arXiv:1801.03924, equation 1): at several layers of a net, each position's
-vector is brought to unit length; the squared differences are weighted by channel, summed over
-channels, averaged over positions and summed over layers. With the published channel weights that
-is LPIPS; with every weight 1 it is the same distance without what was learned from human eyes.
+Zhang et al. 2018 (arXiv:1801.03924, equation 1): at several layers of a net, each position's vector
+is normalised to unit length; the squared differences are weighted by channel, summed over channels,
+averaged over positions and summed over layers. With the published channel weights this is LPIPS;
+with every weight 1 it is the same distance without weights learned from human judgements.
 """
 
 import importlib.util
@@ -24,26 +24,26 @@ from histoscribe.io.weights import find_weights, weight_places
 from histoscribe.seed import integer
 
 SMALLEST_PX = 64
-"""Below this a net with strides has no position left at its last layer."""
+"""With smaller tiles a net with strides has no position left at its last layer."""
 
 _LENGTH_EPS = 1e-10  # a position where every channel is 0 has no direction and no gradient
 
 
 @dataclass(frozen=True)
 class _Trunk:
-    """Where a net of torchvision is read."""
+    """Layers of a torchvision net that are compared."""
 
     taps: tuple[str, ...]
     """Modules, from the finest to the coarsest."""
     published: str | None = None
-    """File of torchmetrics with LPIPS' channel weights at these taps."""
+    """File of torchmetrics with LPIPS' channel weights of these layers."""
 
 
 def _features(*numbers: int) -> tuple[str, ...]:
     return tuple(f"features.{number}" for number in numbers)
 
 
-# AlexNet first: its authors' choice where the distance is measured and not only trained with
+# AlexNet first: its authors recommend it as a metric
 _TRUNKS = {
     "torchvision:alexnet": _Trunk(_features(1, 4, 7, 9, 11), "alex.pth"),
     "torchvision:vgg16": _Trunk(_features(3, 8, 15, 22, 29), "vgg.pth"),
@@ -56,12 +56,12 @@ _TRUNKS = {
 }
 
 TRUNKS = tuple(_TRUNKS)
-"""Nets that a perceptual distance can be read from; the first whose weights are here is taken."""
+"""Nets for a perceptual distance; the first whose weights are available is the default."""
 
 
 @final
 class Perceptual(nn.Module):
-    """The perceptual distance between tiles; frozen, and differentiable by its tiles."""
+    """Perceptual distance between tiles; frozen, and differentiable by its tiles."""
 
     mean: Tensor
     std: Tensor
@@ -79,9 +79,9 @@ class Perceptual(nn.Module):
         self.trunk = trunk
         """The net's name, one of `TRUNKS`."""
         self.name = f"uniform weights on {trunk}" if uniform else f"LPIPS ({trunk})"
-        """For the card."""
+        """Name for the card."""
         self.source = source
-        """For the card too: `sha256:...` of the net's file, or `random:<seed>`."""
+        """`sha256:...` of the net's file, or `random:<seed>`, for the card."""
         self.net = net.eval().requires_grad_(requires_grad=False)
         for layer, weight in enumerate(channel_weights):
             self.register_buffer(f"root_{layer}", weight.sqrt()[:, None, None])
@@ -89,17 +89,17 @@ class Perceptual(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD)[:, None, None])
 
     def train(self, mode: bool = True) -> "Perceptual":  # noqa: FBT001, FBT002 - torch's signature
-        """Stay in evaluation mode, whatever the model around it does."""
+        """Stay in evaluation mode when the surrounding model is set to training."""
         del mode
         return super().train(mode=False)
 
     def embed(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
     ) -> Float[Tensor, "B D"]:
-        """Lay tiles in 0..255 out so that the squared L2 distance is the perceptual one.
+        """Embed tiles in 0..255 so that the squared L2 distance is the perceptual distance.
 
-        The width grows with the tile; tiles of one side only can be compared.
-        Raises ValueError below 64 px.
+        The width grows with the tile; only tiles of one side are comparable. Raises ValueError
+        below 64 px.
         """
         if image.shape[-1] < SMALLEST_PX:
             raise ValueError(f"tiles of {image.shape[-1]} px; {SMALLEST_PX} px or more are needed")
@@ -111,7 +111,7 @@ class Perceptual(nn.Module):
         image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
         other: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
     ) -> Float[Tensor, " B"]:
-        """Distance of each tile (0..255) to its counterpart; 0 where they are equal."""
+        """Distance of each tile (0..255) to its counterpart; 0 for equal tiles."""
         return (self.embed(image) - self.embed(other)).square().sum(dim=1)
 
     def _weighted(self, layer: int, seen: Float[Tensor, "B C H W"]) -> Float[Tensor, "B CHW"]:
@@ -127,22 +127,22 @@ def load_perceptual(
     given: Mapping[str, Path] | None = None,
     random_seed: int | None = None,
 ) -> Perceptual:
-    """Make the perceptual distance from the weights on this machine; nothing is downloaded.
+    """Load the perceptual distance with weights from this machine; nothing is downloaded.
 
     Parameters
     ----------
     name
-        One of `TRUNKS`; default the first of them whose weights are found. On AlexNet, VGG-16 and
-        SqueezeNet 1.1 it is LPIPS; on the others every channel weighs 1.
+        One of `TRUNKS`; default the first of them whose weights are available. On AlexNet, VGG-16
+        and SqueezeNet 1.1 it is LPIPS; on the others every channel weighs 1.
     given
-        Files of weights by name, before the places where weights are looked for.
+        Weight files by name; searched before the other places of weights.
     random_seed
-        Draws the net's weights instead, every channel weighing 1: for tests, and as a control.
+        Seed to draw the net's weights, every channel weighing 1: for tests, and as a control.
 
     Raises
     ------
     DataContractError
-        Unknown name, no weights, or weights that do not fit.
+        for an unknown name, missing weights, or weights that do not fit.
     """
     if name is not None and name not in _TRUNKS:
         raise DataContractError(_unknown(name))
@@ -163,7 +163,7 @@ def load_perceptual(
 
 
 def _on(trunk: str, net: nn.Module, source: str, *, published: str | None) -> Perceptual:
-    """Cut the net at its taps and put the channel weights to them."""
+    """Cut the net at its layers and attach the channel weights."""
     # torchvision takes seconds to import, and most runs do not need it
     from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -182,14 +182,14 @@ def _on(trunk: str, net: nn.Module, source: str, *, published: str | None) -> Pe
 
 
 def _channel_weights(published: str, n_channels: Sequence[int]) -> list[Tensor]:
-    """LPIPS' weights of each tap's channels, as torchmetrics brings them; all are >= 0."""
+    """LPIPS' weights of each layer's channels, as shipped with torchmetrics; all are >= 0."""
     spec = importlib.util.find_spec("torchmetrics")
     if spec is None or spec.origin is None:
         raise DataContractError(
             Problem(
                 where="LPIPS",
                 found="torchmetrics, which brings its channel weights, is not installed",
-                expected="the library beside lightning",
+                expected="the library torchmetrics, which lightning uses, too",
                 remedy="pip install torchmetrics",
             )
         )
@@ -197,7 +197,7 @@ def _channel_weights(published: str, n_channels: Sequence[int]) -> list[Tensor]:
     tensors, _ = read_weights(file)
     lins = nn.Module()
     for layer, n in enumerate(n_channels):
-        # a dropout that never ran stood first: hence the names `lin0.model.1.weight` of the file
+        # in training a dropout stood first: hence the names `lin0.model.1.weight` of the file
         conv = nn.Sequential(nn.Identity(), nn.Conv2d(n, 1, 1, bias=False))
         lins.add_module(f"lin{layer}", nn.ModuleDict({"model": conv}))
     load_exactly(lins, tensors, net_name="LPIPS", where=str(file))
@@ -205,7 +205,7 @@ def _channel_weights(published: str, n_channels: Sequence[int]) -> list[Tensor]:
 
 
 def _empty(trunk: str) -> nn.Module:
-    """The net without numbers: drawing those of VGG-16 takes seconds, to be overwritten."""
+    """Net without values: drawing those of VGG-16 takes seconds, only to be overwritten."""
     with torch.device("meta"):
         return _made(trunk)
 
@@ -225,7 +225,7 @@ def _made(trunk: str) -> nn.Module:
 def _unknown(name: str) -> Problem:
     return Problem(
         where=f"perceptual distance on {name!r}",
-        found="no net of this name whose layers it can be read from",
+        found="no net of this name with layers for the distance",
         expected=f"one of {', '.join(TRUNKS)}",
         remedy="choose one of these",
     )

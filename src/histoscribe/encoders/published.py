@@ -1,4 +1,4 @@
-"""Nets of published encoders, built by their recipe and read the way their authors do."""
+"""Nets of published encoders, built from their specification and pooled as their authors do."""
 
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from timm.layers import SwiGLUPacked  # isort: skip
 def load_published(
     record: EncoderRecord, recipe: NetSpec, weights: Path | int
 ) -> tuple[nn.Module, str]:
-    """Make a published net with the weights of its file, or with a seed to draw them from.
+    """Load a published net with the weights of its file, or with weights drawn from a seed.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def load_published(
     Raises
     ------
     DataContractError
-        Weights that cannot be read, or do not fit to the last tensor.
+        for weights that cannot be read, or do not fit exactly.
     """
     if isinstance(weights, int):
         with torch.random.fork_rng(devices=[]):
@@ -47,8 +47,8 @@ def load_published(
 def build(recipe: NetSpec, *, empty: bool = False) -> nn.Module:
     """Build the architecture without its weights.
 
-    `empty` puts it on the meta device: a net of 1.1 billion parameters is there at once, and takes
-    its tensors from the file. Only a net without buffers of its own can be made so.
+    `empty` puts it on the meta device: a net of 1.1 billion parameters is built at once, and takes
+    its tensors from the file. This works only for a net without buffers.
     """
     settings: dict[str, Any] = dict(recipe.settings)
     if recipe.swiglu:
@@ -62,9 +62,9 @@ def build(recipe: NetSpec, *, empty: bool = False) -> nn.Module:
 
 
 def read_out(net: nn.Module, record: EncoderRecord) -> nn.Module:
-    """Put what the record's features are after the net's last map."""
+    """Add the pooling of the record after the net's last map."""
     net = net.eval().requires_grad_(requires_grad=False)
-    # a convolution on a CPU is half as fast again on pixels that lie together
+    # channels-last makes convolutions on a CPU 1.5 times as fast
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub
     return _Mean(net) if record.read == "mean" else _Tokens(net, with_mean=record.read != "class")
 
@@ -82,14 +82,14 @@ class _Tokens(nn.Module):
         tokens = self.body.forward_features(image)
         if not self.with_mean:
             return tokens[:, 0]
-        # registers stand between the class token and the patches, and describe neither
+        # register tokens stand between the class token and the patches, and represent neither
         patches = tokens[:, self.body.num_prefix_tokens :]
         return torch.cat([tokens[:, 0], patches.mean(dim=1)], dim=1)
 
 
 @final
 class _Mean(nn.Module):
-    """A net with its own pooling over the last map."""
+    """A net with its pooling over the last map."""
 
     def __init__(self, net: Any) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ def _ctranspath() -> nn.Module:
 
 @final
 class _ConvolutionStem(nn.Module):
-    """Halves the tile twice, then gives each place its embedding; channels come last."""
+    """Halves the tile twice, then embeds each position; channels come last."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What must be known of an encoder before choosing it."""
+"""Record of an encoder: its facts."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,37 +12,39 @@ Read = Literal["class", "class+mean", "mean"]
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderRecord:
-    """What a user must know of an encoder before choosing it."""
+    """Facts of an encoder that matter for choosing it."""
 
     name: str
     group: Group = "general images"
-    """What it was trained on."""
+    """Kind of its training images."""
     width: int
     """Features per tile, at the default layer."""
     read: Read = "mean"
-    """What the features are: the class token, the class token followed by the mean patch token
-    (twice as wide), or the mean over the last map."""
+    """Kind of features: the class token, the class token followed by the mean patch token (twice as
+    wide), or the mean over the last map.
+    """
     input_px: int | None = None
-    """The only tile side it can take (tiles are resized to it); None where any does."""
+    """The only tile side that it accepts (tiles are resized to it); None if it accepts any."""
     mpp: float | None = None
-    """um/px it was trained at, as published (20x read as 0.5; the one nearest 0.5 of several);
-    None where nothing is published or it has no meaning."""
+    """um/px of its training, as published (20x counts as 0.5; of several, the one nearest 0.5);
+    None if nothing is published or it has no meaning.
+    """
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Subtracted from RGB in 0..1."""
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Divides what is left."""
+    """Divisor after the subtraction."""
     licence: str
-    """Of the weights; `not stated` where unknown."""
+    """Licence of the weights; `not stated` if unknown."""
     paper: str
     needs_weights: bool
     gated: bool = False
-    """The hub gives the weights only to those who accepted their terms."""
+    """Whether the hub gives the weights only to users who accepted their terms."""
     hub: str | None = None
-    """Repository of the weights on huggingface.co; None where there is none."""
+    """Repository of the weights on huggingface.co; None if there is none."""
     files: tuple[str, ...] = ("model.safetensors", "pytorch_model.bin")
-    """Names the weights may have there; the first that is found is taken."""
+    """Possible file names of the weights; the first that exists is used."""
 
     @property
     def published(self) -> tuple[tuple[str, str], ...]:
-        """Repository and file name of every place on the hub the weights may lie at."""
+        """Repository and file name of every possible place of the weights on the hub."""
         return () if self.hub is None else tuple((self.hub, file) for file in self.files)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @final
 class RingSpectrum(nn.Module):
-    """Power in rings of equal width in log frequency, and how much each ring prefers a direction.
+    """Power in rings of equal width in log frequency, and each ring's preference for a direction.
 
     Rings run from 1.5 waves per tile to half the sampling rate.
     """
@@ -31,7 +31,7 @@ class RingSpectrum(nn.Module):
     ) -> Float[Tensor, "B D"]:
         """Give log10 of the rings' mean power over `scale`, then preference in 0..1.
 
-        Without a scale, power is over the map's total: the shape of the spectrum alone. With
+        Without a scale, power is relative to the map's total: only the shape of the spectrum. With
         the sum of squared point weights as scale it is the structure factor of the points.
         """
         centred = values[:, 0] - values.mean(dim=(1, 2, 3))[:, None, None]
@@ -49,7 +49,7 @@ class RingSpectrum(nn.Module):
         """Averaging weights [P * P, rings] and [P * P, 2 * turned] for maps of one size."""
         key = (side_px, device)
         if key not in self._tables:
-            # a table first needed in plain inference must serve gradients later
+            # a table first made without gradients must serve gradients later
             with torch.inference_mode(mode=False):
                 ring, turned = self._weights(side_px)
                 self._tables[key] = (ring.float().to(device), turned.float().to(device))

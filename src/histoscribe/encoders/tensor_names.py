@@ -1,8 +1,8 @@
-"""Names of tensors in published files, put into timm's.
+"""Tensor names of published files, translated to timm's.
 
-transformers and DINOv2 name the parts of one and the same vision transformer differently from
-timm, and transformers 5 differently from transformers 4, so a net of theirs would load a file or
-not as the version goes. Names that no rule knows stay: exact loading then says so.
+transformers and DINOv2 name the parts of the same vision transformer differently from timm, and
+transformers 5 differently from transformers 4, so whether their net loads a file depends on the
+version. Names without a rule stay unchanged: exact loading then reports them.
 """
 
 import math
@@ -24,7 +24,7 @@ _RULES = tuple(
         (r"^(embeddings\.)?register_tokens$", "reg_token"),
         (r"^layernorm\.", "norm."),
         (r"^encoder\.layer\.(\d+)\.", r"blocks.\1."),
-        (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # DINOv2 may deal its blocks out in chunks
+        (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # DINOv2 may split its blocks into chunks
         (r"\.attention\.attention\.(query|key|value)\.", r".attn.\1."),
         (r"\.attention\.output\.dense\.", ".attn.proj."),
         (r"\.layernorm_before\.", ".norm1."),
@@ -37,7 +37,7 @@ _RULES = tuple(
 )
 _UNUSED = re.compile(
     r"mask_token$|relative_position_index$|attn_mask$|^head\."
-)  # for training only, worked out again when the net is built, or a classifier
+)  # used in training only, computed when the net is built, or part of a classifier
 _PART = re.compile(r"^(blocks\.\d+\.attn\.)(query|key|value)(\.(?:weight|bias))$")
 _DOWN = re.compile(r"^layers\.(\d+)\.downsample\.")
 
@@ -52,23 +52,23 @@ def in_timm_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def with_positions_of(
-    tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], file_px: int | None
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], file_px: int | None
 ) -> dict[str, Tensor]:
-    """Bring the table of positions to the net's: its class position folded in, its grid resized.
+    """Adapt the position table to the net: fold in the class position, resize the grid.
 
     Parameters
     ----------
-    wanted
-        The net's own tensors. Where its positions are for patches only, the position of the class
-        token is added to the token once, instead of at every tile.
+    expected
+        Tensors of the net. If its positions are for patches only, the position of the class token
+        is added to the token once, instead of at every tile.
     file_px
-        Tile side the file's table was learned for, where the net takes another: the grid is
-        resized bicubically, as DINOv2 does for every tile.
+        Tile side of the file's table, if the net uses another: the grid is resized bicubically, as
+        DINOv2 does for every tile.
     """
     found = dict(tensors)
-    if not {"pos_embed", "cls_token"} <= found.keys() & wanted.keys():
+    if not {"pos_embed", "cls_token"} <= found.keys() & expected.keys():
         return found
-    table, n_wanted = found["pos_embed"], wanted["pos_embed"].shape[1]
+    table, n_wanted = found["pos_embed"], expected["pos_embed"].shape[1]
     if "reg_token" in found and table.shape[1] == n_wanted + 1:
         found["cls_token"] = found["cls_token"] + table[:, :1]
         found["pos_embed"] = table[:, 1:]
@@ -97,14 +97,14 @@ def _joined(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         parts = [f"{part[1]}{kind}{part[3]}" for kind in ("query", "key", "value")]
         if not all(other in tensors for other in parts):
-            joined[name] = tensor  # incomplete: exact loading will say what is missing
+            joined[name] = tensor  # incomplete: exact loading will report what is missing
         elif part[2] == "query":
             joined[f"{part[1]}qkv{part[3]}"] = torch.cat([tensors[other] for other in parts])
     return joined
 
 
 def _resized(table: Float[Tensor, "1 N D"], n_wanted: int) -> Float[Tensor, "1 M D"]:
-    """Resize the table of a square grid; one that is not square stays, and will not fit."""
+    """Resize the table of a square grid; another table is unchanged, and will not fit."""
     side, wanted = math.isqrt(table.shape[1]), math.isqrt(n_wanted)
     if side**2 != table.shape[1] or wanted**2 != n_wanted:
         return table

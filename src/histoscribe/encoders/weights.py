@@ -1,4 +1,4 @@
-"""Weights load exactly or not at all."""
+"""Exact loading of weights: all tensors fit, or none are loaded."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ from torch._weights_only_unpickler import UnpicklingError
 from histoscribe.errors import DataContractError, Problem
 
 _SHOWN = 8  # names of one kind in a message; a wrong file has hundreds
-_PICKLED = (".bin", ".pth", ".pt")  # as older models were published
-_WRAPPERS = ("model", "state_dict")  # what published checkpoints put around their tensors
+_PICKLED = (".bin", ".pth", ".pt")  # the format in which older models were published
+_WRAPPERS = ("model", "state_dict")  # keys under which published checkpoints keep their tensors
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
     """Read the tensors of a file, and its checksum as `sha256:<hex>`.
 
     A file that ends in .bin, .pth or .pt is unpickled by torch's restricted reader, which builds
-    tensors and plain containers and runs no code; anything else must be safetensors.
+    tensors and plain containers and executes no code; anything else must be safetensors.
 
     Raises
     ------
     DataContractError
-        The file is missing, truncated, of neither kind, or holds more than a table of tensors.
+        if the file is missing, truncated, of neither kind, or holds more than a table of tensors.
     """
     try:
         with path.open("rb") as file:
@@ -39,14 +39,14 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
                 where=str(path),
                 found=f"weights that cannot be read ({reason})",
                 expected="a whole safetensors file, or a checkpoint of torch with tensors only",
-                remedy="give the path of the file, or fetch it again",
+                remedy="give the path of the file, or download it again",
             )
         ) from error
     return tensors, f"sha256:{checksum}"
 
 
 def _unpickled(path: Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint, by name; what is wrapped once, as `model` say, is unwrapped."""
+    """Tensors of a checkpoint, by name; one wrapper such as `model` is removed."""
     found = torch.load(path, map_location="cpu", weights_only=True)
     for wrapper in _WRAPPERS:
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
@@ -62,14 +62,14 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
 def load_exactly(
     net: nn.Module, weights: Mapping[str, Tensor], *, net_name: str, where: str
 ) -> None:
-    """Put every tensor of a file in its place.
+    """Load every tensor of a file into the net.
 
-    A net that was made on the meta device takes the tensors themselves, as float32.
+    A net on the meta device takes the tensors themselves, as float32.
 
     Raises
     ------
     DataContractError
-        Listing every tensor that is missing, extra or of another shape.
+        listing every tensor that is missing, additional or of another shape.
     """
     wanted = net.state_dict()
     misshapen = [
@@ -87,7 +87,7 @@ def load_exactly(
             where=where,
             found=f"{len(names)} {kind}: {_some(names)}",
             expected=f"the {len(wanted)} tensors of {net_name}, and no others",
-            remedy=f"give the weights of {net_name}, or name the net these weights are of",
+            remedy=f"give the weights of {net_name}, or name the net of these weights",
         )
         for kind, names in faults.items()
         if names

@@ -1,8 +1,8 @@
-"""F of the extractor: how real a window looks; needed in training only.
+"""F of the extractor: judges whether a window looks real; used in training only.
 
-The residual discriminator of StyleGAN2 (arXiv:1912.04958, figure 7), with the deviation within a
-group of windows as one more map (Karras et al. 2018, arXiv:1710.10196, section 3): windows that
-are all alike give themselves away.
+The residual discriminator of StyleGAN2 (arXiv:1912.04958, figure 7). It gets the deviation within a
+group of windows as one more map (Karras et al. 2018, arXiv:1710.10196, section 3), which reveals
+windows that are all alike.
 """
 
 from typing import final
@@ -37,13 +37,13 @@ class StyleDiscriminator(nn.Module):
         self.score = EqualLinear(n_channels, 1)
 
     def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, " B"]:
-        """Scores of windows in -1..1; above 0 for windows taken for real."""
+        """Scores of windows in -1..1; above 0 for windows judged real."""
         maps = with_deviation(self.trunk(image))
         return self.score(rectified(self.hidden(rectified(self.last(maps)).flatten(1))))[:, 0]
 
 
 def with_deviation(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C_and_1 H W"]:
-    """Add a map that holds how much the windows of a group differ.
+    """Add a map of the variation within each group of windows.
 
     It is the standard deviation of each value over the group, averaged over values. A group is of
     4 windows, or as many as divide the batch: every (B / group)-th window of the batch.

@@ -1,7 +1,7 @@
-"""E of the extractor: a window of tissue to its style code, the features that EGN retrieves by.
+"""E of the extractor: the style code of a tissue window, used by EGN to retrieve exemplars.
 
-Yang et al., WACV 2023 (arXiv:2210.16721), section 3.1: learned without labels, by making windows
-again from their codes. After training it is all that is kept, as a frozen encoder.
+Yang et al., WACV 2023 (arXiv:2210.16721), section 3.1: learned without labels, by reconstructing
+windows from their codes. After training only this net is kept, as a frozen encoder.
 """
 
 import json
@@ -48,7 +48,7 @@ class StyleEncoder(nn.Module):
 
 
 def extractor_record(config: StyleConfig) -> EncoderRecord:
-    """What must be known of a trained extractor; it reads windows of the side it was trained on."""
+    """Facts of a trained extractor; its input side is the window side of its training."""
     return EncoderRecord(
         name=EXTRACTOR,
         group="trained here",
@@ -63,7 +63,7 @@ def extractor_record(config: StyleConfig) -> EncoderRecord:
 
 
 def save_extractor(net: StyleEncoder, path: Path) -> None:
-    """Write the weights as safetensors, with the widths of the net beside them."""
+    """Write the weights as safetensors, with the widths of the net as metadata."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={EXTRACTOR: json.dumps(asdict(net.config))})
@@ -75,8 +75,8 @@ def load_extractor(path: Path) -> tuple[StyleEncoder, str]:
     Raises
     ------
     DataContractError
-        The file cannot be read, is of another net, or has a tensor too many, too few or of
-        another shape.
+        if the file cannot be read, belongs to another net, or has a missing, additional or
+        misshapen tensor.
     """
     tensors, checksum = read_weights(path)
     net = StyleEncoder(_config(path))
@@ -94,6 +94,6 @@ def _config(path: Path) -> StyleConfig:
                 where=str(path),
                 found=f"no widths of an extractor ({type(error).__name__}: {error})",
                 expected=f"the weights of an {EXTRACTOR} that histoscribe trained",
-                remedy="give that file, or leave it out: a run trains its own",
+                remedy="give that file, or leave it out: then the run trains an extractor",
             )
         ) from error

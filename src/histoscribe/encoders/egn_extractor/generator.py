@@ -1,9 +1,9 @@
-"""G of the extractor: a style code to the window it stands for.
+"""G of the extractor: reconstructs a window from its style code.
 
 The synthesis net of StyleGAN2 (Karras et al. 2020, arXiv:1912.04958, section 2 and figure 7):
 convolutions whose weights the code scales, and RGB images summed from coarse to fine. Every
-window that is made here is made after a real one, which needs no chance: the noise inputs of
-StyleGAN2 are left out, and so is its mapping net, for E gives the code.
+generated window reconstructs a real one, which needs no randomness: the noise inputs of StyleGAN2
+are left out, and so is its mapping net, because E gives the code.
 """
 
 import itertools
@@ -28,11 +28,11 @@ _EPS = 1e-8
 
 @final
 class ModulatedConv(nn.Module):
-    """A convolution whose input channels a style code scales, for each window its own.
+    """A convolution whose input channels are scaled by the style code of each window.
 
-    With `demodulated` the weights of each output channel, scaled, are brought to unit length
-    (equations 1 and 3). Scaling the maps before and after one shared convolution is the same, and
-    needs no weights of each window.
+    With `demodulated` the scaled weights of each output channel are normalised to unit length
+    (equations 1 and 3). Scaling the maps before and after one shared convolution is equivalent, and
+    needs no separate weights for each window.
     """
 
     def __init__(self, n_in: int, n_out: int, kernel_px: int, *, demodulated: bool) -> None:
@@ -57,7 +57,7 @@ class ModulatedConv(nn.Module):
     def forward(
         self, maps: Float[Tensor, "B I H W"], code: Float[Tensor, "B D"]
     ) -> Float[Tensor, "B O H W"]:
-        """Convolve with the weights that the code makes."""
+        """Convolve with the weights scaled by the code."""
         into, out = self.scales(code)
         scaled = maps * into[:, :, None, None]
         made = functional.conv2d(scaled, self.weight * self._scale, padding=self._padding)
@@ -66,7 +66,7 @@ class ModulatedConv(nn.Module):
 
 @final
 class StyleGenerator(nn.Module):
-    """From a learned constant of 4 x 4 to a window, each side doubled in turn."""
+    """From a learned constant of 4 x 4 to a window, doubling the side step by step."""
 
     def __init__(self, config: StyleConfig) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class StyleGenerator(nn.Module):
         self.rgb = nn.ModuleList(ModulatedConv(width, 3, 1, demodulated=False) for width in widths)
 
     def forward(self, code: Float[Tensor, "B D"]) -> Float[Tensor, "B 3 P P"]:
-        """Windows in about -1..1; nothing holds them inside."""
+        """Windows in about -1..1; values are not clipped."""
         maps = self.constant.expand(len(code), -1, -1, -1)
         maps = maps.contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
         maps = rectified(self.first(maps, code))

@@ -1,8 +1,8 @@
 """Layers that the extractor's three nets share, as in StyleGAN2 (Karras et al. 2020).
 
-Weights are drawn from N(0, 1) and scaled by 1 / sqrt(fan in) whenever they are used, not once at
-the start: with Adam every layer then learns at one rate (equalised learning rate, Karras et al.
-2018, arXiv:1710.10196, section 4.1).
+Weights are drawn from N(0, 1) and scaled by 1 / sqrt(fan in) at every use, not once at the start:
+with Adam every layer then learns at the same rate (equalised learning rate, Karras et al. 2018,
+arXiv:1710.10196, section 4.1).
 """
 
 import itertools
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CODE_WIDTH = 512
-"""Of a style code, as in the paper."""
+"""Width of a style code, as in the paper."""
 COARSEST_PX = 4
-"""Side of the map where the encoder ends and the generator begins."""
+"""Side of the smallest map: the encoder ends and the generator begins with it."""
 WINDOWS_PX = (64, 128, 256)
 
 _SLOPE = 0.2
@@ -25,7 +25,7 @@ _SLOPE = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class StyleConfig:
-    """How large the three nets are; the defaults are the published widths."""
+    """Sizes of the three nets; the defaults are the published widths."""
 
     window_px: int = 256
     """Side of a window: 64, 128 or 256 px."""
@@ -39,12 +39,12 @@ class StyleConfig:
             raise ValueError(f"a window of {self.window_px} px; choose from {WINDOWS_PX}")
         if self.channels(self.window_px) < 1:
             raise ValueError(
-                f"{self.width} channels, halved from {self.full_width_px} px on, "
-                f"leave none at {self.window_px} px"
+                f"{self.width} channels, halved from {self.full_width_px} px on, leave no channel "
+                f"at {self.window_px} px"
             )
 
     def channels(self, side_px: int) -> int:
-        """Channels of a map of this side."""
+        """Number of channels of a map of this side."""
         return min(self.width, self.width * self.full_width_px // side_px)
 
     @property
@@ -65,7 +65,7 @@ class EqualLinear(nn.Module):
         self._scale = n_in**-0.5
 
     def forward(self, values: Float[Tensor, "B I"]) -> Float[Tensor, "B O"]:
-        """Map each row."""
+        """Apply the layer to each row."""
         return functional.linear(values, self.weight * self._scale, self.bias)
 
 
@@ -87,7 +87,7 @@ class EqualConv(nn.Module):
 
 @final
 class ResidualHalving(nn.Module):
-    """Two convolutions beside a shortcut, from one side to half of it."""
+    """Two convolutions and a shortcut, from one side to half of it."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -96,14 +96,14 @@ class ResidualHalving(nn.Module):
         self.shortcut = EqualConv(n_in, n_out, 1, bias=False)
 
     def forward(self, maps: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O h w"]:
-        """Halve the side; the sum of two independent parts is brought back to unit variance."""
+        """Halve the side; the sum of two independent parts is scaled back to unit variance."""
         changed = rectified(self.second(halve(rectified(self.first(maps)))))
         return (changed + self.shortcut(halve(maps))) * 2**-0.5
 
 
 @final
 class ResidualTrunk(nn.Module):
-    """From an RGB window to a map of 4 x 4, as the encoder and the discriminator begin."""
+    """From an RGB window to a map of 4 x 4: the first part of encoder and discriminator."""
 
     def __init__(self, config: StyleConfig) -> None:
         super().__init__()
@@ -115,22 +115,22 @@ class ResidualTrunk(nn.Module):
 
     def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B C 4 4"]:
         """Halve the side block by block."""
-        # with few channels convolutions on a CPU take half the time channels-last
+        # with few channels, channels-last halves the time of convolutions on a CPU
         return self.blocks(rectified(self.colour(image.to(memory_format=torch.channels_last))))
 
 
 def rectified(values: Tensor) -> Tensor:
-    """Leaky rectifier, times sqrt(2) so that the variance stays about what it was."""
+    """Leaky rectifier, times sqrt(2) so that the variance stays about the same."""
     return functional.leaky_relu(values, _SLOPE) * 2**0.5
 
 
 def halve(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
-    """Every second px of the maps blurred by (1, 3, 3, 1) / 8 along both axes; 0 lies outside."""
+    """Every second px of the maps, blurred by (1, 3, 3, 1) / 8 along both axes; 0 outside."""
     return functional.conv2d(maps, _blur(maps), stride=2, padding=1, groups=maps.shape[1])
 
 
 def double(maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C H W"]:
-    """Zeros between the px, blurred by (1, 3, 3, 1) / 4 along both axes; 0 lies outside.
+    """Zeros between the px, blurred by (1, 3, 3, 1) / 4 along both axes; 0 outside.
 
     Away from the edge the same as bilinear interpolation, whose gradient in torch is not
     deterministic on a GPU.

@@ -1,4 +1,4 @@
-"""The settings of the extractor that a run trains for itself."""
+"""Settings of the extractor that a run trains."""
 
 from typing import Annotated, Literal
 
@@ -11,10 +11,10 @@ _Above0 = Annotated[float, Field(gt=0)]
 
 
 class ExtractorSettings(BaseModel):
-    """How `inputs.encoder = "egn-extractor"` is made; the defaults are the paper's.
+    """Settings of `inputs.encoder = "egn-extractor"`; the defaults are the paper's.
 
-    The paper gives no weight beside its terms; how long it trains, and on how many windows at a
-    time, is ours.
+    The paper gives no weights for its loss terms; those, and the length and batch size of the
+    training, are our choice.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,22 +26,23 @@ class ExtractorSettings(BaseModel):
     steps: _Positive = 25_000
     """Updates of the encoder and the generator."""
     batch_size: _Positive = 32
-    """Windows in a step."""
+    """Windows per step."""
     learning_rate: _Above0 = 2e-3
-    """Of Adam."""
+    """Learning rate of Adam."""
     l1_weight: _Above0 = 1.0
-    """Of the mean absolute difference between a window and its reconstruction, in -1..1."""
+    """Weight of the mean absolute difference between a window and its reconstruction, in -1..1."""
     r1_gamma: Annotated[float, Field(ge=0)] = 10.0
-    """Of the discriminator's squared gradient at real windows."""
+    """Weight of the discriminator's squared gradient at real windows."""
     r1_every: _Positive = 16
-    """Steps from one such penalty to the next, which then weighs as many times as much."""
+    """Steps between two such penalties; each then counts this many times."""
     ema_windows: _Positive = 10_000
-    """Windows seen until the averaged weights have forgotten half; early on a twentieth of all
-    windows seen so far."""
+    """Number of windows after which the averaged weights have forgotten half; early in the training
+    a twentieth of all windows so far.
+    """
     perceptual: str | None = None
-    """Net the perceptual term is read from; by default the first whose weights are here."""
+    """Net of the perceptual term; by default the first whose weights are available."""
     checkpoint_steps: _Positive = 250
-    """Steps from one checkpoint to the next; an interrupted training goes on from the last."""
+    """Steps between two checkpoints; an interrupted training continues from the last one."""
 
     def nets(self, window_px: int) -> StyleConfig:
         """Sizes of the nets for windows of this side."""

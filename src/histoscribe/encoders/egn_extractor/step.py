@@ -1,9 +1,9 @@
-"""One step of the extractor's training: the discriminator learns, then encoder and generator.
+"""One step of the extractor's training: first the discriminator, then encoder and generator.
 
-Yang et al., WACV 2023 (arXiv:2210.16721), section 3.1, with u = softplus, x a window and
-x' = G(E(x)). The paper prints u(F(x)) + u(-F(x')), to be maximised over F: that has no upper
-bound. This is the pair of Goodfellow et al. 2014 with the non-saturating loss of G, as StyleGAN2
-takes it: F minimises u(-F(x)) + u(F(x')), E and G minimise u(-F(x')) + |x - x'| + perceptual.
+Yang et al., WACV 2023 (arXiv:2210.16721), section 3.1, with u = softplus, x a window and x' =
+G(E(x)). The paper prints u(F(x)) + u(-F(x')), to be maximised over F, which has no upper bound.
+This is the pair of Goodfellow et al. 2014 with the non-saturating loss of G, as in StyleGAN2: F
+minimises u(-F(x)) + u(F(x')), E and G minimise u(-F(x')) + |x - x'| + perceptual.
 """
 
 from collections.abc import Mapping
@@ -24,18 +24,18 @@ from histoscribe.encoders.egn_extractor.layers import StyleConfig
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 
 _BETAS = (0.0, 0.99)
-_EARLY = 0.05  # the average reaches back over this share of all windows seen, if that is less
+_EARLY = 0.05  # the average covers at most this share of all windows so far
 _HALF_WHITE = 127.5
 
 
 @runtime_checkable
 class PerceptualDistance(Protocol):
-    """How unlike two windows look, of each pair in a batch."""
+    """Perceptual distance of each pair of windows in a batch."""
 
     name: str
-    """For the card."""
+    """Name for the card."""
     source: str
-    """Which weights it is read with."""
+    """Checksum or seed of its weights."""
 
     def __call__(
         self, image: Float[Tensor, "B 3 P P"], other: UInt8[Tensor, "B 3 P P"]
@@ -45,7 +45,7 @@ class PerceptualDistance(Protocol):
 
 @dataclass(frozen=True)
 class Losses:
-    """What one step minimised, before its updates."""
+    """Losses of one step, before its updates."""
 
     discriminator: Float[Tensor, ""]
     adversarial: Float[Tensor, ""]
@@ -97,11 +97,11 @@ class Adversaries:
         return Losses(judged, adversarial.detach(), l1.detach(), perceptual.detach())
 
     def state(self) -> dict[str, Any]:
-        """All that a resumed training needs: tensors and numbers only."""
+        """Everything that a resumed training needs: tensors and numbers only."""
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Restore what `state` returned."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 
@@ -137,7 +137,7 @@ class Adversaries:
 
 
 def in_unit(image: UInt8[Tensor, "B 3 P P"]) -> Float[Tensor, "B 3 P P"]:
-    """Windows in 0..255 brought to -1..1."""
+    """Windows in 0..255 scaled to -1..1."""
     return image.float() / _HALF_WHITE - 1
 
 
@@ -157,8 +157,9 @@ def r1_penalty(
 def kept_share(n_images: int, n_seen: int, halflife: int) -> float:
     """Share of the averaged weights that a step of so many windows keeps.
 
-    After `halflife` windows half is left, so the average forgets as fast with any batch. While
-    few windows were seen (`n_seen`, this step's too) it forgets faster: the start is no good.
+    After `halflife` windows half is left, so the average forgets equally fast with any batch size.
+    While the total `n_seen` (including this step) is small it forgets faster, because the first
+    weights are poor.
     """
     return 0.5 ** (n_images / min(halflife, _EARLY * n_seen))
 

@@ -1,7 +1,7 @@
-"""Training an extractor on the windows of a fold's training patients, once.
+"""Train an extractor once on the windows of a fold's training patients.
 
-A plain loop and not Lightning's: two optimisers take turns over one forward pass, and all that a
-resumed training needs is three nets, two optimisers and the number of the step.
+A plain loop instead of Lightning's: two optimisers alternate within one forward pass, and a resumed
+training needs only three nets, two optimisers and the step number.
 """
 
 import hashlib
@@ -34,13 +34,13 @@ from histoscribe.seed import integer, stream
 CHECKPOINT = "extractor.ckpt"
 WEIGHTS = "encoder.safetensors"
 _TRAINING = 1
-"""Rises when the same windows and settings give other weights."""
+"""Increases when the same windows and settings give other weights."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of a fold's training patients, and no others: all that an extractor sees."""
+    """Windows of a fold's training patients: the only data that an extractor is trained on."""
 
     read: Callable[[Int[np.ndarray, " rows"]], UInt8[Tensor, "B 3 P P"]]
     """Windows of these rows."""
@@ -51,7 +51,7 @@ class Windows:
 
 
 class ExtractorTraining:
-    """A training that is advanced step by step; `fit_extractor` runs it to its end."""
+    """A training that advances step by step; `fit_extractor` runs it to its end."""
 
     def __init__(
         self,
@@ -86,18 +86,18 @@ class ExtractorTraining:
             raise DataContractError(_diverged(self.n_steps, losses))
 
     def save(self, path: Path) -> None:
-        """Write all that a resumed training needs."""
+        """Write everything that a resumed training needs."""
         with replacing(path) as temporary:
             torch.save({"n_steps": self.n_steps, "nets": self.nets.state()}, temporary)
 
     def resume(self, path: Path) -> None:
-        """Take back what `save` wrote."""
+        """Restore what `save` wrote."""
         state = torch.load(path, weights_only=True, map_location=self._device)
         self.nets.restore(state["nets"])
         self.n_steps = state["n_steps"]
 
     def _rows(self) -> Int[np.ndarray, " rows"]:
-        """Rows of the next batch: every window once, in an order of its own for each pass."""
+        """Rows of the next batch: every window once per pass, in a new order for each pass."""
         places = np.arange(self._batch_size) + self.n_steps * self._batch_size
         passes, place = np.divmod(places, self._windows.n_rows)
         pairs = zip(passes.tolist(), place.tolist(), strict=True)
@@ -119,23 +119,23 @@ def fit_extractor(
     resume: Path,
     device: Device,
 ) -> StyleEncoder:
-    """Train an extractor; gives E with its averaged weights, on the CPU.
+    """Train an extractor; returns E with its averaged weights, on the CPU.
 
-    Windows, settings and seed fix every bit on one processor, however often the training is
-    interrupted: it goes on from the last checkpoint in the folder `resume`. On a GPU the sums of
-    the perceptual term's gradient have no fixed order, and the last bits may differ.
+    Windows, settings and seed fix every bit on one processor, also if the training is interrupted:
+    it continues from the last checkpoint in the folder `resume`. On a GPU the sums of the
+    perceptual term's gradient have no fixed order, and the last bits may differ.
 
     Raises
     ------
     DataContractError
-        The windows are not 64, 128 or 256 px wide, or training diverged.
+        if the windows are not 64, 128 or 256 px wide, or the training diverged.
     """
     _check(windows)
     training = ExtractorTraining(windows, settings, perceptual=perceptual, seed=seed, device=device)
     checkpoint = resume / CHECKPOINT
     if checkpoint.exists():
         training.resume(checkpoint)
-        _log.info("the extractor goes on from step %d", training.n_steps)
+        _log.info("the extractor continues from step %d", training.n_steps)
     with _deterministic():
         for step in track(range(training.n_steps, settings.steps), "steps of the extractor"):
             training.advance()
@@ -153,15 +153,15 @@ def trained_extractor(
     cache: Path,
     device: Device,
 ) -> Encoder:
-    """Give the extractor of these windows as a frozen encoder: read from the cache, or trained.
+    """Extractor of these windows as a frozen encoder: read from the cache, or trained.
 
-    It lies at `extractor_file`, in a folder whose name says everything that decides the weights;
-    a training that was interrupted goes on there.
+    It is stored at `extractor_file`, in a folder whose name contains everything that decides the
+    weights; an interrupted training continues there.
 
     Raises
     ------
     DataContractError
-        As `fit_extractor`; or the file in the cache was damaged.
+        as `fit_extractor`; or if the file in the cache was damaged.
     """
     path = extractor_file(
         windows, settings, perceptual=perceptual, seed=seed, cache=cache, device=device
@@ -189,7 +189,7 @@ def extractor_file(
     cache: Path,
     device: Device,
 ) -> Path:
-    """Where the weights of this extractor lie in the cache, once it is trained."""
+    """Path of this extractor's weights in the cache."""
     decides = {
         "training": _TRAINING,
         "windows": [windows.identity, windows.n_rows, windows.side_px],
@@ -203,7 +203,7 @@ def extractor_file(
 
 
 def side_problems(side_px: int) -> list[Problem]:
-    """Say that windows of this side cannot be halved down to 4 px; empty where they can."""
+    """Problems of a window side that cannot be halved down to 4 px; empty for a valid side."""
     if side_px in WINDOWS_PX:
         return []
     return [
@@ -244,10 +244,10 @@ def _diverged(n_steps: int, losses: Losses) -> Problem:
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    """Have torch take what gives the same bits, and leave its mode as it was.
+    """Make torch deterministic within the block, and restore its mode afterwards.
 
     One exception on a GPU: the gradient of the max-pooling in the perceptual term's net is summed
-    in any order. Anything else of that kind is warned of.
+    in any order. Other such operations cause a warning.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it on a GPU
     before = torch.are_deterministic_algorithms_enabled()
