@@ -1,4 +1,4 @@
-"""What a model is, and the registry that names them."""
+"""Base classes of models, and their registry."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -21,22 +21,22 @@ from histoscribe.types import Inputs, Output, SpotTable
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a model may be told about its training spots when it is made; saved with it."""
+    """Facts of the training spots that a new model gets; saved with it."""
 
     feature_mean: Float[np.ndarray, " D"]
     feature_scale: Float[np.ndarray, " D"]
     target_mean: Float[np.ndarray, " G"]
     tile_px: int = 0
-    """Side of the tiles; 0 where a model sees none."""
+    """Side of the tiles; 0 if the model reads none."""
     image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Of each channel over the training tiles, 0-255."""
+    """Mean of each channel over the training tiles, 0-255."""
     image_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Standard deviation of each channel over the training tiles, 0-255."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoConfig:
-    """The settings of a model that has none."""
+    """Settings of a model without settings."""
 
     @classmethod
     def tiny(cls) -> "NoConfig":
@@ -47,18 +47,18 @@ class NoConfig:
 class Estimator(ABC):
     """A model that is fitted in closed form, in the shape of scikit-learn.
 
-    `fit` sees the training spots of one fold and nothing else; a choice it makes (alpha, a
-    number of neighbours) is made on `table.inner`. `state` holds all that `predict` needs.
+    `fit` reads only the training spots of one fold; choices (alpha, number of neighbours) are made
+    on `table.inner`. `state` holds everything that `predict` needs.
     """
 
     name: ClassVar[str]
     paper: ClassVar[str]
     Config: ClassVar[Any] = NoConfig
     encoder: ClassVar[str | None] = None
-    """The one encoder this model reads; None for that of the run."""
+    """The only encoder that this model reads; None for the encoder of the run."""
 
     choice: Mapping[str, Any] = {}
-    """What `fit` chose on the inner folds, and the scores it chose by; JSON."""
+    """Settings that `fit` chose on the inner folds, with their scores; JSON."""
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
@@ -77,7 +77,7 @@ class Estimator(ABC):
 
     @abstractmethod
     def restore(self, state: Mapping[str, np.ndarray]) -> "Estimator":
-        """Take the fitted arrays that `state` gave; a missing or extra name is an error."""
+        """Restore the arrays of `state`; a missing or additional name is an error."""
 
 
 class ExpressionModel(nn.Module, ABC):
@@ -89,16 +89,17 @@ class ExpressionModel(nn.Module, ABC):
     config: Any
     encoder: ClassVar[str | None] = None
     choice: Mapping[str, Any] = {}
-    """What training chose on the inner folds, and the scores it chose by; JSON."""
+    """Settings that training chose on the inner folds, with their scores; JSON."""
     item: ClassVar[str] = "spot"
-    """What one row of a batch is: `spot`, `section` or `bag`."""
+    """Kind of item in a batch: `spot`, `section` or `bag`."""
     pretrained: ClassVar[str | None] = None
-    """The encoder whose published weights the network starts from, by name; its config then has
-    `weights`: `file` or `random`. None always starts from random numbers."""
+    """Encoder with the published weights that the network starts from; its config then has
+    `weights`: `file` or `random`. None for a start from random numbers.
+    """
 
     def __init__(self, facts: Facts, config: Any) -> None:
         super().__init__()
-        del facts  # a model keeps what it needs as buffers, so that it is saved
+        del facts  # a model keeps its facts as buffers, so that they are saved
         self.config = config
 
     @abstractmethod
@@ -107,7 +108,7 @@ class ExpressionModel(nn.Module, ABC):
 
     @abstractmethod
     def represent(self, *args: Any, **inputs: Any) -> Float[Tensor, "B R"]:
-        """Give what the last layer reads, from the same inputs as `forward`."""
+        """Input of the last layer, from the same inputs as `forward`."""
 
     def loss(
         self, predicted: Float[Tensor, "B G"], target: Float[Tensor, "B G"]
@@ -116,25 +117,25 @@ class ExpressionModel(nn.Module, ABC):
         return functional.mse_loss(predicted, target)
 
     def recipe(self) -> Recipe:
-        """How the network is trained, where its paper says so."""
+        """Training recipe of the network, if its paper gives one."""
         return Recipe()
 
     def start_from(self, weights: Path) -> None:
-        """Take the weights of the encoder `pretrained`; every tensor of the backbone must fit."""
+        """Load the weights of the encoder `pretrained`; every tensor of the backbone must fit."""
         raise TypeError(f"{self.name} starts from random weights")
 
     @classmethod
     def inputs(cls, config: Any) -> tuple[str, ...]:
-        """Name the fields of `Inputs` that a network of these settings is given.
+        """Names of the fields of `Inputs` that a network with these settings reads.
 
-        Nothing else is read or looked up for it.
+        No other field is read or looked up for it.
         """
         del config
         return inputs_of(cls)
 
     @classmethod
     def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:
-        """What is wrong with tiles of this side, before anything is read; None: nothing."""
+        """Problem of tiles of this side, reported before reading any; None without a problem."""
         del config, tile_px
         return None
 
@@ -160,8 +161,8 @@ def register(name: str) -> Callable[[_Model], _Model]:
             unknown = set(inputs_of(cls)) - {field.name for field in fields(Inputs)}
             if unknown:
                 raise TypeError(
-                    f"{cls.__qualname__}.forward names {', '.join(sorted(unknown))}; "
-                    f"a model sees fields of Inputs only"
+                    f"{cls.__qualname__}.forward names {', '.join(sorted(unknown))}; a model "
+                    "reads fields of Inputs only"
                 )
         cls.name = name
         add_model(name, cls)
@@ -171,7 +172,7 @@ def register(name: str) -> Callable[[_Model], _Model]:
 
 
 def inputs_of(cls: type[ExpressionModel]) -> tuple[str, ...]:
-    """Name the fields of `Inputs` that a model can see, from the signature of its `forward`."""
+    """Names of the fields of `Inputs` that a model can read: the parameters of its `forward`."""
     return tuple(name for name in inspect.signature(cls.forward).parameters if name != "self")
 
 
@@ -187,14 +188,14 @@ def model_class(name: str) -> type[Estimator] | type[ExpressionModel]:
 
 
 def make_config(name: str, settings: Mapping[str, Any]) -> Any:
-    """Make a model's settings; a preset starts from another size than the published one.
+    """Settings of a model; a preset starts from another size than the published one.
 
     `preset = "tiny"` is for tests, `small`, where a model has it, trains on two cores.
 
     Raises
     ------
     ValueError
-        for a key the model does not have, naming those it has; for a value of another kind.
+        for an unknown key, naming the known ones; for a value of the wrong type.
     """
     config_class = model_class(name).Config
     known = {field.name for field in fields(config_class)}
@@ -230,20 +231,20 @@ def _checked(name: str, values: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         raise ValueError(f"model {name!r}: {wrong_values(error)}") from None
     if getattr(config, "learning_rate", 1.0) <= 0:
-        raise ValueError(f"model {name!r}: learning_rate = {config.learning_rate}: above 0")
+        raise ValueError(f"model {name!r}: learning_rate = {config.learning_rate}: must be above 0")
     return config
 
 
 def create_model(name: str, *, facts: Facts | None = None, **settings: Any) -> Any:
-    """Make an unfitted `Estimator` or `ExpressionModel` by name.
+    """Create an unfitted `Estimator` or `ExpressionModel` by name.
 
-    A neural model needs `facts` of its training spots: they fix its widths and become buffers,
-    so they are saved with it.
+    A neural model needs `facts` of its training spots: they fix its widths and become buffers, so
+    they are saved with it.
 
     Raises
     ------
     ValueError
-        for an unknown name (the near ones are named), an unknown setting or missing facts.
+        for an unknown name (similar ones are listed), an unknown setting or missing facts.
     """
     cls = model_class(name)
     config = make_config(name, settings)

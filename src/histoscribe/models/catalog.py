@@ -20,7 +20,7 @@ GROUP = "histoscribe.models"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecord:
-    """What a user must know of a model before choosing it."""
+    """Facts of a model that matter for choosing it."""
 
     name: str
     place: str
@@ -91,7 +91,7 @@ def model_record(name: str) -> ModelRecord:
 
 
 def add_model(name: str, cls: type[Any]) -> None:
-    """Give a class the name; a class of this package must be the one that the catalog says.
+    """Register a class under a name; a class of this package must match its catalog entry.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Choosing a setting on the inner folds, by the score the benchmark reports."""
+"""Choice of a setting on the inner folds, by the score that the benchmark reports."""
 
 from collections.abc import Callable, Sequence
 
@@ -38,7 +38,7 @@ def best_on_inner(
 ) -> tuple[int, Float[np.ndarray, " settings"]]:
     """Choose among settings by their mean score over the inner folds.
 
-    `predict(fit features, fit targets, val features)` gives one prediction a setting. The first
+    `predict(fit features, fit targets, val features)` gives one prediction per setting. The first
     setting wins a tie, so list the simplest first.
 
     Returns

@@ -274,7 +274,7 @@ def test_a_tile_that_is_not_whole_patches_is_refused_with_the_sizes_near_it(name
 
 
 def test_sizes_that_make_no_network_are_named_all_at_once(name):
-    with pytest.raises(ValueError, match=r"heads share out dim.*bridge_every = 3: none of 2"):
+    with pytest.raises(ValueError, match=r"heads must divide dim.*bridge_every = 3: none of 2"):
         make_config(name, {"heads": 7, "depth": 2, "bridge_every": 3})
     with pytest.raises(ValueError, match="patch_px, heads: at least 1"):
         make_config(name, {"heads": 0, "patch_px": -1})

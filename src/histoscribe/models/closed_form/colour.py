@@ -1,4 +1,4 @@
-"""Mean colour: what a prediction can do that needs no morphology at all."""
+"""Mean colour: the score that is possible without any morphology."""
 
 from typing import final
 

@@ -1,4 +1,4 @@
-"""Predicted depth: how far one scalar, the number of molecules caught, carries a prediction."""
+"""Predicted depth: how well a single number, the total count, predicts all genes."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,8 +17,7 @@ from histoscribe.types import SpotTable
 class DepthModel(Estimator):
     """Image -> log total count (ridge) -> each gene (a straight line), both on training spots.
 
-    A model that does not beat this one has shown no more than that cell-rich tissue gives more
-    molecules.
+    A model that does not beat this one has shown only that cell-rich tissue gives more molecules.
     """
 
     paper = "baseline"
@@ -41,12 +40,12 @@ class DepthModel(Estimator):
         return self
 
     def predict_log_total(self, feature: Float[np.ndarray, "N D"]) -> Float[np.ndarray, " N"]:
-        """The depth each image suggests, as log(1 + total count)."""
+        """Depth predicted from each image, as log(1 + total count)."""
         state = self._state
         return (feature - state["mean"]) / state["scale"] @ state["weights"] + state["bias"]
 
     def predict(self, feature: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N G"]:
-        """Each gene off its line at the predicted depth."""
+        """Each gene by its line at the predicted depth."""
         depth = self.predict_log_total(feature)[:, None]
         return (depth * self._state["slope"] + self._state["intercept"]).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Nearest neighbours: the expression of the training spots that look most alike."""
+"""Nearest neighbours: the mean expression of the most similar training spots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,13 +23,14 @@ FIXED_NEIGHBOURS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class KNNConfig:
-    """Which neighbours are averaged."""
+    """Number and scaling of the neighbours."""
 
     n_neighbours: int | None = None
-    """Neighbours; None chooses the number on the inner folds."""
+    """Number of neighbours; None chooses it on the inner folds."""
     standardise: bool = True
-    """Whether each feature is brought to one deviation first; without, and with a fixed number,
-    the neighbours are those that a model with exemplars is shown."""
+    """Whether features are scaled to equal deviation first; without scaling, and with a fixed
+    number, the neighbours equal the exemplars of the exemplar models.
+    """
 
     def __post_init__(self) -> None:
         if self.n_neighbours is not None and self.n_neighbours < 1:
@@ -51,7 +52,7 @@ class KNNModel(Estimator):
     Config = KNNConfig
 
     def fit(self, table: SpotTable) -> "KNNModel":
-        """Choose the number of neighbours where it is not given, then keep all training spots."""
+        """Choose the number of neighbours if it is not given, then store all training spots."""
         n_neighbours = self.config.n_neighbours or FIXED_NEIGHBOURS
         self.choice = {}
         if table.inner and self.config.n_neighbours is None:
@@ -113,7 +114,7 @@ def _nearest(
 def _mean_over(
     nearest: Int[np.ndarray, "M k"], target: Float[np.ndarray, "N G"]
 ) -> Float[np.ndarray, "M G"]:
-    # a sparse product: indexing would hold [M, k, G], gigabytes for a whole transcriptome
+    # a sparse product: indexing would build [M, k, G], gigabytes for a whole transcriptome
     n_queries, k = nearest.shape
     weight = np.full(nearest.size, 1 / k, dtype=target.dtype)
     starts = np.arange(0, nearest.size + 1, k)

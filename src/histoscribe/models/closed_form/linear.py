@@ -1,4 +1,4 @@
-"""What every ridge ends in: standardise, multiply, add."""
+"""Shared last step of every ridge: standardise, multiply, add."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from histoscribe.types import SpotTable
 
 
 class LinearEstimator(Estimator):
-    """Linear in standardised features, one column of weights a gene."""
+    """Linear in standardised features, one column of weights per gene."""
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""The training mean: what a model knows that never looks."""
+"""The training mean: a prediction that ignores the image."""
 
 from collections.abc import Mapping
 from typing import final
@@ -18,12 +18,12 @@ class MeanModel(Estimator):
     paper = "baseline"
 
     def fit(self, table: SpotTable) -> "MeanModel":
-        """Take the mean of each gene."""
+        """Compute the mean of each gene."""
         self._mean = table.target.mean(axis=0, dtype=np.float64)
         return self
 
     def predict(self, feature: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N G"]:
-        """The mean, once a spot."""
+        """The training mean for every spot."""
         return np.tile(self._mean.astype(np.float32), (len(feature), 1))
 
     def state(self) -> dict[str, np.ndarray]:

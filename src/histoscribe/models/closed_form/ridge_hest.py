@@ -1,4 +1,4 @@
-"""The probe of the HEST-Benchmark, to the letter."""
+"""The ridge probe of the HEST-Benchmark, reproduced exactly."""
 
 from dataclasses import dataclass
 from typing import final
@@ -32,7 +32,7 @@ class HestRidge(LinearEstimator):
     """The HEST-Benchmark recipe: standardise, PCA, ridge without intercept at a fixed alpha.
 
     alpha = 100 / (components x genes): 0.0078125 for 256 components and 50 genes. Without an
-    intercept the level of a prediction means nothing: read its correlations only.
+    intercept the level of a prediction is meaningless: use its correlations only.
     """
 
     paper = "arXiv:2406.16192"

@@ -18,7 +18,7 @@ class RidgePath:
     """Ridge solutions for every alpha from one singular value decomposition.
 
     Features are standardised (constant ones stay at zero) and targets centred, so there is an
-    intercept that is not penalised. Undefined (NaN) targets are refused by the caller.
+    unpenalised intercept. The caller refuses undefined (NaN) targets.
     """
 
     def __init__(self, feature: Float[np.ndarray, "N D"]) -> None:
@@ -30,7 +30,7 @@ class RidgePath:
         return (feature - self.mean) / self.scale
 
     def smoother(self, feature: Float[np.ndarray, "M D"], alpha: float) -> Float[np.ndarray, "M N"]:
-        """The matrix that takes centred training targets to predictions of `feature`."""
+        """Matrix that maps centred training targets to predictions of `feature`."""
         projected = self.standardised(feature) @ self._vt.T
         return projected * (self._s / (self._s**2 + alpha)) @ self._u.T
 

@@ -1,4 +1,4 @@
-"""Batch normalisation for whatever batch an epoch ends with."""
+"""Batch normalisation that also accepts the last, small batch of an epoch."""
 
 from typing import final
 
@@ -9,15 +9,15 @@ from torch.nn import functional
 
 @final
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation that takes a batch of one value a channel, too.
+    """Batch normalisation that accepts a batch with one value per channel.
 
-    One value has no deviation, and torch refuses it. It comes up: the last spot of an epoch, alone
+    One value has no deviation, and torch refuses it. This happens: the last spot of an epoch, alone
     in its batch, on a map of one position. It is normalised by the running mean and deviation, as
-    in prediction, and leaves them as they are.
+    in prediction, and does not change them.
     """
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Normalise each channel over batch and map; in prediction, by what training kept."""
+        """Normalise each channel over batch and map; in prediction, by the running statistics."""
         if x.numel() > x.shape[1]:
             return super().forward(x)
         return functional.batch_norm(

@@ -11,9 +11,9 @@ from histoscribe.models.base import Facts
 
 @final
 class ExemplarTokens(nn.Module):
-    """One token an exemplar: W e_j + b, or W [e_j, y_j] + b where its expression enters too.
+    """One token per exemplar: W e_j + b, or W [e_j, y_j] + b with its expression.
 
-    b is the type embedding, which tells exemplars from patches. There is no place among exemplars.
+    b is the type embedding, which tells exemplars from patches. Exemplars have no position.
     """
 
     feature_mean: Tensor
@@ -35,7 +35,7 @@ class ExemplarTokens(nn.Module):
         exemplar_feature: Float[Tensor, "B E D"],
         exemplar_target: Float[Tensor, "B E G"] | None = None,
     ) -> Float[Tensor, "B E width"]:
-        """Project standardised features, and centred expression where it is given."""
+        """Project standardised features, and centred expression if it is given."""
         seen = (exemplar_feature - self.feature_mean) / self.feature_scale
         if exemplar_target is not None:
             seen = torch.cat([seen, exemplar_target - self.target_mean], dim=-1)

@@ -1,4 +1,4 @@
-"""Attention at a cost that grows with the tokens, not with their square, and knows where they lie.
+"""Factorised attention with positions: its cost grows linearly with the number of tokens.
 
 Xu et al. 2021 (CoaT), arXiv:2104.06399, section 3. Per head, with c channels:
 `q / sqrt(c) * (softmax(k)^T v) + q . P(v)`, the softmax over tokens; P is a depthwise convolution,
@@ -12,12 +12,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 N_HEADS = 8
-_WINDOWS = ((3, 2), (5, 3), (7, 3))  # side of the window, heads that look through it
+_WINDOWS = ((3, 2), (5, 3), (7, 3))  # side of the window, number of heads with this window
 
 
 @final
 class Positions(nn.Module):
-    """What positions say to all blocks of a path: one depthwise convolution a kind.
+    """Position terms shared by all blocks of a path: one depthwise convolution per kind.
 
     `absolute` is added to the tokens before a block (conditional position encoding);
     `relative` is P of the attention.
@@ -33,11 +33,11 @@ class Positions(nn.Module):
         )
 
     def added(self, x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B H W C"]:
-        """Tokens with what their neighbourhood says of where they are."""
+        """Tokens plus a convolution of their neighbourhood, which encodes position."""
         return x + self.absolute(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
     def around(self, value: Float[Tensor, "B H W C"]) -> Float[Tensor, "B H W C"]:
-        """Values of the neighbours, summed by learned weights: P(v)."""
+        """Values of the neighbours, summed with learned weights: P(v)."""
         parts = value.permute(0, 3, 1, 2).split(self.shares, dim=1)
         seen = [look(part) for look, part in zip(self.relative, parts, strict=True)]
         return torch.cat(seen, dim=1).permute(0, 2, 3, 1)
@@ -55,7 +55,7 @@ class FactorAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "B H W C"], positions: Positions
     ) -> Float[Tensor, "B H W C"]:
-        """Let every token see a summary of all, and its neighbours."""
+        """Add a summary of all tokens and a sum over neighbours."""
         query, key, value = self.query_key_value(x).chunk(3, dim=3)
         return self.project(factorised(query, key, value) + query * positions.around(value))
 

@@ -1,4 +1,4 @@
-"""The last layer of a network: from its representation to genes, starting at the mean."""
+"""Last layer of a network: from its representation to genes, starting at the training mean."""
 
 from typing import final
 
@@ -13,8 +13,8 @@ from histoscribe.models.base import Facts
 class GeneHead(nn.Module):
     """One linear layer whose bias starts at the training mean of each gene.
 
-    It computes in float32 under autocast too: bfloat16 has 8 bits, so that a gene around 4 would
-    be predicted in steps of 1/64, and spots would tie that differ.
+    It computes in float32 under autocast, too: bfloat16 has 8 bits, so a gene around 4 would be
+    predicted in steps of 1/64, and different spots would tie.
     """
 
     def __init__(self, width: int, facts: Facts, *, at_mean: bool = False) -> None:

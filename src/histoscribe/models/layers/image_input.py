@@ -1,4 +1,4 @@
-"""What networks that see pixels share: tiles in units of the training tiles, cut in patches."""
+"""Shared input of image networks: normalised tiles, cut into patches."""
 
 from typing import final
 
@@ -12,11 +12,11 @@ from histoscribe.models.base import Facts
 
 @final
 class NormalisedTiles(nn.Module):
-    """Each channel less its mean over the training tiles, divided by its standard deviation.
+    """Tiles minus the channel means of the training tiles, divided by their deviations.
 
-    Tiles are 0-255, as bytes or, where a gradient is asked for, as floats. A channel that is
-    constant over the training tiles is centred only. Mean and deviation are buffers, so they
-    are saved with the network that holds this.
+    Tiles are 0-255, as bytes or, for gradients, as floats. A channel that is constant over the
+    training tiles is centred only. Mean and deviation are buffers, so they are saved with the
+    network.
     """
 
     mean: Tensor
@@ -37,7 +37,7 @@ class NormalisedTiles(nn.Module):
 
 
 def patch_problem(model: str, patch_px: int, tile_px: int) -> Problem | None:
-    """Say that a tile is no whole number of patches wide; None: it is."""
+    """Problem of a tile that is not a whole number of patches wide; None without a problem."""
     if tile_px and tile_px % patch_px == 0:
         return None
     below = tile_px // patch_px * patch_px
@@ -45,6 +45,6 @@ def patch_problem(model: str, patch_px: int, tile_px: int) -> Problem | None:
     return Problem(
         where=f"model {model}",
         found=f"tiles of {tile_px} px, patches of {patch_px} px",
-        expected="a tile that is a whole number of patches wide",
+        expected="a tile side that is a multiple of the patch side",
         remedy=f"set inputs.tile_px to {sides}, or another `patch_px`",
     )

@@ -12,7 +12,7 @@ from histoscribe.models.layers.batch_norm import BatchNorm
 
 
 def convolution(width_in: int, width_out: int, *, side: int = 1, stride: int = 1) -> nn.Sequential:
-    """A convolution that keeps the size of the map but for its stride, normalised, hard swish."""
+    """A convolution that keeps the map size except for its stride, normalised, with hard swish."""
     return nn.Sequential(
         nn.Conv2d(width_in, width_out, side, stride, padding=side // 2, bias=False),
         BatchNorm(width_out),
@@ -32,7 +32,7 @@ def separable(width: int, *, stride: int = 1) -> nn.Sequential:
 
 @final
 class LocalFeatures(nn.Module):
-    """The convolutional branch: 1x1, depthwise 3x3, 1x1, added to what came in."""
+    """The convolutional branch: 1x1, depthwise 3x3, 1x1, added to its input."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -45,5 +45,5 @@ class LocalFeatures(nn.Module):
         self.project = nn.Sequential(nn.Conv2d(width, width, 1, bias=False), BatchNorm(width))
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Add what the neighbourhood of each position shows."""
+        """Add features of each position's neighbourhood."""
         return x + self.project(self.look(self.mix(x)))

@@ -1,4 +1,4 @@
-"""A vision transformer that is open between its layers, for models that add something there.
+"""A vision transformer with access to each layer, for models that insert other layers.
 
 Dosovitskiy et al. 2021, arXiv:2010.11929. The layers are timm's; the class token is left out and
 patch tokens are averaged instead.
@@ -18,16 +18,16 @@ from histoscribe.models.layers.image_input import NormalisedTiles
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """Size of the transformer and its rate; the default is ViT-B/16, 86 M parameters."""
+    """Size and learning rate of the transformer; the default is ViT-B/16, 86 M parameters."""
 
     patch_px: int = 16
     """Side of a patch; the side of a tile is a multiple of it."""
     width: int = 768
-    """Numbers in a token."""
+    """Width of a token."""
     depth: int = 12
     """Layers of attention and MLP."""
     heads: int = 12
-    """Of attention; they share out the width."""
+    """Attention heads; they divide the width."""
     learning_rate: float = 5e-4
     """Peak rate of AdamW; the default is the EGN paper's."""
 
@@ -36,7 +36,7 @@ class TransformerConfig:
             raise ValueError("patch_px, width, depth and heads are each at least 1")
         if self.width % self.heads:
             raise ValueError(
-                f"heads share out the width: {self.width} is no multiple of {self.heads}"
+                f"heads must divide the width: {self.width} is no multiple of {self.heads}"
             )
 
     @classmethod
@@ -74,7 +74,7 @@ class PatchTransformer(nn.Module):
     def embed(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
     ) -> Float[Tensor, "B tokens width"]:
-        """Cut tiles into patches, one token each, with its place."""
+        """Cut tiles into patches, one token each, with its position."""
         return self.net.patch_embed(self.normalise(image)) + self.net.pos_embed
 
     @property

@@ -1,1 +1,1 @@
-"""Models that are trained by gradient descent; one paper a file."""
+"""Models that are trained by gradient descent; one paper per file."""

@@ -1,7 +1,7 @@
 """CycleMLP: a backbone of linear layers only, for tiles of any size.
 
-Chen et al. 2021, arXiv:2107.10224; size B2, which the EGN paper compares. Four stages of maps, each
-half as wide as the one before; `docs/methods/cyclemlp.md` gives the equations.
+Chen et al. 2021, arXiv:2107.10224; size B2, as in the comparison of the EGN paper. Four stages of
+maps, each half as wide as the one before; `docs/methods/cyclemlp.md` gives the equations.
 """
 
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from histoscribe.models.layers.pyramid import check_stages, small_tile, start_li
 from histoscribe.models.recipe import Recipe, compared
 from histoscribe.types import Output
 
-_STEP = 3  # positions that the offsets go round, of the released code and its published weights
-_EXPANSION = 4  # hidden width of the channel network, over its input's
+_STEP = 3  # cycle length of the offsets in the released code and its published weights
+_EXPANSION = 4  # hidden width of the channel network, relative to its input
 
 
 @dataclass(frozen=True, kw_only=True)
 class CycleMLPConfig:
-    """Size of the network and its rate; the default is B2, 26 M parameters before the head."""
+    """Size and learning rate of the network; the default is B2, 26 M parameters before the head."""
 
     widths: tuple[int, ...] = (64, 128, 320, 512)
     """Channels of each stage."""
@@ -75,14 +75,14 @@ class CycleMLP(ExpressionModel):
         self.head = GeneHead(config.widths[-1], facts)
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
-        """Read the genes off the pooled map."""
+        """Predict the genes from the pooled map."""
         return Output(self.head(self.represent(image)))
 
     def represent(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
     ) -> Float[Tensor, "B R"]:
-        """Give the mean of the last stage's map over the tile."""
-        # channels last in memory, so that a map is a matrix for a linear layer as it lies
+        """Mean of the last stage's map over the tile."""
+        # channels last in memory, so that a linear layer can use the map as a matrix
         tiles = self.normalise(image).contiguous(memory_format=torch.channels_last)
         maps = self.stages[0](self.embed(tiles).permute(0, 2, 3, 1))
         for shrink, stage in zip(self.shrink, self.stages[1:], strict=True):
@@ -95,13 +95,13 @@ class CycleMLP(ExpressionModel):
 
     @classmethod
     def tile_problem(cls, config: CycleMLPConfig, tile_px: int) -> Problem | None:
-        """Tiles must be at least as wide as the stages shrink them."""
+        """Problem of tiles that the stages would shrink to nothing."""
         return small_tile("cyclemlp", len(config.widths), tile_px)
 
 
 @final
 class _Block(nn.Module):
-    """Look aside, then mix the channels of each position; both added to what was there."""
+    """Mix neighbours, then the channels of each position; each step adds to its input."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class _Block(nn.Module):
 
 @final
 class _Aside(nn.Module):
-    """Three branches (along height, along width, in place), weighed by channel and tile.
+    """Three branches (along height, along width, in place), weighted by channel and tile.
 
     The weights are split attention: a softmax over the branches of a small network on the mean of
     their sum over the map.

@@ -1,4 +1,4 @@
-"""The Exemplar Guided Network as its paper writes it."""
+"""The Exemplar Guided Network as in its paper."""
 
 from dataclasses import dataclass
 from typing import final
@@ -14,11 +14,12 @@ from histoscribe.models.recipe import Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class EGNConfig(GuidedConfig):
-    """The network of the paper."""
+    """Settings of the paper's network."""
 
     projector: bool = True
     """Two layers with ReLU before the first block; false: one linear map each (the row "no
-    projector", whose linear maps the paper does not describe)."""
+    projector", whose linear maps the paper does not describe).
+    """
 
 
 @final
@@ -43,7 +44,7 @@ class EGN(GuidedNetwork):
         return Recipe(learning_rate=rate, weight_decay=decay, schedule="cosine")
 
     def make_projector(self, width: int, n_genes: int) -> Projector:
-        """MLP_h, shared by a spot and its exemplars, which have a linear layer before it; MLP_s."""
+        """MLP_h, shared by a spot and its exemplars (which have a linear layer first); MLP_s."""
         dim = self.config.dim
         if not self.config.projector:
             return Projector(
@@ -60,7 +61,7 @@ class EGN(GuidedNetwork):
         )
 
     def make_bridge(self, n_tokens: int, *, last: bool) -> nn.Module:
-        """The block of the paper."""
+        """Bridging block of the paper."""
         return Bridge(self.config, n_tokens, last=last)
 
 
@@ -68,9 +69,9 @@ class EGN(GuidedNetwork):
 class Bridge(nn.Module):
     """The exemplar-bridging block.
 
-    s' = Linear(s), h^ = h + mean_j m_h * s'_j, r' = r + m_r * s', then with one gate k a patch and
-    head O_h, O_z = chunk(MLP_o(Z) * k(h^)), Z' = Z + Linear(O_z), h' = h^ + Linear(mean O_h).
-    Layers that add to Z and h have no bias, so a block whose gates are shut changes nothing.
+    s' = Linear(s), h^ = h + mean_j m_h * s'_j, r' = r + m_r * s', then with one gate k per patch
+    and head O_h, O_z = chunk(MLP_o(Z) * k(h^)), Z' = Z + Linear(O_z), h' = h^ + Linear(mean O_h).
+    Layers that add to Z and h have no bias, so a block with closed gates changes nothing.
     """
 
     def __init__(self, config: GuidedConfig, n_tokens: int, *, last: bool) -> None:
@@ -91,7 +92,7 @@ class Bridge(nn.Module):
         query: Float[Tensor, "B d"],
         exemplars: ExemplarState,
     ) -> tuple[Float[Tensor, "B N d"], Float[Tensor, "B d"], ExemplarState]:
-        """Revise query and exemplars by each other, then query and image tokens."""
+        """Update query and exemplars by each other, then query and image tokens."""
         code, expression = exemplars.code, self.expression(exemplars.expression)
         gates = self.gates(query, code)
         query = query + (gates[0] * expression).mean(dim=1)

@@ -1,4 +1,4 @@
-"""What both forms of the Exemplar Guided Network share: settings, inputs and the way through."""
+"""Shared base of both forms of the Exemplar Guided Network: settings, inputs, layers."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -32,11 +32,12 @@ _FIELDS: Mapping[Sight, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedConfig:
-    """Size, sight and training of an Exemplar Guided Network."""
+    """Size, inputs and training of an Exemplar Guided Network."""
 
     sees: Sight = "exemplars"
-    """What is used beside the image: exemplars and the spot's own feature; the feature alone (the
-    rows "no exemplar-bridging block" and "no exemplars"); nothing (the row "backbone only")."""
+    """Inputs besides the image: exemplars and the spot's feature; the feature alone (the rows "no
+    exemplar-bridging block" and "no exemplars"); nothing (the row "backbone only").
+    """
     patch_px: int = 32
     """Side of a patch; the side of a tile is a multiple of it."""
     dim: int = 1024
@@ -48,17 +49,17 @@ class GuidedConfig:
     mlp: int = 4096
     """Hidden width of a layer's perceptron."""
     bridge_heads: int = 8
-    """Heads of an exemplar-bridging block, each with its own gate a patch."""
+    """Heads of an exemplar-bridging block, each with one gate per patch."""
     bridge_dim: int = 64
-    """Width of each of them."""
+    """Width of each of these heads."""
     bridge_every: int = 2
-    """Every so many layers hold a bridging block."""
+    """Number of layers from one bridging block to the next."""
     pcc_weight: float = 1.0
-    """Weight of the correlation loss beside the mean squared error."""
+    """Weight of the correlation loss relative to the mean squared error."""
     learning_rate: float = 5e-4
     """Peak rate of AdamW."""
     weight_decay: float = 1e-4
-    """Of AdamW."""
+    """Weight decay of AdamW."""
 
     def __post_init__(self) -> None:
         problems = list(_size_problems(self))
@@ -84,28 +85,28 @@ class GuidedConfig:
 
 @dataclass(frozen=True, eq=False)
 class Projector:
-    """Layers that bring a spot and its exemplars to the width of the tokens."""
+    """Layers that map a spot and its exemplars to the width of the tokens."""
 
     enter: nn.Module
-    """First step of the spot's own feature."""
+    """First step of the spot's feature."""
     join: nn.Module
-    """First step of an exemplar's feature and expression, side by side."""
+    """First step of an exemplar's feature and expression, concatenated."""
     shared: nn.Module
     """Second step of both."""
     expression: nn.Module
-    """The way of an exemplar's expression alone."""
+    """Layers for an exemplar's expression alone."""
 
 
 class GuidedNetwork(ExpressionModel):
-    """Image tokens that pass through a vision transformer and trade with exemplars on the way.
+    """Image tokens in a vision transformer, with bridges to exemplars between its layers.
 
-    A form gives its projector, its bridging block and what stands before pooling and head. What a
-    network does not see, it has no layer for. Expression of exemplars is read as its difference
+    A subclass gives the projector, the bridging block and the step before pooling and head. Inputs
+    that a network does not use have no layers. Expression of exemplars is read as its difference
     from the training mean, which a bias of the first layer could do as well.
     """
 
     re_adds_position: ClassVar[bool] = False
-    """Whether every attention layer is told the positions anew."""
+    """Whether positions are added again before every attention layer."""
     feature_mean: Tensor
     feature_scale: Tensor
     target_mean: Tensor
@@ -156,13 +157,14 @@ class GuidedNetwork(ExpressionModel):
 
     @abstractmethod
     def make_projector(self, width: int, n_genes: int) -> Projector:
-        """Make the layers that read features of `width` and expression of `n_genes`."""
+        """Layers that read features of `width` and expression of `n_genes`."""
 
     @abstractmethod
     def make_bridge(self, n_tokens: int, *, last: bool) -> nn.Module:
-        """Make one exchange of `n_tokens` image tokens with query and exemplars.
+        """Block that exchanges `n_tokens` image tokens with query and exemplars.
 
-        It takes and gives the three; the `last` has no layer for exemplars, as none reads them.
+        It takes and returns all three; the `last` one has no layer for exemplars, because no later
+        block reads them.
         """
 
     def forward(
@@ -172,7 +174,7 @@ class GuidedNetwork(ExpressionModel):
         exemplar_feature: Float[Tensor, "B E D"] | None = None,
         exemplar_target: Float[Tensor, "B E G"] | None = None,
     ) -> Output:
-        """Predict the genes of each spot; the order of its exemplars has no meaning."""
+        """Predict the genes of each spot; the order of its exemplars has no influence."""
         return Output(self.head(self.represent(image, feature, exemplar_feature, exemplar_target)))
 
     def represent(
@@ -182,7 +184,7 @@ class GuidedNetwork(ExpressionModel):
         exemplar_feature: Float[Tensor, "B E D"] | None = None,
         exemplar_target: Float[Tensor, "B E G"] | None = None,
     ) -> Float[Tensor, "B R"]:
-        """Give the pooled image and, beside it, what has become of the spot's own feature."""
+        """The pooled image, concatenated with the final query of the spot's feature."""
         tokens = self.patches(self.tiles(image)) + self.position
         again = self.position if self.re_adds_position else None
         query, exemplars = None, None
@@ -206,22 +208,22 @@ class GuidedNetwork(ExpressionModel):
 
     @classmethod
     def inputs(cls, config: GuidedConfig) -> tuple[str, ...]:
-        """Only what the settings let it see."""
+        """Fields that the settings select."""
         return _FIELDS[config.sees]
 
     @classmethod
     def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:
-        """Tiles are cut in whole patches."""
+        """Problem of tiles that cannot be cut into whole patches."""
         return patch_problem(cls.name, config.patch_px, tile_px)
 
     def _query(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B d"]:
-        """h^0."""
+        """Initial query h^0."""
         return self.shared(self.enter(self._standardised(feature)))
 
     def _recall(
         self, feature: Float[Tensor, "B E D"], target: Float[Tensor, "B E G"]
     ) -> ExemplarState:
-        """r^0 and s^0."""
+        """Initial exemplar states r^0 and s^0."""
         expression = target - self.target_mean
         joined = torch.cat([self._standardised(feature), expression], dim=-1)
         return ExemplarState(self.shared(self.join(joined)), self.expression(expression))
@@ -231,7 +233,7 @@ class GuidedNetwork(ExpressionModel):
 
 
 def _size_problems(config: GuidedConfig) -> Iterator[str]:
-    """Settings that no network can be made of."""
+    """Problems of settings that describe no network."""
     if config.sees not in get_args(Sight):
         yield f"sees = {config.sees!r}: choose {', '.join(get_args(Sight))}"
     sizes = ("patch_px", "dim", "depth", "heads", "mlp", "bridge_heads", "bridge_dim")
@@ -239,7 +241,7 @@ def _size_problems(config: GuidedConfig) -> Iterator[str]:
     if small:
         yield f"{', '.join(small)}: at least 1 each"
     elif config.dim % config.heads:
-        yield f"heads share out dim: {config.dim} is no multiple of {config.heads}"
+        yield f"heads must divide dim: {config.dim} is no multiple of {config.heads}"
     if config.sees == "exemplars" and config.bridge_every > config.depth:
         yield (
             f"bridge_every = {config.bridge_every}: none of {config.depth} layers has a bridging "

@@ -1,4 +1,4 @@
-"""Parts that both forms of the Exemplar Guided Network are made of: the vision transformer."""
+"""Parts of both forms of the Exemplar Guided Network: the vision transformer."""
 
 from dataclasses import dataclass
 from typing import final
@@ -11,12 +11,12 @@ from torch.nn import functional
 
 @dataclass(frozen=True, eq=False)
 class ExemplarState:
-    """What a network remembers of the exemplars of each spot, from block to block."""
+    """State of the exemplars of each spot, passed from block to block."""
 
     code: Float[Tensor, "B E d"]
-    """r_j: look and expression of an exemplar."""
+    """r_j: feature and expression of an exemplar."""
     expression: Float[Tensor, "B E d"]
-    """s_j: its expression alone."""
+    """s_j: expression of an exemplar."""
 
 
 @final
@@ -29,7 +29,7 @@ class PatchTokens(nn.Module):
         self.embed = nn.Linear(3 * patch_px**2, dim)
 
     def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N d"]:
-        """Give one token a patch."""
+        """One token per patch."""
         n_spots, _, side_px, _ = image.shape
         n_side, p = side_px // self.patch_px, self.patch_px
         patches = image.view(n_spots, 3, n_side, p, n_side, p).permute(0, 2, 4, 3, 5, 1)
@@ -38,7 +38,7 @@ class PatchTokens(nn.Module):
 
 @final
 class TransformerLayer(nn.Module):
-    """One layer of a vision transformer, in two halves: an exchange may stand between them.
+    """One layer of a vision transformer in two halves, with room for an exchange between.
 
     Dosovitskiy et al. 2021, eq. 2 and 3; arXiv:2010.11929.
     """
@@ -56,7 +56,7 @@ class TransformerLayer(nn.Module):
     def attend(
         self, tokens: Float[Tensor, "B N d"], position: Float[Tensor, "N d"] | None
     ) -> Float[Tensor, "B N d"]:
-        """Add multi-head attention; `position`, where given, is added to what it reads."""
+        """Add multi-head attention; a given `position` is added to its input."""
         read = tokens if position is None else tokens + position
         parts = self.qkv(self.attention_norm(read)).unflatten(-1, (3, self.heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
@@ -73,8 +73,8 @@ class AttentionPool(nn.Module):
     """The mean of the tokens plus half their mean under attention, feature by feature.
 
     p = mean_n S_n + 0.5 sum_n softmax_n(0.1 S_n) * S_n with S = W z: class-specific residual
-    attention (Zhu and Wu 2021, arXiv:2108.02456) for features in place of classes. The
-    temperature multiplies, as in the released code of the network: attention is nearly flat.
+    attention (Zhu and Wu 2021, arXiv:2108.02456) with features in place of classes. The temperature
+    multiplies, as in the released code of the network, so attention is nearly flat.
     """
 
     share, temperature = 0.5, 0.1
@@ -92,14 +92,14 @@ class AttentionPool(nn.Module):
 
 @final
 class Gates(nn.Module):
-    """What of each exemplar's expression reaches the query, and what the exemplar itself.
+    """Gates: how much of each exemplar's expression enters the query, and the exemplar.
 
     sigmoid(MLP_m([h - r_j, r_j])) or, for the paper, sigmoid(MLP_m([h, h - r_j])): both are linear
     in h and r_j up to the hidden layer, so the first layer is applied to h once, not per exemplar.
     """
 
     def __init__(self, dim: int, hidden: int, *, reads_query: bool, n_gates: int) -> None:
-        """`reads_query`: the paper's order; `n_gates`: 1 where nothing reads the exemplar again."""
+        """`reads_query`: the paper's order; `n_gates`: 1 if no later block reads the exemplar."""
         super().__init__()
         self.dim, self.reads_query, self.n_gates = dim, reads_query, n_gates
         self.hidden = nn.Linear(2 * dim, hidden)
@@ -108,7 +108,7 @@ class Gates(nn.Module):
     def forward(
         self, query: Float[Tensor, "B d"], code: Float[Tensor, "B E d"]
     ) -> tuple[Float[Tensor, "B E d"], ...]:
-        """Give gates in 0..1 to the query and, where there are two, to the exemplar."""
+        """Gates in 0..1 for query and, with two gates, exemplar."""
         first, second = self.hidden.weight.split(self.dim, dim=1)
         of_query = first + second if self.reads_query else first
         of_code = -second if self.reads_query else second - first

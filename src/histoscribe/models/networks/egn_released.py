@@ -1,4 +1,4 @@
-"""The Exemplar Guided Network as its authors' released code computes it."""
+"""The Exemplar Guided Network as in its authors' released code."""
 
 from dataclasses import dataclass
 from typing import final
@@ -16,10 +16,10 @@ _SHARED_BLOCKS = 2  # residual blocks of the projector
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasedConfig(GuidedConfig):
-    """The network of the released code."""
+    """Settings of the released code's network."""
 
     pcc_weight: float = 0.5
-    """Weight of the correlation loss beside the mean squared error."""
+    """Weight of the correlation loss relative to the mean squared error."""
 
 
 @final
@@ -27,8 +27,8 @@ class ReleasedConfig(GuidedConfig):
 class ReleasedEGN(GuidedNetwork):
     """The same idea as `egn`, with the equations of the released code.
 
-    Positions enter every attention layer, an exemplar's expression stays as it was projected, and
-    the query that opens the gates is not the one that goes on.
+    Positions enter every attention layer, an exemplar's expression keeps its first projection, and
+    the query that opens the gates is not the one passed on.
     """
 
     paper = "arXiv:2210.16721"
@@ -47,7 +47,7 @@ class ReleasedEGN(GuidedNetwork):
         return Recipe(learning_rate=rate, weight_decay=decay, schedule="warm-restarts")
 
     def make_projector(self, width: int, n_genes: int) -> Projector:
-        """A linear map each, then residual blocks that a spot and its exemplars share."""
+        """One linear map per input, then residual blocks shared by a spot and its exemplars."""
         dim = self.config.dim
         return Projector(
             enter=nn.Linear(width, dim),
@@ -57,7 +57,7 @@ class ReleasedEGN(GuidedNetwork):
         )
 
     def make_bridge(self, n_tokens: int, *, last: bool) -> nn.Module:
-        """The block of the released code."""
+        """Bridging block of the released code."""
         return ReleasedBridge(self.config, n_tokens, last=last)
 
 
@@ -66,9 +66,9 @@ class ReleasedBridge(nn.Module):
     """The exemplar-bridging block of the released code.
 
     v = Linear(s), q' = q + mean_j sigmoid(a_j) * v_j, r' = LN(r + sigmoid(b) * v), then with one
-    gate k a patch and head V = Linear(LN x) * k(LN q'), x' = x + Linear(V) and, from the old q,
-    q'' = q + Linear(mean V). s goes on as it came. Layers that add to x and q have no bias, so a
-    block whose gates are shut changes neither.
+    gate k per patch and head V = Linear(LN x) * k(LN q'), x' = x + Linear(V) and, from the old q,
+    q'' = q + Linear(mean V). s is passed on unchanged. Layers that add to x and q have no bias, so
+    a block with closed gates changes neither.
     """
 
     def __init__(self, config: GuidedConfig, n_tokens: int, *, last: bool) -> None:
@@ -89,7 +89,7 @@ class ReleasedBridge(nn.Module):
         query: Float[Tensor, "B d"],
         exemplars: ExemplarState,
     ) -> tuple[Float[Tensor, "B N d"], Float[Tensor, "B d"], ExemplarState]:
-        """Let exemplars open the gates between image tokens and query."""
+        """Exchange image tokens and query through gates that the exemplars open."""
         code, value = exemplars.code, self.value(exemplars.expression)
         gates = self.gates(query, code)
         revised = query + (gates[0] * value).mean(dim=1)

@@ -1,4 +1,4 @@
-"""A linear probe: one layer on frozen features, trained as the Exemplar Guided Network is."""
+"""A linear probe: one layer on frozen features, trained like the Exemplar Guided Network."""
 
 from dataclasses import dataclass
 from typing import final
@@ -16,18 +16,18 @@ from histoscribe.types import Output
 
 @dataclass(frozen=True, kw_only=True)
 class LinearProbeConfig:
-    """How the probe is trained."""
+    """Loss and optimiser of the probe."""
 
     pcc_weight: float = 1.0
-    """Weight of the correlation loss beside the mean squared error."""
+    """Weight of the correlation loss relative to the mean squared error."""
     learning_rate: float = 5e-4
     """Peak rate of AdamW."""
     weight_decay: float = 1e-4
-    """Of AdamW."""
+    """Weight decay of AdamW."""
 
     @classmethod
     def small(cls) -> "LinearProbeConfig":
-        """The rate that the small networks have, for as few epochs."""
+        """Learning rate of the small networks, for as few epochs."""
         return cls(learning_rate=1e-3)
 
     @classmethod
@@ -42,7 +42,7 @@ class LinearProbe(ExpressionModel):
     """What is in the features of a frozen encoder alone: the row "Pretrained E".
 
     Yang et al., WACV 2023, Table 4. Loss, optimiser and epochs are those of their network, so that
-    the row differs from it by the network only; `ridge` is the same layer in closed form.
+    the rows differ only by the network; `ridge` is the same layer in closed form.
     """
 
     paper = "arXiv:2210.16721"
@@ -55,8 +55,8 @@ class LinearProbe(ExpressionModel):
         super().__init__(facts, config)
         self.register_buffer("feature_mean", torch.from_numpy(facts.feature_mean).float())
         self.register_buffer("feature_scale", torch.from_numpy(facts.feature_scale).float())
-        # not at the mean: where all predictions are equal the gradient of a correlation is 10,000
-        # times what follows, and Adam would take small steps for a thousand steps
+        # not at the mean: where all predictions are equal, the gradient of a correlation is 10,000
+        # times its later size, and Adam would take small steps for a thousand steps
         self.head = GeneHead(len(facts.feature_mean), facts)
 
     def forward(self, feature: Float[Tensor, "B D"]) -> Output:
@@ -64,7 +64,7 @@ class LinearProbe(ExpressionModel):
         return Output(self.head(self.represent(feature)))
 
     def represent(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B R"]:
-        """Give the standardised features."""
+        """The standardised features."""
         return (feature - self.feature_mean) / self.feature_scale
 
     def loss(

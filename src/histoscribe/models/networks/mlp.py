@@ -1,4 +1,4 @@
-"""A small network on features: what depth of fitting buys over ridge."""
+"""A small network on features: the gain of non-linear fitting over ridge."""
 
 from dataclasses import dataclass
 from typing import final
@@ -18,7 +18,7 @@ class MLPConfig:
     hidden: int = 256
     """Width of the one hidden layer."""
     dropout: float = 0.2
-    """Share of hidden units silenced in training."""
+    """Share of hidden units set to zero in training."""
 
     @classmethod
     def tiny(cls) -> "MLPConfig":
@@ -54,5 +54,5 @@ class MLP(ExpressionModel):
         return Output(self.head(self.represent(feature)))
 
     def represent(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B R"]:
-        """Give the hidden layer."""
+        """The hidden layer."""
         return self.hidden((feature - self.feature_mean) / self.feature_scale)

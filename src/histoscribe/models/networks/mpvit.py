@@ -1,7 +1,7 @@
-"""MPViT: a vision transformer that looks at each stage through patches of several sizes at once.
+"""MPViT: a vision transformer with patches of several sizes at each stage.
 
-Lee et al. 2021, arXiv:2112.11010; size Base, which the EGN paper compares. Four stages of maps,
-each half as wide as the one before; `docs/methods/mpvit.md` gives the equations.
+Lee et al. 2021, arXiv:2112.11010; size Base, as in the comparison of the EGN paper. Four stages of
+maps, each half as wide as the one before; `docs/methods/mpvit.md` gives the equations.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from histoscribe.models.layers.pyramid import check_stages, small_tile, start_li
 from histoscribe.models.recipe import Recipe, compared
 from histoscribe.types import Output
 
-_EXPANSION = 4  # hidden width of a block's network, over its input's
+_EXPANSION = 4  # hidden width of a block's network, relative to its input
 
 
 @dataclass(frozen=True, kw_only=True)
 class MPViTConfig:
-    """Size of the network and its rate; the default is Base, 74 M parameters before the head."""
+    """Size and learning rate of the network; default: Base, 74 M parameters before the head."""
 
     widths: tuple[int, ...] = (128, 224, 368, 480)
     """Channels of each stage; multiples of 8, for 8 heads."""
@@ -85,14 +85,14 @@ class MPViT(ExpressionModel):
         self.head = GeneHead(last, facts)
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
-        """Read the genes off the pooled map."""
+        """Predict the genes from the pooled map."""
         return Output(self.head(self.represent(image)))
 
     def represent(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
     ) -> Float[Tensor, "B R"]:
-        """Give the mean of the last stage's map over the tile."""
-        # channels last in memory, so that a map is a list of tokens as it lies
+        """Mean of the last stage's map over the tile."""
+        # channels last in memory, so that a map is directly a list of tokens
         tiles = self.normalise(image).contiguous(memory_format=torch.channels_last)
         maps = self.stages(self.stem(tiles))
         return maps.mean(dim=(2, 3), dtype=tiles.dtype)  # not in bfloat16
@@ -103,16 +103,16 @@ class MPViT(ExpressionModel):
 
     @classmethod
     def tile_problem(cls, config: MPViTConfig, tile_px: int) -> Problem | None:
-        """Tiles must be at least as wide as the stages shrink them."""
+        """Problem of tiles that the stages would shrink to nothing."""
         return small_tile("mpvit", len(config.widths), tile_px)
 
 
 @final
 class _Stage(nn.Module):
-    """Patches of several sizes, a transformer on each, a convolutional branch, and their union.
+    """Patches of several sizes with a transformer each, and a convolutional branch, combined.
 
-    A patch size is a number of 3x3 convolutions on end, so path i reads the patches of path i-1
-    through one more.
+    A patch size is a number of consecutive 3x3 convolutions, so path i reads the patches of path
+    i-1 through one more.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class _Stage(nn.Module):
 
 @final
 class _Path(nn.Module):
-    """Transformer blocks on the patches of one size; they share what positions say."""
+    """Transformer blocks on the patches of one size, with shared position terms."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class _Path(nn.Module):
 
 @final
 class _Block(nn.Module):
-    """Positions, then factorised attention, then a network on each token; all added."""
+    """Position terms, factorised attention and a network on each token, all residual."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

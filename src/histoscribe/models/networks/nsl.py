@@ -1,6 +1,6 @@
 """NSL: expression from colour alone, through stain directions that are learned for each gene.
 
-Dawood et al. 2021, arXiv:2108.10446; `docs/methods/nsl.md` says what is left of it here and why.
+Dawood et al. 2021, arXiv:2108.10446; `docs/methods/nsl.md` lists the differences and their reasons.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,12 @@ from histoscribe.types import Output
 
 @dataclass(frozen=True, kw_only=True)
 class NSLConfig:
-    """How fast the few numbers of each gene are learned."""
+    """Learning rate of the few numbers per gene."""
 
     learning_rate: float = 1e-2
-    """Of AdamW; ours, for the paper's small rates suit networks of many layers."""
+    """Learning rate of AdamW; our choice, because the paper's small rates suit networks of many
+    layers.
+    """
 
     @classmethod
     def tiny(cls) -> "NSLConfig":
@@ -43,7 +45,7 @@ class NSL(ExpressionModel):
         mean = torch.tensor(facts.image_mean, dtype=torch.float32)
         scale = torch.tensor(facts.image_scale, dtype=torch.float32)
         self.register_buffer("density_mean", _optical_density(mean))
-        # how far density moves where colour moves by one standard deviation
+        # change of density per standard deviation of colour
         self.register_buffer("density_scale", torch.where(scale > 0, scale / (mean + 1), 1.0))
         n_genes = len(facts.target_mean)
         self.stain = nn.Parameter(0.02 * torch.randn(n_genes, 3))
@@ -51,25 +53,25 @@ class NSL(ExpressionModel):
         self.offset = nn.Parameter(torch.from_numpy(facts.target_mean).float())
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
-        """Predict each gene from how much of its stain the tile holds."""
+        """Predict each gene from the amount of its stain in the tile."""
         return Output(self.slope * self.represent(image) + self.offset)
 
     def represent(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
     ) -> Float[Tensor, "B R"]:
-        """Give the mean density of each gene's stain over the tile."""
-        # a 1x1 convolution and the mean over pixels are linear, so their order does not matter:
-        # the mean first leaves 3 numbers to weigh, not a map of the tile for every gene
+        """Mean density of each gene's stain over the tile."""
+        # a 1x1 convolution and the mean over pixels are both linear, so their order does not
+        # matter: the mean first leaves 3 numbers to weight instead of a map per gene
         density = _optical_density(image.to(self.density_mean.dtype)).mean(dim=(2, 3))
         standard = (density - self.density_mean) / self.density_scale
         # not a matrix product, which autocast would round to bfloat16
         return (standard[:, None] * self.stain).sum(dim=-1)
 
     def recipe(self) -> Recipe:
-        """The EGN paper's, at a rate of its own."""
+        """The EGN paper's training with another learning rate."""
         return compared(self.config.learning_rate)
 
 
 def _optical_density(image: Tensor) -> Tensor:
-    """Of light 0-255, from 5.5 for black to 0 for white; the 1 keeps black finite."""
+    """Optical density of light 0-255: 5.5 for black (finite by the 1), 0 for white."""
     return -torch.log((image + 1) / 256)

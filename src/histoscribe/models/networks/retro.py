@@ -1,7 +1,7 @@
-"""Retro: a ViT whose every second layer lets patches attend to exemplars.
+"""Retro: a ViT in which every second layer attends to exemplars.
 
-Borgeaud et al. 2022, arXiv:2112.04426, adapted from text to tiles as the EGN paper does for its
-comparison, arXiv:2210.16721. `docs/methods/retro.md` says what a chunk is here, and which of the
+Borgeaud et al. 2022, arXiv:2112.04426, adapted from text to tiles as in the comparison of the EGN
+paper, arXiv:2210.16721. `docs/methods/retro.md` explains what replaces a chunk, and which of the
 two variants is ours.
 """
 
@@ -21,15 +21,15 @@ from histoscribe.models.layers.patch_transformer import PatchTransformer, Transf
 from histoscribe.models.recipe import Recipe, compared
 from histoscribe.types import Output
 
-_EVERY = 2  # layers, from one that looks at exemplars to the next
+_EVERY = 2  # layers from one cross-attention to the next
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetroConfig(TransformerConfig):
-    """Size of the transformer, its rate, and what an exemplar brings."""
+    """Size and learning rate of the transformer, and the inputs from an exemplar."""
 
     with_expression: bool = False
-    """Whether an exemplar brings its expression besides its feature; true is our variant."""
+    """Whether an exemplar's expression is used in addition to its feature; true is our variant."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,7 +61,7 @@ class Retro(ExpressionModel):
         exemplar_feature: Float[Tensor, "B E D"],
         exemplar_target: Float[Tensor, "B E G"],
     ) -> Output:
-        """Read the genes off the mean patch token; targets count only `with_expression`."""
+        """Predict the genes from the mean patch token; targets are used only `with_expression`."""
         return Output(self.head(self.represent(image, exemplar_feature, exemplar_target)))
 
     def represent(
@@ -70,7 +70,7 @@ class Retro(ExpressionModel):
         exemplar_feature: Float[Tensor, "B E D"],
         exemplar_target: Float[Tensor, "B E G"],
     ) -> Float[Tensor, "B R"]:
-        """Give the mean patch token."""
+        """Mean patch token."""
         brought = exemplar_target if self.config.with_expression else None
         exemplars = self.norm(self.exemplars(exemplar_feature, brought))
         tokens = self.patches.embed(image)
@@ -82,18 +82,18 @@ class Retro(ExpressionModel):
         return self.patches.pool(tokens)
 
     def recipe(self) -> Recipe:
-        """The EGN paper's."""
+        """Training of the EGN paper."""
         return compared(self.config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: RetroConfig, tile_px: int) -> Problem | None:
-        """A tile must be a whole number of patches wide."""
+        """Problem of a tile that is not a whole number of patches wide."""
         return patch_problem(cls.name, config.patch_px, tile_px)
 
 
 @final
 class _CrossAttention(nn.Module):
-    """Each token of a chunk weighs the neighbours of its chunk, here the exemplars of the tile."""
+    """Cross-attention from the tokens of a chunk to its neighbours: here the tile's exemplars."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""ST-Net: a DenseNet on the tile, averaged over the eight ways to lay the tile down.
+"""ST-Net: a DenseNet on the tile, averaged over the tile's eight symmetries.
 
-He et al. 2020, doi:10.1038/s41551-020-0578-x. `docs/methods/stnet.md` says what its learning rate
-means and where we differ.
+He et al. 2020, doi:10.1038/s41551-020-0578-x. `docs/methods/stnet.md` explains its learning rate
+and our differences.
 """
 
 import re
@@ -28,13 +28,13 @@ from histoscribe.types import Output
 
 _BLOCKS = (6, 12, 24, 16)
 _GROWTH = 32
-# files older than 2018, such as torchvision's own, have a point where names have none now
+# files older than 2018, such as torchvision's, use a point where later names have none
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class STNetConfig:
-    """Size of the DenseNet, where it starts and how fast it learns; the default is the paper's."""
+    """Size, initial weights and learning rate of the DenseNet; the default is the paper's."""
 
     blocks: tuple[int, ...] = _BLOCKS
     """Layers in each dense block."""
@@ -43,13 +43,15 @@ class STNetConfig:
     weights: Literal["file", "random"] = "file"
     """Start from ImageNet's weights of DenseNet-121 in a file, or from random numbers."""
     learning_rate: float = 1e-6
-    """Of SGD on squared errors that are summed over the batch and averaged over genes."""
+    """Learning rate of SGD on squared errors that are summed over the batch and averaged over
+    genes.
+    """
 
     def __post_init__(self) -> None:
         if self.weights == "file" and (tuple(self.blocks), self.growth) != (_BLOCKS, _GROWTH):
             raise ValueError(
-                f"published weights are those of blocks {list(_BLOCKS)} and growth {_GROWTH}; "
-                f"blocks {list(self.blocks)} and growth {self.growth} need weights = 'random'"
+                f"published weights fit blocks {list(_BLOCKS)} and growth {_GROWTH}; blocks "
+                f"{list(self.blocks)} and growth {self.growth} need weights = 'random'"
             )
 
     @classmethod
@@ -92,7 +94,7 @@ class STNet(ExpressionModel):
     def represent(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
     ) -> Float[Tensor, "B R"]:
-        """Give the pooled map; in evaluation its mean over the tile's eight symmetries.
+        """The pooled map; in evaluation its mean over the tile's eight symmetries.
 
         The head is linear, so the mean of its predictions is its prediction of this mean.
         """
@@ -118,17 +120,17 @@ class STNet(ExpressionModel):
         )
 
     def start_from(self, weights: Path) -> None:
-        """Take every convolution and normalisation of a DenseNet-121; its classifier is left.
+        """Load every convolution and normalisation of a DenseNet-121, without its classifier.
 
         Raises
         ------
         DataContractError
-            The file cannot be read, or is not a whole DenseNet-121.
+            if the file cannot be read, or is not a whole DenseNet-121.
         """
         from torchvision.models import densenet121  # takes a second to import
 
         tensors, _ = read_weights(weights)
-        with torch.device("meta"):  # draws no random numbers that the file would replace
+        with torch.device("meta"):  # draws no random numbers, which the file would replace anyway
             whole = densenet121()
         named = _named_as_today(tensors, whole.state_dict())
         load_exactly(whole, named, net_name="torchvision:densenet121", where=str(weights))
@@ -136,18 +138,19 @@ class STNet(ExpressionModel):
 
     @classmethod
     def tile_problem(cls, config: STNetConfig, tile_px: int) -> Problem | None:
-        """Tiles must be at least as wide as the blocks shrink them."""
+        """Problem of tiles that the blocks would shrink to nothing."""
         return small_tile("stnet", len(config.blocks), tile_px, stages="blocks")
 
     def _pooled(self, tiles: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B R"]:
-        # convolutions on a CPU are up to a third faster on pixels that lie together
+        # channels-last makes convolutions on a CPU up to a third faster
         seen = self.features(tiles.contiguous(memory_format=torch.channels_last))
-        # the mean in float32: bfloat16 would round what eight symmetries are to agree on
+        # the mean in float32: bfloat16 would round values on which the eight symmetries should
+        # agree
         return functional.relu(seen).mean(dim=(2, 3), dtype=tiles.dtype)
 
 
 def _taking_one_value(net: nn.Module) -> nn.Module:
-    """The same net, whose normalisations take the last spot of an epoch, alone in its batch."""
+    """The same net with normalisations that accept a last batch of one spot."""
     for module in list(net.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.BatchNorm2d):
@@ -156,7 +159,7 @@ def _taking_one_value(net: nn.Module) -> nn.Module:
 
 
 def _symmetries(tiles: Float[Tensor, "B 3 P P"]) -> Iterator[Float[Tensor, "B 3 P P"]]:
-    """Each tile turned by four right angles, then its mirror image so too."""
+    """Each tile turned by four right angles, then the same for its mirror image."""
     for side in (tiles, tiles.flip(-1)):
         yield from (torch.rot90(side, turns, dims=(2, 3)) for turns in range(4))
 
@@ -164,7 +167,7 @@ def _symmetries(tiles: Float[Tensor, "B 3 P P"]) -> Iterator[Float[Tensor, "B 3 
 def _named_as_today(
     tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The tensors under today's names; old files lack the counters, which nothing reads."""
+    """The tensors under today's names; old files lack the counters, which are never read."""
     counters = {
         name: torch.zeros(shape.shape, dtype=shape.dtype)
         for name, shape in wanted.items()

@@ -28,23 +28,23 @@ class ViT(ExpressionModel):
         self.head = GeneHead(config.width, facts)
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
-        """Read the genes off the mean patch token."""
+        """Predict the genes from the mean patch token."""
         return Output(self.head(self.represent(image)))
 
     def represent(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
     ) -> Float[Tensor, "B R"]:
-        """Give the mean patch token."""
+        """Mean patch token."""
         tokens = self.patches.embed(image)
         for layer in self.patches.layers:
             tokens = layer(tokens)
         return self.patches.pool(tokens)
 
     def recipe(self) -> Recipe:
-        """The EGN paper's."""
+        """Training of the EGN paper."""
         return compared(self.config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: TransformerConfig, tile_px: int) -> Problem | None:
-        """A tile must be a whole number of patches wide."""
+        """Problem of a tile that is not a whole number of patches wide."""
         return patch_problem(cls.name, config.patch_px, tile_px)

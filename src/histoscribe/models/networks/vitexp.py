@@ -1,7 +1,7 @@
-"""ViTExp: a ViT that sees exemplars as further tokens.
+"""ViTExp: a ViT with exemplars as additional tokens.
 
-The adaptation that the EGN paper compares with, arXiv:2210.16721; equations and what the paper
-leaves open are in `docs/methods/vitexp.md`.
+The adaptation in the comparison of the EGN paper, arXiv:2210.16721; equations and the paper's open
+choices are in `docs/methods/vitexp.md`.
 """
 
 from typing import final
@@ -39,7 +39,7 @@ class ViTExp(ExpressionModel):
         image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
         exemplar_feature: Float[Tensor, "B E D"],
     ) -> Output:
-        """Read the genes off the mean patch token."""
+        """Predict the genes from the mean patch token."""
         return Output(self.head(self.represent(image, exemplar_feature)))
 
     def represent(
@@ -47,7 +47,7 @@ class ViTExp(ExpressionModel):
         image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
         exemplar_feature: Float[Tensor, "B E D"],
     ) -> Float[Tensor, "B R"]:
-        """Give the mean patch token; exemplar tokens are attended to and not read."""
+        """Mean patch token; exemplar tokens are attended to but not averaged."""
         patches = self.patches.embed(image)
         tokens = torch.cat([patches, self.exemplars(exemplar_feature)], dim=1)
         for layer in self.patches.layers:
@@ -55,10 +55,10 @@ class ViTExp(ExpressionModel):
         return self.patches.pool(tokens[:, : patches.shape[1]])
 
     def recipe(self) -> Recipe:
-        """The EGN paper's."""
+        """Training of the EGN paper."""
         return compared(self.config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: TransformerConfig, tile_px: int) -> Problem | None:
-        """A tile must be a whole number of patches wide."""
+        """Problem of a tile that is not a whole number of patches wide."""
         return patch_problem(cls.name, config.patch_px, tile_px)
