@@ -248,7 +248,7 @@ def test_truncated_values_are_refused(folder):
 
 def test_a_run_of_an_older_version_says_how_to_get_maps(folder):
     page = write(folder).read_text(encoding="utf-8")
-    assert "keeps no values for maps" in page
+    assert "has no stored values for maps" in page
     assert payload_of(page)["maps"]["views"] == []
 
 

@@ -45,7 +45,7 @@ def test_every_number_of_the_file_stands_on_its_side_of_the_section(folder):
     ]
     assert grid.rows[1][2].pcc == "0.170"
     assert grid.rows[1][1].pcc == "0.200", "the mean of scores.csv for ridge in this section"
-    assert grid.says == "No place one spot away is clearly better."
+    assert grid.says == "No position one spot away is clearly better."
     assert not any(place.better for row in grid.rows for place in row)
 
 
@@ -68,13 +68,13 @@ def test_a_model_that_fits_nowhere_says_nothing_of_the_spots(folder):
     scores.to_csv(folder / "scores.csv", index=False)
     keep_alignment(folder, [("P0", "S0a")])
     ((grid,), _) = grids(read_run(folder))
-    assert "cannot say where the spots belong" in grid.says
+    assert "the position cannot be checked" in grid.says
 
 
 def test_too_few_spots_say_nothing(folder):
     keep_alignment(folder, [("P0", "S0a")], n_spots=0)
     ((grid,), _) = grids(read_run(folder))
-    assert "nothing can be said" in grid.says
+    assert "neighbours for a result" in grid.says
     assert grid.rows[0][0].pcc == "—"
 
 

@@ -218,7 +218,7 @@ def test_a_map_says_why_its_gene_was_picked(run):
     assert (
         "<figcaption>Section S1, ERBB2, ridge: best gene, picked on test data</figcaption>" in page
     )
-    assert "beside what <strong>ridge</strong> predicts" in page
+    assert "prediction of <strong>ridge</strong>" in page
 
 
 def test_sections_and_genes_with_hyphens_are_not_mixed_up(run):
@@ -234,7 +234,7 @@ def test_sections_and_genes_with_hyphens_are_not_mixed_up(run):
 def test_overlays_are_shown_apart_from_maps(run):
     draw(run / "figures" / "overlays" / "S1.png")
     page = page_of(run)
-    assert 'alt="Measured beside predicted expression, Section S1, ERBB2, ridge: best' in page
+    assert 'alt="Measured and predicted expression, Section S1, ERBB2, ridge: best' in page
     assert 'alt="Spots outlined on the image, Section S1"' in page
 
 

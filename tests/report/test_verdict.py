@@ -16,7 +16,9 @@ def test_the_best_model_is_named_with_its_numbers(tmp_path):
     assert "**ridge** has the highest `pcc_given_depth`: **0.160**" in text
     # 0.16 by the summary; the made-up scores add 0.1 a patient
     assert "(by patient: 000 0.160, 001 0.260, 002 0.360)" in text
-    assert "2.6 % of its differences between spots explained, of those that depth leaves" in text
+    assert (
+        "2.6 % of its variation between spots explained, of the variation that depth leaves" in text
+    )
     assert "**2 of 4** genes" in text
     assert "(`depth`) reaches `pcc` 0.100; ridge 0.200" in text
 
@@ -27,7 +29,7 @@ def test_a_model_inside_the_band_has_nothing_to_claim(tmp_path):
     summary = pd.read_csv(folder / "summary.csv")
     summary.loc[summary["model"] == "ridge", "mean"] = 0.01
     summary.to_csv(folder / "summary.csv", index=False)
-    assert "lies **inside** that, so there is nothing to claim" in said(folder)
+    assert "lies **inside** that, so it shows nothing beyond chance" in said(folder)
 
 
 def test_a_score_below_zero_explains_nothing_and_no_gene_is_no_find(tmp_path):
@@ -40,15 +42,15 @@ def test_a_score_below_zero_explains_nothing_and_no_gene_is_no_find(tmp_path):
     text = said(folder)
     assert "explained" not in text
     assert "**0 of 4** genes are predicted above chance by ridge (q < 0.05)." in text
-    assert "false find" not in text
+    assert "false positive" not in text
 
 
 def test_a_leaky_run_says_first_what_it_cannot_say(tmp_path):
     leaky = make_run(tmp_path / "leaky", leaky="sections of one patient on both sides")
-    assert said(leaky).startswith("**Nothing here says how a model does on a new patient**")
+    assert said(leaky).startswith("**These scores say nothing about new patients**")
     assert "new patient" not in said(make_run(tmp_path / "honest"))
 
 
 def test_few_patients_rank_no_models_and_many_may(tmp_path):
-    assert "no ranking" in said(make_run(tmp_path / "few", n_patients=3))
-    assert "no ranking" not in said(make_run(tmp_path / "many", n_patients=6))
+    assert "cannot be ranked" in said(make_run(tmp_path / "few", n_patients=3))
+    assert "cannot be ranked" not in said(make_run(tmp_path / "many", n_patients=6))

@@ -1,4 +1,4 @@
-"""Each section's score in place and one spot away, as a grid with the section in the middle."""
+"""Scores of each section in place and one spot away, as a 3 x 3 grid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from histoscribe.report.run import Run
 from histoscribe.report.text import number
 
 MOST_GRIDS = 48
-"""More are left in `alignment.csv`, those that fit better elsewhere last."""
+"""Most grids on a page; the others are in `alignment.csv`, best-fitting sections last."""
 
 Key = tuple[str, str]
 """Fold and section."""
@@ -18,32 +18,33 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class CardPlace:
-    """The section's own place, or one spot away from it."""
+    """The section's position, or one spot away from it."""
 
     pcc: str
-    """Mean over genes; in the middle over all spots, else over those with a neighbour there."""
+    """Mean over genes; in the middle over all spots, else over spots with a neighbour in that
+    direction.
+    """
     gain: str
-    """What moving there adds to `pcc` over the same spots; empty in the middle."""
+    """Gain in `pcc` from moving there, over the same spots; empty in the middle."""
     better: bool
-    """Whether the section clearly fits better here."""
+    """Whether the section clearly fits better at this position."""
 
 
 @dataclass(frozen=True)
 class SpotGrid:
-    """One section, seen by the best model."""
+    """Grid of one section for the best model."""
 
     name: str
     says: str
-    """What the numbers mean."""
+    """The result in words."""
     rows: tuple[tuple[CardPlace, ...], ...]
     """Three by three, as on the image: the top row is one spot up."""
 
 
 def grids(run: Run) -> tuple[list[SpotGrid], int]:
-    """Give a grid for each section tested, and how many are left out.
+    """Grids of the tested sections, and the number of grids left out.
 
-    Sections that fit better one spot away come first. None for a run that kept no
-    `alignment.csv`.
+    Sections that fit better one spot away come first. Empty for a run without `alignment.csv`.
     """
     if run.alignment is None:
         return [], 0
@@ -96,14 +97,14 @@ def _grid(
 def _says(in_place: float, table: pd.DataFrame, found: Misaligned | None) -> str:
     if found is not None:
         return (
-            f"It fits better one spot to the {found.direction}: look at its overlay, for the image "
-            "may be shifted, turned or flipped against the spots."
+            f"It fits better one spot to the {found.direction}: check its overlay, because the "
+            "image may be shifted, turned or flipped against the spots."
         )
     if table["pcc"].isna().all():
-        return "Too few spots have neighbours: nothing can be said."
+        return "Too few spots have neighbours for a result."
     if not in_place > GAIN:
-        return "The prediction hardly fits anywhere, so it cannot say where the spots belong."
-    return "No place one spot away is clearly better."
+        return "The prediction hardly fits anywhere, so the position cannot be checked."
+    return "No position one spot away is clearly better."
 
 
 def _signed(gain: float) -> str:

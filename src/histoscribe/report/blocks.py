@@ -1,6 +1,7 @@
-"""The protocol card, which is Markdown, as blocks that a template can place.
+"""The protocol card, written in Markdown, as blocks for a template.
 
-Only what the card uses: headings, bullets, tables, paragraphs; `**bold**` stays in the text.
+Supports only what the card uses: headings, bullets, tables, paragraphs; `**bold**` stays in the
+text.
 """
 
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ Kind = Literal["heading", "bullets", "table", "paragraph", "gap"]
 
 @dataclass(frozen=True)
 class CardBlock:
-    """Neighbouring lines of one kind."""
+    """Consecutive lines of one kind."""
 
     kind: Kind
     rows: tuple[tuple[str, ...], ...]
-    """A row a line; more than one cell in tables only, whose first row is the header."""
+    """One row per line; more than one cell only in tables, whose first row is the header."""
 
 
 def blocks(markdown: str) -> list[CardBlock]:

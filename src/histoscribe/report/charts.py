@@ -1,4 +1,4 @@
-"""What the charts of a page draw, as plain values for its script."""
+"""Data of the charts on a page, as plain values for its script."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from histoscribe.report.histograms import depth_counts, gene_counts
 from histoscribe.report.pack import pack
 from histoscribe.report.page_budget import Choice, Room, choose
 from histoscribe.report.run import Run
-from histoscribe.report.summary import BESIDE, HEADLINE
+from histoscribe.report.summary import HEADLINE, REFERENCE_ROWS
 from histoscribe.report.views import View
 
 ROOM = Room()
@@ -24,14 +24,14 @@ _OF_GENE = ("null_low", "null_high", "detection_rate", "skewness")
 
 
 def page_choice(run: Run, room: Room | None = None) -> Choice:
-    """What the charts and maps show."""
+    """Genes, models and sections that the charts and maps show."""
     names = [str(name) for name in run.genes["model"].unique()]
-    models = [name for name in names if name not in BESIDE]
+    models = [name for name in names if name not in REFERENCE_ROWS]
     return choose(run.genes, models, run.best_model, run.views, room or ROOM)
 
 
 def charts(run: Run, choice: Choice) -> dict[str, Any]:
-    """Everything the script needs; numbers of tables are those of the run's files, exactly."""
+    """All data of the script; table numbers equal those of the run's files exactly."""
     genes = sorted(choice.charted, key=lambda gene: (run.label(gene), gene))
     return {
         "genes": [run.label(gene) for gene in genes],
@@ -47,19 +47,19 @@ def charts(run: Run, choice: Choice) -> dict[str, Any]:
 
 
 def unit_of(run: Run) -> str:
-    """The target's transform; empty for a run that keeps no values."""
+    """Transform of the target; empty for a run without stored values."""
     return run.views[0].measured.unit if run.views else ""
 
 
 def _marked(run: Run, genes: Sequence[str]) -> dict[str, int]:
-    """Best, median and worst gene of the best model, of those that have a score; or none."""
+    """Best, median and worst gene of the best model among genes with a score; empty without any."""
     ranked = ranked_genes(run.genes, run.best_model)
     places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
     return {name: genes.index(ranked[place]) for name, place in places.items()} if ranked else {}
 
 
 def _facts(table: pd.DataFrame, genes: Sequence[str]) -> dict[str, list[float | None]]:
-    """What is known of each gene whatever the model."""
+    """Facts of each gene, independent of any model."""
     of_gene = table.drop_duplicates("gene").set_index("gene").loc[list(genes)]
     return {name: _plain(of_gene[name].to_numpy(dtype=float)) for name in _OF_GENE}
 
@@ -167,5 +167,5 @@ def _histograms(views: Sequence[View], genes: Sequence[str]) -> dict[str, Any] |
 
 
 def _plain(values: Sequence[float | None] | Float[np.ndarray, " n"]) -> list[float | None]:
-    """Numbers as JSON has them: what is undefined is null."""
+    """Numbers for JSON: undefined ones become null."""
     return [None if v is None or not math.isfinite(v) else float(v) for v in values]

@@ -1,4 +1,4 @@
-"""Several runs side by side, each under its own protocol."""
+"""Several runs side by side, each with its protocol."""
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -12,10 +12,10 @@ _OF_TARGET = ("panel", "transform", "genes_sha256")
 
 
 def compare(runs: Sequence[Path]) -> str:
-    """Give a plain-text table of the headline metrics of several run folders.
+    """Plain-text table of the headline metrics of several run folders.
 
-    Every column states its protocol; below the table stand the reasons why a protocol leaks and
-    the parts of the cards that differ, for those differences are in the numbers too.
+    Every column states its protocol. Below the table stand the reasons why a protocol leaks and the
+    parts of the cards that differ, because those differences affect the numbers, too.
     """
     read = [read_run(path) for path in runs]
     heads = [
@@ -52,7 +52,7 @@ def _differ(values: Sequence[object]) -> bool:
 
 
 def _targets(run: Run, key: str) -> set[str]:
-    """What the folds of a run have under this key; folds have other names in another protocol."""
+    """Values of this key over the folds of a run; fold names differ between protocols."""
     folds = run.card["target"]
     return {str(fold.get(key)) for fold in folds.values()} if isinstance(folds, Mapping) else set()
 

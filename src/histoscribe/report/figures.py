@@ -1,4 +1,4 @@
-"""Pictures inside a page, small enough that the page can be mailed."""
+"""Pictures inside a page, small enough to send the page by mail."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ from pathlib import Path
 from histoscribe.io.slides.thumbnail import thumbnail_jpegs
 
 PICTURE_BYTES = 2_200_000
-"""Of all still pictures; with Plotly, charts, maps and tables the page stays below the 15 MB that
-mail and browsers take well."""
+"""Limit for all still pictures together; with Plotly, charts, maps and tables the page stays below
+the 15 MB that mail and browsers accept.
+"""
 
 _WIDTHS_PX = (1400, 1000, 700, 500)
 
@@ -27,9 +28,10 @@ def embedded(
     most_bytes: int = PICTURE_BYTES,
     widths_px: Sequence[int] = _WIDTHS_PX,
 ) -> tuple[Figure, ...]:
-    """Give the pictures as JPEG data URIs of `most_bytes` in all.
+    """Pictures as JPEG data URIs of at most `most_bytes` together.
 
-    All are made smaller together until they fit; at the smallest width the last are left out.
+    All are reduced together until they fit; if the smallest width does not suffice, the last are
+    left out.
     """
     sizes = [_figures(path, widths_px) for path in paths]
     fits = (

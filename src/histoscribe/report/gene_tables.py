@@ -1,4 +1,4 @@
-"""The genes that each model predicts best, with what chance would give them."""
+"""The genes that each model predicts best, with their chance level."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class GeneTable:
 
 
 def gene_tables(run: Run) -> list[GeneTable]:
-    """Give one table for each model, in the order of the run; undefined genes come last."""
+    """One table per model, in the order of the run; undefined genes come last."""
     return [
         GeneTable(str(model), len(genes), _rows(run, genes))
         for model, genes in run.genes.groupby("model", sort=False)
@@ -30,7 +30,7 @@ def gene_tables(run: Run) -> list[GeneTable]:
 
 
 def _rows(run: Run, genes: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
-    # ties go by name, so that the same run gives the same page
+    # ties are sorted by name, so that the same run gives the same page
     first = genes.sort_values(["pcc_given_depth", "gene"], ascending=[False, True]).head(_TOP)
     return tuple(
         _row(run.label(str(name)), *(float(value) for value in values))

@@ -1,4 +1,4 @@
-"""What names of the package mean to a reader who never saw its code."""
+"""Short explanations of the package's names, for readers of a report."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -7,40 +7,40 @@ from typing import Any
 from histoscribe.data.transform import TRANSFORMS
 from histoscribe.models.catalog import list_models, model_record
 
-_BESIDE = MappingProxyType(
+_REFERENCE_ROWS = MappingProxyType(
     {
-        "oracle-depth": "What depth alone explains: each gene's line on the measured total count. "
-        "It looks at the counts, so no model can use it.",
+        "oracle-depth": "What depth alone explains: each gene predicted from the measured total "
+        "count. It uses the counts, so no model can use it.",
         "shuffled": "What chance alone reaches: ridge on shuffled expression.",
     }
 )
 
 
 def unit_in_words(transform: str) -> str:
-    """What the values of a target are; the name alone of a transform that is not registered."""
+    """Unit of a target's values in words; an unregistered transform is returned as it is."""
     return TRANSFORMS[transform].unit if transform in TRANSFORMS else transform
 
 
 def model_in_words(name: str) -> str:
-    """One sentence on a model; empty for one that this version does not know."""
-    if name in _BESIDE:
-        return _BESIDE[name]
+    """One sentence about a model; empty for an unknown model."""
+    if name in _REFERENCE_ROWS:
+        return _REFERENCE_ROWS[name]
     if name not in list_models():
         return ""
     return model_record(name).title
 
 
 def row_in_words(name: str, card: Mapping[str, Any]) -> str:
-    """A row of the tables: what its model does, and where the row differs from it.
+    """Explanation of a row of the tables: its model, and the settings that differ.
 
-    `card` is that of the run; one of an older version knows rows that are models only.
+    `card` is that of the run; in cards of older versions all rows are models.
     """
     known = card.get("models", {}).get(name, {})
     model = known.get("model", name)
     if model == name:
         return model_in_words(name)
     given = {key: value for key, value in known["settings"].items() if key != "model"}
-    settings = ", ".join(_given(given)) or "its own settings"
+    settings = ", ".join(_given(given)) or "its default settings"
     return f"{model_in_words(model)} This row is {model} with {settings}.".lstrip()
 
 

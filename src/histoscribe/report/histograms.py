@@ -1,4 +1,4 @@
-"""How target values and total counts are distributed, counted from the measured values."""
+"""Histograms of target values and total counts, from the measured values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _MOST_GROUPS = 12  # more lines in one plot cannot be told apart
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The spots of one section, one patient or all, as a line of a histogram."""
+    """Spots of one section, one patient or all, as one line of a histogram."""
 
     name: str
     views: tuple[View, ...]
@@ -22,20 +22,21 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class GeneCounts:
-    """Of each gene: spots in bins of equal width."""
+    """Number of spots of each gene in bins of equal width."""
 
     genes: tuple[str, ...]
     low: Float[np.ndarray, " G"]
     high: Float[np.ndarray, " G"]
-    """Upper edge of the last bin: the highest 99th percentile of any section. What lies above
-    is counted in the last bin, for one extreme spot would squeeze all others into the first."""
+    """Upper edge of the last bin: the highest 99th percentile of any section. Higher values are
+    counted in the last bin, because one extreme spot would squeeze all others into the first.
+    """
     groups: tuple[str, ...]
     spots: Int[np.ndarray, "groups G bins"]
 
 
 @dataclass(frozen=True, eq=False)
 class DepthCounts:
-    """Spots in bins of equal width of the log10 total count."""
+    """Number of spots in bins of equal width of the log10 total count."""
 
     edges: Float[np.ndarray, " edges"]
     groups: tuple[str, ...]
@@ -43,7 +44,7 @@ class DepthCounts:
 
 
 def gene_counts(views: Sequence[View], genes: Sequence[str]) -> GeneCounts:
-    """Count the measured values of every gene, a patient a group (all in one if there are many)."""
+    """Count the measured values of every gene by patient (in one group if there are many)."""
     low, high = np.full(len(genes), np.inf), np.full(len(genes), -np.inf)
     for view in views:
         values, columns = _of(view, genes)
@@ -68,7 +69,7 @@ def gene_counts(views: Sequence[View], genes: Sequence[str]) -> GeneCounts:
 
 
 def patient_groups(views: Sequence[View]) -> list[Group]:
-    """Group the views by patient; all in one where lines could no longer be told apart."""
+    """Group the views by patient; all in one group if there would be too many lines."""
     patients = sorted({view.measured.patient for view in views})
     if len(patients) > _MOST_GROUPS:
         return [Group(f"all {len(patients)} patients", tuple(views))]
@@ -79,7 +80,7 @@ def patient_groups(views: Sequence[View]) -> list[Group]:
 
 
 def depth_counts(views: Sequence[View]) -> DepthCounts:
-    """Count the total counts of the spots, a section a group (a patient if there are many)."""
+    """Count the total counts of the spots by section (by patient if there are many)."""
     groups = _by_section(views)
     totals = [np.concatenate([_log10_total(view) for view in group.views]) for group in groups]
     both = np.concatenate(totals)
@@ -89,7 +90,7 @@ def depth_counts(views: Sequence[View]) -> DepthCounts:
 
 
 def _of(view: View, genes: Sequence[str]) -> tuple[Float[np.ndarray, "N g"], Int[np.ndarray, " g"]]:
-    """Values of the genes that the view has, and their places among all genes."""
+    """Values of a view's genes, with indices among all genes."""
     column = {gene: place for place, gene in enumerate(genes)}
     has = [(i, column[gene]) for i, gene in enumerate(view.measured.genes) if gene in column]
     rows, columns = np.array(has, dtype=np.int64).reshape(-1, 2).T
@@ -110,5 +111,5 @@ def _by_section(views: Sequence[View]) -> list[Group]:
 
 
 def _log10_total(view: View) -> Float[np.ndarray, " N"]:
-    # an empty spot stands at one count
+    # an empty spot is drawn at one count
     return np.log10(np.maximum(np.expm1(view.measured.log_total), 1.0))

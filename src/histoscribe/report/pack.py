@@ -7,14 +7,14 @@ import numpy as np
 from jaxtyping import Float
 
 LEVELS = 254
-"""Steps between a gene's lowest and highest value: one code is left for what is unknown."""
+"""Steps between a gene's lowest and highest value; one code is reserved for unknown values."""
 
 _UNKNOWN = LEVELS + 1
 
 
 @dataclass(frozen=True)
 class Packed:
-    """One byte a value; gene after gene, spots in order.
+    """Values as one byte each, gene after gene, spots in order.
 
     A value is `low + code * (high - low) / 254`, so it is off by at most 0.2 % of the gene's
     range in that section; code 255 is unknown.
@@ -27,7 +27,7 @@ class Packed:
 
 
 def pack(values: Float[np.ndarray, "N G"]) -> Packed:
-    """Pack the values of a section; NaN stays unknown, a gene without any value is 0 to 0."""
+    """Pack the values of a section; NaN stays unknown, a gene without values has range 0 to 0."""
     known = np.isfinite(values)
     low = np.where(known, values, np.inf).min(axis=0, initial=np.inf).astype(np.float64)
     high = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf).astype(np.float64)

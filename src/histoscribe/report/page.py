@@ -1,4 +1,4 @@
-"""A run as one page that needs nothing beside itself."""
+"""A run as one self-contained page."""
 
 from functools import cache
 from importlib.resources import files
@@ -25,8 +25,8 @@ from histoscribe.report.script import (
     plotly_script,
 )
 from histoscribe.report.summary import (
-    BESIDE,
     HEADLINE,
+    REFERENCE_ROWS,
     all_metrics,
     models_of,
     n_patients,
@@ -40,7 +40,7 @@ _CONTENTS = (
     ("checks", "Checks"),
     ("explore", "Genes, one by one"),
     ("maps", "Maps"),
-    ("targets", "What there is to predict"),
+    ("targets", "The values to predict"),
     ("genes", "Genes in a table"),
     ("fit", "Do image and spots fit?"),
     ("pictures", "Still pictures"),
@@ -49,16 +49,16 @@ _CONTENTS = (
 
 
 def write(run: Path) -> Path:
-    """Write `report.html` into a run folder and give its path.
+    """Write `report.html` into a run folder and return its path.
 
-    The page depends on the files of the run only, so the same run gives the same bytes. Names
-    that come from data are escaped; nothing is loaded from anywhere, and the page's own policy
-    forbids a browser to load or run anything else.
+    The page depends only on the files of the run, so the same run gives the same bytes. Names from
+    data are escaped; nothing is loaded from elsewhere, and the policy of the page forbids a browser
+    to load or run anything else.
 
     Raises
     ------
     DataContractError
-        The folder is not that of a finished benchmark; every missing file is listed.
+        if the folder is not that of a finished benchmark; every missing file is listed.
     """
     path = run / "report.html"
     write_text(path, _html(read_run(run)))
@@ -82,7 +82,7 @@ def _html(run: Run) -> str:
             headline=HEADLINE,
             models=models,
             beside=beside,
-            meaning=BESIDE,
+            meaning=REFERENCE_ROWS,
             words={name: row_in_words(name, run.card) for name in models_of(run)},
             n_patients=n_patients(run),
             fewest=FEWEST_FOR_INTERVALS,
@@ -103,7 +103,7 @@ def _html(run: Run) -> str:
     )
 
 
-@cache  # it keeps the templates it has compiled
+@cache  # it keeps its compiled templates
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("histoscribe", "report"),
@@ -137,7 +137,7 @@ def _scripts(run: Run, choice: Choice) -> dict[str, object]:
 
 
 def _charted(choice: Choice) -> str:
-    """Which genes the charts leave out; empty where it is none."""
+    """Sentence about genes that the charts leave out; empty if there are none."""
     if len(choice.charted) == choice.n_genes:
         return ""
     return (
@@ -148,14 +148,14 @@ def _charted(choice: Choice) -> str:
 
 
 def _shown(choice: Choice) -> str:
-    """Which maps the page has, of which there could be; says so where it is not all of them."""
+    """Sentence about the maps on the page, and about those left out."""
     if not choice.views:
         return ""
     genes = (
         f"All {choice.n_genes} genes"
         if len(choice.genes) == choice.n_genes
         else f"To keep this page small, {len(choice.genes)} of {choice.n_genes} genes, evenly "
-        "spaced by rank from the best to the worst pcc_given_depth, the median among them"
+        "spaced by rank from the best to the worst pcc_given_depth, including the median"
     )
     models = (
         f"all {choice.n_models} models"
@@ -163,8 +163,8 @@ def _shown(choice: Choice) -> str:
         else f"{', '.join(choice.models)}, the best of {choice.n_models} models"
     )
     views = (
-        f"all {choice.n_views} sections tested"
+        f"all {choice.n_views} tested sections"
         if len(choice.views) == choice.n_views
-        else f"{len(choice.views)} of {choice.n_views} sections tested, evenly spaced by name"
+        else f"{len(choice.views)} of {choice.n_views} tested sections, evenly spaced by name"
     )
     return f"{genes}, {models}, {views}."

@@ -1,4 +1,4 @@
-"""What fits on a page: all genes and maps, or a fair choice that says what it is."""
+"""Choice of genes, models and maps that fit on a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,30 +15,30 @@ _NUMBER = 11  # bytes of a score in JSON, with its comma; an undefined one is sh
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes that parts of a page may take; with Plotly and tables it stays below 15 MB."""
+    """Most bytes of the parts of a page; with Plotly and tables it stays below 15 MB."""
 
     charts: int = 1_700_000
     """Scores, facts and histograms of genes."""
     maps: int = 4_000_000
-    """Places, measured and predicted values, and the scores of sections."""
+    """Positions, measured and predicted values, and the scores of sections."""
     tissue: int = 1_500_000
     """Pictures below the maps."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a page shows of each gene, and which maps it has."""
+    """Genes, models and sections that a page shows."""
 
     charted: tuple[str, ...]
     """Genes of the charts, the best `pcc_given_depth` of the best model first."""
     views: tuple[View, ...]
     models: tuple[str, ...]
     genes: tuple[str, ...]
-    """Of the maps; some of those charted."""
+    """Genes with maps; a subset of the charted genes."""
     n_views: int
     n_models: int
     n_genes: int
-    """Of how many each was chosen."""
+    """Numbers of genes, models and sections before the choice."""
 
 
 def choose(
@@ -46,9 +46,9 @@ def choose(
 ) -> Choice:
     """Choose what fits: all models and genes, else one model, else genes evenly spaced by rank.
 
-    Best, median and worst gene are always there, and never the best ones only; where not all
-    fit, those without a score go first. Where even three genes do not fit, sections are left
-    out, evenly spaced.
+    Best, median and worst gene are always included, so the choice is never the best genes only; if
+    not all fit, genes without a score are dropped first. If even three genes do not fit, sections
+    are left out, evenly spaced.
     """
     ranked = ranked_genes(genes, best)
     known = set(ranked)
@@ -71,7 +71,7 @@ def choose(
 
 
 def _fitting(ranked: tuple[str, ...], unknown: tuple[str, ...], n_fit: int) -> tuple[str, ...]:
-    """All of them if they fit; else best, worst, the median and evenly spaced ranks between."""
+    """All genes if they fit; else best, worst, median and evenly spaced ranks between."""
     everything = ranked + unknown
     if len(everything) <= n_fit:
         return everything
@@ -89,12 +89,12 @@ def _fewer(views: Sequence[View], most_bytes: int) -> tuple[View, ...]:
 
 
 def _chart_bytes(n_models: int, n_groups: int) -> int:
-    """What the charts take for a gene: its name, facts, bins, and three scores a model."""
+    """Bytes of a gene in the charts: name, facts, bins, and three scores per model."""
     return 40 + 6 * _NUMBER + 5 * BINS * n_groups + 3 * _NUMBER * n_models
 
 
 def _map_bytes(views: Sequence[View], n_models: int, n_genes: int) -> float:
-    # base64 makes four letters of three bytes; measured and each model
+    # base64 turns three bytes into four letters; measured and each model
     n_spots = sum(view.n_spots for view in views)
     values = 4 / 3 * n_spots * (1 + n_models) * n_genes
     places = 20 * n_spots

@@ -1,4 +1,4 @@
-"""Scores of each patient: with few of them, the only honest way to show their spread."""
+"""Scores of each patient: for few patients, the only honest description of the spread."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ FEWEST_FOR_INTERVALS = 5
 
 @dataclass(frozen=True)
 class PatientTable:
-    """One metric: a model a row, a patient a column."""
+    """Table of one metric: one row per model, one column per patient."""
 
     metric: str
     patients: tuple[str, ...]
@@ -24,8 +24,8 @@ class PatientTable:
 def patient_tables(run: Run) -> list[PatientTable]:
     """Each headline metric by model and patient.
 
-    Mean over the genes of a section, then over the sections of a patient (a section counts once
-    for each fold that tested a part of it); undefined scores are left out, as in the summary.
+    Mean over the genes of a section, then over the sections of a patient (a section counts once for
+    each fold that tested a part of it); undefined scores are left out, as in the summary.
     """
     by_section = run.scores[(run.scores["gene"] != "*") & (run.scores["section"] != "*")]
     tables = []
@@ -44,7 +44,7 @@ def _by_patient(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _table(metric: str, values: pd.DataFrame) -> PatientTable:
     patients = tuple(sorted(str(name) for name in values["patient"].unique()))
-    models = list(values["model"].unique())  # pivoting sorts; the run's order is kept
+    models = list(values["model"].unique())  # pivoting sorts; this restores the run's order
     wide = values.pivot(index="model", columns="patient", values="value")
     wide = wide.reindex(index=models, columns=list(patients))
     rows = tuple(

@@ -1,4 +1,4 @@
-"""A finished benchmark as it lies in its folder."""
+"""A finished benchmark, read from its folder."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -29,19 +29,19 @@ _NAMES = ("model", "metric", "fold", "section", "patient", "gene", "direction")
 
 @dataclass(frozen=True)
 class Map:
-    """One picture of the run: measured beside predicted expression of a gene."""
+    """Picture of a gene in the run: measured and predicted expression."""
 
     path: Path
     section: str
     gene: str
     model: str
     why: str
-    """Why this gene is shown."""
+    """Reason why this gene is shown."""
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """One picture of the run: the spots of a section on its image."""
+    """Picture of the spots of a section on its image."""
 
     path: Path
     section: str
@@ -49,11 +49,11 @@ class Overlay:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a report needs of a run."""
+    """Contents of a run folder for the report."""
 
     protocol: str
     leaky: str | None
-    """Why the protocol leaks; None where it does not."""
+    """Why the protocol leaks; None if it does not."""
     checks: tuple[Check, ...]
     card: Mapping[str, object]
     """The protocol card as JSON gives it."""
@@ -63,19 +63,19 @@ class Run:
     scores: pd.DataFrame
     genes: pd.DataFrame
     best_model: str
-    """The model with the highest `pcc_given_depth`; the maps are of it."""
+    """Model with the highest `pcc_given_depth`, which the maps show."""
     maps: tuple[Map, ...]
-    """Those of the card whose picture is there, by section, then gene."""
+    """Maps listed in the card whose picture exists, by section, then gene."""
     overlays: tuple[Overlay, ...]
     """By section."""
     views: tuple[View, ...]
-    """Measured values of each section in each fold that tests it; none in an older run."""
+    """Measured values of each section in each fold that tests it; empty for an older run."""
     alignment: pd.DataFrame | None
     """Scores in place and one spot away, see `benchmark.alignment`; None in an older run."""
 
     def label(self, gene: str) -> str:
-        """What a gene is called for people: its symbol where the counts give one."""
-        labels = self.card.get("gene_labels", {})  # none in an older run
+        """Display name of a gene: its symbol if the counts have one."""
+        labels = self.card.get("gene_labels", {})  # missing in an older run
         return str(labels.get(gene, gene)) if isinstance(labels, Mapping) else gene
 
     @cached_property
@@ -94,7 +94,7 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     DataContractError
-        A file of the run is missing or lacks a column; all of them are listed.
+        if files are missing or lack a column; all of them are listed.
     """
     problems = [*_missing(folder), *_short_of_columns(folder)]
     if problems:
@@ -123,7 +123,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _maps(figures: Path, listed: list[dict[str, str]]) -> tuple[Map, ...]:
-    # from the card, not from what lies there: a picture that the run did not draw is not of it
+    # from the card, not from the folder: a picture that the run did not draw does not belong to it
     maps = [Map(figures / m["file"], m["section"], m["gene"], m["model"], m["why"]) for m in listed]
     there = [item for item in maps if item.path.is_file()]
     return tuple(sorted(there, key=lambda item: (item.section, item.gene)))
@@ -163,7 +163,7 @@ def _missing(folder: Path) -> list[Problem]:
             where=str(folder / name),
             found="no such file",
             expected="the folder of a finished benchmark",
-            remedy="run `histoscribe benchmark FILE.toml --out DIR` again: it does what is missing",
+            remedy="run `histoscribe benchmark FILE.toml --out DIR` again: it adds what is missing",
         )
         for name in (*_COLUMNS, "card.json", "card.md")
         if not (folder / name).is_file()

@@ -1,4 +1,4 @@
-"""Scripts and data inside a page: nothing from data can end or start a script."""
+"""Scripts and data inside a page; data cannot end or start a script."""
 
 import json
 from base64 import b64encode
@@ -11,14 +11,14 @@ _OWN = ("data", "genes", "maps", "targets", "page")
 
 
 def own_script() -> str:
-    """The script of the page, its parts in the order they need each other."""
+    """Script of the page, its parts in the order of their dependencies."""
     folder = files("histoscribe.report") / "scripts"
     parts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in _OWN]
     return '"use strict";\n' + "\n".join(parts)
 
 
 def plotly_script() -> str:
-    """Plotly, as its package ships it."""
+    """Script of Plotly, as its package ships it."""
     return get_plotlyjs()
 
 
@@ -33,7 +33,7 @@ def json_for_script(value: object) -> str:
 
 
 def content_policy(*scripts: str) -> str:
-    """What a browser may do with the page: run these scripts, and load nothing from anywhere."""
+    """Content policy of the page: run these scripts, load nothing from elsewhere."""
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "

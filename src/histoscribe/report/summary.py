@@ -1,4 +1,4 @@
-"""The summary of a run: models by headline metric, and what stands beside them."""
+"""The summary of a run: models by headline metric, and reference rows."""
 
 import math
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from histoscribe.report.run import Run
 from histoscribe.report.text import number, span
 
 HEADLINE = ("pcc", "pcc_given_depth")
-BESIDE = {
-    "oracle-depth": "each gene regressed on the measured total count of the spot: what depth "
-    "alone explains. No model can use it, for it looks at the counts.",
-    "shuffled": "ridge trained on rows permuted within each section, many times: what "
-    "chance alone reaches. The range below its mean holds 95 of 100 such runs (low and high "
-    "in summary.csv); it is no interval over patients. A difference inside it is not an "
+REFERENCE_ROWS = {
+    "oracle-depth": "each gene predicted from the measured total count of the spot: what depth "
+    "alone explains. No model can use it, because it uses the counts.",
+    "shuffled": "ridge trained on rows permuted within each section, many times: what chance alone "
+    "reaches. The range below its mean contains 95 of 100 such runs (low and high in "
+    "summary.csv); it is not an interval over patients. A difference inside it is not an "
     "improvement.",
 }
-"""Rows that stand beside the models, never among them."""
+"""Reference rows and their explanation; they are no models."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One entry of `summary.csv`; NaN where undefined, or where there is no interval."""
+    """One entry of `summary.csv`; NaN if undefined or without an interval."""
 
     mean: float = math.nan
     low: float = math.nan
@@ -31,54 +31,54 @@ class Score:
 
     @property
     def text(self) -> str:
-        """The mean."""
+        """Mean as text."""
         return number(self.mean)
 
     @property
     def interval(self) -> str:
-        """The interval; empty where there is none."""
+        """Interval as text; empty without one."""
         return span(self.low, self.high)
 
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One model of the summary."""
+    """Row of one model in the summary."""
 
     model: str
     scores: tuple[Score, ...]
-    """One for each headline metric."""
+    """One score for each headline metric."""
     band: str
-    """Where `pcc_given_depth` lies against the shuffled band; empty where unknown."""
+    """Position of `pcc_given_depth` relative to the shuffled band; empty if unknown."""
     genes: str
-    """Genes above chance at q < 0.05, of how many; empty where q is unknown."""
+    """Number of genes above chance at q < 0.05, and of all genes; empty if q is unknown."""
 
 
 def summary_rows(run: Run) -> tuple[list[SummaryRow], list[SummaryRow]]:
-    """Give the rows of the models, in the order of the run, and those that stand beside them."""
+    """Rows of the models in the order of the run, and the reference rows."""
     names = models_of(run)
-    models = [_row(run, name) for name in names if name not in BESIDE]
-    return models, [_row(run, name) for name in BESIDE if name in names]
+    models = [_row(run, name) for name in names if name not in REFERENCE_ROWS]
+    return models, [_row(run, name) for name in REFERENCE_ROWS if name in names]
 
 
 def models_of(run: Run) -> list[str]:
-    """Every name in the summary, in its order."""
+    """Names of all models in the summary, in its order."""
     return [str(name) for name in run.summary["model"].unique()]
 
 
 def n_patients(run: Run) -> int:
-    """Patients behind the summary: those of `pcc`, for a metric over folds counts otherwise."""
+    """Number of patients in `pcc`; metrics over folds have another number."""
     table = run.summary
     return int(table.loc[table["metric"].isin(HEADLINE), "n_patients"].max())
 
 
 def score(run: Run, model: str, metric: str) -> Score:
-    """One entry of the summary; undefined where the run has none."""
+    """Entry of the summary; undefined if the run has none."""
     found = run.summary_by_name.get((model, metric))
     return Score(*found) if found else Score()
 
 
 def all_metrics(run: Run) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Give the metrics of the run, headline first, and per model its name and the means."""
+    """Metrics of the run, headline first, and per model its name and means."""
     known = [str(name) for name in run.summary["metric"].unique()]
     metrics = [*(m for m in HEADLINE if m in known), *(m for m in known if m not in HEADLINE)]
     return metrics, [
@@ -88,7 +88,7 @@ def all_metrics(run: Run) -> tuple[list[str], list[tuple[str, ...]]]:
 
 def _row(run: Run, model: str) -> SummaryRow:
     scores = tuple(score(run, model, metric) for metric in HEADLINE)
-    if model in BESIDE:
+    if model in REFERENCE_ROWS:
         return SummaryRow(model, scores, band="", genes="")
     genes = _genes_above_chance(run.genes[run.genes["model"] == model])
     return SummaryRow(model, scores, _against_band(run, model), genes)

@@ -1,10 +1,10 @@
-"""Numbers as a reader wants them."""
+"""Numbers formatted for readers."""
 
 import math
 
 
 def number(value: float) -> str:
-    """Three decimals with a true minus sign; an em dash where undefined.
+    """Three decimals with a true minus sign; an em dash if undefined.
 
     >>> number(-0.04), number(float("nan"))
     ('−0.040', '—')
@@ -15,7 +15,7 @@ def number(value: float) -> str:
 
 
 def span(low: float, high: float) -> str:
-    """Give `low to high`; empty where either is undefined."""
+    """Text `low to high`; empty if either is undefined."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
     return f"{number(low)} to {number(high)}"

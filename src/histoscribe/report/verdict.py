@@ -1,4 +1,4 @@
-"""What the numbers of a run allow to say, in sentences."""
+"""Conclusions that the numbers of a run allow, in sentences."""
 
 import math
 
@@ -9,7 +9,7 @@ from histoscribe.report.text import number, span
 
 
 def verdict(run: Run) -> list[str]:
-    """Sentences for the top of the page; each is a number of the run and what it means."""
+    """Sentences for the top of the page: a number of the run and its meaning."""
     best = run.best_model
     sentences = _leaky(run), _best(run, best), _chance(run), _genes(run), _depth(run), _few(run)
     return [sentence for sentence in sentences if sentence]
@@ -19,8 +19,8 @@ def _leaky(run: Run) -> str:
     if run.leaky is None:
         return ""
     return (
-        "**Nothing here says how a model does on a new patient**: the protocol is leaky, and its "
-        "scores are too high by an unknown amount."
+        "**These scores say nothing about new patients**: the protocol is leaky, and the scores "
+        "are too high by an unknown amount."
     )
 
 
@@ -45,8 +45,8 @@ def _explained(mean: float) -> str:
     if mean <= 0:
         return ""
     return (
-        f" A gene predicted with this correlation has {100 * mean**2:.1f} % of its differences "
-        "between spots explained, of those that depth leaves."
+        f" A gene predicted with this correlation has {100 * mean**2:.1f} % of its variation "
+        "between spots explained, of the variation that depth leaves."
     )
 
 
@@ -55,7 +55,7 @@ def _chance(run: Run) -> str:
     band = score(run, "shuffled", "pcc_given_depth")
     meaning = {
         "above": "it has learned something that chance does not explain",
-        "inside": "there is nothing to claim",
+        "inside": "it shows nothing beyond chance",
         "below": "it does worse than chance: look for a mistake in the data",
     }
     if row is None or row.band not in meaning:
@@ -73,7 +73,7 @@ def _genes(run: Run) -> str:
     found = f"**{row.genes}** genes are predicted above chance by {run.best_model} (q < 0.05"
     if row.genes.startswith("0 "):
         return f"{found})."
-    return f"{found}: at most about one in twenty of these is expected to be a false find)."
+    return f"{found}: at most about one in twenty of these is expected to be a false positive)."
 
 
 def _depth(run: Run) -> str:
@@ -81,7 +81,7 @@ def _depth(run: Run) -> str:
     if not (math.isfinite(depth) and math.isfinite(best)) or run.best_model == "depth":
         return ""
     return (
-        f"A model that only guesses how many molecules each spot caught (`depth`) reaches `pcc` "
+        "A model that only estimates the total count of each spot (`depth`) reaches `pcc` "
         f"{number(depth)}; {run.best_model} {number(best)}."
     )
 
@@ -92,5 +92,5 @@ def _few(run: Run) -> str:
         return ""
     return (
         f"{n} patient{'' if n == 1 else 's'} cannot show how much scores differ between people: "
-        "no ranking of models follows from them."
+        "the models cannot be ranked."
     )

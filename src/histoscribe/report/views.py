@@ -1,4 +1,4 @@
-"""The sections of a run as maps show them: places, measured and predicted values, tissue."""
+"""Data of the maps: positions, measured and predicted values, and tissue of each section."""
 
 import json
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ class View:
     """One section in the fold that tests it; a leaky protocol may test a section in several."""
 
     path: Path
-    """Of the measured values, `RUN/maps/<fold>/<section>.safetensors`."""
+    """File of the measured values, `RUN/maps/<fold>/<section>.safetensors`."""
 
     @cached_property
     def measured(self) -> MeasuredMaps:
-        """What was measured, read on first use."""
+        """Measured values, read on first use."""
         return read_measured(self.path)
 
     @property
     def n_spots(self) -> int:
-        """Spots that were tested."""
+        """Number of tested spots."""
         return len(self.measured.log_total)
 
     @property
@@ -38,12 +38,12 @@ class View:
         return self.path.parents[2]
 
     def predicted(self, model: str) -> Float32[np.ndarray, "N G"]:
-        """What a model predicts for the same spots and genes.
+        """Predictions of a model for the same spots and genes.
 
         Raises
         ------
         DataContractError
-            The prediction is missing, or of other spots or genes.
+            if the prediction is missing, or of other spots or genes.
         """
         name = f"{self.measured.section}.h5ad"
         path = self._run / "predictions" / model / self.path.parent.name / name
@@ -57,7 +57,7 @@ class View:
 
     @property
     def tissue(self) -> tuple[Path, Place] | None:
-        """The picture of the tissue and where it lies; None where the run has none."""
+        """Picture of the tissue with its position; None without picture."""
         start = self._run / "figures" / "tissue" / file_name(self.measured.section)
         picture, place = (start.with_name(f"{start.name}.{kind}") for kind in ("jpg", "json"))
         if not (picture.is_file() and place.is_file()):
@@ -66,12 +66,12 @@ class View:
 
 
 def find_views(run: Path) -> tuple[View, ...]:
-    """Find what the run keeps for maps, by fold and section; none in a run of an older version."""
+    """Map data of a run, by fold and section; empty for a run of an older version."""
     return tuple(View(path) for path in sorted((run / FOLDER).glob("*/*.safetensors")))
 
 
 def evenly(items: Sequence[int], n: int) -> list[int]:
-    """Take `n` of the items, evenly spaced, first and last among them.
+    """`n` of the items, evenly spaced, including first and last.
 
     >>> evenly(range(9), 3), evenly(range(2), 3)
     ([0, 4, 8], [0, 1])
@@ -85,5 +85,5 @@ def _unfit(path: Path, found: str) -> Problem:
         where=str(path),
         found=found,
         expected="the prediction of a test section, for the spots and genes that were measured",
-        remedy="run `histoscribe benchmark FILE.toml --out DIR` again: it does what is missing",
+        remedy="run `histoscribe benchmark FILE.toml --out DIR` again: it adds what is missing",
     )

@@ -111,8 +111,8 @@ function describeGene(state, model) {
   document.getElementById("gene-words").textContent =
     `${data.genes[gene]}, predicted by ${model.name}: pcc ${number(model.pcc[gene])}, ` +
     `pcc_given_depth ${number(model.pcc_given_depth[gene])}, q ${number(q)}: ${above}. ` +
-    `It is seen in ${percent(data.facts.detection_rate[gene])} of spots.` +
+    `It is detected in ${percent(data.facts.detection_rate[gene])} of spots.` +
     (gene === data.marked.best
-      ? ` It was picked as the best gene of ${data.best} on these very spots, so it flatters: the median gene is what to expect.`
+      ? ` It was chosen as the best gene of ${data.best} on these same spots, so it looks better than it is: the median gene is typical.`
       : "");
 }

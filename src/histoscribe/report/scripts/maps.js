@@ -33,9 +33,9 @@ function scoreAt(view, state, metric, place) {
 
 function mapWords(state, view, place) {
   const name = data.genes[state.gene];
-  if (!view) return "This run kept no values for maps.";
+  if (!view) return "This run has no stored values for maps.";
   if (!view.predicted[state.model]) {
-    return `No maps of ${state.model} are on this page; it has those of ${data.maps.models.join(", ")}.`;
+    return `This page has no maps of ${state.model}, only of ${data.maps.models.join(", ")}.`;
   }
   if (place < 0) {
     const elsewhere = data.maps.views.findIndex((other) => other.genes.includes(state.gene));
