@@ -1,6 +1,6 @@
-"""histoscribe predicts spatial gene expression from H&E histology, and says honestly how well.
+"""histoscribe predicts spatial gene expression from H&E, and reports honestly how well it works.
 
-The public names; each is imported when it is first used, so importing the package is quick.
+Public names are imported on first use, so importing the package is quick.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Where a run computes."""
+"""Choice of the device: CPU or GPU."""
 
 from typing import Literal
 
@@ -9,22 +9,22 @@ from histoscribe.errors import DataContractError, Problem
 Device = Literal["cpu", "cuda"]
 
 
-def choose_device(asked: Literal["auto", "cpu", "cuda"]) -> Device:
-    """Settle on a device; `auto` takes a GPU where torch sees one.
+def choose_device(requested: Literal["auto", "cpu", "cuda"]) -> Device:
+    """Choose a device; `auto` takes a GPU if torch sees one.
 
     Raises
     ------
     DataContractError
-        where a GPU is asked for and torch sees none.
+        if a GPU is requested but torch finds none.
     """
     found = torch.cuda.is_available()
-    if asked == "cuda" and not found:
+    if requested == "cuda" and not found:
         raise DataContractError(
             Problem(
                 where="settings, run.device",
                 found="no GPU that torch can use",
-                expected="a CUDA device and a torch that was built for it",
+                expected="a CUDA device, and a torch built for it",
                 remedy='use device = "auto" or "cpu"',
             )
         )
-    return "cuda" if found and asked != "cpu" else "cpu"
+    return "cuda" if found and requested != "cpu" else "cpu"

@@ -1,4 +1,4 @@
-"""The one error for data that breaks a promise: every problem, with its place and remedy."""
+"""The error for invalid data: lists every problem with its place and remedy."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One broken promise of the data, in words a user can act on."""
+    """One problem of the data, in words that a user can act on."""
 
     where: str
     """File, section, column, line or setting."""
@@ -22,7 +22,7 @@ class Problem:
 
 
 class DataContractError(Exception):
-    """Data, settings or weights break a promise; lists every problem found, not the first."""
+    """Invalid data, settings or weights; lists every problem, not only the first."""
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         found = (problems,) if isinstance(problems, Problem) else tuple(problems)

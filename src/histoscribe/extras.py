@@ -1,4 +1,4 @@
-"""Optional libraries: named when they are missing, with the command that installs them."""
+"""Optional libraries; a missing one is reported with its install command."""
 
 from importlib import import_module
 from types import ModuleType
@@ -7,18 +7,18 @@ from histoscribe.errors import DataContractError, Problem
 
 
 def need(module: str, extra: str, why: str) -> ModuleType:
-    """Import an optional library; `extra` is the group of pyproject.toml that brings it.
+    """Import an optional library; `extra` is the group of pyproject.toml that installs it.
 
     Raises
     ------
     DataContractError
-        It is not installed; says the install command.
+        if it is not installed; the message has the install command.
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != module.partition(".")[0]:
-            raise  # it is there, and something it needs is not
+            raise  # it is installed, but something that it needs is not
         raise DataContractError(
             Problem(
                 where=why,

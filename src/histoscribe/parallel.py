@@ -20,7 +20,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @runtime_checkable
 class Job(Protocol[T_co]):
-    """A piece of work that can be pickled: it names its inputs by path and does not hold them."""
+    """A picklable piece of work, which names its inputs by path."""
 
     @property
     def label(self) -> str:

@@ -23,9 +23,9 @@ _listener: ContextVar[Callable[[str], None]] = ContextVar("listener", default=_n
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Generator[T, None, None]:
-    """Yield the items, telling whoever draws progress what they are and how many there are.
+    """Yield the items and report their name and number to the progress display.
 
-    A loop that another library runs takes the items with `next` and closes the generator itself.
+    Other libraries that run the loop call `next` and must close the generator.
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
@@ -33,13 +33,13 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Generator[
 
 
 def tell(line: str) -> None:
-    """Say a line to whoever listens: what a person should know while the work goes on."""
+    """Send a line to the listener: a message for people while the work goes on."""
     _listener.get()(line)
 
 
 @contextmanager
 def told_to(listener: Callable[[str], None]) -> Iterator[None]:
-    """Have every line that is told inside the block go to `listener(line)`."""
+    """Send every message inside the block to `listener(line)`."""
     token = _listener.set(listener)
     try:
         yield

@@ -1,4 +1,4 @@
-"""One named random stream per use, so that adding one leaves the others as they were."""
+"""Named random streams: a new one changes no other."""
 
 import zlib
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def stream(seed: int, use: str) -> np.random.Generator:
-    """Give a generator that depends on the run seed and the name of its use only.
+    """Give a generator that depends only on the run seed and the name of its use.
 
-    Uses are keyed by patient or section id, never by a fold's index, so that taking one
-    section out of a cohort leaves the draws of every other section as they were.
+    Uses are keyed by patient or section id, never by a fold's index, so that removing one section
+    from a cohort does not change the draws of the others.
 
     >>> float(stream(0, "demo").random()) == float(stream(0, "demo").random())
     True

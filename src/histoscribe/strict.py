@@ -1,4 +1,4 @@
-"""Settings that accept no unknown key, and what to tell a user about wrong ones."""
+"""Settings that accept no unknown key, with messages for wrong ones."""
 
 import tomllib
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from histoscribe.errors import DataContractError, Problem
 
 
 class StrictSettings(BaseModel):
-    """A table of settings: it never changes, and an unknown key is an error.
+    """Frozen table of settings; an unknown key is an error.
 
-    The docstring below a field is its description.
+    The docstring below a field describes it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -22,9 +22,9 @@ class StrictSettings(BaseModel):
 def settings_problems(
     error: ValidationError, model: type[BaseModel], where: str, expected: str
 ) -> Iterator[Problem]:
-    """Say which keys are unknown, with the near ones, and which values are wrong.
+    """Problems of unknown keys (with similar ones) and wrong values.
 
-    `where` names the settings in messages, `expected` tells where allowed values are described.
+    `where` names the settings in messages; `expected` refers to the description of allowed values.
     """
     for item in error.errors():
         place = ".".join(str(part) for part in item["loc"]) or "settings"
@@ -35,7 +35,7 @@ def settings_problems(
             of_these = f"one of {', '.join(known)}" if known else "no settings"
             yield Problem(f"{where}, {place}", "unknown key", of_these, remedy)
         else:
-            # what checks several settings together has all of them as its input
+            # a check of several settings together gets all of them as its input
             got = f" (got {item['input']!r:.200})" if item["loc"] else ""
             found = f"{item['msg'].removeprefix('Value error, ')}{got}"
             yield Problem(f"{where}, {place}", found, expected, "correct it")
@@ -44,7 +44,7 @@ def settings_problems(
 def override(table: dict[str, Any], text: str) -> None:
     """Put `key=value` or `section.key=value` into a table; the value is TOML, or a bare word.
 
-    Raises DataContractError where there is no `=`, or where `section` is no table.
+    Raises DataContractError if there is no `=`, or if `section` is no table.
     """
     key, equals, value = text.partition("=")
     if not equals:

@@ -1,9 +1,9 @@
-"""Makes `import torchvision` work beside a torch that can't load its compiled operators.
+"""Make `import torchvision` work with a torch that cannot load its compiled operators.
 
-torchvision's wheel links its operators to CUDA. Beside a CPU build of torch they do not load,
-and `import torchvision` (so timm, lightning and torchmetrics too) fails with "operator
-torchvision::nms does not exist". Import this module before any of them: where the operators
-are missing it defines their schemas, with a matching build it does nothing.
+torchvision's wheel links its operators to CUDA. With a CPU build of torch they do not load, and
+`import torchvision` (and so timm, lightning and torchmetrics) fails with "operator torchvision::nms
+does not exist". Import this module before any of them: it defines the schemas of missing operators;
+with a matching build it does nothing.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ _SCHEMAS = {
 
 
 def operators_load() -> bool:
-    """Whether torchvision's compiled operators load beside this torch.
+    """Whether torchvision's compiled operators load with this torch.
 
-    A schema alone, such as the one this module defines, computes nothing and does not count.
+    A schema alone, such as the one defined by this module, computes nothing and does not count.
     """
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
@@ -35,11 +35,11 @@ def operators_load() -> bool:
 
 
 def define_schemas() -> torch.library.Library | None:
-    """Define the schemas that torchvision registers fake kernels for, where they are missing.
+    """Define schemas of missing operators for which torchvision registers fake kernels.
 
     Returns
     -------
-    The library fragment, which must be kept alive, or None where there was nothing to define.
+    The library fragment, which must be kept alive; None if no schema was missing.
     """
     if operators_load():
         return None
@@ -53,7 +53,7 @@ def define_schemas() -> torch.library.Library | None:
 
 
 def _computes(name: str) -> bool:
-    """Whether an operator has a kernel for the CPU; torch has no public question for it."""
+    """Whether an operator has a CPU kernel; torch has no public function for this question."""
     return hasattr(torch.ops.torchvision, name) and bool(
         torch._C._dispatch_has_kernel_for_dispatch_key(f"torchvision::{name}", "CPU")
     )

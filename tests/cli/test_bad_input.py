@@ -249,7 +249,7 @@ def test_a_full_disk_keeps_what_is_finished(histoscribe, cohort, tmp_path, monke
         return real(path)
 
     monkeypatch.setattr(durable_zarr, "replacing", full_after_four)
-    refused(histoscribe("embed", cohort.settings), "disk is full", "MB more", "finished is kept")
+    refused(histoscribe("embed", cohort.settings), "disk is full", "MB more", "work is kept")
     assert half_written(tmp_path) == []
     monkeypatch.setattr(durable_zarr, "replacing", lambda path: written.append(path) or real(path))
     written.clear()
@@ -275,7 +275,7 @@ def test_a_disk_that_is_really_full_keeps_what_is_finished(
     monkeypatch.setenv("HISTOSCRIBE_CACHE", str(small_disk / "cache"))
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(288 * 1024))  # room for three pages: a section takes two
-    refused(histoscribe("embed", cohort.settings), "disk is full", "MB more", "finished is kept")
+    refused(histoscribe("embed", cohort.settings), "disk is full", "MB more", "work is kept")
     kept = {path: path.stat().st_mtime_ns for path in small_disk.rglob("0") if path.is_file()}
     assert len(kept) == 1
     ballast.unlink()
@@ -291,7 +291,7 @@ def test_a_full_disk_anywhere_else_is_told(histoscribe, cohort, tmp_path, monkey
 
     monkeypatch.setattr("histoscribe.predictor.saving.replacing", full)
     done = histoscribe("benchmark", cohort.settings, "--out", tmp_path / "out")
-    refused(done, "estimator.safetensors", "no space left", "what was finished is kept")
+    refused(done, "estimator.safetensors", "no space left", "finished work is kept")
 
 
 @pytest.mark.parametrize("content", ["models = [", "\xff"])

@@ -114,7 +114,7 @@ def test_a_data_set_is_here_only_when_all_its_files_are(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     partly = by_name(doctor_machine.examine_data())[chosen.name]
-    assert (partly.state, partly.found) == ("not here", f"{len(paths) - 1} of {len(paths)} files")
+    assert (partly.state, partly.finding) == ("not here", f"{len(paths) - 1} of {len(paths)} files")
     paths[0].touch()
     assert by_name(doctor_machine.examine_data())[chosen.name].state == "ok"
 
@@ -134,7 +134,7 @@ def test_a_missing_or_old_package_is_broken_with_its_command(install):
     install(numpy="1.26.4")
     found = by_name(doctor_install.examine_packages())["numpy"]
     assert found.state == "BROKEN"
-    assert "1.26.4" in found.found
+    assert "1.26.4" in found.finding
 
 
 def test_extras_are_not_needed_by_base_use(install):
@@ -147,8 +147,8 @@ def test_other_versions_than_the_tested_ones_are_told(install):
     install(numpy="2.9.9", torch="2.13.0+cpu")
     found = by_name(doctor_install.examine_packages())["tested with"]
     assert found.state == "note"
-    assert "numpy 2.9.9 (tested" in found.found
-    assert "torch" not in found.found  # a build of the tested release
+    assert "numpy 2.9.9 (tested" in found.finding
+    assert "torch" not in found.finding  # a build of the tested release
 
 
 def test_a_library_that_does_not_import_is_a_finding(histoscribe, monkeypatch):
@@ -178,25 +178,25 @@ def test_backends_that_disagree_are_broken(monkeypatch):
     monkeypatch.setattr(vendor, "read_region", black)
     found = by_name(doctor_work.examine_formats())["TIFF"]
     assert found.state == "BROKEN"
-    assert "differently" in found.found
+    assert "differently" in found.finding
 
 
 def test_weights_are_found_missed_and_seen_damaged(tmp_path):
     name = "torchvision:squeezenet1_0"
     found = by_name(doctor_work.examine_weights())
     assert found[name].state == "not here"
-    assert "(gated)" in found["uni2-h"].found
-    assert "hf download" in found["uni2-h"].found
+    assert "(gated)" in found["uni2-h"].finding
+    assert "hf download" in found["uni2-h"].finding
     path = tmp_path / "data" / "weights" / "squeezenet1_0" / "model.safetensors"
     path.parent.mkdir(parents=True)
     save_file({"a": np.zeros(3, dtype=np.float32)}, path)
     good = by_name(doctor_work.examine_weights())[name]
     assert good.state == "ok"
-    assert "1 tensors" in good.found
+    assert "1 tensors" in good.finding
     path.write_bytes(path.read_bytes()[:20])
     damaged = by_name(doctor_work.examine_weights())[name]
     assert damaged.state == "note"
-    assert "damaged" in damaged.found
+    assert "damaged" in damaged.finding
 
 
 def test_more_threads_than_cores_are_told(monkeypatch):
@@ -210,7 +210,7 @@ def test_a_full_disk_is_told(monkeypatch):
     usage = type("usage", (), {"free": 10**9})
     monkeypatch.setattr(doctor_machine.shutil, "disk_usage", lambda _: usage)
     found = by_name(doctor_machine.examine_machine())["disk (here)"]
-    assert (found.state, str(Path.cwd()) in found.found) == ("note", True)
+    assert (found.state, str(Path.cwd()) in found.finding) == ("note", True)
 
 
 def test_a_self_test_stops_where_the_next_step_needs_the_broken_one(monkeypatch):
@@ -220,7 +220,7 @@ def test_a_self_test_stops_where_the_next_step_needs_the_broken_one(monkeypatch)
     monkeypatch.setattr(doctor_work, "simulate", broken)
     found = doctor_work.examine_work()
     assert [(one.what, one.state) for one in found] == [("simulate", "BROKEN")]
-    assert "no space left" in found[0].found
+    assert "no space left" in found[0].finding
 
 
 def test_an_extra_that_is_broken_is_no_failure_of_base_use():

@@ -6,7 +6,7 @@ from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights,
 def run(
     settings: SettingsFile, out_folder: OutFolder, set_: Overrides = None, weights: Weights = None
 ) -> None:
-    """Benchmark models on held-out patients; resumes what was done before."""
+    """Benchmark models on held-out patients; a stopped run continues where it was."""
     from histoscribe.benchmark.run import benchmark
     from histoscribe.cli.table import print_result
     from histoscribe.report.page import write

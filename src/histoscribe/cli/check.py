@@ -28,7 +28,7 @@ def run(
     ],
     out_folder: Overlays = None,
 ) -> None:
-    """List every problem of a cohort with its remedy; exit code 2 where there is one."""
+    """List every problem of a cohort with its remedy; exit code 2 if there is one."""
     checked = _checked(cohort)
     if checked.sections and out_folder is not None:
         _write_overlays(checked.sections, out_folder)
@@ -45,7 +45,7 @@ def run(
 
 
 def _checked(cohort: str) -> "Checked":
-    """Check what a settings file chooses, or all of a cohort."""
+    """Check the sections that a settings file selects, or a whole cohort."""
     from histoscribe.io.cohorts.cohort import checked_cohort
 
     if not cohort.endswith(".toml"):
@@ -67,7 +67,7 @@ def _write_overlays(sections: "Sequence[Section]", folder: Path) -> None:
 
 
 def _describe(section: "Section") -> None:
-    """Say what is in a section, how much of it was left out, and whether it lies on tissue."""
+    """Describe a section: size, dropped spots, and share of spots on tissue."""
     from histoscribe.benchmark.checks_of_data import ON_TISSUE
     from histoscribe.data.tissue import tissue_mask
 
@@ -79,6 +79,6 @@ def _describe(section: "Section") -> None:
         + (f", left out: {dropped}" if dropped else "")
     )
     if share < ON_TISSUE:
-        say("  few spots lie on tissue: look at the overlay (--out DIR)")
+        say("  few spots lie on tissue: check the overlay (--out DIR)")
     for note in section.notes:
         say(f"  {note}")

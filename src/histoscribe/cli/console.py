@@ -1,4 +1,4 @@
-"""What every verb shares: messages, progress bars, and options that several verbs have."""
+"""Shared parts of all commands: messages, progress bars, common options."""
 
 import errno
 import sys
@@ -36,7 +36,7 @@ Weights = Annotated[
     typer.Option("--weights", metavar="NAME=FILE", help="Encoder weights (repeatable)."),
 ]
 
-_STOPPED = 130  # what typer makes of Ctrl-C
+_STOPPED = 130  # exception that typer raises for Ctrl-C
 _DISK = {
     errno.ENOSPC: "free space on the disk",
     errno.EDQUOT: "free space within the quota",
@@ -44,12 +44,12 @@ _DISK = {
     errno.EPERM: "permission to read and write here",
     errno.EROFS: "a folder that can be written to",
 }
-"""Errors of the disk that a user can act on, with what was expected instead."""
+"""Disk errors that a user can fix, with the expected state."""
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn errors a user can act on into one message and exit code 2; others rise."""
+    """Turn errors that a user can fix into one message and exit code 2; others are raised."""
     try:
         yield
     except DataContractError as error:
@@ -62,7 +62,7 @@ def explained() -> Iterator[None]:
         sys.exit(2)
     except SystemExit as end:
         if end.code == _STOPPED:
-            err.print("stopped; run the same command again to go on where it was")
+            err.print("stopped; run the same command again to continue")
         raise
 
 
@@ -108,7 +108,7 @@ def weight_files(weights: Iterable[str] | None) -> dict[str, Path]:
 
 
 def named_files(option: str, items: Iterable[str] | None) -> dict[str, Path]:
-    """Read `NAME=FILE` options; every one that is wrong is listed."""
+    """Read `NAME=FILE` options; all wrong ones are listed."""
     problems, found = [], {}
     for item in items or ():
         name, equals, file = item.partition("=")
@@ -127,12 +127,12 @@ def _disk_problem(error: OSError) -> Problem:
         where=str(error.filename or "the disk that is written to"),
         found=(error.strerror or str(error)).lower(),
         expected=_DISK[error.errno or 0],
-        remedy="then run the same command again: what was finished is kept",
+        remedy="then run the same command again: finished work is kept",
     )
 
 
 def say(text: str) -> None:
-    """Print a line as it is: a path is neither cut, coloured nor read as markup."""
+    """Print a line unchanged: a path is neither cut, coloured nor read as markup."""
     out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 

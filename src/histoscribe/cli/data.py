@@ -23,21 +23,21 @@ _WORDS = {
 
 
 def run(
-    name: Annotated[str | None, typer.Argument(help="A data set; all by default.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Data set (default: list all).")] = None,
     *,
-    fetch: Annotated[
-        bool, typer.Option("--fetch", help="Download the files that are not there yet.")
-    ] = False,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Download the missing files.")] = False,
     to: Annotated[
         Path | None,
         typer.Option(
-            "--to", metavar="DIR", help="Where to; else $HISTOSCRIBE_DATA, else the cache folder."
+            "--to",
+            metavar="DIR",
+            help="Download folder (default: $HISTOSCRIBE_DATA, else the cache folder).",
         ),
     ] = None,
 ) -> None:
     """List public data sets; with NAME its sections and files, verified; --fetch downloads them."""
     if to is not None and not fetch:
-        raise typer.BadParameter("--to says where --fetch downloads to: give both")
+        raise typer.BadParameter("--to is the folder for --fetch: give both")
     if name is None:
         if fetch:
             raise typer.BadParameter("name the data set to fetch")
@@ -45,28 +45,28 @@ def run(
         return
     from histoscribe.io.cohorts.catalog import data_set
 
-    chosen = data_set(name)
+    dataset = data_set(name)
     if fetch:
-        _fetch(chosen, to)
+        _fetch(dataset, to)
     else:
-        _show(chosen)
+        _show(dataset)
 
 
 def _list() -> None:
-    """Say of each data set what it is, under what licence, how large, and where it lies here."""
+    """Print description, licence, size and local folder of each data set."""
     from histoscribe.io.cohorts.catalog import CATALOG
 
-    for chosen in CATALOG.values():
-        say(f"{chosen.name}: {chosen.title}")
-        size = _known_size(chosen)
-        say(f"  licence: {chosen.licence}; paper: https://doi.org/{chosen.paper}{size}")
-        say(f"  here: {_place(chosen)}")
+    for dataset in CATALOG.values():
+        say(f"{dataset.name}: {dataset.title}")
+        size = _known_size(dataset)
+        say(f"  licence: {dataset.licence}; paper: https://doi.org/{dataset.paper}{size}")
+        say(f"  here: {_place(dataset)}")
     say("\nhistoscribe data NAME: sections, files and checksums; with --fetch: download")
 
 
-def _known_size(chosen: "DataSet") -> str:
-    files = {file.place: file for section in chosen.sections for file in section.files}
-    known = [sum_ for file in files.values() if (sum_ := chosen.expected(file))]
+def _known_size(dataset: "DataSet") -> str:
+    files = {file.place: file for section in dataset.sections for file in section.files}
+    known = [sum_ for file in files.values() if (sum_ := dataset.expected(file))]
     if not known:
         return ""
     part = "" if len(known) == len(files) else f" in {len(known)} of {len(files)} files"
@@ -77,12 +77,12 @@ def _size(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} kB"
 
 
-def _place(chosen: "DataSet") -> str:
-    """Where a data set lies, as far as it is there; files are looked for, not read."""
+def _place(dataset: "DataSet") -> str:
+    """Local folder of a data set and the number of its files there; files are not read."""
     from histoscribe.io.cohorts.catalog_records import data_folders, find_file
 
-    roots = data_folders(chosen)
-    files = [file for section in chosen.sections for file in section.files]
+    roots = data_folders(dataset)
+    files = [file for section in dataset.sections for file in section.files]
     here = sum(find_file(roots, file) is not None for file in files)
     folder = next((str(root) for root in roots if root.is_dir()), "")
     if not folder or (files and not here):
@@ -90,36 +90,36 @@ def _place(chosen: "DataSet") -> str:
     return folder if here == len(files) else f"{folder} ({here} of {len(files)} files)"
 
 
-def _show(chosen: "DataSet") -> None:
-    """Say all that is known of a data set, and verify its local files."""
+def _show(dataset: "DataSet") -> None:
+    """Print all facts of a data set, and verify its local files."""
     from histoscribe.io.cohorts.download import local_files
 
     for what, text in (
-        (chosen.name, chosen.title),
-        ("source", chosen.source),
-        ("paper", f"https://doi.org/{chosen.paper}"),
-        ("licence", chosen.licence),
-        ("read as", f"catalog:{chosen.name}"),
+        (dataset.name, dataset.title),
+        ("source", dataset.source),
+        ("paper", f"https://doi.org/{dataset.paper}"),
+        ("licence", dataset.licence),
+        ("read as", f"catalog:{dataset.name}"),
     ):
         say(f"{what}: {text}")
-    for remark in chosen.remarks:
+    for remark in dataset.remarks:
         say(f"  {remark}")
-    if not chosen.sections:
-        say(f"here: {_place(chosen)}")
+    if not dataset.sections:
+        say(f"here: {_place(dataset)}")
         return
-    files = list(local_files(chosen))
-    for section in chosen.sections:
+    files = list(local_files(dataset))
+    for section in dataset.sections:
         say(f"\n{section.section} (patient {section.patient})")
         for note in section.notes:
             say(f"  {note}")
         for file in files:
             if file.section == section.section:
-                say(f"  {_line(chosen, file)}")
-    _sum_up(chosen, files)
+                say(f"  {_line(dataset, file)}")
+    _sum_up(dataset, files)
 
 
-def _line(chosen: "DataSet", file: "LocalFile") -> str:
-    known = chosen.expected(file.file)
+def _line(dataset: "DataSet", file: "LocalFile") -> str:
+    known = dataset.expected(file.file)
     size = f", {_size(known.size)}" if known else ""
     sha256 = f", sha256 {known.sha256[:12]}" if known else ""
     found = f" (sha256 {file.sha256})" if file.state == "differs" else ""
@@ -127,14 +127,14 @@ def _line(chosen: "DataSet", file: "LocalFile") -> str:
     return f"{_WORDS[file.state]}: {where}{size}{sha256}{found}"
 
 
-def _sum_up(chosen: "DataSet", files: "list[LocalFile]") -> None:
-    """Count the files by state; one that differs is a problem."""
+def _sum_up(dataset: "DataSet", files: "list[LocalFile]") -> None:
+    """Count the files by state; a file that differs is a problem."""
     from histoscribe.errors import Problem
 
     counted = Counter(file.state for file in files)
     say("\nfiles: " + ", ".join(f"{n} {state}" for state, n in counted.items()))
     if any(file.state == "missing" and file.file.url for file in files):
-        say(f"get what can be downloaded: histoscribe data {chosen.name} --fetch")
+        say(f"download the files that have an address: histoscribe data {dataset.name} --fetch")
     differing = [file for file in files if file.state == "differs"]
     if differing:
         show_problems(
@@ -143,7 +143,7 @@ def _sum_up(chosen: "DataSet", files: "list[LocalFile]") -> None:
                     where=str(file.path),
                     found=f"sha256 {file.sha256}",
                     expected="the published file, or the file as first downloaded",
-                    remedy=f"move it away and run `histoscribe data {chosen.name} --fetch`",
+                    remedy=f"move it away and run `histoscribe data {dataset.name} --fetch`",
                 )
                 for file in differing
             ]
@@ -151,12 +151,12 @@ def _sum_up(chosen: "DataSet", files: "list[LocalFile]") -> None:
         sys.exit(2)
 
 
-def _fetch(chosen: "DataSet", to: Path | None) -> None:
+def _fetch(dataset: "DataSet", to: Path | None) -> None:
     from histoscribe.io.cohorts.download import default_folder, fetch
 
     folder = to or default_folder()
-    say(f"{chosen.name}: licence {chosen.licence}; {chosen.source}")
-    n_fetched = fetch(chosen, folder)
-    say(f"{n_fetched} files downloaded to {folder / chosen.folder}")
+    say(f"{dataset.name}: licence {dataset.licence}; {dataset.source}")
+    n_fetched = fetch(dataset, folder)
+    say(f"{n_fetched} files downloaded to {folder / dataset.folder}")
     if to is not None:
-        say(f"set HISTOSCRIBE_DATA={to} to use them as catalog:{chosen.name}")
+        say(f"set HISTOSCRIBE_DATA={to} to use them as catalog:{dataset.name}")

@@ -1,4 +1,4 @@
-"""`histoscribe demo`: everything once, on simulated tissue."""
+"""`histoscribe demo`: all steps on simulated tissue."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def run(out_folder: OutFolder = Path("demo")) -> None:
     """Simulate a cohort, benchmark by patient, train, predict a held-out section, report."""
     from histoscribe.io.run_folder import claimed
 
-    # settings that a user has changed are never written over
+    # settings changed by the user are never overwritten
     with claimed(out_folder, {_FILE: _SETTINGS}):
         manifest, page = _benchmark(out_folder)
         _train_and_predict(out_folder, manifest)
@@ -43,7 +43,7 @@ def run(out_folder: OutFolder = Path("demo")) -> None:
 
 
 def _benchmark(out_folder: Path) -> tuple[Path, Path]:
-    """Draw the cohort and score every model on it; gives the manifest and the report."""
+    """Draw the cohort and score every model on it; returns the manifest and the report."""
     from histoscribe.benchmark.run import benchmark
     from histoscribe.cli.table import print_result
     from histoscribe.report.page import write
@@ -59,7 +59,7 @@ def _benchmark(out_folder: Path) -> tuple[Path, Path]:
 
 
 def _train_and_predict(out_folder: Path, manifest: Path) -> None:
-    """Fit ridge without the last section, and predict that."""
+    """Fit ridge without the last section, and predict this section."""
     from histoscribe.io.cohorts.cohort import read_cohort
     from histoscribe.io.predictions.anndata import write_prediction
     from histoscribe.io.weights import cache_folder

@@ -20,12 +20,12 @@ PARTS = (
     ("extras", "histoscribe.cli.doctor_install", "examine_extras"),
     ("self-test", "histoscribe.cli.doctor_work", "examine_work"),
 )
-"""What is examined, where, by which function; a part that cannot be imported is a finding."""
+"""Title, module and function of each part; a part that cannot be imported is a finding."""
 _STYLE = {"ok": "green", "note": "yellow", "not here": "cyan", "BROKEN": "bold red"}
 
 
 def run() -> None:
-    """Say what of the install, machine, weights and data is in order, and what to run if not."""
+    """Check install, machine, weights and data; name the command that fixes each problem."""
     broken = []
     for title, module, function in PARTS:
         found = examined(module, function)
@@ -34,11 +34,11 @@ def run() -> None:
     if broken:
         say(f"{len(broken)} broken, see above: {'; '.join(broken)}")
         sys.exit(2)
-    say("Nothing is broken. What is `not here` is optional; its line says how to get it.")
+    say("Nothing is broken. Parts marked `not here` are optional; their lines say how to get them.")
 
 
 def examined(module: str, function: str) -> "list[Diagnosis]":
-    """Examine one part; where a library it needs is broken, that is what is found."""
+    """Examine one part; a broken library is reported as its finding."""
     from histoscribe.cli.doctor_probe import FAILURES, Diagnosis
 
     try:
@@ -49,14 +49,14 @@ def examined(module: str, function: str) -> "list[Diagnosis]":
 
 
 def _print(title: str, found: "Sequence[Diagnosis]") -> None:
-    """Print a line for each thing, its remedy below; a command is never broken, to be copied."""
+    """Print a line for each finding, with its remedy below; commands are never wrapped."""
     from rich.text import Text
 
     width = max((len(one.what) for one in found), default=0)
     out.print(Text(title, style="bold"))
     for one in found:
         line = Text.assemble((f"{one.state:8}", _STYLE[one.state]), f" {one.what:{width}} ")
-        out.print(line.append(one.found), soft_wrap=True)
+        out.print(line.append(one.finding), soft_wrap=True)
         if one.remedy:
             out.print(Text(f"{'':9}-> {one.remedy}", style="bold"), soft_wrap=True)
     out.print()

@@ -1,4 +1,4 @@
-"""Doctor on the install: Python, the packages that base use needs, and the optional extras."""
+"""Doctor for the install: Python, required packages and optional extras."""
 
 import platform
 from importlib import metadata
@@ -10,11 +10,11 @@ from histoscribe.cli.doctor_probe import Diagnosis
 
 PACKAGE = "histoscribe"
 _TOLD = 6
-"""Packages named in a line."""
+"""Number of packages named in a line."""
 
 
 def examine_packages() -> list[Diagnosis]:
-    """Compare Python and every package with what the install needs and what was tested."""
+    """Compare Python and every package with the required and the tested versions."""
     needed = [r for r in _requirements() if r.marker is None or r.marker.evaluate({"extra": ""})]
     found = [_python(metadata.metadata(PACKAGE)["Requires-Python"])]
     wrong = {r.name: _wrong(r) for r in needed}
@@ -29,13 +29,13 @@ def examine_packages() -> list[Diagnosis]:
 
 
 def examine_extras() -> list[Diagnosis]:
-    """Say of each optional group whether all of it is installed."""
+    """Report for each optional group whether it is installed completely."""
     about = metadata.metadata(PACKAGE)
     return [_extra(name) for name in sorted(about.get_all("Provides-Extra") or [])]
 
 
 def installed(name: str) -> str | None:
-    """Version of an installed package; None where it is missing."""
+    """Version of an installed package; None for a missing one."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -43,7 +43,7 @@ def installed(name: str) -> str | None:
 
 
 def constraints_file() -> Path | None:
-    """The versions that were tested together: in the package, or beside its repository."""
+    """Constraints file of the tested versions: in the package, or in its repository."""
     package = Path(__file__).parent.parent
     places = (package / "constraints.txt", package.parent.parent / "constraints.txt")
     return next((place for place in places if place.is_file()), None)
@@ -67,7 +67,7 @@ def _requirements() -> list[Requirement]:
 
 
 def _wrong(requirement: Requirement) -> str:
-    """Say what is wrong with a requirement; empty where it is met."""
+    """Problem of a requirement; empty if it is met."""
     version = installed(requirement.name)
     if version is None:
         return "not installed"
@@ -81,9 +81,11 @@ def _spelt(requirements: list[Requirement], name: str) -> str:
 
 
 def _against_tested(constraints: Path | None) -> Diagnosis:
-    """Name the packages that are not at the version the tests ran with."""
+    """List packages whose version differs from the tested one."""
     if constraints is None:
-        return Diagnosis("tested with", "note", "constraints.txt is not here: nothing to compare")
+        return Diagnosis(
+            "tested with", "note", "constraints.txt is missing: nothing to compare with"
+        )
     lines = (line.partition("#")[0] for line in constraints.read_text("utf-8").splitlines())
     pinned = [line.strip().partition("==") for line in lines if "==" in line]
     tested = {name: version for name, _, version in pinned}
@@ -118,4 +120,4 @@ def _extra(name: str) -> Diagnosis:
     if wrong:
         return Diagnosis(name, "not here", "; ".join(wrong), f"pip install '{PACKAGE}[{name}]'")
     there = ", ".join(f"{r.name} {installed(r.name)}" for r in needed)
-    return Diagnosis(name, "ok", there or "nothing of its own")
+    return Diagnosis(name, "ok", there or "no packages besides those")

@@ -1,4 +1,4 @@
-"""Doctor on the machine: torch, cores, memory, disk, the folders that are read and written."""
+"""Doctor for the machine: torch, cores, memory, disk, folders."""
 
 import os
 import shutil
@@ -16,13 +16,13 @@ from histoscribe.torchvision_guard import operators_load
 
 _GB = 1e9
 _LITTLE_DISK_GB = 5.0
-"""Features of a slide and a downloaded encoder together are below it."""
+"""More than the features of a slide and a downloaded encoder together."""
 _LITTLE_MEMORY_GB = 4.0
-"""An encoder, a batch and an overview of a large slide together."""
+"""Enough for an encoder, a batch and an overview of a large slide."""
 
 
 def examine_torch() -> list[Diagnosis]:
-    """Report torch's build, the device it would use, torchvision's operators and bfloat16."""
+    """Report torch's build, its device, torchvision's operators and bfloat16."""
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
     found = [Diagnosis("torch", "ok", f"{torch.__version__}, {build}"), _device()]
     if operators_load():
@@ -32,15 +32,15 @@ def examine_torch() -> list[Diagnosis]:
             Diagnosis(
                 "torchvision",
                 "note",
-                f"{installed('torchvision')}: its compiled operators do not load beside this "
-                "torch; encoders work without them",
+                f"{installed('torchvision')}: its compiled operators do not load with this torch; "
+                "encoders work without them",
             )
         )
     return [*found, _bfloat16()]
 
 
 def examine_machine() -> list[Diagnosis]:
-    """Report cores and threads, memory, and space on the disks of the cache and of here."""
+    """Report cores and threads, memory, and free disk space of cache and working folder."""
     cores, threads = _cores(), torch.get_num_threads()
     found = [
         Diagnosis(
@@ -59,7 +59,7 @@ def examine_machine() -> list[Diagnosis]:
 
 
 def examine_data() -> list[Diagnosis]:
-    """Report the cache folder, HISTOSCRIBE_DATA, and the catalog's data sets as they are there."""
+    """Report the cache folder, HISTOSCRIBE_DATA, and the local data sets of the catalog."""
     return [_cache(cache_folder()), _data_folder(), *(_data_set(one) for one in CATALOG.values())]
 
 
@@ -75,8 +75,8 @@ def _device() -> Diagnosis:
         return Diagnosis("device", "ok", "Apple GPU (mps)")
     if torch.version.cuda:
         return Diagnosis(
-            "device", "note", "torch can use CUDA and finds no GPU: it computes on the CPU",
-            "look at nvidia-smi: driver and CUDA version must fit",
+            "device", "note", "torch supports CUDA but finds no GPU: it computes on the CPU",
+            "run nvidia-smi: driver and CUDA version must fit",
         )  # fmt: skip
     return Diagnosis("device", "ok", "CPU")
 
@@ -87,24 +87,24 @@ def _bfloat16() -> Diagnosis:
         return Diagnosis("bfloat16", "ok", "in hardware" if fast else "emulated: use float32")
     ones = torch.ones(8, 8, dtype=torch.bfloat16)
     if (ones @ ones)[0, 0].item() != 8:
-        return Diagnosis("bfloat16", "note", "computes wrongly here", "use float32")
+        return Diagnosis("bfloat16", "note", "gives wrong results on this machine", "use float32")
     flags = Path("/proc/cpuinfo")
     if not flags.is_file():
-        return Diagnosis("bfloat16", "ok", "computes; whether in hardware is unknown here")
+        return Diagnosis("bfloat16", "ok", "works; hardware support is unknown")
     said = flags.read_text("utf-8", errors="replace")
     fast = any(flag in said for flag in ("avx512_bf16", "amx_bf16", " bf16"))
     return Diagnosis("bfloat16", "ok", "in hardware" if fast else "emulated: float32 is faster")
 
 
 def _cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine's."""
+    """Cores that this process may use; in a container fewer than the machine's."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _memory() -> Diagnosis | None:
-    """Memory in all and free; None where the system has no /proc."""
+    """Total and free memory; None if the system has no /proc."""
     info = Path("/proc/meminfo")
     if not info.is_file():
         return None
@@ -136,12 +136,12 @@ def _space(name: str, folder: Path) -> Diagnosis:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
+    """The folder, or its nearest existing parent."""
     return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def _cache(folder: Path) -> Diagnosis:
-    """Write a file there, or where the folder would be made."""
+    """Check the cache by writing a file to it, or to its nearest existing parent."""
     try:
         with TemporaryFile(dir=_existing(folder)) as file:
             file.write(b"doctor")
@@ -173,7 +173,7 @@ def _data_folder() -> Diagnosis:
 
 
 def _data_set(chosen: DataSet) -> Diagnosis:
-    """Count the files of a data set that are there; they are looked for, not read."""
+    """Count the local files of a data set without reading them."""
     roots = data_folders(chosen)
     files = [file for section in chosen.sections for file in section.files]
     n_here = sum(find_file(roots, file) is not None for file in files)

@@ -1,4 +1,4 @@
-"""What `doctor` finds: one record a thing examined, and a probe that turns errors into one."""
+"""Findings of `doctor`, and a probe that turns errors into findings."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Literal
 from histoscribe.errors import DataContractError
 
 State = Literal["ok", "note", "not here", "BROKEN"]
-"""`note`: works, and there is something to know; `not here`: optional; `BROKEN`: base use fails."""
+"""`note`: works, with a remark; `not here`: optional part; `BROKEN`: basic use fails."""
 FAILURES = (
     DataContractError,
     ImportError,
@@ -20,24 +20,24 @@ FAILURES = (
     LookupError,
     ArithmeticError,
 )
-"""What a broken install or machine may raise anywhere: libraries that do not fit one another."""
+"""Errors of a broken install or machine: libraries that do not fit each other."""
 _LONGEST = 300
-"""Signs of a library's message that are shown; some print whole tables."""
+"""Length of a library's message that is printed; some contain whole tables."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing examined."""
+    """Finding about one part."""
 
     what: str
     state: State
-    found: str
+    finding: str
     remedy: str = ""
-    """What to run or to set; empty where nothing needs doing."""
+    """Command to run or setting to change; empty if nothing is needed."""
 
 
 def probe(what: str, work: Callable[[], str], remedy: str) -> Diagnosis:
-    """Do the work and time it; a failure becomes the message with this remedy."""
+    """Do the work and time it; a failure becomes a finding with this remedy."""
     start = time.perf_counter()
     try:
         found = work()

@@ -23,7 +23,7 @@ from histoscribe.types import Section
 
 
 def examine_formats() -> list[Diagnosis]:
-    """Write, read and compare each format that base use needs."""
+    """Write, read and compare each required format."""
     with TemporaryDirectory(prefix="histoscribe-doctor-") as name:
         folder = Path(name)
         return [
@@ -36,9 +36,9 @@ def examine_formats() -> list[Diagnosis]:
 
 
 def examine_weights() -> list[Diagnosis]:
-    """Say of each encoder that needs weights where they are, or how to get them."""
+    """Report the weight file of each encoder, or how to get it."""
     records = [record for record in list_encoders() if record.needs_weights]
-    gated = "those marked gated first want their terms accepted, at https://huggingface.co/ and "
+    gated = "for those marked gated, first accept their terms at https://huggingface.co/ and "
     place = weight_places("NAME")[0]
     return [
         *(_weights(record) for record in records),
@@ -53,7 +53,7 @@ def examine_weights() -> list[Diagnosis]:
 
 
 def examine_work() -> list[Diagnosis]:
-    """Draw a section, read a tile of it, encode it, and write SpatialData where that is here."""
+    """Draw a section, read a tile, encode it, and write SpatialData if installed."""
     with TemporaryDirectory(prefix="histoscribe-doctor-") as name:
         folder, sections = Path(name), list[Section]()
         steps: list[tuple[str, Callable[[], str]]] = [
@@ -82,7 +82,7 @@ def _weights(record: EncoderRecord) -> Diagnosis:
         problem = error.problems[0]
         return Diagnosis(record.name, "note", problem.found, problem.remedy)
     if path is None:
-        download = f"hf download {record.hub}" if record.hub else "a file you have of its weights"
+        download = f"hf download {record.hub}" if record.hub else "a file with its weights"
         return Diagnosis(record.name, "not here", download + (" (gated)" if record.gated else ""))
     size = path.stat().st_size / 1e6
     if path.suffix != ".safetensors":
@@ -92,7 +92,7 @@ def _weights(record: EncoderRecord) -> Diagnosis:
             found = f"{path}, {size:.1f} MB, {len(file.keys())} tensors"
     except (SafetensorError, OSError) as error:
         return Diagnosis(
-            record.name, "note", f"{path} is damaged ({error})", "remove it and fetch it again"
+            record.name, "note", f"{path} is damaged ({error})", "remove it and download it again"
         )
     return Diagnosis(record.name, "ok", found)
 
@@ -126,9 +126,9 @@ def _spatialdata(folder: Path) -> str:
 
 
 def _optional(one: Diagnosis) -> Diagnosis:
-    """Base use does without it."""
+    """Turn a failure of an optional part into a remark."""
     if one.state != "BROKEN":
         return one
     return Diagnosis(
-        one.what, "note", one.found, "pip install --upgrade 'histoscribe[spatialdata]'"
+        one.what, "note", one.finding, "pip install --upgrade 'histoscribe[spatialdata]'"
     )

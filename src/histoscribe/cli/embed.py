@@ -4,7 +4,7 @@ from histoscribe.cli.console import Overrides, SettingsFile, Weights, say, weigh
 
 
 def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None) -> None:
-    """Extract the features a run will need into the cache; resumes what was done before."""
+    """Compute the features of a run into the cache; a stopped run continues where it was."""
     from histoscribe.data.folds import make_folds
     from histoscribe.io.cohorts.cohort import read_cohort
     from histoscribe.io.weights import cache_folder

@@ -11,7 +11,7 @@ from histoscribe.errors import DataContractError
 if TYPE_CHECKING:
     from histoscribe.encoders.record import EncoderRecord
 
-_WIDTH = 80  # of the table, where a pipe has no width of its own
+_WIDTH = 80  # width of the table, for a pipe without a width
 _READ = {
     "class": "the class token",
     "class+mean": "the class token, then the mean patch token",
@@ -25,9 +25,9 @@ Besides, torchvision:MODEL and timm:MODEL, with --weights NAME=FILE."""
 
 
 def run(
-    name: Annotated[str | None, typer.Argument(help="Tell all of this encoder.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show all facts of this encoder.")] = None,
 ) -> None:
-    """List the encoders with width, input, um/px, licence and whether their weights are here."""
+    """List encoders with width, input, um/px, licence and whether their weights are here."""
     from histoscribe.encoders.catalog import find_record, list_encoders, unknown_encoder
 
     if name is None:
@@ -71,7 +71,7 @@ def _print_group(group: str, records: "list[EncoderRecord]") -> None:
 
 
 def _weights(record: "EncoderRecord") -> str:
-    """Where the weights are, in one word."""
+    """State of the weights in one word."""
     from histoscribe.io.weights import find_weights
 
     if not record.needs_weights:
@@ -79,14 +79,14 @@ def _weights(record: "EncoderRecord") -> str:
     try:
         found = find_weights(record.name, hub=record.published)
     except DataContractError:
-        return "several"  # asked for by name, it says which, and how to choose one
+        return "several"  # its own page says which, and how to choose one
     if found is not None:
         return "here"
     return "gated" if record.gated else "missing"
 
 
 def _print_record(record: "EncoderRecord") -> None:
-    """Tell all that is known of one encoder, and how to get its weights where they are not here."""
+    """Print all facts of one encoder, and how to get missing weights."""
     from histoscribe.encoders.catalog import missing_weights
     from histoscribe.io.weights import find_weights, weight_places
 

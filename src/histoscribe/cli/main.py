@@ -1,4 +1,4 @@
-"""The command line. Verbs import what they need when they run, so `--help` is quick."""
+"""The command line. Commands import their rooms when they run, so `--help` is quick."""
 
 from importlib.metadata import version
 from typing import Annotated
@@ -47,16 +47,16 @@ for verb in (
 @app.callback(invoke_without_command=True)
 def _root(
     *,
-    version_: Annotated[bool, typer.Option("--version", help="Say the version.")] = False,
+    version_: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
-    """Predict spatial gene expression from H&E histology, and say honestly how well."""
+    """Predict spatial gene expression from H&E histology, and report honestly how well it works."""
     if version_:
         say(version("histoscribe"))
         raise typer.Exit
 
 
 def main() -> None:
-    """Run a verb; a user's mistake ends in one message and exit code 2."""
+    """Run a command; a user's mistake ends in one message and exit code 2."""
     with explained(), progress_drawn():
         app()
 

@@ -21,22 +21,24 @@ Targets = Annotated[
         help="Slides; or a cohort: manifest, catalog:NAME, hest:FOLDER, stnet:FOLDER.",
     ),
 ]
-Spacing = Annotated[float, typer.Option(help="Distance between places on a slide, um.")]
+Spacing = Annotated[float, typer.Option(help="Distance between positions on a slide, um.")]
 Mpp = Annotated[
-    float | None, typer.Option(help="um per level-0 px, where the slides do not say it.")
+    float | None, typer.Option(help="um per level-0 px, if the slides do not state it.")
 ]
 Mask = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Tissue of the slide: picture or GeoJSON.")
+    Path | None, typer.Option(metavar="FILE", help="Tissue mask of the slide: picture or GeoJSON.")
 ]
 Genes = Annotated[
     list[str] | None,
-    typer.Option("--gene", metavar="NAME", help="Put into the GeoJSON (repeatable)."),
+    typer.Option("--gene", metavar="NAME", help="Gene for the GeoJSON (repeatable)."),
 ]
-SpatialData = Annotated[bool, typer.Option("--spatialdata", help="Write SpatialData, too.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Slides predicted at once.")]
+SpatialData = Annotated[bool, typer.Option("--spatialdata", help="Also write SpatialData.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Slides predicted at the same time.")]
 Sections = Annotated[
     list[str] | None,
-    typer.Option("--section", metavar="ID", help="Only this of a cohort (repeatable)."),
+    typer.Option(
+        "--section", metavar="ID", help="Section of the cohort (repeatable; default: all)."
+    ),
 ]
 
 
@@ -56,8 +58,8 @@ def run(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Predict whole slides on a grid, or the sections of a cohort at their spots.
 
-    Writes DIR/NAME.h5ad, and of a slide NAME.geojson for QuPath and NAME.json; goes on where a
-    stopped run was.
+    Writes DIR/NAME.h5ad, and for a slide also NAME.geojson for QuPath and NAME.json; a stopped run
+    continues where it was.
     """
     from histoscribe.predict.order import Order
 
@@ -78,7 +80,7 @@ def run(  # noqa: PLR0913 - one parameter an option
 
 
 def _work(order: "Order") -> None:
-    """Predict every target; what does not do is told at the end."""
+    """Predict every target; problems of single targets are reported at the end."""
     from histoscribe.predict.order import SectionDone, predict
 
     problems: list[Problem] = []
@@ -97,17 +99,17 @@ def _work(order: "Order") -> None:
 
 
 def _tell(job: "SlideJob", done: "SlideResult") -> None:
-    """Say what came of a slide, how quick, and what to beware of."""
+    """Print the files, speed and warnings of a slide."""
     for path in job.files:
         say(str(path))
     name, genes = job.request.name, job.detections
     if done.n_tiles:
         say(
-            f"{name}: {done.n_places:,} places; {done.n_tiles:,} tiles in "
+            f"{name}: {done.n_places:,} positions; {done.n_tiles:,} tiles in "
             f"{done.seconds / 60:.1f} min, {done.n_tiles / done.seconds:.1f} tiles/s"
         )
     else:
-        say(f"{name}: {done.n_places:,} places, finished before")
+        say(f"{name}: {done.n_places:,} positions, finished before")
     say(f"{name}: {len(genes.genes)} genes in the GeoJSON: {genes.why}")
     _warn(name, done.warnings)
 

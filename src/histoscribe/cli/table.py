@@ -1,4 +1,4 @@
-"""The table a benchmark ends with."""
+"""Table of scores at the end of a benchmark."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from histoscribe.benchmark.run import Benchmark
 from histoscribe.cli.console import out
 from histoscribe.metrics.summary import MIN_PATIENTS
 
-MOST_BESIDE = 2
-"""Patients whose values fit beside each other for both metrics in 80 columns."""
+MOST_IN_ROW = 2
+"""Number of patients whose values for both metrics fit into 80 columns."""
 HEADLINE = ("pcc", "pcc_given_depth")
 SHORT = {"pcc": "pcc", "pcc_given_depth": "given depth"}
 
@@ -23,13 +23,13 @@ SHORT = {"pcc": "pcc", "pcc_given_depth": "given depth"}
 def print_result(result: Benchmark) -> None:
     """Print the models with their headline scores, then the checks, as text without markup.
 
-    Intervals are over patients; below five patients their values stand there instead.
+    Intervals are over patients; below five patients their values are listed instead.
     """
     summary = result.summary
     values = per_patient(result.scores)
     patients = sorted({patient for of in values["pcc"].values() for patient in of})
     few = patients if len(patients) < MIN_PATIENTS else []
-    together = len(few) <= MOST_BESIDE
+    together = len(few) <= MOST_IN_ROW
     for metrics in [HEADLINE] if together else [(metric,) for metric in HEADLINE]:
         out.print(_table(result, values, few, metrics))
     _print_band(summary)
@@ -38,7 +38,7 @@ def print_result(result: Benchmark) -> None:
         words = escape(f"{check.message}. {check.remedy}.")
         out.print(f"[{colour}]{check.code}[/]: {words}", highlight=False)
     if not result.checks:
-        out.print("checks: none has anything to say against this run")
+        out.print("checks: all passed without a remark")
 
 
 def _table(
@@ -61,7 +61,7 @@ def _table(
     for metric in metrics:
         table.add_column(SHORT[metric], justify="right", no_wrap=True)
         for column in few or ["95 %"]:
-            # a long name is folded, a number never
+            # long names are wrapped, numbers never
             table.add_column(escape(column), justify="right", overflow="fold", min_width=6)
     for model in dict.fromkeys(summary["model"]):
         rows = summary[summary["model"] == model].set_index("metric")

@@ -15,8 +15,8 @@ def run(
         Path | None,
         typer.Option(
             metavar="RUN",
-            help="Folder of a finished benchmark of the same model, settings and sections: its "
-            "scores of each gene go with the predictor.",
+            help="Folder of a finished benchmark with the same model, settings and sections: the "
+            "predictor stores its score of each gene.",
         ),
     ] = None,
     set_: Overrides = None,
@@ -40,4 +40,4 @@ def run(
             f"Reliability of its genes is unknown: {why}. "
             "Give a run folder of `histoscribe benchmark` with --benchmark."
         )
-    say("MODEL_CARD.md in it says what it is, what to believe of it and how to run it.")
+    say("Its MODEL_CARD.md describes the model, its reliability and how to run it.")
