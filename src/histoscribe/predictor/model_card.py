@@ -6,7 +6,7 @@ from typing import Any
 
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.target import Target
-from histoscribe.data.transform import TRANSFORMS
+from histoscribe.data.transform import transform_class
 from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.facts import gene_labels
 from histoscribe.predictor.gene_scores import Benchmarked
@@ -50,7 +50,7 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
     encoding, target = facts.encoding, facts.target
     spots = facts.card["spots_um"]
     side_um = encoding.tile_px * encoding.mpp
-    unit = TRANSFORMS[target.transform].unit
+    unit = transform_class(target.transform).unit
     yield f"- A value for each gene at each spot. Unit: {unit}."
     yield (
         f"- A spot is {_range(spots['diameter'])} um wide, {_range(spots['pitch'])} um from the "
