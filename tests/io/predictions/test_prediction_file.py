@@ -5,6 +5,7 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 
 from histoscribe.errors import DataContractError
@@ -72,6 +73,15 @@ def test_equal_predictions_are_equal_files(prediction: Prediction, tmp_path: Pat
     for name in ("a.h5ad", "b.h5ad"):
         write_prediction(prediction, tmp_path / name)
     assert (tmp_path / "a.h5ad").read_bytes() == (tmp_path / "b.h5ad").read_bytes()
+
+
+def test_names_of_genes_are_written_where_pandas_takes_strings_of_its_own(
+    prediction: Prediction, tmp_path: Path
+) -> None:
+    named = replace(prediction, gene_names=("one", "two", "three"))
+    with pd.option_context("future.infer_string", True):  # as pandas 3 does by itself
+        write_prediction(named, tmp_path / "one.h5ad")
+    assert read_prediction(tmp_path / "one.h5ad").gene_names == named.gene_names
 
 
 def test_anndata_holds_centres_and_origin(prediction: Prediction) -> None:

@@ -156,7 +156,8 @@ def _columns(facts: Mapping[str, Float[np.ndarray, " rows"]], ids: tuple[str, ..
 def _genes(head: Head) -> pd.DataFrame:
     table = _columns(head.gene_facts, head.genes)
     if head.gene_names and head.gene_names != head.genes:
-        table.insert(0, _NAME, np.array(head.gene_names, dtype=object))
+        # told, for pandas 3 would take strings of its own, which anndata refuses to write
+        table.insert(0, _NAME, pd.Series(head.gene_names, index=table.index, dtype=object))
     return table
 
 
