@@ -20,6 +20,7 @@ from histoscribe.encoders.pathology import PATHOLOGY
 from histoscribe.encoders.record import EncoderRecord
 from histoscribe.encoders.trained import TRAINED, is_trained
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.precision import whole_convolutions
 
 
 @final
@@ -65,7 +66,8 @@ class Encoder(nn.Module):
             normal = functional.interpolate(
                 normal, size=(side_px, side_px), mode="bilinear", antialias=True
             )
-        return self.net(normal).float()
+        with whole_convolutions(normal.device):
+            return self.net(normal).float()
 
 
 def load_encoder(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from histoscribe.data.items.spots import Batch, SpotItems
 from histoscribe.models.base import ExpressionModel
+from histoscribe.precision import whole_convolutions
 
 _TILES = 64  # spots at once where tiles are looked at
 _SPOTS = 4096  # spots at once where they are not
@@ -40,7 +41,7 @@ def _by_batches(
     was_training = model.training
     model.eval()
     parts = []
-    with torch.no_grad():
+    with torch.no_grad(), whole_convolutions(device):
         for start in range(0, len(rows), at_once):
             batch = seen.batch(names, rows[start : start + at_once])
             inputs = {name: value.to(device) for name, value in batch.items()}
