@@ -10,7 +10,7 @@ import torch
 from histoscribe.errors import DataContractError
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.train.fit import fit
-from histoscribe.train.loop import EpochEnd
+from histoscribe.train.loop import EpochEnd, Task
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
 from tests.contracts.tables import planted_table, queries_of
 
@@ -119,3 +119,16 @@ def test_training_that_diverges_is_said_and_leaves_no_checkpoint(tmp_path, inner
     with pytest.raises(DataContractError, match=r"mlp, epoch 1[\s\S]*learning_rate"):
         trained(tmp_path / "out", table=table, epochs=3)
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_attention_whose_sums_have_no_order_is_left_out_of_training_only(monkeypatch, tmp_path):
+    seen, step = [], Task.training_step
+
+    def watched(self, batch, batch_idx):
+        seen.append(torch.backends.cuda.mem_efficient_sdp_enabled())
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Task, "training_step", watched)
+    trained(tmp_path, epochs=1)
+    assert set(seen) == {False}
+    assert torch.backends.cuda.mem_efficient_sdp_enabled()

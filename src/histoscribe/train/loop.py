@@ -100,7 +100,13 @@ def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
 
 @contextmanager
 def _contained() -> Iterator[None]:
-    """Keep lightning's advice to itself, and leave torch's deterministic mode as it was."""
+    """Keep lightning's advice to itself, and leave torch's deterministic mode as it was.
+
+    One kind of attention is left out on a GPU: where torch only warns, as here, the sums of its
+    gradient are in any order. It is what float32 would take.
+    """
+    attention = torch.backends.cuda.mem_efficient_sdp_enabled()
+    torch.backends.cuda.enable_mem_efficient_sdp(enabled=False)
     deterministic = torch.are_deterministic_algorithms_enabled()
     only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
@@ -113,6 +119,7 @@ def _contained() -> Iterator[None]:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
         torch.use_deterministic_algorithms(deterministic, warn_only=only_warned)
+        torch.backends.cuda.enable_mem_efficient_sdp(attention)
 
 
 @contextmanager
