@@ -1,0 +1,296 @@
+"""Whole runs of `gpu.py`: a search, slides that are predicted, networks that are trained."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import environ
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import exemplars as exemplars_script
+import numpy as np
+import torch
+from _machine import seconds
+from _predicting import predicted, simulated_slide
+from egn import _synchronise
+from torch import Tensor
+
+from histoscribe.data.exemplars import Queries, Retrieved
+from histoscribe.data.folds import whole_fold
+from histoscribe.data.retrieval import ExemplarSearch
+from histoscribe.io.anndata import read_prediction
+from histoscribe.io.cohort import read_cohort
+from histoscribe.io.prediction_store import CHUNK_ROWS
+from histoscribe.predict.blocks import predicted_blocks
+from histoscribe.predict.plan import SlideRequest, make_plan, open_request
+from histoscribe.simulate.cohort import simulate
+from histoscribe.train.bank import Bank
+from histoscribe.train.config import RunSettings, parse_settings, read_settings
+from histoscribe.train.fit import fit
+from histoscribe.train.loop import Task
+from histoscribe.train.predictor import load_predictor
+from histoscribe.train.rows import Row as TableRow
+from histoscribe.train.run import train
+from histoscribe.types import SpotTable
+
+SEED = 0
+RECIPE = Path(__file__).parent.parent / "recipes" / "her2st-egn-native-published.toml"
+Row = dict[str, float | int | str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is measured on, and how much of it."""
+
+    device: torch.device
+    encoders: tuple[str, ...]
+    slide: Path | None = None
+    small: bool = False
+    preset: str = "default"
+    tile_px: int = 224
+    batch: int = 32
+    n_genes: int = 1000
+    width: int = 1024
+    """Of the features that networks are given."""
+    n_steps: int = 8
+    n_pool: int = 30_000
+    pool_width: int = 512
+    side_px: int = 12_000
+    spacing_um: float = 50.0
+    epochs: int = 4
+
+
+def exemplars(asked: Asked) -> Iterator[Row]:
+    """Exact search on the device, beside its bare product, and against the rows of the CPU."""
+    pool = exemplars_script._pool(asked.n_pool, asked.pool_width, 12)
+    queries = Queries(pool.feature, pool.patient, pool.section, pool.spot, pool.encoder)
+    feature = torch.from_numpy(pool.feature).to(asked.device)
+
+    def bare() -> None:
+        for some in feature.split(exemplars_script.BLOCK):
+            torch.mm(some, feature.T)
+        _synchronise(asked.device)
+
+    def found(device: torch.device) -> Retrieved:
+        search = ExemplarSearch(pool, device=device)
+        return search.nearest(queries, exemplars_script.N_EXEMPLARS, "patient")
+
+    ours = found(asked.device)
+    fast, slow = seconds(bare, lambda: found(asked.device), repeats=3)
+    began = perf_counter()
+    on_cpu = found(torch.device("cpu"))
+    yield {
+        "spots": len(pool),
+        "width": asked.pool_width,
+        "queries/s": len(pool) / slow,
+        "queries/s, CPU": len(pool) / (perf_counter() - began),
+        "times the bare product": slow / fast,
+        "queries with other rows than on the CPU": int((ours.rows != on_cpu.rows).any(1).sum()),
+        "largest difference of distances": float(np.abs(ours.distance - on_cpu.distance).max()),
+    }
+
+
+def slides(asked: Asked) -> Iterator[Row]:
+    """Prediction of a slide: speed and memory, the same again, and the values of the CPU."""
+    rows = ["ridge on torchvision:squeezenet1_0", "egn on torchvision:resnet50",
+            "stnet on colour_texture", "ridge on torchvision:resnet50"]  # fmt: skip
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        cohort = simulate(
+            folder / "cohort", n_patients=2, spots_per_section=40, genes_per_family=50, seed=SEED
+        )
+        little = simulated_slide(folder, 3000)
+        if asked.small:
+            yield _slide(rows[0], cohort, little, little, asked)
+            return
+        slide = asked.slide or simulated_slide(folder, asked.side_px)
+        for row in rows:
+            yield _slide(row, cohort, slide, little, asked)
+
+
+def training(asked: Asked) -> Iterator[Row]:
+    """Epochs of a recipe, twice from the same seed."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = _recipe(asked, folder)
+        cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
+        bank = Bank(settings, cohort, {}, folder / "cache")
+        fold = whole_fold(cohort, settings.seed)
+        table = bank.table(fold, bank.target(fold.train), None, tiles=True)
+        for row in settings.rows:
+            one, model = _epochs(row, table, settings, folder / "one" / row.name)
+            _, again = _epochs(row, table, settings, folder / "again" / row.name)
+            alike = {"same weights again": same_bits(model, again)}
+            yield {"network": row.name, "spots": len(table.target), **one, **alike}
+
+
+def same_bits(one: torch.nn.Module, again: torch.nn.Module) -> str:
+    """Whether all weights are the same to the last bit; else their largest difference."""
+    pairs = list(zip(one.state_dict().values(), again.state_dict().values(), strict=True))
+    if all(torch.equal(a, b) for a, b in pairs):
+        return "yes"
+    return f"no, to {max(float((a.double() - b.double()).abs().max()) for a, b in pairs):.1g}"
+
+
+@contextmanager
+def warned_ops() -> Iterator[set[str]]:
+    """Collect what torch has no deterministic form of, and no other warning."""
+    names: set[str] = set()
+    with catch_warnings(record=True) as caught:
+        simplefilter("always")
+        yield names
+    marks = (" does not have a deterministic", " defaults to a non-deterministic")
+    for text in (str(warning.message) for warning in caught):
+        names |= {text.partition(mark)[0] for mark in marks if mark in text}
+
+
+def _slide(row: str, cohort: Path, slide: Path, little: Path, asked: Asked) -> Row:
+    model, _, encoder = row.partition(" on ")
+    out = cohort.parent / row.replace(" ", "-").replace(":", "-")
+    predictor = _predictor(model, encoder, cohort, out / "predictor", asked)
+    done = predicted(predictor, slide, out / "one", asked.spacing_um)
+    ours = predicted_values(predictor, little, out / "little", asked.device.type)
+    on_cpu = predicted_values(predictor, little, out / "cpu", "cpu")
+    other = read_prediction(out / "one" / f"{_name(slide)}.h5ad").values
+    whole_seconds, whole, rest = _blocks(predictor, slide, asked.spacing_um)
+    return {
+        "predictor": row,
+        "tiles": done.n_places,
+        "seconds": done.seconds,
+        "tiles/s": done.per_second,
+        "tiles/s without what is done once": done.n_places / whole_seconds,
+        "peak host MB": done.peak_mb,
+        "apart from the CPU": float(np.abs(ours - on_cpu).max() / on_cpu.std()),
+        "resumed, largest difference": float(np.abs(whole[-len(rest) :] - rest).max()),
+        "other process, largest difference": float(np.abs(whole - other[: len(whole)]).max()),
+    }
+
+
+def predicted_values(predictor: Path, slide: Path, out: Path, device: str) -> np.ndarray:
+    """Values of a slide; where no GPU is wanted, the process does not see any."""
+    before = environ.get("CUDA_VISIBLE_DEVICES")
+    if device == "cpu":
+        environ["CUDA_VISIBLE_DEVICES"] = ""
+    try:
+        predicted(predictor, slide, out, 100.0)
+    finally:
+        if device == "cpu":
+            environ.pop("CUDA_VISIBLE_DEVICES")
+            environ.update({} if before is None else {"CUDA_VISIBLE_DEVICES": before})
+    return read_prediction(out / f"{_name(slide)}.h5ad").values
+
+
+def _name(slide: Path) -> str:
+    return SlideRequest(path=slide, spacing_um=100.0, mpp=None, mask=None).name
+
+
+def _blocks(
+    predictor: Path, slide: Path, spacing_um: float
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Seconds and values of all blocks, and values of a run that begins at the second block."""
+    loaded = load_predictor(predictor)
+    request = SlideRequest(path=slide, spacing_um=spacing_um, mpp=None, mask=None)
+    tiles = loaded.encoding.tiles
+    plan = make_plan(request, open_request(request, tiles), tiles)
+    starts = range(0, len(plan.grid), CHUNK_ROWS)
+    chunks = [slice(at, min(at + CHUNK_ROWS, len(plan.grid))) for at in starts]
+    began = perf_counter()
+    whole = np.concatenate([block.values for block in predicted_blocks(loaded, plan, chunks)])
+    spent = perf_counter() - began
+    rest = chunks[1:3] or chunks
+    some = np.concatenate([block.values for block in predicted_blocks(loaded, plan, rest)])
+    return spent, whole[: rest[-1].stop], some
+
+
+def _predictor(model: str, encoder: str, cohort: Path, out: Path, asked: Asked) -> Path:
+    """Train for one epoch, if it is a network; all weights are drawn at random."""
+    own: dict[str, Any] = {"weights": "random"} if model == "stnet" else {}
+    table = {
+        "cohort": str(cohort),
+        "models": [model],
+        "target": {"n_genes": 250},
+        "inputs": {
+            "tile_px": 224,
+            "mpp": 0.5,
+            "encoder": encoder,
+            "weights": "random" if ":" in encoder else "file",
+        },
+        "settings": {model: own} if own else {},
+        "train": {"epochs": 1, "keep": "last", "batch_size": 32},
+        "run": {"device": asked.device.type},
+    }
+    train(parse_settings(table, "benchmark settings"), out, cache=out.parent / "cache", weights={})
+    return out
+
+
+def _recipe(asked: Asked, folder: Path) -> RunSettings:
+    """The recipe for her2st with a smaller encoder; a simulated cohort where there is no her2st."""
+    device = f"run.device={asked.device.type}"
+    if environ.get("HISTOSCRIBE_DATA") and not asked.small:
+        changed = (
+            'models=["egn", "stnet"]',
+            'settings.stnet.weights="random"',
+            "inputs.encoder=torchvision:squeezenet1_0",
+            f"train.epochs={asked.epochs}",
+            device,
+        )
+        return read_settings(RECIPE, changed)
+    cohort = simulate(
+        folder / "cohort", n_patients=3, spots_per_section=40, genes_per_family=10, seed=SEED
+    )
+    preset = {} if asked.preset == "default" else {"preset": asked.preset}
+    table = {
+        "cohort": str(cohort),
+        "models": ["egn", "stnet"],
+        "target": {"n_genes": min(asked.n_genes, 50)},
+        "inputs": {"tile_px": asked.tile_px, "mpp": 0.5},
+        "settings": {"egn": preset, "stnet": preset | {"weights": "random"}},
+        "train": {"epochs": asked.epochs, "keep": "last", "batch_size": asked.batch},
+        "run": {"device": asked.device.type},
+    }
+    return parse_settings(table, "benchmark settings")
+
+
+def _epochs(
+    row: TableRow, table: SpotTable, settings: RunSettings, folder: Path
+) -> tuple[Row, torch.nn.Module]:
+    """Fit a row; gives its losses, the median time of an epoch after the first, and the network."""
+    with _watched() as steps, warned_ops() as warned:
+        fitted = fit(row, table, settings, folder)
+    n = len(steps) // settings.train.epochs
+    began = [time for time, _ in steps[::n]]
+    losses = [float(torch.stack([loss for _, loss in steps[at : at + n]]).mean())
+              for at in range(0, len(steps), n)]  # fmt: skip
+    taken = median(np.diff(began))
+    model: Any = fitted.model
+    return {
+        "precision": settings.run.precision,
+        "steps an epoch": n,
+        "s an epoch": float(taken),
+        "spots/s": len(table.target) / float(taken),
+        "loss, first epoch": losses[0],
+        "loss, last epoch": losses[-1],
+        "warned of": ", ".join(sorted(warned)) or "-",
+    }, model
+
+
+@contextmanager
+def _watched() -> Iterator[list[tuple[float, Tensor]]]:
+    """Note when each step of training began, and its loss."""
+    step, seen = Task.training_step, []
+
+    def watched(task: Task, batch: Any, batch_idx: int) -> Tensor:
+        began = perf_counter()
+        loss = step(task, batch, batch_idx)
+        seen.append((began, loss.detach()))
+        return loss
+
+    Task.training_step = watched  # type: ignore[assignment, method-assign]
+    try:
+        yield seen
+    finally:
+        Task.training_step = step  # type: ignore[method-assign]
