@@ -19,22 +19,23 @@ from _predicting import predicted, simulated_slide
 from egn import _synchronise
 from torch import Tensor
 
-from histoscribe.data.exemplars import Queries, Retrieved
+from histoscribe.data.exemplars.pool import Queries, Retrieved
+from histoscribe.data.exemplars.search import ExemplarSearch
 from histoscribe.data.folds import whole_fold
-from histoscribe.data.retrieval import ExemplarSearch
-from histoscribe.io.anndata import read_prediction
-from histoscribe.io.cohort import read_cohort
-from histoscribe.io.prediction_store import CHUNK_ROWS
+from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.io.predictions.anndata import read_prediction
+from histoscribe.io.predictions.prediction_store import CHUNK_ROWS
 from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import SlideRequest, make_plan, open_request
+from histoscribe.predictor.saving import load_predictor
 from histoscribe.simulate.cohort import simulate
-from histoscribe.train.bank import Bank
-from histoscribe.train.config import RunSettings, parse_settings, read_settings
 from histoscribe.train.fit import fit
 from histoscribe.train.loop import Task
-from histoscribe.train.predictor import load_predictor
-from histoscribe.train.rows import Row as TableRow
+from histoscribe.train.row import ModelRow
 from histoscribe.train.run import train
+from histoscribe.train.run_data import RunData
+from histoscribe.train.settings import RunSettings, parse_settings, read_settings
+from histoscribe.train.tables import training_table
 from histoscribe.types import SpotTable
 
 SEED = 0
@@ -118,9 +119,9 @@ def training(asked: Asked) -> Iterator[Row]:
         folder = Path(name)
         settings = _recipe(asked, folder)
         cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
-        bank = Bank(settings, cohort, {}, folder / "cache")
+        data = RunData(settings, cohort, {}, folder / "cache")
         fold = whole_fold(cohort, settings.seed)
-        table = bank.table(fold, bank.target(fold.train), None, tiles=True)
+        table = training_table(data, fold, data.target(fold.train), None, tiles=True)
         for row in settings.rows:
             one, model = _epochs(row, table, settings, folder / "one" / row.name)
             _, again = _epochs(row, table, settings, folder / "again" / row.name)
@@ -256,7 +257,7 @@ def _recipe(asked: Asked, folder: Path) -> RunSettings:
 
 
 def _epochs(
-    row: TableRow, table: SpotTable, settings: RunSettings, folder: Path
+    row: ModelRow, table: SpotTable, settings: RunSettings, folder: Path
 ) -> tuple[Row, torch.nn.Module]:
     """Fit a row; gives its losses, the median time of an epoch after the first, and the network."""
     with _watched() as steps, warned_ops() as warned:

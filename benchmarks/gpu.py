@@ -37,11 +37,12 @@ from _machine import machine, report, seconds
 from egn import _autocast, _waited
 from torch import Tensor
 
+from histoscribe.encoders.catalog import hub_files
+from histoscribe.encoders.encoder import load_encoder
 from histoscribe.io.weights import find_weights
 from histoscribe.models.base import ExpressionModel, Facts, create_model, list_models, model_class
-from histoscribe.models.encoder import hub_files, load_encoder
-from histoscribe.train.config import TrainSettings
 from histoscribe.train.optimiser import make_optimiser
+from histoscribe.train.settings import TrainSettings
 
 WAYS = ("float32", "whole float32", "bfloat16")
 ENCODERS = (
