@@ -40,7 +40,8 @@ from torch import Tensor
 from histoscribe.encoders.catalog import hub_files
 from histoscribe.encoders.encoder import load_encoder
 from histoscribe.io.weights import find_weights
-from histoscribe.models.base import ExpressionModel, Facts, create_model, list_models, model_class
+from histoscribe.models.base import ExpressionModel, Facts, create_model, model_class
+from histoscribe.models.catalog import list_models
 from histoscribe.train.optimiser import make_optimiser
 from histoscribe.train.settings import TrainSettings
 

@@ -1,4 +1,4 @@
-"""Float32 that is float32 on a GPU, too."""
+"""Convolutions in full float32 on a GPU, without TF32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +8,10 @@ import torch
 
 @contextmanager
 def whole_convolutions(device: torch.device) -> Iterator[None]:
-    """Have convolutions in float32 keep all its bits; nothing changes on a CPU.
+    """Compute float32 convolutions in full precision; a CPU always does.
 
-    By default torch lets a GPU round their factors to TF32, of 10 bits: features then differ from
-    those of a CPU in the third or fourth digit. Products of matrices are whole by default.
+    By default torch lets a GPU round the factors to TF32, which has 10 bits: features then differ
+    from those of a CPU in the third or fourth digit. Matrix products are exact by default.
     """
     if device.type != "cuda":
         yield

@@ -78,10 +78,11 @@ def test_equal_predictions_are_equal_files(prediction: Prediction, tmp_path: Pat
 def test_names_of_genes_are_written_where_pandas_takes_strings_of_its_own(
     prediction: Prediction, tmp_path: Path
 ) -> None:
-    named = replace(prediction, gene_names=("one", "two", "three"))
+    head = replace(prediction.head, gene_names=("one", "two", "three"))
+    named = replace(prediction, head=head)
     with pd.option_context("future.infer_string", True):  # as pandas 3 does by itself
         write_prediction(named, tmp_path / "one.h5ad")
-    assert read_prediction(tmp_path / "one.h5ad").gene_names == named.gene_names
+    assert read_prediction(tmp_path / "one.h5ad").head.gene_names == head.gene_names
 
 
 def test_anndata_holds_centres_and_origin(prediction: Prediction) -> None:
