@@ -91,7 +91,7 @@ def keep_values(folder, section, fold="P0", patient="000", genes=GENES, n_spots=
     values = rng.normal(size=(n_spots, len(genes))).astype(np.float32)
     measured = MeasuredMaps(
         section, patient, fold, "pearson-residuals", tuple(genes), values, xy,
-        log_total=np.log1p(np.arange(n_spots) * 10.0), diameter_um=55.0,
+        log_total=np.log1p(np.arange(n_spots) * 10.0), diameter_um=55.0, shape="circles",
     )  # fmt: skip
     write_measured(measured, folder / "maps" / fold / f"{section}.safetensors")
     spots = Spots(tuple(f"s{i}" for i in range(n_spots)), xy, 55.0, 100.0)

@@ -1,4 +1,4 @@
-"""Whether a prediction fits the spots where they are, or better one spot away.
+"""Whether a prediction fits the spots where they are, or better one step away.
 
 A slide that is shifted against its spots still has tissue under most of them. The score says more:
 a model that has learned something from the other sections predicts a shifted section's expression
@@ -36,12 +36,12 @@ GAIN = 0.02
 SIGMAS = 4.0
 """Standard errors over genes by which it must add it: genes go together, so this is no p value."""
 _FEWEST = 20  # spots; below, a correlation says nothing
-_NEAR = 0.6  # pitches from the place aimed at: between rows of a hexagon it is 0.52
+_NEAR = 0.6  # steps from the place aimed at: between rows of a hexagon it is 0.52
 
 
 @dataclass(frozen=True)
 class Misaligned:
-    """A section that fits better one spot away, and where."""
+    """A section that fits better one step away, and where."""
 
     fold: str
     section: str
@@ -53,8 +53,9 @@ class Misaligned:
 def alignment_table(
     plan: RunPlan, truths: Sequence[tuple[Fold, Truth]], model: str
 ) -> pd.DataFrame:
-    """Score each test section with its prediction moved by one spot in eight directions.
+    """Score each test section with its prediction moved by one step in eight directions.
 
+    A step is the pitch of the spots but at least 100 um, and 100 um where there is no lattice.
     A row a fold, section and direction: `n_spots` that have a neighbour there, `pcc` between what
     was measured at a spot and predicted at that neighbour (mean over genes), `pcc_in_place` over
     the same spots without moving, and `sigma`, the mean gain of a gene in standard errors over
@@ -76,17 +77,17 @@ def misaligned(table: pd.DataFrame) -> list[Misaligned]:
 
 def shifted_scores(
     xy: Float[np.ndarray, "N 2"],
-    pitch_px: float,
+    step_px: float,
     measured: Float[np.ndarray, "N G"],
     predicted: Float[np.ndarray, "N G"],
 ) -> Iterator[tuple[str, int, float, float, float]]:
     """Give direction, n_spots, pcc, pcc_in_place and sigma of each shift."""
     tree = cKDTree(xy)
-    for direction, step in DIRECTIONS.items():
-        unit = np.array(step) / np.hypot(*step)
-        distance, neighbour = tree.query(xy + unit * pitch_px)
+    for direction, towards in DIRECTIONS.items():
+        unit = np.array(towards) / np.hypot(*towards)
+        distance, neighbour = tree.query(xy + unit * step_px)
         # a spot whose nearest is itself has no neighbour on that side
-        there = (distance < _NEAR * pitch_px) & (neighbour != np.arange(len(xy)))
+        there = (distance < _NEAR * step_px) & (neighbour != np.arange(len(xy)))
         n_spots = int(there.sum())
         if n_spots < _FEWEST:
             yield direction, n_spots, np.nan, np.nan, np.nan
@@ -105,7 +106,7 @@ def _rows(
     prediction = cell_prediction(plan, fold, model, truth.section)
     for scores in shifted_scores(
         prediction.spots.xy,
-        section.spots.pitch_um / section.slide.mpp,
+        section.spots.step_um / section.slide.mpp,
         truth.measured,
         prediction.values,
     ):

@@ -15,7 +15,7 @@ from histoscribe.benchmark.file_names import file_name
 from histoscribe.benchmark.score import Truth
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
-from histoscribe.types import Fold, Section
+from histoscribe.types import Fold, Section, Shape
 
 FOLDER = "maps"
 _ABOUT = "about"
@@ -42,6 +42,7 @@ class MeasuredMaps:
     log_total: Float[np.ndarray, " N"]
     """log(1 + total count of the spot over all genes)."""
     diameter_um: float
+    shape: Shape
 
 
 def measured_file(out: Path, fold: Fold, section: str) -> Path:
@@ -62,13 +63,14 @@ def measured_of(fold: Fold, truth: Truth, section: Section, unit: str) -> Measur
         xy_um=section.spots.xy[rows] * section.slide.mpp,
         log_total=truth.log_total,
         diameter_um=section.spots.diameter_um,
+        shape=section.spots.shape,
     )
 
 
 def write_measured(item: MeasuredMaps, path: Path) -> None:
     """Write the record as safetensors; equal records are equal files, to the byte."""
     about = {name: getattr(item, name) for name in _WORDS}
-    about |= {"genes": list(item.genes), "diameter_um": item.diameter_um}
+    about |= {"genes": list(item.genes), "diameter_um": item.diameter_um, "shape": item.shape}
     arrays = {"values": item.values, "xy_um": item.xy_um, "log_total": item.log_total}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with replacing(path) as temporary:
@@ -97,6 +99,7 @@ def read_measured(path: Path) -> MeasuredMaps:
             unit=unit,
             genes=tuple(about["genes"]),
             diameter_um=float(about["diameter_um"]),
+            shape=about["shape"],
             **arrays,
         )
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -36,7 +36,7 @@ class Grid:
         """The centres; place `r12c34` is the same wherever the tissue is."""
         ids = tuple(f"r{r}c{c}" for r, c in zip(self.row, self.column, strict=True))
         xy = (np.stack([self.column, self.row], axis=1) + 0.5) * self.spacing_px
-        return Spots(ids, xy, diameter_um=self.spacing_um, pitch_um=self.spacing_um)
+        return Spots(ids, xy, self.spacing_um, self.spacing_um, "squares")
 
 
 def lay_grid(slide: Slide, mask: TissueMask, spacing_um: float) -> Grid:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 from scipy.spatial import cKDTree
 
-from histoscribe.metrics.spatial import neighbour_px
+from histoscribe.metrics.spatial import NEIGHBOUR_PITCHES
 from histoscribe.types import Cohort, Inner, Section, SpotRows
 
 N_BLOCKS = 5
@@ -52,9 +52,10 @@ def _blocks(section: Section, rows: Int[np.ndarray, " rows"]) -> Iterator[Inner]
     longer = int(np.ptp(xy, axis=0).argmax())
     order = np.lexsort((xy[:, 1 - longer], xy[:, longer]))
     tree = cKDTree(xy)
+    rim_px = NEIGHBOUR_PITCHES * section.spots.step_um / section.slide.mpp
     for block in np.array_split(order, N_BLOCKS):
         # a spot of the block is its own neighbour, so this takes out the block and its rim
-        touched = tree.query_ball_point(xy[block], neighbour_px(section))
+        touched = tree.query_ball_point(xy[block], rim_px)
         fit = np.setdiff1d(np.arange(len(rows)), np.concatenate(touched).astype(np.int64))
         if len(fit) >= MIN_BLOCK_SPOTS:
             yield Inner(fit={section.id: rows[fit]}, val={section.id: rows[np.sort(block)]})

@@ -20,8 +20,8 @@ Parts = Sequence[tuple[Section, Int[np.ndarray, " _"]]]
 _ON = {
     "highest-mean": "mean raw count over the {} spots",
     "highly-variable": "variance of Pearson residuals within a section, mean over {} sections",
-    "spatially-variable": "Moran's I of cp10k-log1p, neighbours within 1.5 pitches, mean over "
-    "{} sections; seen in at least 5 % of the {} spots",
+    "spatially-variable": "Moran's I of cp10k-log1p, neighbours within 1.5 pitches (without "
+    "a lattice: Delaunay), mean over {} sections; seen in at least 5 % of the {} spots",
     "list": "given by the user",
 }
 

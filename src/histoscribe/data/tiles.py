@@ -15,7 +15,7 @@ from histoscribe.data.tissue import MASK_VERSION, TissueMask, tissue_mask
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.types import Section, Slide, Spots
 
-_BAND_PITCHES = 4  # a band of rows that a tiled slide can keep decoded
+_BAND_STEPS = 4  # a band of rows that a tiled slide can keep decoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ def grid_order(spots: Spots, mpp: float) -> Int[np.ndarray, " N"]:
     It depends on the centres only, so every run reads and stores in the same order.
     """
     x, y = spots.xy.T
-    band = np.floor(y / (_BAND_PITCHES * spots.pitch_um / mpp))
+    band = np.floor(y / (_BAND_STEPS * spots.step_um / mpp))
     return np.lexsort((y, x, band))
 
 

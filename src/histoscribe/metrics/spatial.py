@@ -3,18 +3,16 @@
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import Delaunay, cKDTree
 
 from histoscribe.types import Section
 
 NEIGHBOUR_PITCHES = 1.5
 """Neighbours lie within this many pitches: eight on a square array, six on a hexagonal one
 (whose second ring starts at 1.73), with room for the jitter of printed spots."""
+_WHISKER = 1.5  # interquartile ranges above the third quartile, as in a box plot
 
-
-def neighbour_px(section: Section) -> float:
-    """Distance in level-0 px within which two spots of the section are neighbours."""
-    return NEIGHBOUR_PITCHES * section.spots.pitch_um / section.slide.mpp
+Pairs = Int[np.ndarray, "pairs 2"]
 
 
 def neighbour_graph(
@@ -22,13 +20,22 @@ def neighbour_graph(
 ) -> sp.csr_matrix:
     """Ones between neighbouring spots: symmetric [N, N], zero diagonal.
 
-    With `rows`, the graph of these spots alone, in their order.
+    On a lattice, neighbours lie within 1.5 pitches. Without one they are joined by an edge of the
+    Delaunay triangulation (as of cells in Miller et al. 2021, doi:10.1101/gr.271288.120) that is
+    no longer than the upper whisker of all edges, the third quartile plus 1.5 interquartile
+    ranges: longer ones bridge holes and bays of the tissue (the rule of Giotto, Dries et al.
+    2021, doi:10.1186/s13059-021-02286-2).
+
+    With `rows`, the graph of these spots alone, in their order: two spots are neighbours there
+    if they are in the whole section.
     """
-    xy = section.spots.xy if rows is None else section.spots.xy[rows]
-    pairs = cKDTree(xy).query_pairs(neighbour_px(section), output_type="ndarray")
-    ones = np.ones(len(pairs), dtype=np.float64)
-    half = sp.coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(len(xy), len(xy)))
-    return sp.csr_matrix(half + half.T)
+    spots = section.spots
+    if spots.pitch_um is None:
+        graph = _graph(_delaunay_pairs(spots.xy), len(spots))
+        return graph if rows is None else sp.csr_matrix(graph[rows][:, rows])
+    xy = spots.xy if rows is None else spots.xy[rows]
+    near_px = NEIGHBOUR_PITCHES * spots.pitch_um / section.slide.mpp
+    return _graph(cKDTree(xy).query_pairs(near_px, output_type="ndarray"), len(xy))
 
 
 def moran_i(
@@ -54,6 +61,40 @@ def moran_i(
     moran = np.full(values.shape[1], np.nan)
     np.divide(n_spots * across, weight * spread, out=moran, where=varies)
     return moran
+
+
+def _graph(pairs: Pairs, n_spots: int) -> sp.csr_matrix:
+    ones = np.ones(len(pairs), dtype=np.float64)
+    half = sp.coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(n_spots, n_spots))
+    return sp.csr_matrix(half + half.T)
+
+
+def _delaunay_pairs(xy: Float[np.ndarray, "N 2"]) -> Pairs:
+    """Each edge of the triangulation once, without those above the whisker."""
+    centred = xy - xy.mean(axis=0)
+    if len(xy) < 4 or np.linalg.matrix_rank(centred) < 2:
+        pairs = _along_a_line(centred)
+    else:
+        triangles = Delaunay(centred)
+        corners = triangles.simplices
+        # a spot in the place of another is no corner: it is joined to the one that is
+        doubles = triangles.coplanar[:, [0, 2]]
+        pairs = np.concatenate(
+            [corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]], doubles]
+        )
+    pairs = np.unique(np.sort(pairs, axis=1), axis=0).astype(np.int64)
+    if len(pairs) == 0:
+        return pairs
+    length = np.linalg.norm(xy[pairs[:, 0]] - xy[pairs[:, 1]], axis=1)
+    low, high = np.percentile(length, [25, 75])
+    return pairs[length <= high + _WHISKER * (high - low)]
+
+
+def _along_a_line(centred: Float[np.ndarray, "N 2"]) -> Pairs:
+    """Each spot and the next one: too few spots, or all in a line, make no triangle."""
+    longer = int(np.ptp(centred, axis=0).argmax()) if len(centred) else 0
+    order = np.lexsort((centred[:, 1 - longer], centred[:, longer]))
+    return np.stack([order[:-1], order[1:]], axis=1)
 
 
 def _sparse_sums(

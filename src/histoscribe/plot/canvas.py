@@ -11,14 +11,15 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import EllipseCollection
+from matplotlib.collections import Collection, EllipseCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from histoscribe.io.atomic import replacing
-from histoscribe.types import Section
+from histoscribe.types import Section, Spots
 
 _DPI = 150
+_THIN_POINTS = 0.1
 _PANEL_PX = 900  # more tissue pixels than a panel can show cost time and change nothing
 
 
@@ -45,8 +46,12 @@ def whole(section: Section) -> Window:
 
 
 def around_spots(section: Section) -> Window:
-    """Window of the spots with a margin of 1.5 pitches, cut at the edge of the slide."""
-    slide, margin = section.slide, 1.5 * section.spots.pitch_um
+    """Window of the spots with a margin of 1.5 pitches, cut at the edge of the slide.
+
+    Without a lattice the margin is 1.5 diameters.
+    """
+    slide, spots = section.slide, section.spots
+    margin = 1.5 * (spots.pitch_um or spots.diameter_um)
     edge = np.array([slide.width, slide.height]) * slide.mpp
     um = centres_um(section)
     low = np.maximum(um.min(axis=0) - margin, 0.0)
@@ -98,14 +103,26 @@ def draw_tissue(axes: Axes, tissue: TissueOutline) -> None:
     axes.set_yticks([])
 
 
-def spot_circles(axes: Axes, um: Float[np.ndarray, "n 2"], diameter_um: float) -> EllipseCollection:
-    """Add one circle of true size per centre; the caller colours them."""
-    size = np.full(len(um), diameter_um)
-    circles = EllipseCollection(
-        size, size, np.zeros(len(um)), units="xy", offsets=um, offset_transform=axes.transData
-    )
-    axes.add_collection(circles, autolim=False)
-    return circles
+def spot_marks(axes: Axes, um: Float[np.ndarray, "n 2"], spots: Spots) -> Collection:
+    """Add one mark of true size per centre, of some of these spots; the caller colours them.
+
+    Squares are squares; a cell is a circle of the typical diameter.
+    """
+    marks: Collection
+    if spots.shape == "squares":
+        marks = PolyCollection(um[:, None] + spots.outline(spots.diameter_um))
+    else:
+        size = np.full(len(um), spots.diameter_um)
+        marks = EllipseCollection(
+            size, size, np.zeros(len(um)), units="xy", offsets=um, offset_transform=axes.transData
+        )
+    axes.add_collection(marks, autolim=False)
+    return marks
+
+
+def edge_points(spots: Spots, points: float) -> float:
+    """Width of the line around a mark: bins and cells are small, and a line would cover them."""
+    return points if spots.shape == "circles" else min(points, _THIN_POINTS)
 
 
 def scale_bar(axes: Axes, window: Window) -> None:

@@ -14,10 +14,11 @@ from histoscribe.plot.canvas import (
     around_spots,
     centres_um,
     draw_tissue,
+    edge_points,
     read_tissue,
     save_png,
     scale_bar,
-    spot_circles,
+    spot_marks,
 )
 from histoscribe.types import Section
 
@@ -47,7 +48,7 @@ def expression_map(
     """Write a PNG of measured and predicted expression, both on one colour scale.
 
     The scale runs from the 1st to the 99th percentile of both together, so a prediction that is
-    flatter than the truth looks flatter. Spots have their true diameter; a NaN is a hollow spot.
+    flatter than the truth looks flatter. Spots have their true shape and size; NaN is hollow.
     The title's `pcc` is computed over the spots where both are known, by the rules of the metric.
 
     Parameters
@@ -98,16 +99,16 @@ def _spots(
     scale: ScalarMappable,
 ) -> None:
     um, known = centres_um(section), np.isfinite(values)
-    filled = spot_circles(axes, um[known], section.spots.diameter_um)
+    filled = spot_marks(axes, um[known], section.spots)
     filled.set_array(values[known])
     filled.set_cmap(scale.get_cmap())
     filled.set_norm(scale.norm)
     filled.set_edgecolor("white")  # both the tissue and the colour map have dark blues
-    filled.set_linewidth(0.4)
-    hollow = spot_circles(axes, um[~known], section.spots.diameter_um)
+    filled.set_linewidth(edge_points(section.spots, 0.4))
+    hollow = spot_marks(axes, um[~known], section.spots)
     hollow.set_facecolor("none")
     hollow.set_edgecolor("black")
-    hollow.set_linewidth(0.6)
+    hollow.set_linewidth(edge_points(section.spots, 0.6))
 
 
 def _pcc_text(measured: Float[np.ndarray, " N"], predicted: Float[np.ndarray, " N"]) -> str:

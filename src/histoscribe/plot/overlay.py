@@ -7,17 +7,18 @@ from matplotlib.figure import Figure
 from histoscribe.plot.canvas import (
     centres_um,
     draw_tissue,
+    edge_points,
     read_tissue,
     save_png,
     scale_bar,
-    spot_circles,
+    spot_marks,
     whole,
 )
-from histoscribe.types import Section
+from histoscribe.types import Section, Spots
 
 
 def spot_overlay(section: Section, path: Path) -> None:
-    """Write a PNG of the whole image with every spot outlined at its true diameter.
+    """Write a PNG of the whole image with every spot outlined at its true size.
 
     The title gives um/px, pitch and the number of spots that each filter dropped. A shifted,
     flipped or wrongly scaled set of spots is visible here before it costs a benchmark.
@@ -29,10 +30,10 @@ def spot_overlay(section: Section, path: Path) -> None:
     draw_tissue(axes, read_tissue(section, window, dimmed=0.0))
     # a dark line on a light one is visible on pale tissue and on a black background alike
     for colour, line in (("white", 2.0), ("black", 0.8)):
-        circles = spot_circles(axes, centres_um(section), section.spots.diameter_um)
-        circles.set_facecolor("none")
-        circles.set_edgecolor(colour)
-        circles.set_linewidth(line)
+        marks = spot_marks(axes, centres_um(section), section.spots)
+        marks.set_facecolor("none")
+        marks.set_edgecolor(colour)
+        marks.set_linewidth(edge_points(section.spots, line))
     scale_bar(axes, window)
     axes.set_title(_caption(section), fontsize=9)
     save_png(figure, path)
@@ -43,8 +44,16 @@ def _caption(section: Section) -> str:
     dropped = ", ".join(f"{count} {name}" for name, count in section.dropped.items() if count)
     lines = [
         f"section {section.id} · patient {section.patient} · {section.slide.path.name}",
-        f"{len(spots)} spots of {spots.diameter_um:g} µm every {spots.pitch_um:g} µm · "
+        f"{len(spots)} {_sizes(spots)} · "
         f"image {section.slide.mpp:.3g} µm/px · dropped: {dropped or 'none'}",
         *section.notes,
     ]
     return "\n".join(lines)
+
+
+def _sizes(spots: Spots) -> str:
+    if spots.shape == "cells":
+        return f"cells of about {spots.diameter_um:g} µm"
+    name = "spots" if spots.shape == "circles" else "squares"
+    apart = "on no lattice" if spots.pitch_um is None else f"every {spots.pitch_um:g} µm"
+    return f"{name} of {spots.diameter_um:g} µm {apart}"

@@ -167,7 +167,7 @@ def _write(
     slide = plan.section.slide
     h5ad, geojson, *zarr, summary = job.files
     write_blocks(head, store.values(), h5ad, background(slide, unlike))
-    write_detections(geojson, head.spots, plan.grid.spacing_px, _measurements(job, head, store))
+    write_detections(geojson, head.spots, slide.mpp, _measurements(job, head, store))
     for path in zarr:
         values = np.concatenate(list(store.values()))
         write_spatialdata(Prediction(head, values), slide, path)

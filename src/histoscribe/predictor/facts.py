@@ -93,13 +93,16 @@ def cohort_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, Any]:
 
 
 def spots_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, list[float]]:
-    """Least and largest diameter and pitch of the spots of these sections, um."""
+    """Least and largest diameter and pitch of the spots of these sections, um.
+
+    There is no pitch where no section has a lattice.
+    """
     spots = [cohort[section].spots for section in sorted(sections)]
     sizes = {
         "diameter": [float(of.diameter_um) for of in spots],
-        "pitch": [float(of.pitch_um) for of in spots],
+        "pitch": [float(of.pitch_um) for of in spots if of.pitch_um is not None],
     }
-    return {what: [min(values), max(values)] for what, values in sizes.items()}
+    return {what: [min(values), max(values)] for what, values in sizes.items() if values}
 
 
 def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) -> list[str]:

@@ -52,10 +52,10 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
     side_um = encoding.tile_px * encoding.mpp
     unit = transform_class(target.transform).unit
     yield f"- A value for each gene at each spot. Unit: {unit}."
-    yield (
-        f"- A spot is {_range(spots['diameter'])} um wide, {_range(spots['pitch'])} um from the "
-        "next one, as in training."
+    apart = (
+        f"{_range(spots['pitch'])} um from the next one" if "pitch" in spots else "on no lattice"
     )
+    yield f"- A spot is {_range(spots['diameter'])} um wide, {apart}, as in training."
     yield (
         f"- It looks at {encoding.tile_px} x {encoding.tile_px} px at {encoding.mpp:g} um/px "
         f"around a spot ({side_um:.0f} um a side)"
@@ -213,7 +213,8 @@ def _unit(reference: Reference) -> str:
 def _how_to_run(facts: CardFacts) -> Iterator[str]:
     needed = _files_needed(facts)
     weights = "".join(f" --weights {name}=FILE" for name in needed)
-    pitch = facts.card["spots_um"]["pitch"][0]
+    spots = facts.card["spots_um"]
+    pitch = spots.get("pitch", spots["diameter"])[0]
     yield f"    histoscribe predict THIS_FOLDER SLIDE --spacing-um {pitch:g} --out DIR{weights}"
     yield ""
     yield "or in Python"

@@ -22,7 +22,7 @@ MPP_MARGIN = 0.10
 MOST_FAR = 1 / 3
 """Of a slide's spots may lie beyond one unit before it is warned of."""
 _PERCENTILE = 95  # of the training spots lie within one unit of another patient
-_NEAR_PITCHES = 2.0  # within one section, tiles nearer than this share pixels
+_NEAR_STEPS = 2.0  # within one section, tiles nearer than this share pixels
 _LEAST_UNIT = 1e-6  # of a training deviation: less is rounding
 _CHUNK = 4096  # spots searched at once
 
@@ -180,7 +180,7 @@ def _apart(
     section = cohort[name]
     xy_um = section.spots.xy[spots][rows] * section.slide.mpp
     between = np.linalg.norm(xy_um[:, None] - xy_um[None, :], axis=2)
-    return between > _NEAR_PITCHES * section.spots.pitch_um, "place"
+    return between > _NEAR_STEPS * section.spots.step_um, "place"
 
 
 def _unit(

@@ -134,6 +134,7 @@ def _view(
     return {
         "patient": measured.patient,
         "diameter": round(measured.diameter_um, 1),
+        "shape": measured.shape,
         "x": _plain(np.round(measured.xy_um[:, 0], 1)),
         "y": _plain(np.round(measured.xy_um[:, 1], 1)),
         "genes": [shown[name] for name in names],

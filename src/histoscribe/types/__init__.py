@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from histoscribe.types.tissue import CohortEntry as CohortEntry
     from histoscribe.types.tissue import Counts as Counts
     from histoscribe.types.tissue import Section as Section
+    from histoscribe.types.tissue import Shape as Shape
     from histoscribe.types.tissue import Slide as Slide
     from histoscribe.types.tissue import Spots as Spots
     from histoscribe.types.training import Images as Images
@@ -31,7 +32,8 @@ _HOME = {
     **dict.fromkeys(("Fold", "Inner", "SpotRows"), "histoscribe.types.folds"),
     **dict.fromkeys(("Head", "Prediction"), "histoscribe.types.prediction"),
     **dict.fromkeys(
-        ("Cohort", "CohortEntry", "Counts", "Section", "Slide", "Spots"), "histoscribe.types.tissue"
+        ("Cohort", "CohortEntry", "Counts", "Section", "Shape", "Slide", "Spots"),
+        "histoscribe.types.tissue",
     ),
     **dict.fromkeys(("Images", "Inputs", "Output", "SpotTable"), "histoscribe.types.training"),
 }

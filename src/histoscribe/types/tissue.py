@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,18 +45,36 @@ class Slide(ABC):
         """
 
 
+Shape = Literal["circles", "squares", "cells"]
+"""What a spot is: a printed or cut circle, a square bin, or a cell."""
+_STEP_UM = 100.0  # Visium's pitch; tiles are about as wide (224 px at 0.5 um/px: 112 um)
+
+_CORNERS = 16  # of the polygon that stands for a circle
+
+
 @dataclass(frozen=True, eq=False)
 class Spots:
-    """Where a section was measured."""
+    """Where a section was measured: on a lattice of circles or squares, or at cells."""
 
     ids: tuple[str, ...]
     xy: Float[np.ndarray, "N 2"]
     """Centres in level-0 px; x right, y down."""
     diameter_um: float
-    pitch_um: float
-    """Distance between neighbouring centres."""
+    """Of a circle; the side of a square; of cells a typical one, since each has its own."""
+    pitch_um: float | None
+    """Distance between neighbouring centres of the lattice; None where there is no lattice."""
+    shape: Shape = "circles"
 
     def __post_init__(self) -> None:
+        if (self.shape == "squares" and self.pitch_um is None) or (
+            self.shape == "cells" and self.pitch_um is not None
+        ):
+            raise ValueError(
+                f"{self.shape} with a pitch of {self.pitch_um}: squares have one, cells none"
+            )
+        sizes = (self.diameter_um, 1.0 if self.pitch_um is None else self.pitch_um)
+        if not all(np.isfinite(size) and size > 0 for size in sizes):
+            raise ValueError(f"spots of {self.diameter_um} um every {self.pitch_um} um")
         if self.xy.shape != (len(self.ids), 2) or self.xy.dtype != np.float64:
             raise ValueError(f"{len(self.ids)} spot ids need xy float64 [N, 2]: {self.xy.shape}")
         if len(set(self.ids)) != len(self.ids):
@@ -63,6 +82,31 @@ class Spots:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def step_um(self) -> float:
+        """How far from a spot the tissue is another: the pitch, but at least 100 um.
+
+        Small bins and cells lie much nearer to each other than a tile is wide. What asks for "one
+        spot further" (a held-out rim, a shift of the image, a band to read) takes this step.
+        """
+        return _STEP_UM if self.pitch_um is None else max(self.pitch_um, _STEP_UM)
+
+    def outline(self, width: float) -> Float[np.ndarray, "corners 2"]:
+        """Corners around the centre of a spot that is `width` wide, in the unit of `width`.
+
+        Four of a square; sixteen of a circle, and of the circle that stands for a cell.
+        """
+        if self.shape == "squares":
+            corners = np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)])
+        else:
+            angle = np.arange(_CORNERS) * (2 * np.pi / _CORNERS)
+            corners = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return width / 2 * corners
+
+    def take(self, rows: Int[np.ndarray, " rows"]) -> "Spots":
+        """These spots only."""
+        return replace(self, ids=tuple(self.ids[row] for row in rows), xy=self.xy[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,10 +182,10 @@ class Section:
 
     def take(self, rows: Int[np.ndarray, " rows"]) -> "Section":
         """The same section with these spots only."""
-        spots, counts = self.spots, self.counts
+        counts = self.counts
         return replace(
             self,
-            spots=replace(spots, ids=tuple(spots.ids[i] for i in rows), xy=spots.xy[rows]),
+            spots=self.spots.take(rows),
             counts=None if counts is None else replace(counts, matrix=counts.matrix[rows]),
         )
 

@@ -15,10 +15,10 @@ HOLE = [[2, 2], [4, 2], [4, 4], [2, 2]]
 
 def test_blocks_become_one_collection_of_detections(tmp_path):
     xy = np.array([[50.0, 60.0], [150.0, 60.0], [250.5, 60.0]])
-    spots = Spots(("a", "b", "c"), xy, 100.0, 100.0)
+    spots = Spots(("a", "b", "c"), xy, 50.0, 50.0, "squares")
     gene = np.array([1.0, np.nan, 1e-9], dtype=np.float32)
     blocks = [{"GENE": gene[:2]}, {"GENE": gene[2:]}]
-    write_detections(tmp_path / "x.geojson", spots, 100.0, blocks)
+    write_detections(tmp_path / "x.geojson", spots, 0.5, blocks)
     found = json.loads((tmp_path / "x.geojson").read_text())
     assert found["type"] == "FeatureCollection"
     assert [f["properties"]["name"] for f in found["features"]] == ["a", "b", "c"]

@@ -20,7 +20,6 @@ GRID = ("array_row", "array_col")
 _ABOUT = "histoscribe"
 _NAME = "gene_name"
 _WORDS = ("section", "unit", "predictor")
-_NUMBERS = ("diameter_um", "pitch_um")
 _PICTURE_PX = 1000
 
 
@@ -52,9 +51,9 @@ def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.An
     Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`, and
     evidence (e.g. the exemplars of each spot) is in `obsm`; if genes have names in addition to
     their ids, these are the column `gene_name`. `uns["histoscribe"]` holds section, unit,
-    predictor, its card as JSON, and the diameter and pitch of the spots in um; with a background
-    also um/px and warnings. A background is written to `uns["spatial"]` as scanpy and squidpy
-    expect it.
+    predictor, its card as JSON, and the shape, diameter and (on a lattice) pitch of the spots, in
+    um; with a background also um/px and warnings. A background is written to `uns["spatial"]` as
+    scanpy and squidpy expect it.
     """
     data = _frame(prediction.head, below)
     data.X = prediction.values.astype(np.float32)
@@ -96,8 +95,13 @@ def read_prediction(path: Path) -> Prediction:
         data = ad.read_h5ad(path)
         about = data.uns[_ABOUT]
         words = [str(about[name]) for name in _WORDS]
-        diameter_um, pitch_um = (float(about[name]) for name in _NUMBERS)
-        xy = np.asarray(data.obsm["spatial"], dtype=np.float64)
+        spots = Spots(
+            tuple(data.obs_names.astype(str)),
+            np.asarray(data.obsm["spatial"], dtype=np.float64),
+            float(about["diameter_um"]),
+            float(about["pitch_um"]) if "pitch_um" in about else None,
+            str(about["shape"]),  # type: ignore[arg-type]
+        )
     except (OSError, KeyError, ValueError) as error:
         raise broken(
             path, f"truncated, or no prediction of histoscribe ({error})", "a complete prediction"
@@ -105,7 +109,7 @@ def read_prediction(path: Path) -> Prediction:
     section, unit, predictor = words
     head = Head(
         section=section,
-        spots=Spots(tuple(data.obs_names.astype(str)), xy, diameter_um, pitch_um),
+        spots=spots,
         genes=tuple(data.var_names.astype(str)),
         unit=unit,
         predictor=predictor,
@@ -133,7 +137,9 @@ def _frame(head: Head, below: Background | None) -> ad.AnnData:
     """Everything but X."""
     spots = head.spots
     about: dict[str, Any] = {name: getattr(head, name) for name in _WORDS}
-    about |= {name: getattr(spots, name) for name in _NUMBERS} | {"card": head.card}
+    about |= {"diameter_um": spots.diameter_um, "shape": spots.shape, "card": head.card}
+    if spots.pitch_um is not None:
+        about["pitch_um"] = spots.pitch_um
     uns: dict[str, Any] = {_ABOUT: about}
     if below is not None:
         about |= {"mpp": below.mpp, "warnings": np.array(below.warnings, dtype=object)}

@@ -1,4 +1,4 @@
-"""Predictions as GeoJSON squares for QuPath, and tissue polygons from GeoJSON."""
+"""Predictions as GeoJSON outlines for QuPath, and tissue polygons from GeoJSON."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,17 +23,19 @@ _DIGITS = 6  # more digits than a predicted value deserves
 def write_detections(
     path: Path,
     spots: Spots,
-    side_px: float,
+    mpp: float,
     blocks: Iterable[Measured],
 ) -> None:
-    """Write a square of `side_px` level-0 px around every spot, as a QuPath detection.
+    """Write the outline of every spot, in level-0 px of `mpp` um, as a QuPath detection.
 
+    It is a square or a circle of the spots' size; a cell is a circle of the typical diameter.
     Each block holds the measurements of the next spots by name; a value that is not finite is left
     out. One block is in memory at a time.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{"type": "FeatureCollection", "features": [\n')
-        n_spots = sum(_write_block(file, block, spots, side_px) for block in _placed(blocks))
+        outline = spots.outline(spots.diameter_um / mpp)
+        n_spots = sum(_write_block(file, block, spots, outline) for block in _placed(blocks))
         file.write("\n]}\n")
         if n_spots != len(spots):
             raise ValueError(f"{n_spots} rows of measurements for {len(spots)} spots")
@@ -71,13 +73,13 @@ def _write_block(
     file: TextIO,
     placed: tuple[int, Measured],
     spots: Spots,
-    side_px: float,
+    outline: Float[np.ndarray, "corners 2"],
 ) -> int:
     first, block = placed
     n_rows = len(next(iter(block.values())))
     for row in range(n_rows):
         spot = first + row
-        feature = _square(spots.ids[spot], spots.xy[spot], side_px)
+        feature = _detection(spots.ids[spot], spots.xy[spot] + outline)
         measured = {name: _rounded(float(values[row])) for name, values in block.items()}
         known = {name: value for name, value in measured.items() if np.isfinite(value)}
         feature["properties"]["measurements"] = known
@@ -86,10 +88,8 @@ def _write_block(
     return n_rows
 
 
-def _square(id_: str, xy: Float[np.ndarray, " 2"], side_px: float) -> dict[str, Any]:
-    left, top = (round(float(value - side_px / 2), 2) for value in xy)
-    right, bottom = (round(float(value + side_px / 2), 2) for value in xy)
-    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+def _detection(id_: str, corners: Float[np.ndarray, "corners 2"]) -> dict[str, Any]:
+    ring = [[round(float(x), 2), round(float(y), 2)] for x, y in (*corners, corners[0])]
     return {
         "type": "Feature",
         "geometry": {"type": "Polygon", "coordinates": [ring]},

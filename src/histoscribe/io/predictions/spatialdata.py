@@ -1,5 +1,6 @@
-"""Predictions as SpatialData: the table, the spots as circles, and a small image of the slide."""
+"""Predictions as SpatialData: the table, the shapes of spots, and a small image of the slide."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from histoscribe.extras import need
 from histoscribe.io.atomic import replacing_folder
 from histoscribe.io.predictions.anndata import to_anndata
 from histoscribe.io.slides.resolution import nearest_px
-from histoscribe.types import Prediction, Slide
+from histoscribe.types import Prediction, Slide, Spots
 
 if TYPE_CHECKING:
     from spatialdata import SpatialData
@@ -31,26 +32,23 @@ def to_spatialdata(prediction: Prediction, slide: Slide | None = None) -> "Spati
 
     Elements are named after the section (characters other than letters, digits, `_`, `-` and `.`
     become `_`): the table `<section>_expression` as made by `to_anndata`; the shapes
-    `<section>_spots` that it annotates, circles of the spots' true diameter; and with a slide the
-    image `<section>_image`, at most 2,048 px a side. All of them lie in `global` (level-0 px, x
-    right, y down) and in `um`. Without a slide, um/px follows from the spacing of the spots.
+    `<section>_spots` that it annotates: squares as polygons, circles with the spots' diameter,
+    cells as circles with the typical one; and with a slide the image `<section>_image`, at most
+    2,048 px a side. All of them lie in `global` (level-0 px, x right, y down) and in `um`. Without
+    a slide, um/px follows from the pitch of the spots.
 
     Raises
     ------
     DataContractError
-        The extra is missing; or there are fewer than two spots and no slide, so um/px is unknown.
+        The extra is missing; or um/px is unknown: no slide, and no pitch or fewer than two spots.
     """
     sd = need("spatialdata", EXTRA, "SpatialData")
     models = need("spatialdata.models", EXTRA, "SpatialData")
     at = need("spatialdata.transformations", EXTRA, "SpatialData")
     mpp = _mpp(prediction, slide)
     name, spots = _clean(prediction.section), prediction.spots
-    shapes = models.ShapesModel.parse(
-        spots.xy,
-        geometry=0,  # circles
-        radius=spots.diameter_um / mpp / 2,
-        index=pd.Index(spots.ids, dtype=object),
-        transformations={PIXELS: at.Identity(), MICRONS: at.Scale([mpp, mpp], axes=("x", "y"))},
+    shapes = _shapes(
+        spots, mpp, {PIXELS: at.Identity(), MICRONS: at.Scale([mpp, mpp], axes=("x", "y"))}
     )
     table = models.TableModel.parse(
         _annotating(prediction, f"{name}_spots"),
@@ -76,19 +74,40 @@ def write_spatialdata(prediction: Prediction, slide: Slide | None, path: Path) -
         data.write(new)
 
 
+def _shapes(spots: Spots, mpp: float, transformations: Mapping[str, object]) -> object:
+    """Make the shapes element: polygons of squares, else circles."""
+    models = need("spatialdata.models", EXTRA, "SpatialData")
+    index, width = pd.Index(spots.ids, dtype=object), spots.diameter_um / mpp
+    if spots.shape != "squares":
+        return models.ShapesModel.parse(
+            spots.xy, geometry=0, radius=width / 2, index=index, transformations=transformations
+        )  # 0: circles
+    corners = spots.xy[:, None] + spots.outline(width)
+    n_corners = corners.shape[1]
+    return models.ShapesModel.parse(
+        corners.reshape(-1, 2),
+        geometry=3,  # polygons
+        offsets=(np.arange(len(spots) + 1) * n_corners, np.arange(len(spots) + 1)),
+        index=index,
+        transformations=transformations,
+    )
+
+
 def _mpp(prediction: Prediction, slide: Slide | None) -> float:
     if slide is not None:
         return slide.mpp
-    if len(prediction.spots) < 2:
+    pitch_um = prediction.spots.pitch_um
+    if pitch_um is None or len(prediction.spots) < 2:
+        found = "spots on no lattice" if pitch_um is None else f"{len(prediction.spots)} spots"
         raise DataContractError(
             Problem(
                 where=f"section {prediction.section}",
-                found=f"{len(prediction.spots)} spots and no slide, so the um/px is unknown",
+                found=f"{found} and no slide, so the um/px is unknown",
                 expected="the slide, or two spots whose distance is the pitch",
                 remedy="give the slide",
             )
         )
-    return prediction.spots.pitch_um / nearest_px(prediction.spots.xy)
+    return pitch_um / nearest_px(prediction.spots.xy)
 
 
 def _annotating(prediction: Prediction, shapes: str) -> ad.AnnData:

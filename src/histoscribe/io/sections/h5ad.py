@@ -11,7 +11,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken
-from histoscribe.io.slides.resolution import Resolutions, nearest_px
+from histoscribe.io.slides.resolution import Resolutions, nearest_px, on_lattice
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.types import Counts, Spots
 
@@ -25,8 +25,8 @@ def read_h5ad(source: Source) -> Reading:
     """Read raw counts from `layers["counts"]`, else from `X`; centres from `obsm["spatial"]`.
 
     If `uns["spatial"]` names a Visium library, the spot pitch (100 um) gives the um/px; for any
-    other grid the metadata of the image or the user must. Gene ids are `var["gene_ids"]` if that
-    column exists; symbols are the names of `var`.
+    other lattice, and for cells, the metadata of the image or the user must. Gene ids are
+    `var["gene_ids"]` if that column exists; symbols are the names of `var`.
     """
     if source.path is None or source.image is None:
         raise ValueError("a section of kind h5ad needs a path and an image")
@@ -38,13 +38,17 @@ def read_h5ad(source: Source) -> Reading:
     pitch_mpp = VISIUM_PITCH_UM / pitch_px if is_visium else None
     found = Resolutions(source.mpp, image_mpp(source.image), pitch_mpp)
     mpp, origin = found.settle(source.where, source.mpp_from)
-    pitch_um = VISIUM_PITCH_UM if is_visium else pitch_px * mpp
-    # an unknown grid is assumed to be filled like Visium's, 55 um in 100
-    diameter_um = pitch_um * VISIUM_DIAMETER_UM / VISIUM_PITCH_UM
     ids = tuple(data.obs_names.astype(str))
+    if is_visium or on_lattice(xy):
+        pitch_um = VISIUM_PITCH_UM if is_visium else pitch_px * mpp
+        # an unknown grid is assumed to be filled like Visium's, 55 um in 100
+        spots = Spots(ids, xy, pitch_um * VISIUM_DIAMETER_UM / VISIUM_PITCH_UM, pitch_um)
+    else:
+        # cells of a tissue touch: one is about as wide as the next one is far
+        spots = Spots(ids, xy, pitch_px * mpp, None, "cells")
     return Reading(
         slide=open_slide(source.image, mpp, source.white),
-        spots=Spots(ids, xy, diameter_um, pitch_um),
+        spots=spots,
         in_tissue=in_tissue_of(source.path, data),
         counts=counts,
         count_ids=ids,
@@ -75,6 +79,15 @@ def centres_of(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
                 where=f'{path}, obsm["spatial"]',
                 found="missing" if xy.size == 0 else f"shape {xy.shape}, or not finite",
                 expected=f"{data.n_obs} x 2 finite px of the image, x before y",
+                remedy='write the spot centres to obsm["spatial"]',
+            )
+        )
+    if data.n_obs > 1 and nearest_px(xy) == 0:
+        raise DataContractError(
+            Problem(
+                where=f'{path}, obsm["spatial"]',
+                found="most spots lie in the very place of another",
+                expected="each spot at its own centre, in px of the image",
                 remedy='write the spot centres to obsm["spatial"]',
             )
         )

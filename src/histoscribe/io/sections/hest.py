@@ -156,7 +156,7 @@ def _spots(
     note = f"square pseudo-spots pooled from smaller ones, {pitch_um:.3g} um apart"
     if abs(pitch_um / _POOLED_UM - 1) > 0.1:
         note += f" (HEST-1k documents {_POOLED_UM:g}): do not mix them with others"
-    return Spots(ids, xy, pitch_um, pitch_um), (note,)
+    return Spots(ids, xy, pitch_um, pitch_um, "squares"), (note,)
 
 
 def _on_image(slide: RegionSlide, spots: Spots) -> tuple[Bool[np.ndarray, " N"], tuple[str, ...]]:

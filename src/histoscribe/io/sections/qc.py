@@ -6,7 +6,7 @@ import numpy as np
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.source import Reading, Source
-from histoscribe.types import Counts, Section, Spots
+from histoscribe.types import Counts, Section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +52,12 @@ def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
         id=source.section,
         patient=source.patient,
         slide=reading.slide,
-        spots=_spots_at(reading.spots, np.flatnonzero(keep)),
+        spots=reading.spots.take(np.flatnonzero(keep)),
         counts=_counts_at(reading.counts, rows[keep]),
         dropped=dropped,
         notes=source.notes + reading.notes,
         facts=source.facts,
     )
-
-
-def _spots_at(spots: Spots, rows: np.ndarray) -> Spots:
-    ids = tuple(spots.ids[row] for row in rows)
-    return Spots(ids, spots.xy[rows], spots.diameter_um, spots.pitch_um)
 
 
 def _counts_at(counts: Counts, rows: np.ndarray) -> Counts:

@@ -15,7 +15,7 @@ from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.spaceranger import DIAMETER_UM, PITCH_UM
 from histoscribe.io.sections.spatialdata_store import image_name, is_within, open_store, pick
 from histoscribe.io.slides.region import MaskedSlide, RegionSlide
-from histoscribe.io.slides.resolution import Resolutions, nearest_px, uneven
+from histoscribe.io.slides.resolution import Resolutions, nearest_px, on_lattice, uneven
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.io.slides.zarr_slide import ZarrSlide, open_zarr_image
 from histoscribe.types import Spots
@@ -58,7 +58,7 @@ def read_spatialdata(source: Source) -> Reading:
             ids,
             xy,
             DIAMETER_UM if is_visium else 2 * radius_px * mpp,
-            PITCH_UM if is_visium else pitch_px * mpp,
+            PITCH_UM if is_visium else pitch_px * mpp if on_lattice(xy) else None,
         ),
         in_tissue=in_tissue_of(path / "tables" / chosen.table, table),
         counts=counts,

@@ -53,6 +53,17 @@ def nearest_px(xy: Float[np.ndarray, "N 2"]) -> float:
     return float(np.median(distance[:, 1]))
 
 
+def on_lattice(xy: Float[np.ndarray, "N 2"]) -> bool:
+    """Whether centres lie on a lattice: most are as far from their nearest one as the others are.
+
+    Cells are not: of points at random one in seven has its nearest within 10 % of the median. Of
+    spots printed by hand more than nine in ten have, and of a lattice with gaps all but the lone.
+    """
+    distance, _ = cKDTree(xy).query(xy, k=2)
+    nearest = distance[:, 1]
+    return float((np.abs(nearest / np.median(nearest) - 1) < 0.1).mean()) > 0.5
+
+
 def lattice_steps(
     array: Float[np.ndarray, "N 2"], xy: Float[np.ndarray, "N 2"]
 ) -> Float[np.ndarray, "2 2"]:

@@ -95,6 +95,14 @@ function tissueImage(tissue) {
   };
 }
 
+/** Bins are squares; bins and cells are small, and a line around them would cover them. */
+function markOf(view, line) {
+  return {
+    symbol: view.shape === "squares" ? "square" : "circle",
+    line: { ...line, width: view.shape === "circles" ? line.width : 0.1 },
+  };
+}
+
 function spotTraces(view, values, range) {
   const known = values.map((_, spot) => spot).filter((spot) => values[spot] !== null);
   const unknown = values.map((_, spot) => spot).filter((spot) => values[spot] === null);
@@ -105,7 +113,7 @@ function spotTraces(view, values, range) {
       hovertemplate: "%{marker.color:.3g}<br>x %{x:.0f}, y %{y:.0f} µm<extra></extra>",
       marker: {
         color: known.map((spot) => values[spot]), colorscale: "Cividis", cmin: range[0], cmax: range[1],
-        line: { width: 0.5, color: "#fff" },
+        ...markOf(view, { width: 0.5, color: "#fff" }),
         colorbar: {
           orientation: "h", x: 0.5, y: 0, yanchor: "top", ypad: 26, thickness: 10, len: 0.9,
           tickfont: { size: 10 }, outlinewidth: 0,
@@ -115,12 +123,12 @@ function spotTraces(view, values, range) {
     },
     {
       type: "scatter", mode: "markers", ...at(unknown), hovertemplate: "not measured<extra></extra>",
-      marker: { color: "rgba(0,0,0,0)", line: { width: 1, color: "#000" } },
+      marker: { color: "rgba(0,0,0,0)", ...markOf(view, { width: 1, color: "#000" }) },
     },
   ];
 }
 
-/** Spots keep their true diameter at every zoom; at least 3 px, so that they are seen. */
+/** Spots keep their true size at every zoom; at least 3 px, so that they are seen. */
 function fitSpots(box, view) {
   const { xaxis, yaxis, height } = box.layout;
   const span = (axis) => Math.abs(axis.range[1] - axis.range[0]);
