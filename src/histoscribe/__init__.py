@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from histoscribe.benchmark.run import benchmark as benchmark
     from histoscribe.data.folds import patient_folds as patient_folds
     from histoscribe.encoders.catalog import list_encoders as list_encoders
+    from histoscribe.explain.run import explain as explain
     from histoscribe.io.cohorts.cohort import read_cohort as read_cohort
     from histoscribe.io.predictions.anndata import to_anndata as to_anndata
     from histoscribe.io.predictions.spatialdata import to_spatialdata as to_spatialdata
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from histoscribe.train.run import train as train
     from histoscribe.train.settings import read_settings as read_settings
 
-_ROOMS = ("benchmark", "simulate", "train")  # called by their own names, see rooms.py
+_ROOMS = ("benchmark", "explain", "simulate", "train")  # called by their own names, see rooms.py
 _HOME = {
     "create_model": "histoscribe.models.base",
     "list_encoders": "histoscribe.encoders.catalog",

@@ -37,7 +37,7 @@ def test_a_slide_that_does_not_do_is_told_after_the_others(histoscribe, predicto
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--gene", "NOGENE", *GRID), ("--gene NOGENE", "one of its 12 genes")),
+        (("--gene", "NOGENE", *GRID), ("gene NOGENE", "one of its 12 genes")),
         ((), ("um/px", "--mpp")),
         (("--mpp", 2.0), ("2 um/px", "inputs.mpp")),
         (("--mask", "lost.png", *GRID), ("--mask lost.png", "no such file")),

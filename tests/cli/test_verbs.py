@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,14 +11,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from histoscribe.cli.main import app
+from histoscribe.cli.main import VERBS
 from histoscribe.encoders.catalog import list_encoders
 from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.models.catalog import list_models
 
+NAMES = [verb.__name__.rpartition(".")[2] for verb in VERBS]
 QUICK = """
 import sys
-from histoscribe.cli.main import app
+from histoscribe.cli.main import VERBS
 heavy = {"torch", "pandas", "anndata", "lightning", "zarr", "sklearn", "scipy", "numpy"}
 print(sorted(heavy & set(sys.modules)))
 """
@@ -30,8 +32,8 @@ def script() -> Path:
 
 def test_the_installed_script_answers():
     done = subprocess.run([script(), "--help"], capture_output=True, text=True, check=True)
-    for command in app.registered_commands:
-        assert str(command.name) in done.stdout
+    first_words = re.findall(r"^\W*(\w+)", done.stdout, flags=re.MULTILINE)
+    assert [word for word in first_words if word in NAMES] == NAMES
 
 
 def test_help_imports_nothing_heavy():
@@ -39,7 +41,7 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("verb", [str(command.name) for command in app.registered_commands])
+@pytest.mark.parametrize("verb", NAMES)
 def test_every_verb_explains_itself(histoscribe, verb):
     done = histoscribe(verb, "--help")
     assert done.code == 0

@@ -7,7 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from histoscribe.explain.finding import Finding
+from histoscribe.explain.questions import find_question
 from histoscribe.explain.request import ExplainRequest
+from histoscribe.explain.run import answer, question_settings
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.models.base import ExpressionModel
 from histoscribe.predictor.fitted_model import Fitted
@@ -43,17 +46,27 @@ class Explained:
         self.predictor = predictor
         self.manifest = folder / "cohort" / "cohort.csv"
 
-    def asked(self, *, model: ExpressionModel | None = None, **wishes) -> ExplainRequest:
-        """Ask about this predictor, or about the same with another network in it."""
+    def request(
+        self, *, model: ExpressionModel | None = None, sections: list[str] | None = None
+    ) -> ExplainRequest:
+        """This predictor, or the same with another network in it; of the cohort some sections."""
         predictor = self.predictor
         if model is not None:
             fitted = Fitted(model, predictor.fitted.lookup)
             predictor = replace(predictor, fitted=fitted, _encoder=predictor.encoder)
-        known = wishes.pop("known", None)
-        cohort = read_cohort(self.manifest, known)
         return ExplainRequest(
-            predictor=predictor, cohort=cohort, cache=self.folder / "cache", **wishes
+            predictors=(predictor,),
+            cohort=read_cohort(self.manifest, sections),
+            cache=self.folder / "cache",
         )
+
+    def answer(
+        self, name: str, out: Path, request: ExplainRequest | None = None, **settings
+    ) -> Finding:
+        """Put a question with these settings to this predictor, or to that of the request."""
+        question = find_question(name)
+        wishes = question_settings(question, settings)
+        return answer(question, request or self.request(), wishes, out)
 
     @property
     def n_genes(self) -> int:

@@ -2,12 +2,14 @@
 
 import json
 
+import pytest
+
 from tests.cli.small import histoscribe
 
 __all__ = ["histoscribe"]
 
 
-def test_the_command_says_what_it_found_beside_what_and_what_to_beware_of(
+def test_the_command_prints_the_finding_with_its_chance_level_and_caveats(
     histoscribe, explained, tmp_path
 ):
     out, predictor = tmp_path / "why", explained.folder / "egn"
@@ -20,13 +22,26 @@ def test_the_command_says_what_it_found_beside_what_and_what_to_beware_of(
     assert finding["about"]["gene"] == gene
     assert f"found: leaning {finding['statistic'][0]['value']:.3f}" in done.out
     assert "beside: own_look_swapped" in done.out
-    assert "beware: Exemplars are what the model was shown, not why" in done.out
+    assert "beware: Exemplars are what the model received, not the reason" in done.out
     for name in (finding["figure"], finding["table"], "finding.json"):
         assert f"{out / name}\n" in done.out
         assert (out / name).stat().st_size > 0
+    again = histoscribe(
+        *("explain", "exemplars", predictor, "--cohort", explained.manifest),
+        *("--set", f"gene={gene}", "--out", out),
+    )
+    assert again.code == 0, "the same question in other words"
 
 
-def test_an_unknown_question_and_a_label_file_that_is_not_there_are_told(
+def test_questions_are_listed_without_a_question(histoscribe):
+    for arguments in (("explain",), ("explain", "--help")):
+        done = histoscribe(*arguments)
+        listed = done.out + done.err
+        assert "Which training spots does a model look up for a spot" in listed
+        assert "Does a network group spots by their tissue" in listed
+
+
+def test_an_unknown_question_and_a_label_file_that_is_missing_are_told(
     histoscribe, explained, tmp_path
 ):
     arguments = (explained.folder / "egn", explained.manifest, "--out", tmp_path / "why")
@@ -35,4 +50,28 @@ def test_an_unknown_question_and_a_label_file_that_is_not_there_are_told(
     assert "one of exemplars, latent" in done.err
     done = histoscribe("explain", "latent", *arguments, "--labels", "P1S1=lost.csv")
     assert done.code == 2
-    assert "--labels P1S1=lost.csv" in done.err
+    assert "labels lost.csv: cannot be read" in done.err
+    assert not (tmp_path / "why").exists()
+
+
+@pytest.mark.parametrize(
+    ("positionals", "message"),
+    [
+        ((), "no predictor"),
+        (("cohort.csv",), "no predictor"),
+        (("egn",), "no cohort"),
+        (("egn", "cohort.csv", "--cohort", "cohort.csv"), "two cohorts"),
+        (("egn", "egn", "cohort.csv"), "2 predictors"),
+        (("lost", "cohort.csv"), "a predictor folder"),
+        (("egn", "lost.csv"), "lost.csv"),
+    ],
+)
+def test_predictors_and_cohort_are_told_apart(
+    histoscribe, explained, tmp_path, monkeypatch, positionals, message
+):
+    monkeypatch.chdir(explained.folder)
+    (explained.folder / "cohort.csv").touch()
+    done = histoscribe("explain", "latent", *positionals, "--out", tmp_path / "why")
+    assert done.code == 2
+    assert message in done.err
+    assert not (tmp_path / "why").exists()

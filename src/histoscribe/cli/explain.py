@@ -1,77 +1,159 @@
-"""`histoscribe explain QUESTION PREDICTOR COHORT --out DIR`."""
+"""`histoscribe explain QUESTION PREDICTOR... COHORT --out DIR`: one sub-command a question."""
 
+from collections.abc import Mapping, Sequence
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from histoscribe.cli.console import OutFolder, Weights, named_files, say, weight_files
+from histoscribe.cli.console import OutFolder, Weights, say, weight_files
+from histoscribe.cli.settings_options import option_parameters, option_values
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.explain import questions
+from histoscribe.explain.question import Question
+from histoscribe.strict import override
 
-Question = Annotated[
-    str,
+Inputs = Annotated[
+    list[str] | None,
     typer.Argument(
-        help="exemplars: what was a model shown beside a spot, and does it lean on it? "
-        "latent: does a network see spots by what they are, or by whose?"
+        metavar="PREDICTOR... COHORT",
+        help="Folders that `train` or `benchmark` wrote; after them a manifest, catalog:NAME, "
+        "hest:FOLDER or stnet:FOLDER.",
+        show_default=False,
     ),
 ]
-Folder = Annotated[Path, typer.Argument(help="Folder that `train` or `benchmark` wrote.")]
 CohortName = Annotated[
-    str, typer.Argument(metavar="COHORT", help="Manifest, catalog:NAME, hest:FOLDER, stnet:FOLDER.")
+    str | None, typer.Option("--cohort", metavar="COHORT", help="The cohort, if it is not last.")
 ]
-Sections = Annotated[
+Overrides = Annotated[
     list[str] | None,
-    typer.Option("--section", metavar="ID", help="This section; of `latent`, repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting by its name in Python. Repeatable."),
 ]
-Gene = Annotated[str | None, typer.Option(metavar="NAME", help="Of `exemplars`: id or symbol.")]
-SpotIds = Annotated[
-    list[str] | None,
-    typer.Option("--spot", metavar="ID", help="Of `exemplars`: draw this spot (repeatable)."),
-]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="SECTION=FILE",
-        help="Of `latent`: table with spot (or x, y of the array) and label (repeatable).",
-    ),
-]
+_SHARED = (
+    Parameter("inputs", Parameter.KEYWORD_ONLY, default=None, annotation=Inputs),
+    Parameter("out_folder", Parameter.KEYWORD_ONLY, annotation=OutFolder),
+)
+_SHARED_LAST = (
+    Parameter("cohort", Parameter.KEYWORD_ONLY, default=None, annotation=CohortName),
+    Parameter("overrides", Parameter.KEYWORD_ONLY, default=None, annotation=Overrides),
+    Parameter("weights", Parameter.KEYWORD_ONLY, default=None, annotation=Weights),
+)
 
 
-def run(  # noqa: PLR0913 - one parameter an option
+class QuestionGroup(TyperGroup):
+    """The questions as sub-commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the question that the first argument names; an unknown one lists the known ones."""
+        if not args[0].startswith("-"):
+            questions.find_question(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def questions_app() -> typer.Typer:
+    """Make every question a sub-command whose options are the fields of its settings."""
+    app = typer.Typer(
+        cls=QuestionGroup,
+        no_args_is_help=True,
+        subcommand_metavar="QUESTION PREDICTOR... COHORT",
+        short_help="Ask a predictor how it came to its predictions.",
+        help="Ask a predictor how it came to its predictions.\n\n"
+        "Every number stands beside its value by chance. Writes DIR/finding.json with a figure "
+        "and a table. `histoscribe explain QUESTION --help` lists the options of a question.",
+    )
+    for question in questions.QUESTIONS:
+        app.command(name=question.name, short_help=question.summary)(_command(question))
+    return app
+
+
+def _command(question: Question) -> Any:
+    def run(
+        *,
+        inputs: list[str] | None,
+        out_folder: Path,
+        cohort: str | None,
+        overrides: list[str] | None,
+        weights: list[str] | None,
+        **options: Any,
+    ) -> None:
+        settings = option_values(question.settings, options)
+        for text in overrides or ():
+            _check_new(text, settings)
+            override(settings, text)
+        _answer(question, (inputs or [], cohort, weights or []), settings, out_folder)
+
+    parameters = [*_SHARED, *option_parameters(question.settings), *_SHARED_LAST]
+    run.__doc__ = question.summary
+    run.__annotations__ = {item.name: item.annotation for item in parameters}
+    vars(run)["__signature__"] = Signature(parameters)
+    return run
+
+
+def _answer(
     question: Question,
-    predictor: Folder,
-    cohort: CohortName,
-    out_folder: OutFolder,
-    *,
-    section: Sections = None,
-    gene: Gene = None,
-    spot: SpotIds = None,
-    labels: Labels = None,
-    weights: Weights = None,
+    given: tuple[Sequence[str], str | None, Sequence[str]],
+    settings: Mapping[str, Any],
+    out: Path,
 ) -> None:
-    """Ask a predictor how it came to its predictions; each answer is held against chance.
-
-    Writes DIR/finding.json with its figure and table.
-    """
-    from histoscribe.explain.questions import explain
-    from histoscribe.explain.request import ExplainRequest
-    from histoscribe.io.cohorts.cohort import read_cohort
-    from histoscribe.io.weights import cache_folder
+    """Answer a question and print the finding; `given`: positionals, --cohort and --weights."""
+    from histoscribe.explain.run import explain, input_problems, question_settings
     from histoscribe.predictor.saving import load_predictor
 
-    asked = ExplainRequest(
-        predictor=load_predictor(predictor, weight_files(weights)),
-        cohort=read_cohort(cohort),
-        cache=cache_folder(),
-        sections=tuple(section or ()),
-        gene=gene,
-        spots=tuple(spot or ()),
-        labels=named_files("--labels", labels),
+    question_settings(question, settings)
+    folders, cohort = predictors_and_cohort(given[0], given[1])
+    problems = [*input_problems(question, len(folders), has_cohort=cohort is not None)]
+    if problems:
+        raise DataContractError(problems)
+    weights = weight_files(given[2])
+    finding = explain(
+        question.name,
+        [load_predictor(folder, weights) for folder in folders],
+        cohort,
+        out=out,
+        **settings,
     )
-    finding = explain(question, asked, out_folder)
     for title, numbers in (("found", finding.statistic), ("beside", finding.null)):
         for number in numbers:
             say(f"{title}: {number}")
     for words in finding.caveat:
         say(f"beware: {words}")
     for name in (finding.figure, finding.table, "finding.json"):
-        say(str(out_folder / name))
+        say(str(out / name))
+
+
+def predictors_and_cohort(
+    inputs: Sequence[str], cohort: str | None
+) -> tuple[Sequence[str], str | None]:
+    """Tell predictor folders from the cohort: the last one, where it is no predictor folder.
+
+    Raises DataContractError where `--cohort` names a cohort, too.
+    """
+    from histoscribe.predictor.folder import is_predictor
+
+    if not inputs or is_predictor(Path(inputs[-1])):
+        return inputs, cohort
+    if cohort is not None:
+        raise DataContractError(
+            Problem(
+                where=f"{inputs[-1]} and --cohort {cohort}",
+                found=f"two cohorts: {inputs[-1]} is no predictor folder, so it is a cohort, too",
+                expected="one cohort, last or with --cohort",
+                remedy="leave one out, or correct the path of the predictor",
+            )
+        )
+    return inputs[:-1], inputs[-1]
+
+
+def _check_new(text: str, settings: Mapping[str, Any]) -> None:
+    name = text.partition("=")[0].strip()
+    if name in settings:
+        raise DataContractError(
+            Problem(
+                where=f"--set {text}",
+                found=f"{name} is given twice",
+                expected="one value for a setting",
+                remedy="leave one out",
+            )
+        )

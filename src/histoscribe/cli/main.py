@@ -1,9 +1,11 @@
 """The command line. Commands import their rooms when they run, so `--help` is quick."""
 
 from importlib.metadata import version
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from histoscribe.cli import (
     benchmark,
@@ -21,13 +23,7 @@ from histoscribe.cli import (
 )
 from histoscribe.cli.console import explained, progress_drawn, say
 
-app = typer.Typer(
-    name="histoscribe",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for verb in (
+VERBS = (
     demo,
     check,
     embed,
@@ -40,8 +36,33 @@ for verb in (
     models,
     encoders,
     doctor,
-):
-    app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
+)
+
+
+class VerbGroup(TyperGroup):
+    """Lists the verbs in the order of `VERBS`; typer would list those with sub-commands last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the verbs."""
+        return [_name(verb) for verb in VERBS]
+
+
+def _name(verb: ModuleType) -> str:
+    return verb.__name__.rpartition(".")[2]
+
+
+app = typer.Typer(
+    cls=VerbGroup,
+    name="histoscribe",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verb in VERBS:
+    if verb is explain:
+        app.add_typer(explain.questions_app(), name="explain")
+    else:
+        app.command(name=_name(verb))(verb.run)
 
 
 @app.callback(invoke_without_command=True)

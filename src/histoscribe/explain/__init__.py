@@ -1,1 +1,5 @@
-"""Questions that can be put to a predictor, one a file; the answer is a `Finding`."""
+"""Questions that can be put to predictors; every answer is a `Finding`."""
+
+from histoscribe.rooms import answers_for
+
+answers_for(__name__, "histoscribe.explain.run")

@@ -1,37 +1,38 @@
-"""What every explanation returns: a figure, a table, numbers, what chance gives, and a caveat."""
+"""What every explanation returns: figure, table, numbers, the same numbers by chance, caveats."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from histoscribe.io.atomic import write_json
+from histoscribe.io.temporary_folder import TemporaryFolder
 
 FINDING_FILE = "finding.json"
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number, and what it says in words."""
+    """Named number with its meaning in words."""
 
     name: str
     value: float
     """NaN where it is undefined."""
-    says: str
+    meaning: str
     low: float | None = None
-    """2.5th percentile over draws, where there were any."""
+    """2.5th percentile over random draws; None where nothing was drawn."""
     high: float | None = None
     """97.5th percentile."""
 
     @classmethod
-    def of_draws(cls, name: str, draws: np.ndarray, says: str) -> "Number":
-        """The mean over draws, with the range of 95 of 100."""
+    def of_draws(cls, name: str, draws: np.ndarray, meaning: str) -> "Number":
+        """Mean over draws, with the range of the middle 95 %."""
         if np.isnan(draws).any():
-            return cls(name, float("nan"), says)
+            return cls(name, float("nan"), meaning)
         low, high = np.percentile(draws, [2.5, 97.5])
-        return cls(name, float(draws.mean()), says, float(low), float(high))
+        return cls(name, float(draws.mean()), meaning, float(low), float(high))
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; undefined is null."""
@@ -41,34 +42,39 @@ class Number:
             for name, value in known.items()
             if value is not None
         }
-        return {"name": self.name, "says": self.says, **rounded}
+        return {"name": self.name, "meaning": self.meaning, **rounded}
 
     def __str__(self) -> str:
-        """As the command line says it."""
+        """Name, value and range, as the command line prints them."""
         span = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
         return f"{self.name} {'undefined' if np.isnan(self.value) else f'{self.value:.3f}'}{span}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Finding:
-    """The answer to one question about one predictor."""
+    """The answer to one question."""
 
     question: str
     about: Mapping[str, str]
-    """What was asked, as resolved: predictor, sections, gene."""
+    """What the answer is about: predictor, sections, gene and so on."""
+    folder: Path
+    """Folder of figure, table and `finding.json`."""
     figure: str
-    """File beside this finding."""
+    """Name of a file in `folder`."""
     table: str
-    """File beside this finding."""
+    """Name of a file in `folder`."""
     statistic: tuple[Number, ...]
     null: tuple[Number, ...]
-    """What to hold the statistic against: what chance gives, under the same name, and what else
-    the same measure gives."""
+    """What to compare the statistic with: its value by chance, under the same name, and other
+    values of the same measure."""
     caveat: tuple[str, ...]
+    """What the answer does not show."""
+    temporary: TemporaryFolder | None = field(default=None, repr=False)
+    """Keeps `folder` as long as this finding is used; None for a folder that the user gave."""
 
-    def write(self, folder: Path) -> Path:
+    def write(self) -> Path:
         """Write it as `finding.json`, after its figure and table."""
-        path = folder / FINDING_FILE
+        path = self.folder / FINDING_FILE
         content = {
             "question": self.question,
             "about": dict(self.about),

@@ -1,45 +1,32 @@
-"""The questions by name, and the folder that an answer is written to."""
+"""The questions that can be put to predictors; a new one is added to `QUESTIONS`.
 
-import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
+The command line reads this file to list the questions, so it imports nothing heavy.
+"""
+
+from difflib import get_close_matches
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.explain.exemplars.question import ask_exemplars
-from histoscribe.explain.finding import Finding
-from histoscribe.explain.latent.question import ask_latent
-from histoscribe.explain.request import ExplainRequest, Question
-from histoscribe.io.run_folder import claimed
-from histoscribe.predictor.facts import spots_hash
+from histoscribe.explain.exemplars.question import EXEMPLARS
+from histoscribe.explain.latent.question import LATENT
+from histoscribe.explain.question import Question
 
-QUESTIONS: Mapping[str, Callable[[ExplainRequest], Question]] = {
-    "exemplars": ask_exemplars,
-    "latent": ask_latent,
-}
+QUESTIONS: tuple[Question, ...] = (EXEMPLARS, LATENT)
 
 
-def explain(question: str, asked: ExplainRequest, out: Path) -> Finding:
-    """Answer a question about a predictor; `out` then holds figure, table and `finding.json`.
+def find_question(name: str) -> Question:
+    """Find a question by its name.
 
-    The same question gives the same bytes; a folder is for one question for ever.
-
-    Raises
-    ------
-    DataContractError
-        An unknown question or a wish it does not have; a predictor, cohort, section, gene, spot
-        or label that does not do; a folder that holds another answer.
+    Raises DataContractError that lists the questions where there is none of this name.
     """
-    if question not in QUESTIONS:
-        known = ", ".join(QUESTIONS)
+    by_name = {question.name: question for question in QUESTIONS}
+    if name not in by_name:
+        near = get_close_matches(name, by_name, n=2, cutoff=0.5)
         raise DataContractError(
-            Problem(f"QUESTION {question}", "no such question", f"one of {known}", "choose one")
+            Problem(
+                where=f"question {name}",
+                found="no question has this name",
+                expected=f"one of {', '.join(by_name)}",
+                remedy=f"did you mean {' or '.join(near)}?" if near else "choose one of these",
+            )
         )
-    ready = QUESTIONS[question](asked)
-    images = {section.id: section.slide.pixel_hash() for section in ready.sections}
-    spots = {section.id: spots_hash(section) for section in ready.sections}
-    record = {"question": question, **ready.about, "images": images, "spots": spots}
-    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
-    with claimed(out, {"asked.json": text}):
-        finding = ready.answer(out)
-        finding.write(out)
-    return finding
+    return by_name[name]

@@ -1,113 +1,104 @@
-"""What a network's last layer reads of the spots of several sections."""
+"""What the last layer of a network reads for each spot of several sections."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from histoscribe.device import choose_device
-from histoscribe.explain.request import ExplainRequest
 from histoscribe.io.sections.labels import read_labels
 from histoscribe.models.base import Estimator
 from histoscribe.predictor.forward import represent_rows
+from histoscribe.predictor.predictor import Predictor
 from histoscribe.progress import track
 from histoscribe.seed import stream
-from histoscribe.types import Section
+from histoscribe.types import Section, SpotKeys
 
 MOST_SPOTS = 5000
-"""Spots that t-SNE is drawn of; more take minutes and make no other picture."""
-
-
-@dataclass(frozen=True)
-class Who:
-    """One spot, and what it is."""
-
-    section: str
-    patient: str
-    spot: str
-    label: str | None
-    """None where nobody gave one."""
+"""Spots in a t-SNE; more take minutes and give the same picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Representation:
-    """Spots of some sections, sections in the order asked for."""
+    """Spots of several sections with their representation, in order of sections."""
 
     values: Float[np.ndarray, "N R"]
     """What the last layer reads."""
     feature: Float[np.ndarray, "N D"]
-    """What the encoder says, before the network."""
+    """What the encoder gives, before the network."""
     um: Float[np.ndarray, "N 2"]
-    """Places in their section."""
-    who: tuple[Who, ...]
+    """Place in the section, um."""
+    keys: SpotKeys
+    """An unknown patient is named `unknown (SECTION)`, and so counts as another one."""
+    label: tuple[str | None, ...]
+    """Label of each spot; None where it has none."""
 
-    @property
-    def section(self) -> tuple[str, ...]:
-        """Of each spot."""
-        return tuple(who.section for who in self.who)
-
-    @property
-    def patient(self) -> tuple[str, ...]:
-        """Of each spot."""
-        return tuple(who.patient for who in self.who)
-
-    @property
-    def label(self) -> tuple[str | None, ...]:
-        """Of each spot."""
-        return tuple(who.label for who in self.who)
+    def __len__(self) -> int:
+        return len(self.keys)
 
     def take(self, rows: Int[np.ndarray, " n"]) -> "Representation":
-        """These of the spots."""
-        who = tuple(self.who[row] for row in rows)
-        return Representation(self.values[rows], self.feature[rows], self.um[rows], who)
+        """The same, of these rows."""
+        return Representation(
+            values=self.values[rows],
+            feature=self.feature[rows],
+            um=self.um[rows],
+            keys=self.keys.take(rows),
+            label=tuple(self.label[row] for row in rows),
+        )
 
 
-def represent(asked: ExplainRequest, sections: Sequence[Section]) -> Representation:
-    """Ask the network about every spot of these sections."""
-    parts = [_of_section(asked, section) for section in track(sections, "sections")]
+def represent(
+    predictor: Predictor,
+    sections: Sequence[Section],
+    cache: Path,
+    labels: Mapping[str, Path],
+) -> Representation:
+    """Represent every spot of these sections; `labels` gives the table of some sections."""
+    parts = [
+        _of_section(predictor, section, cache, labels.get(section.id))
+        for section in track(sections, "sections")
+    ]
     return Representation(
         np.concatenate([part.values for part in parts]),
         np.concatenate([part.feature for part in parts]),
         np.concatenate([part.um for part in parts]),
-        tuple(who for part in parts for who in part.who),
+        SpotKeys.concatenate([part.keys for part in parts]),
+        tuple(label for part in parts for label in part.label),
     )
 
 
-def drawn(spots: Representation, seed: int) -> Representation:
-    """At most MOST_SPOTS of the spots, the same share of each section."""
-    names = np.asarray(spots.section)
-    if len(names) <= MOST_SPOTS:
+def sample(spots: Representation, seed: int) -> Representation:
+    """At most `MOST_SPOTS` of the spots, the same share of each section."""
+    if len(spots) <= MOST_SPOTS:
         return spots
     rows = []
-    for name in np.unique(names):
-        of_it = np.flatnonzero(names == name)
-        n_kept = max(1, len(of_it) * MOST_SPOTS // len(names))
-        order = stream(seed, f"explain-latent-{name}").permutation(len(of_it))
-        rows.append(of_it[order[:n_kept]])
+    for name, _, members in spots.keys.by_section():
+        n_kept = max(1, len(members) * MOST_SPOTS // len(spots))
+        order = stream(seed, f"explain-latent-{name}").permutation(len(members))
+        rows.append(members[order[:n_kept]])
     return spots.take(np.sort(np.concatenate(rows)))
 
 
-def _of_section(asked: ExplainRequest, section: Section) -> Representation:
-    predictor, n_spots = asked.predictor, len(section.spots)
-    model = predictor.model
+def _of_section(
+    predictor: Predictor, section: Section, cache: Path, table: Path | None
+) -> Representation:
+    model, n_spots = predictor.model, len(section.spots)
     if isinstance(model, Estimator):
-        raise ValueError(f"{model.name} represents nothing")
+        raise ValueError(f"{model.name} is no network")
     device = choose_device(predictor.device)
     predictor.encoder.to(device)
     if predictor.sees_tiles:
         model.to(torch.device(device))
-    queries = predictor.queries(section, asked.cache)
-    seen, _ = predictor.fitted.seen(queries)
-    path, patient = asked.labels.get(section.id), section.patient or f"unknown ({section.id})"
-    labels = n_spots * (None,) if path is None else read_labels(path, section.spots)
+    queries = predictor.queries(section, cache)
+    items, _ = predictor.fitted.seen(queries)
+    patient = section.patient or f"unknown ({section.id})"
     return Representation(
-        values=represent_rows(model, seen, np.arange(n_spots)),
+        values=represent_rows(model, items, np.arange(n_spots)),
         feature=queries.feature,
         um=section.spots.xy * section.slide.mpp,
-        who=tuple(
-            Who(section.id, patient, spot, label)
-            for spot, label in zip(section.spots.ids, labels, strict=True)
-        ),
+        keys=SpotKeys.of_section(section.id, patient, section.spots.ids),
+        label=n_spots * (None,) if table is None else read_labels(table, section.spots),
     )

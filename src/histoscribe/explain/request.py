@@ -1,8 +1,7 @@
-"""What is asked of an explanation, and a question that is ready to be answered."""
+"""Input of a question, and the plan of its answer."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from histoscribe.errors import Problem
@@ -13,55 +12,49 @@ from histoscribe.types import Cohort, Section
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ExplainRequest:
-    """A predictor, the sections it is asked about, and what the user chose."""
+    """Predictors, cohort and cache of one question."""
 
-    predictor: Predictor
+    predictors: tuple[Predictor, ...]
     cohort: Cohort
+    """Empty where none was given; only a question that needs no cohort sees it so."""
     cache: Path
-    sections: tuple[str, ...] = ()
-    """Ids; empty leaves the choice to the question."""
-    gene: str | None = None
-    """Id or symbol."""
-    spots: tuple[str, ...] = ()
-    """Ids of the spots to draw; empty leaves the choice to the question."""
-    labels: Mapping[str, Path] = field(default_factory=dict)
-    """Section -> a table of what its spots are."""
-
-
-class Question(ABC):
-    """A question whose wishes were checked, before the long work."""
+    """Folder for features and tiles that later runs use again."""
 
     @property
-    @abstractmethod
-    def about(self) -> Mapping[str, str]:
-        """What is asked, as resolved: the same question gives the same text."""
-
-    @property
-    @abstractmethod
-    def sections(self) -> tuple[Section, ...]:
-        """The sections that are asked about."""
-
-    @abstractmethod
-    def answer(self, out: Path) -> Finding:
-        """Do the work and write figure and table into `out`."""
+    def predictor(self) -> Predictor:
+        """The predictor of a question that takes one."""
+        (predictor,) = self.predictors
+        return predictor
 
 
-def unknown_sections(asked: ExplainRequest, names: Iterable[str], option: str) -> list[Problem]:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AnswerPlan:
+    """Work that answers a question, planned after all checks."""
+
+    about: Mapping[str, str]
+    """What the answer is about: predictor, section, gene and so on. Equal for equal requests."""
+    sections: tuple[Section, ...]
+    """The sections whose images and spots the answer rests on."""
+    work: Callable[[Path], Finding]
+    """Does the work and writes figure and table into the folder that it is given."""
+
+
+def unknown_sections(cohort: Cohort, names: Iterable[str], setting: str) -> list[Problem]:
     """Say which of these sections the cohort lacks."""
     return [
         Problem(
-            where=f"{option} {name}",
+            where=f"{setting} {name}",
             found="no such section in the cohort",
-            expected=f"one of {', '.join(asked.cohort.ids)}",
+            expected=f"one of {', '.join(cohort.ids)}",
             remedy="correct the id",
         )
         for name in names
-        if name not in asked.cohort.ids
+        if name not in cohort.ids
     ]
 
 
 def trained_on(predictor: Predictor, section: Section) -> str | None:
-    """Say that a predictor was fitted on a section, or on its patient; None where it was not."""
+    """Sentence naming a training section or patient; None for new tissue."""
     sections = predictor.card["sections"]
     if section.id in sections:
         return f"section {section.id} was in training"

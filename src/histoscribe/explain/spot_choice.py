@@ -1,4 +1,4 @@
-"""Which spots are drawn: those asked for, or a few by a rule that nobody can bend."""
+"""Which spots are drawn: those that the user names, or three by a fixed rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ class DrawnSpot:
 
     row: int
     why: str
+    """Why this spot; stands in the figure."""
 
 
-def given_spots(section: Section, ids: Sequence[str]) -> tuple[DrawnSpot, ...]:
-    """The spots asked for, in that order, each once.
+def named_spots(section: Section, ids: Sequence[str]) -> tuple[DrawnSpot, ...]:
+    """The spots with these ids, in this order, each once.
 
     Raises DataContractError listing every id that the section lacks.
     """
@@ -28,15 +29,15 @@ def given_spots(section: Section, ids: Sequence[str]) -> tuple[DrawnSpot, ...]:
     problems = [_unknown(section, id_) for id_ in ids if id_ not in row_of]
     if problems:
         raise DataContractError(problems)
-    return tuple(DrawnSpot(row_of[id_], "asked for") for id_ in dict.fromkeys(ids))
+    return tuple(DrawnSpot(row_of[id_], "named by the user") for id_ in dict.fromkeys(ids))
 
 
-def chosen_spots(
+def spots_by_rule(
     predicted: Float[np.ndarray, " N"],
     measured: Float[np.ndarray, " N"],
     distance: Float[np.ndarray, " N"],
 ) -> tuple[DrawnSpot, ...]:
-    """The spots with least, median and most error; unmeasured, with exemplars near to far.
+    """The spots with least, median and most error; by distance where nothing was measured.
 
     Parameters
     ----------
@@ -46,10 +47,10 @@ def chosen_spots(
         Mean distance of each spot to its exemplars.
     """
     error = np.abs(predicted - measured)
-    by, words = (error, ("least error", "median error", "most error"))
+    key, words = error, ("least error", "median error", "most error")
     if np.isnan(error).any():
-        by, words = distance, ("nearest exemplars", "median distance", "farthest exemplars")
-    order = np.argsort(by, kind="stable")
+        key, words = distance, ("nearest exemplars", "median distance", "farthest exemplars")
+    order = np.argsort(key, kind="stable")
     places = dict(zip((0, len(order) // 2, len(order) - 1), words, strict=True))
     return tuple(DrawnSpot(int(order[place]), why) for place, why in places.items())
 
@@ -57,7 +58,7 @@ def chosen_spots(
 def _unknown(section: Section, id_: str) -> Problem:
     near = get_close_matches(id_, section.spots.ids, n=3)
     return Problem(
-        where=f"--spot {id_}",
+        where=f"spot {id_}",
         found=f"no such spot in section {section.id}",
         expected=f"one of its {len(section.spots)} spots, e.g. {', '.join(section.spots.ids[:3])}",
         remedy=f"did you mean {' or '.join(near)}?" if near else "correct the id",

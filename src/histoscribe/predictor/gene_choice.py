@@ -79,7 +79,7 @@ def _unknown(gene: str, predictor: Predictor) -> Problem:
     near = get_close_matches(gene.upper(), list(upper), n=3, cutoff=0.6)
     names = " or ".join(upper[name] for name in near)
     return Problem(
-        where=f"--gene {gene}",
+        where=f"gene {gene}",
         found=f"{predictor.name} does not predict it",
         expected=f"one of its {len(genes)} genes, e.g. {', '.join(genes[:5])}",
         remedy=f"did you mean {names}?" if names else "choose one of its panel",

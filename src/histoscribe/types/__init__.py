@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from histoscribe.types.folds import SpotRows as SpotRows
     from histoscribe.types.prediction import Head as Head
     from histoscribe.types.prediction import Prediction as Prediction
+    from histoscribe.types.spot_keys import SpotKeys as SpotKeys
     from histoscribe.types.tissue import Cohort as Cohort
     from histoscribe.types.tissue import CohortEntry as CohortEntry
     from histoscribe.types.tissue import Counts as Counts
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _HOME = {
     **dict.fromkeys(("Fold", "Inner", "SpotRows"), "histoscribe.types.folds"),
     **dict.fromkeys(("Head", "Prediction"), "histoscribe.types.prediction"),
+    "SpotKeys": "histoscribe.types.spot_keys",
     **dict.fromkeys(
         ("Cohort", "CohortEntry", "Counts", "Section", "Shape", "Slide", "Spots"),
         "histoscribe.types.tissue",

@@ -1,6 +1,7 @@
 """`explain exemplars`: the table is whole, and leaning is what was planted."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,6 @@ import pytest
 from histoscribe.errors import DataContractError
 from histoscribe.explain.exemplars.selection import look_up
 from histoscribe.explain.exemplars.swaps import Leaning, change_of_each, leaning
-from histoscribe.explain.questions import explain
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.train.run import train
 from tests.benchmark.runs import tiny_settings
@@ -24,13 +24,13 @@ def small_figures(monkeypatch):
 
 
 def shown_to(explained, model_class, section=NEW):
-    asked = explained.asked(model=model_class(explained.n_genes))
-    return look_up(asked, asked.cohort[section])
+    request = explained.request(model=model_class(explained.n_genes))
+    return look_up(request.predictor, request.cohort[section], request.cache)
 
 
 def test_a_model_that_ignores_its_exemplars_leans_on_them_by_nothing(explained, tmp_path):
-    asked = explained.asked(model=Blind(explained.n_genes), sections=(NEW,))
-    finding = explain("exemplars", asked, tmp_path)
+    request = explained.request(model=Blind(explained.n_genes))
+    finding = explained.answer("exemplars", tmp_path, request, section=NEW)
     assert number(finding.statistic, "leaning") == 0
     assert number(finding.statistic, "leaning_median_gene") == 0
     assert number(finding.statistic, "leaning_on_expression") == 0
@@ -41,8 +41,8 @@ def test_a_model_that_ignores_its_exemplars_leans_on_them_by_nothing(explained, 
 
 
 def test_a_model_that_copies_its_exemplars_leans_on_nothing_else(explained, tmp_path):
-    asked = explained.asked(model=Copying(explained.n_genes), sections=(NEW,))
-    finding = explain("exemplars", asked, tmp_path)
+    request = explained.request(model=Copying(explained.n_genes))
+    finding = explained.answer("exemplars", tmp_path, request, section=NEW)
     leant = number(finding.statistic, "leaning")
     assert leant > 0.5
     assert number(finding.statistic, "leaning_on_expression") == pytest.approx(leant)
@@ -56,13 +56,13 @@ def test_leaning_on_the_look_of_exemplars_is_not_taken_for_their_expression(expl
     leant = leaning(shown_to(explained, Looking))
     assert leant.exemplars.max() > 0
     assert leant.expression.max() == 0
-    assert leant.own_look.max() == 0
+    assert leant.tissue.max() == 0
 
 
 def test_swapping_one_exemplar_takes_away_its_share(explained):
     shown = shown_to(explained, Copying)
     change = change_of_each(shown, np.array([0, 5]), gene=2)
-    own = shown.pool.target[shown.found.rows, 2]
+    own = shown.pool.target[shown.retrieved.rows, 2]
     drawn = np.mean([shown.pool.target[rows, 2] for rows in shown.random(5, "swap-one")], axis=0)
     np.testing.assert_allclose(change, ((drawn - own) / N_EXEMPLARS)[[0, 5]], atol=1e-5)
 
@@ -85,7 +85,7 @@ def test_a_constant_prediction_has_no_scale_to_lean_by():
 
 def test_the_table_has_every_exemplar_of_the_prediction_and_what_it_brings(explained, tmp_path):
     gene = explained.predictor.gene_labels[3]
-    explain("exemplars", explained.asked(sections=(NEW,), gene=gene), tmp_path)
+    explained.answer("exemplars", tmp_path, section=NEW, gene=gene)
     table = pd.read_csv(tmp_path / "exemplars.csv")
     section = read_cohort(explained.manifest)[NEW]
     prediction = explained.predictor(section, explained.folder / "cache")
@@ -105,7 +105,7 @@ def test_the_table_has_every_exemplar_of_the_prediction_and_what_it_brings(expla
 
 
 def test_a_section_of_a_training_patient_is_shown_no_exemplar_of_its_own(explained, tmp_path):
-    finding = explain("exemplars", explained.asked(sections=("P1S1",)), tmp_path)
+    finding = explained.answer("exemplars", tmp_path, section="P1S1")
     table = pd.read_csv(tmp_path / "exemplars.csv")
     assert set(table["patient"]) == {"P2"}
     assert number(finding.statistic, "share_P2") == number(finding.null, "share_P2") == 1
@@ -113,7 +113,7 @@ def test_a_section_of_a_training_patient_is_shown_no_exemplar_of_its_own(explain
 
 
 def test_shares_of_patients_add_up_beside_those_of_the_pool(explained, tmp_path):
-    finding = explain("exemplars", explained.asked(), tmp_path)
+    finding = explained.answer("exemplars", tmp_path)
     assert finding.about["section"] == NEW, "the section that was not trained on"
     for numbers in (finding.statistic, finding.null):
         shares = [item.value for item in numbers if item.name.startswith("share_")]
@@ -122,19 +122,19 @@ def test_shares_of_patients_add_up_beside_those_of_the_pool(explained, tmp_path)
 
 def test_the_same_question_gives_the_same_bytes(explained, tmp_path):
     for name in ("one", "two"):
-        explain("exemplars", explained.asked(), tmp_path / name)
+        explained.answer("exemplars", tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == ["asked.json", "exemplars.csv", "exemplars.png", "finding.json"]
+    assert files == ["exemplars.csv", "exemplars.png", "finding.json", "question.json"]
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 def test_a_folder_is_for_one_question(explained, tmp_path):
     first, second = explained.predictor.gene_labels[:2]
-    explain("exemplars", explained.asked(gene=first), tmp_path)
+    explained.answer("exemplars", tmp_path, gene=first)
     before = json.loads((tmp_path / "finding.json").read_text())
     with pytest.raises(DataContractError, match="other settings"):
-        explain("exemplars", explained.asked(gene=second), tmp_path)
+        explained.answer("exemplars", tmp_path, gene=second)
     assert json.loads((tmp_path / "finding.json").read_text()) == before
 
 
@@ -143,17 +143,17 @@ def test_without_the_training_sections_pictures_are_blank_and_the_table_is_whole
 ):
     drawn = []
     monkeypatch.setattr(
-        "histoscribe.explain.exemplars.question.draw_strips",
+        "histoscribe.explain.exemplars.answer.draw_strips",
         lambda strips, *_: drawn.extend(strips),
     )
-    explain("exemplars", explained.asked(known=[NEW]), tmp_path / "alone")
+    explained.answer("exemplars", tmp_path / "alone", explained.request(sections=[NEW]))
     pictures = [picture for strip in drawn for picture in strip.neighbours]
     assert all(picture.tile is None for picture in pictures)
     assert {picture.why_missing for picture in pictures} <= {
         "P1S1 is not\nin the cohort",
         "P2S1 is not\nin the cohort",
     }
-    explain("exemplars", explained.asked(), tmp_path / "all")
+    explained.answer("exemplars", tmp_path / "all")
     alone, whole = (tmp_path / name / "exemplars.csv" for name in ("alone", "all"))
     assert alone.read_bytes() == whole.read_bytes()
 
@@ -161,41 +161,38 @@ def test_without_the_training_sections_pictures_are_blank_and_the_table_is_whole
 def test_drawn_tiles_are_those_of_the_exemplars(explained, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "histoscribe.explain.exemplars.question.draw_strips",
+        "histoscribe.explain.exemplars.answer.draw_strips",
         lambda strips, *_: drawn.extend(strips),
     )
     spot = read_cohort(explained.manifest)[NEW].spots.ids[4]
-    explain("exemplars", explained.asked(spots=(spot,)), tmp_path)
+    explained.answer("exemplars", tmp_path, spots=spot)
     (strip,) = drawn
-    assert strip.query.lines[:2] == (spot, "asked for")
-    shown = look_up(explained.asked(), read_cohort(explained.manifest)[NEW])
-    pool = shown.pool
-    for row, picture in zip(shown.found.rows[4], strip.neighbours, strict=True):
-        section = read_cohort(explained.manifest)[pool.section[row]]
-        at = section.spots.ids.index(pool.spot[row])
-        tile = look_up(explained.asked(), section).tiles[at]
+    assert strip.query.lines[:2] == (spot, "named by the user")
+    request = explained.request()
+    shown = look_up(request.predictor, request.cohort[NEW], request.cache)
+    keys = shown.pool_keys
+    for row, picture in zip(shown.retrieved.rows[4], strip.neighbours, strict=True):
+        section = read_cohort(explained.manifest)[str(keys.section_names[row])]
+        at = section.spots.ids.index(keys.spot[row])
+        tile = look_up(request.predictor, section, request.cache).tiles[at]
         np.testing.assert_array_equal(picture.tile, tile)
 
 
-def test_wishes_that_do_not_do_come_at_once(explained, tmp_path):
-    asked = explained.asked(sections=("P9S1", "P3S1"), gene="NOPE", labels={"P3S1": tmp_path})
+def test_wrong_settings_come_at_once(explained, tmp_path):
     with pytest.raises(DataContractError) as error:
-        explain("exemplars", asked, tmp_path / "out")
+        explained.answer("exemplars", tmp_path / "out", section="P9S1", gene="NOPE")
     where = [problem.where for problem in error.value.problems]
-    assert where == ["--section", "--labels", "--section P9S1", "--gene NOPE"]
+    assert where == ["section P9S1", "gene NOPE"]
     with pytest.raises(DataContractError, match="no such spot in section P3S1"):
-        explain("exemplars", explained.asked(spots=("nowhere",)), tmp_path / "out")
-    with pytest.raises(DataContractError, match="one of exemplars, latent"):
-        explain("attention", explained.asked(), tmp_path / "out")
+        explained.answer("exemplars", tmp_path / "out", spots=("nowhere",))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_predictor_without_exemplars_names_the_models_that_have_some(explained, tmp_path):
     settings = tiny_settings(explained.manifest, models=["mean"])
     predictor = train(settings, tmp_path / "mean", cache=tmp_path / "cache", weights={})
-    asked = explained.asked()
-    object.__setattr__(asked, "predictor", predictor)
+    request = replace(explained.request(), predictors=(predictor,))
     with pytest.raises(DataContractError, match="egn, egn-released"):
-        explain("exemplars", asked, tmp_path / "out")
+        explained.answer("exemplars", tmp_path / "out", request)
     with pytest.raises(DataContractError, match="mean is no network"):
-        explain("latent", asked, tmp_path / "out")
+        explained.answer("latent", tmp_path / "out", request)

@@ -5,10 +5,15 @@ import pandas as pd
 import pytest
 
 from histoscribe.errors import DataContractError
-from histoscribe.explain.latent.purity import nearest, nearest_within, own_share, shuffled_share
-from histoscribe.explain.questions import explain
-from histoscribe.explain.representation import Representation, Who, drawn
+from histoscribe.explain.latent.purity import (
+    nearest,
+    nearest_within,
+    same_kind_share,
+    shuffled_share,
+)
+from histoscribe.explain.representation import Representation, sample
 from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.types import SpotKeys
 from tests.explain.planted import Blind, number
 
 
@@ -19,11 +24,11 @@ def small_figures(monkeypatch):
 
 def write_labels(explained, section, path):
     """Label spots by the feature that varies most, which decides who is nearest."""
-    asked = explained.asked()
-    feature = asked.predictor.queries(asked.cohort[section], asked.cache).feature
+    request = explained.request()
+    feature = request.predictor.queries(request.cohort[section], request.cache).feature
     column = feature[:, feature.var(axis=0).argmax()]
     label = np.where(column > np.median(column), "dense", "loose")
-    table = pd.DataFrame({"spot": asked.cohort[section].spots.ids, "label": label})
+    table = pd.DataFrame({"spot": request.cohort[section].spots.ids, "label": label})
     table.to_csv(path, index=False)
 
 
@@ -33,7 +38,7 @@ def test_neighbours_of_a_planted_kind_are_found_and_shuffled_ones_are_not():
     points = rng.normal(size=(120, 5)) + 20.0 * (kind == "a")[:, None]
     beside = nearest(points)
     assert (beside != np.arange(120)[:, None]).all()
-    assert own_share(beside, kind.tolist()).mean() == 1
+    assert same_kind_share(beside, kind.tolist()).mean() == 1
     shuffled = shuffled_share(beside, kind.tolist(), 120 * ("",), 0)
     assert abs(shuffled.mean() - 0.5) < 0.03
 
@@ -57,8 +62,7 @@ def test_neighbours_by_place_stay_in_their_section():
 
 def test_numbers_and_table_are_of_every_spot(explained, tmp_path):
     write_labels(explained, "P3S1", tmp_path / "labels.csv")
-    asked = explained.asked(labels={"P3S1": tmp_path / "labels.csv"})
-    finding = explain("latent", asked, tmp_path / "out")
+    finding = explained.answer("latent", tmp_path / "out", labels={"P3S1": tmp_path / "labels.csv"})
     table = pd.read_csv(tmp_path / "out" / "latent.csv", keep_default_na=False)
     cohort = read_cohort(explained.manifest)
     assert len(table) == sum(len(section.spots) for section in cohort)
@@ -77,12 +81,13 @@ def test_numbers_and_table_are_of_every_spot(explained, tmp_path):
 
 def test_a_label_that_the_representation_holds_is_seen_in_it(explained, tmp_path):
     write_labels(explained, "P3S1", tmp_path / "labels.csv")
-    asked = explained.asked(
-        model=Blind(explained.n_genes),
+    finding = explained.answer(
+        "latent",
+        tmp_path / "out",
+        explained.request(model=Blind(explained.n_genes)),
         sections=("P3S1",),
         labels={"P3S1": tmp_path / "labels.csv"},
     )
-    finding = explain("latent", asked, tmp_path / "out")
     chance = next(item for item in finding.null if item.name == "same_label")
     found = number(finding.statistic, "same_label")
     assert found > chance.high
@@ -92,29 +97,31 @@ def test_a_label_that_the_representation_holds_is_seen_in_it(explained, tmp_path
 
 def test_the_same_question_gives_the_same_bytes(explained, tmp_path):
     for name in ("one", "two"):
-        explain("latent", explained.asked(sections=("P1S1", "P3S1")), tmp_path / name)
-    for file in ("asked.json", "finding.json", "latent.csv", "latent.png"):
+        explained.answer("latent", tmp_path / name, sections=("P1S1", "P3S1"))
+    for file in ("question.json", "finding.json", "latent.csv", "latent.png"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 def test_of_very_many_spots_each_section_keeps_its_share(monkeypatch):
     monkeypatch.setattr("histoscribe.explain.representation.MOST_SPOTS", 30)
-    who = tuple(Who("big" if i < 80 else "small", "P", str(i), None) for i in range(100))
+    sections = ["big" if i < 80 else "small" for i in range(100)]
+    keys = SpotKeys.of_names(sections, 100 * ["P"], [str(i) for i in range(100)])
     values = np.arange(100.0)[:, None]
-    kept = drawn(Representation(values, values, np.zeros((100, 2)), who), 0)
-    assert kept.section.count("big") == 24
-    assert kept.section.count("small") == 6
-    assert [int(value) for value in kept.values[:, 0]] == [int(one.spot) for one in kept.who]
+    kept = sample(Representation(values, values, np.zeros((100, 2)), keys, 100 * (None,)), 0)
+    assert kept.keys.section_names.tolist() == 24 * ["big"] + 6 * ["small"]
+    assert kept.values[:, 0].astype(int).tolist() == [int(spot) for spot in kept.keys.spot]
 
 
-def test_wishes_that_do_not_do_come_at_once(explained, tmp_path):
-    asked = explained.asked(sections=("P8S1",), gene="X", spots=("a",), labels={"P7S1": tmp_path})
+def test_wrong_settings_come_at_once(explained, tmp_path):
+    out = tmp_path / "out"
     with pytest.raises(DataContractError) as error:
-        explain("latent", asked, tmp_path / "out")
+        explained.answer("latent", out, sections="P8S1", labels={"P7S1": tmp_path})
     where = [problem.where for problem in error.value.problems]
-    assert where == ["--gene X", "--spot a", "--section P8S1", "--labels P7S1"]
+    assert where == ["section P8S1", "labels P7S1"]
     wrong = tmp_path / "labels.csv"
     wrong.write_text("spot,label\nelsewhere,stroma\n")
     with pytest.raises(DataContractError, match="none of them of this section"):
-        explain("latent", explained.asked(labels={"P3S1": wrong}), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        explained.answer("latent", out, labels={"P3S1": wrong})
+    with pytest.raises(DataContractError, match="not one of the chosen sections"):
+        explained.answer("latent", out, sections=["P1S1"], labels={"P3S1": wrong})
+    assert not out.exists()

@@ -1,1 +1,1 @@
-"""The question which exemplars a prediction rests on."""
+"""The question `exemplars`: which training spots a model looks up, and whether it uses them."""

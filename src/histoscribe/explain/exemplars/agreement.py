@@ -1,4 +1,4 @@
-"""The numbers of `explain exemplars`, each beside what it must be held against."""
+"""Numbers of the question `exemplars`, each with values for comparison."""
 
 from collections import Counter
 
@@ -11,89 +11,98 @@ from histoscribe.explain.finding import Number
 from histoscribe.metrics.moments import pearson_per_gene
 
 N_NULL = 100
-"""Draws of random exemplars that agreement is held against."""
+"""Draws of random exemplars that agreement is compared with."""
 
-_MOVES = "mean absolute change of the prediction, in its standard deviations over the spots,"
-_TIMES = f"mean of {N_SWAPS} draws"
-_ALL = "all exemplars are swapped for random ones that the spot may see"
-_BRING = "exemplars keep their look and bring the expression of random ones"
-_OWN = "the spot keeps its exemplars and is given the look of another spot of the section"
-_ANOTHER = "had each spot the prediction of another: the scale of the changes above"
+_CHANGE = "mean absolute change of the prediction, in its standard deviations over the spots,"
+_DRAWS = f"mean of {N_SWAPS} draws"
+_ALL = "when all exemplars are swapped for random ones that the spot may have"
+_EXPRESSION = "when exemplars keep their features and take the expression of random ones"
+_LOOK = (
+    "when the spot keeps its exemplars and takes tile and feature of another spot of the section"
+)
+_ANOTHER = "if each spot had the prediction of another spot: the scale of the changes above"
+_MEDIAN = "the same, median over all genes of the predictor"
 
 _Numbers = tuple[Number, ...]
 
 
 def numbers(
-    shown: ExemplarSelection, leant: Leaning, measured: Float[np.ndarray, " N"], gene: int
+    selection: ExemplarSelection, swaps: Leaning, measured: Float[np.ndarray, " N"], gene: int
 ) -> tuple[_Numbers, _Numbers]:
-    """The statistic and its null: shares of patients, agreement, and what swapping changes."""
-    parts = (_leaning(leant, gene), _agreement(shown, leant, measured, gene), _shares(shown))
+    """The statistic and its null: what swaps change, agreement, and shares of patients."""
+    parts = (
+        _leaning(swaps, gene),
+        _agreement(selection, swaps, measured, gene),
+        _shares(selection),
+    )
     statistic = tuple(number for part, _ in parts for number in part)
     return statistic, tuple(number for _, part in parts for number in part)
 
 
-def _leaning(leant: Leaning, gene: int) -> tuple[_Numbers, _Numbers]:
-    exemplars, own = (leant.in_deviations(c) for c in (leant.exemplars, leant.own_look))
-    median = "the same, median over all genes of the predictor"
+def _leaning(swaps: Leaning, gene: int) -> tuple[_Numbers, _Numbers]:
+    exemplars, tissue = (swaps.in_deviations(c) for c in (swaps.exemplars, swaps.tissue))
     statistic = [
-        Number("leaning", float(exemplars[gene]), f"{_MOVES} when {_ALL}; {_TIMES}"),
-        Number("leaning_median_gene", _median(exemplars), median),
+        Number("leaning", float(exemplars[gene]), f"{_CHANGE} {_ALL}; {_DRAWS}"),
+        Number("leaning_median_gene", _median(exemplars), _MEDIAN),
     ]
-    if leant.expression is not None:
-        expression = float(leant.in_deviations(leant.expression)[gene])
-        says = f"{_MOVES} when {_BRING}; {_TIMES}"
-        statistic.append(Number("leaning_on_expression", expression, says))
+    if swaps.expression is not None:
+        expression = float(swaps.in_deviations(swaps.expression)[gene])
+        meaning = f"{_CHANGE} {_EXPRESSION}; {_DRAWS}"
+        statistic.append(Number("leaning_on_expression", expression, meaning))
     null = (
-        Number("own_look_swapped", float(own[gene]), f"{_MOVES} when {_OWN}; {_TIMES}"),
-        Number("own_look_swapped_median_gene", _median(own), median),
-        Number("another_spot", float(leant.another_spot[gene]), f"{_MOVES} {_ANOTHER}"),
+        Number("own_look_swapped", float(tissue[gene]), f"{_CHANGE} {_LOOK}; {_DRAWS}"),
+        Number("own_look_swapped_median_gene", _median(tissue), _MEDIAN),
+        Number("another_spot", float(swaps.another_spot[gene]), f"{_CHANGE} {_ANOTHER}"),
     )
     return tuple(statistic), null
 
 
 def _agreement(
-    shown: ExemplarSelection, leant: Leaning, measured: Float[np.ndarray, " N"], gene: int
+    selection: ExemplarSelection, swaps: Leaning, measured: Float[np.ndarray, " N"], gene: int
 ) -> tuple[_Numbers, _Numbers]:
-    """Correlations of what the exemplars bring, and of what random ones would."""
-    brought = shown.pool.target[:, gene].astype(np.float64)
-    own = brought[shown.found.rows].mean(axis=1)[:, None]
-    drawn = np.stack([brought[r].mean(axis=1) for r in shown.random(N_NULL, "null")], axis=1)
+    """Correlations of the exemplars' expression, and of the expression of random ones."""
+    expression = selection.pool.target[:, gene].astype(np.float64)
+    mean = expression[selection.retrieved.rows].mean(axis=1)[:, None]
+    draws = [expression[rows].mean(axis=1) for rows in selection.random(N_NULL, "null")]
+    random_means = np.stack(draws, axis=1)
     truths = {
-        "pcc_with_prediction": ("prediction", leant.values[:, gene].astype(np.float64)),
+        "pcc_with_prediction": ("prediction", swaps.prediction[:, gene].astype(np.float64)),
         "pcc_with_measured": ("measured value", measured),
     }
     statistic, null = [], []
     for name, (what, truth) in truths.items():
-        says = f"correlation over spots of the exemplars' mean expression with the {what}"
-        found, by_chance = _pcc(own, truth), _pcc(drawn, truth)
-        statistic.append(Number(name, float(found[0]), says))
-        null.append(Number.of_draws(name, by_chance, f"{says}, exemplars drawn at random"))
+        meaning = f"correlation over spots of the exemplars' mean expression with the {what}"
+        statistic.append(Number(name, float(_pcc(mean, truth)[0]), meaning))
+        by_chance = _pcc(random_means, truth)
+        null.append(Number.of_draws(name, by_chance, f"{meaning}, exemplars drawn at random"))
     return tuple(statistic), tuple(null)
 
 
-def _shares(shown: ExemplarSelection) -> tuple[_Numbers, _Numbers]:
-    """How the exemplars of all spots are shared out over patients, and the pool they come from."""
-    pool, of = shown.pool, shown.queries
-    start, stop = pool.excluded(of.patient[0], of.section[0], shown.lookup.exclusion)
-    eligible = Counter(pool.patient[:start] + pool.patient[stop:])
-    used = Counter(np.asarray(pool.patient)[shown.found.rows.ravel()].tolist())
-    n_used, n_eligible = shown.found.rows.size, eligible.total()
+def _shares(selection: ExemplarSelection) -> tuple[_Numbers, _Numbers]:
+    """Share of each patient in the exemplars, and in the eligible training spots."""
+    pool = selection.pool
+    ((section, owner, _),) = selection.spot_keys.by_section()
+    start, stop = pool.excluded(owner, section, selection.lookup.exclusion)
+    patients = selection.pool_keys.patient_names
+    eligible = Counter([*patients[:start].tolist(), *patients[stop:].tolist()])
+    used = Counter(patients[selection.retrieved.rows.ravel()].tolist())
+    n_used, n_eligible = selection.retrieved.rows.size, eligible.total()
     statistic, null = [], []
     for patient in sorted(eligible):
         name, whose = f"share_{patient}", f"that are of patient {patient}"
         statistic.append(Number(name, used[patient] / n_used, f"share of exemplars {whose}"))
-        says = f"share of the training spots to choose from {whose}"
-        null.append(Number(name, eligible[patient] / n_eligible, says))
+        meaning = f"share of the training spots to choose from {whose}"
+        null.append(Number(name, eligible[patient] / n_eligible, meaning))
     return tuple(statistic), tuple(null)
 
 
 def _pcc(
-    brought: Float[np.ndarray, "N M"], truth: Float[np.ndarray, " N"]
+    expression: Float[np.ndarray, "N M"], truth: Float[np.ndarray, " N"]
 ) -> Float[np.ndarray, " M"]:
-    return pearson_per_gene(brought, np.repeat(truth[:, None], brought.shape[1], axis=1))
+    return pearson_per_gene(expression, np.repeat(truth[:, None], expression.shape[1], axis=1))
 
 
-def _median(of_genes: Float[np.ndarray, " G"]) -> float:
-    """Over the genes whose prediction is not constant; NaN where all are."""
-    known = of_genes[~np.isnan(of_genes)]
+def _median(by_gene: Float[np.ndarray, " G"]) -> float:
+    """Median over genes whose prediction varies; NaN if all are constant."""
+    known = by_gene[~np.isnan(by_gene)]
     return float(np.median(known)) if known.size else float("nan")

@@ -1,8 +1,9 @@
-"""What a model was shown beside the spots of a section, and how it predicts when shown else."""
+"""Exemplars of the spots of a section, and predictions with changed exemplars."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +16,6 @@ from histoscribe.data.images import StackedTiles, stored_tiles
 from histoscribe.data.items.spots import Exemplars, SpotItems, SpotQueries
 from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.explain.request import ExplainRequest
 from histoscribe.models.base import (
     Estimator,
     ExpressionModel,
@@ -26,7 +26,7 @@ from histoscribe.models.catalog import list_models
 from histoscribe.predictor.forward import predict_rows
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.seed import integer
-from histoscribe.types import Section
+from histoscribe.types import Section, SpotKeys
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +37,24 @@ class ExemplarSelection:
     lookup: Lookup
     queries: SpotQueries
     tiles: UInt8[np.ndarray, "N P P 3"]
-    found: Retrieved
+    retrieved: Retrieved
+    """Rows of the pool and distances: the exemplars of each spot, the nearest first."""
 
     @property
     def pool(self) -> ExemplarPool:
         """The training spots that exemplars are taken from."""
         return self.lookup.pool
+
+    @cached_property
+    def pool_keys(self) -> SpotKeys:
+        """Section, patient and id of each row of the pool."""
+        return SpotKeys.of_names(self.pool.section, self.pool.patient, self.pool.spot)
+
+    @cached_property
+    def spot_keys(self) -> SpotKeys:
+        """Section, patient and id of each spot."""
+        of = self.queries
+        return SpotKeys.of_names(of.section, of.patient, of.spot)
 
     @property
     def every(self) -> Int[np.ndarray, " N"]:
@@ -56,70 +68,70 @@ class ExemplarSelection:
 
     def predict(
         self,
-        look: Int[np.ndarray, " n"],
+        spots: Int[np.ndarray, " n"],
         rows: Int[np.ndarray, "n E"],
-        bring: Int[np.ndarray, "n E"] | None = None,
+        expression: Int[np.ndarray, "n E"] | None = None,
     ) -> Float[np.ndarray, "n G"]:
-        """Predict as if a spot had the look of spot `look` and the exemplars `rows` of the pool.
+        """Predict with tile and feature of these spots and the exemplars `rows` of the pool.
 
-        `bring` lets exemplars bring the expression of other rows of the pool than their own.
+        With `expression`, exemplars have the expression of these rows of the pool instead of
+        their own.
         """
         pool = self.pool
         exemplars = Exemplars(pool.feature, pool.target, rows)
-        if bring is not None:
+        if expression is not None:
             places = np.arange(rows.size).reshape(rows.shape)
-            feature, target = pool.feature[rows.ravel()], pool.target[bring.ravel()]
+            feature, target = pool.feature[rows.ravel()], pool.target[expression.ravel()]
             exemplars = Exemplars(feature, target, places)
-        image = StackedTiles([(self.tiles, look)]) if "image" in self.fields else None
-        seen = SpotItems(self.queries.feature[look], image, exemplars)
-        return predict_rows(self.model, seen, np.arange(len(look)))
+        image = StackedTiles([(self.tiles, spots)]) if "image" in self.fields else None
+        items = SpotItems(self.queries.feature[spots], image, exemplars)
+        return predict_rows(self.model, items, np.arange(len(spots)))
 
     def random(self, n_draws: int, use: str) -> Iterator[Int[np.ndarray, "N E"]]:
-        """Draw other exemplars of every spot, as many and by the same rule, whatever their look."""
-        n = self.found.rows.shape[1]
+        """Draw random exemplars for every spot, as many as it has, by the same rule."""
+        n = self.retrieved.rows.shape[1]
         for draw in range(n_draws):
             seed = integer(self.lookup.seed, f"explain-{use}-{draw}")
-            yield self._search.random(self._asking, n, self.lookup.exclusion, seed).rows
+            yield self._search.random(self._queries, n, self.lookup.exclusion, seed).rows
 
     @cached_property
     def _search(self) -> ExemplarSearch:
         return ExemplarSearch(self.pool)
 
     @cached_property
-    def _asking(self) -> Queries:
+    def _queries(self) -> Queries:
         of = self.queries
         feature = of.feature.astype(np.float32, copy=False)
         return Queries(feature, of.patient, of.section, of.spot, of.encoder)
 
 
-def look_up(asked: ExplainRequest, section: Section) -> ExemplarSelection:
+def look_up(predictor: Predictor, section: Section, cache: Path) -> ExemplarSelection:
     """Read the tiles of a section and find the exemplars of its spots, as for a prediction."""
-    predictor = asked.predictor
     model, lookup = predictor.model, predictor.fitted.lookup
     if isinstance(model, Estimator) or lookup is None:
-        raise ValueError(f"{predictor.name} looks nothing up")
+        raise ValueError(f"{predictor.name} looks up no exemplars")
     device = choose_device(predictor.device)
     predictor.encoder.to(device)
-    tiles = stored_tiles(section, predictor.encoding.tiles, cache=asked.cache)
+    tiles = stored_tiles(section, predictor.encoding.tiles, cache=cache)
     images = StackedTiles([(tiles, np.arange(len(section.spots)))])
-    queries = replace(predictor.queries(section, asked.cache), image=images)
+    queries = replace(predictor.queries(section, cache), image=images)
     if predictor.sees_tiles:
         model.to(torch.device(device))
     return ExemplarSelection(model, lookup, queries, tiles, lookup.of(queries))
 
 
 def check_looks_up(predictor: Predictor) -> None:
-    """Refuse a predictor whose model sees no exemplars, naming the models that see some.
+    """Check that the model of a predictor sees exemplars.
 
-    Raises DataContractError.
+    Raises DataContractError that names the models that do.
     """
     if predictor.fitted.lookup is None:
         raise DataContractError(
             Problem(
                 where=f"predictor {predictor.name}",
-                found=f"model {predictor.model.name}, so set, sees no exemplars",
-                expected=f"a predictor of one that does: {', '.join(_with_exemplars())}",
-                remedy="explain a predictor of one of these",
+                found=f"model {predictor.model.name} with its settings sees no exemplars",
+                expected=f"a predictor of {', '.join(_with_exemplars())}",
+                remedy="give a predictor of one of these models",
             )
         )
 

@@ -1,1 +1,1 @@
-"""The question what the last layer of a network tells apart."""
+"""The question `latent`: whether a network groups spots by their tissue or by their patient."""

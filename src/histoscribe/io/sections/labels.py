@@ -72,4 +72,4 @@ def _array_ids(path: Path, table: pd.DataFrame) -> pd.Series:
 
 
 def _broken(path: Path, found: str, expected: str) -> DataContractError:
-    return DataContractError(Problem(f"--labels {path}", found, expected, "correct the table"))
+    return DataContractError(Problem(f"labels {path}", found, expected, "correct the table"))

@@ -1,0 +1,56 @@
+"""What a question is: its name, its settings, and the function that plans its answer.
+
+The command line reads this file to list the questions, so it imports nothing heavy.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+
+from pydantic import BeforeValidator
+
+from histoscribe.strict import StrictSettings
+
+if TYPE_CHECKING:
+    from histoscribe.explain.request import AnswerPlan, ExplainRequest
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question that `explain` can answer."""
+
+    name: str
+    """Name of the sub-command."""
+    summary: str
+    """One line: what the answer tells."""
+    settings: type[StrictSettings]
+    """The fields are the options of the sub-command; the text below a field is its help."""
+    plan: "Callable[[ExplainRequest, Any], AnswerPlan]"
+    """Checks the request and the settings, before the long work, and says what to do."""
+    predictors: Literal["one", "any number"] = "one"
+    """How many predictors the question takes."""
+    needs_cohort: bool = True
+    """False for a question that can be answered without sections."""
+
+    def __post_init__(self) -> None:
+        for name, field in self.settings.model_fields.items():
+            if name in _TAKEN:
+                raise ValueError(f"{name} is no name for a setting: every question has it already")
+            if not field.description:
+                raise ValueError(f"the setting {name} of {self.name} has no text below it")
+
+
+_TAKEN = {
+    *("question", "predictors", "cohort", "bulk", "out"),
+    *("inputs", "out_folder", "overrides", "set", "weights", "help"),
+}
+"""Names that `explain` has for every question, in Python and on the command line."""
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""Type of a setting that takes several names; one name alone need not be in a list."""

@@ -1,0 +1,162 @@
+"""Puts a question to predictors and writes the folder of its answer."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.explain.finding import Finding
+from histoscribe.explain.question import Question
+from histoscribe.explain.questions import find_question
+from histoscribe.explain.request import ExplainRequest
+from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.io.run_folder import claimed
+from histoscribe.io.temporary_folder import TemporaryFolder
+from histoscribe.io.weights import cache_folder
+from histoscribe.predictor.facts import spots_hash
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.predictor.saving import load_predictor
+from histoscribe.strict import StrictSettings, settings_problems
+from histoscribe.types import Cohort, CohortEntry, Section
+
+REQUEST_FILE = "question.json"
+AnyPredictor = Predictor | str | Path
+AnyCohort = Cohort | Sequence[Section] | str | Path
+
+
+def explain(
+    question: str,
+    predictors: AnyPredictor | Sequence[AnyPredictor] = (),
+    cohort: AnyCohort | None = None,
+    *,
+    bulk: str | Path | None = None,
+    out: str | Path | None = None,
+    **settings: Any,
+) -> Finding:
+    """Answer a question about predictors, with the same numbers by chance beside the answer.
+
+    Equal questions give equal files. A folder holds one answer.
+
+    Parameters
+    ----------
+    question
+        `exemplars` or `latent`; `histoscribe explain` lists the questions.
+    predictors
+        One or several, each loaded or as the path of its folder.
+    cohort
+        A manifest's path, `catalog:NAME`, `hest:FOLDER`, `stnet:FOLDER`, a cohort or sections.
+    bulk
+        A table of bulk expression. No question reads one yet, so it is an error to give it.
+    out
+        Folder for the files; by default a temporary one that goes with the finding.
+    settings
+        Of the question, e.g. `gene="ERBB2"`; `histoscribe explain QUESTION --help` lists them.
+
+    Raises DataContractError for an unknown question or setting, with the near names, and for
+    anything given that the question cannot use.
+    """
+    known = find_question(question)
+    wishes = question_settings(known, settings)
+    request = _request(known, _listed(predictors), cohort, bulk)
+    if out is not None:
+        return answer(known, request, wishes, Path(out))
+    folder = TemporaryFolder()
+    return replace(answer(known, request, wishes, folder.path), temporary=folder)
+
+
+def answer(
+    question: Question, request: ExplainRequest, settings: StrictSettings, out: Path
+) -> Finding:
+    """Answer a question; `out` then holds figure, table and `finding.json`."""
+    plan = question.plan(request, settings)
+    record = {
+        "question": question.name,
+        **plan.about,
+        "images": {section.id: section.slide.pixel_hash() for section in plan.sections},
+        "spots": {section.id: spots_hash(section) for section in plan.sections},
+    }
+    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+    with claimed(out, {REQUEST_FILE: text}):
+        finding = plan.work(out)
+        finding.write()
+    return finding
+
+
+def question_settings(question: Question, settings: Mapping[str, Any]) -> StrictSettings:
+    """Check the settings of a question.
+
+    Raises DataContractError that lists every unknown name, with the near ones, and wrong value.
+    """
+    try:
+        return question.settings.model_validate(settings)
+    except ValidationError as error:
+        where = f"explain {question.name}"
+        expected = f"a value as `histoscribe {where} --help` describes it"
+        raise DataContractError(
+            settings_problems(error, question.settings, where, expected)
+        ) from None
+
+
+def input_problems(question: Question, n_predictors: int, *, has_cohort: bool) -> Iterator[Problem]:
+    """Say what a question needs and was not given."""
+    where = f"explain {question.name}"
+    if question.predictors == "one" and n_predictors != 1:
+        yield Problem(
+            where=where,
+            found=f"{n_predictors} predictors" if n_predictors else "no predictor",
+            expected="one predictor",
+            remedy="give one folder that `train` or `benchmark` wrote",
+        )
+    if question.needs_cohort and not has_cohort:
+        yield Problem(
+            where=where,
+            found="no cohort",
+            expected="a cohort: this question is about its sections",
+            remedy="give a manifest, catalog:NAME, hest:FOLDER or stnet:FOLDER",
+        )
+
+
+def _request(
+    question: Question,
+    predictors: Sequence[AnyPredictor],
+    cohort: AnyCohort | None,
+    bulk: str | Path | None,
+) -> ExplainRequest:
+    """Load predictors and cohort after checking their number."""
+    problems = [*input_problems(question, len(predictors), has_cohort=cohort is not None)]
+    if bulk is not None:
+        found = f"the question {question.name} reads no bulk expression"
+        problems.append(Problem(f"bulk {bulk}", found, "no bulk table", "leave it out"))
+    if problems:
+        raise DataContractError(problems)
+    return ExplainRequest(
+        predictors=tuple(_predictor(item) for item in predictors),
+        cohort=_cohort(cohort),
+        cache=cache_folder(),
+    )
+
+
+def _listed(predictors: AnyPredictor | Sequence[AnyPredictor]) -> Sequence[AnyPredictor]:
+    if isinstance(predictors, Predictor | str | Path):
+        return (predictors,)
+    return predictors
+
+
+def _predictor(predictor: AnyPredictor) -> Predictor:
+    return predictor if isinstance(predictor, Predictor) else load_predictor(predictor)
+
+
+def _cohort(cohort: AnyCohort | None) -> Cohort:
+    if isinstance(cohort, Cohort):
+        return cohort
+    if isinstance(cohort, str | Path):
+        return read_cohort(cohort)
+    return Cohort([_entry(section) for section in cohort or ()])
+
+
+def _entry(section: Section) -> CohortEntry:
+    return CohortEntry(section.id, section.patient, lambda: section)
