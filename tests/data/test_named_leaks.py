@@ -36,7 +36,7 @@ def test_every_leak_is_said_in_words_after_that_of_the_protocol():
     protocol, panel, twins = leaks_in_words(published)
     assert protocol == leaky("section")
     assert "chosen on all sections, those tested too" in panel
-    assert "one picture" in twins
+    assert "same picture" in twins
 
 
 def counts_of(seed, tall):

@@ -117,7 +117,7 @@ def test_normalisation_is_not_advised_where_it_was_done():
     (done,) = unlike_training(slide, mask_of(slide), REFERENCE, None, normalised=True)
     assert 'inputs.stain = "reinhard"' in plain
     assert "inputs.stain" not in done
-    assert "were brought to those of the training slides" in done
+    assert "were normalised to those of the training slides" in done
 
 
 def test_far_tissue_is_named_with_its_share_and_unknown_distances_are_not_counted():

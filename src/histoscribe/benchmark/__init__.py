@@ -1,4 +1,4 @@
-"""Held-out patients in, an honest table out."""
+"""Benchmarks of models on held-out patients."""
 
 from histoscribe.rooms import answers_for
 

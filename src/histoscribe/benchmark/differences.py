@@ -12,11 +12,11 @@ COLUMNS = ("model", "against", "metric", "mean", "low", "high", "n_patients")
 
 
 def differences_table(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """One row a model, baseline and metric: mean difference over patients with its interval.
+    """One row per model, baseline and metric: mean difference over patients with its interval.
 
-    Differences are taken score by score (gene and section), so both are of the same genes. Below
-    five patients `low` and `high` stay empty. Two models whose interval covers 0 are not told
-    apart by this run.
+    Differences are computed score by score (gene and section), so both models have the same genes.
+    Below five patients `low` and `high` stay empty. If the interval covers 0, this run cannot
+    distinguish the two models.
     """
     models = list(dict.fromkeys(scores["model"]))
     rows = []
@@ -34,7 +34,7 @@ def _sections(scores: pd.DataFrame, model: str, metric: str) -> list[SectionScor
     rows = scores[
         (scores["model"] == model) & (scores["metric"] == metric) & (scores["section"] != EVERY)
     ]
-    # under the protocol `spot` a section is in every fold: the name of the fold tells them apart
+    # under the protocol `spot` a section is in every fold: the fold's name distinguishes the scores
     return [
         SectionScores(f"{fold}/{section}", str(patient), part["value"].to_numpy(dtype=np.float64))
         for (fold, section, patient), part in rows.groupby(["fold", "section", "patient"])

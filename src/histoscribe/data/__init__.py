@@ -1,1 +1,1 @@
-"""From sections to what models see: folds, targets, tiles, features."""
+"""From sections to the inputs of models: folds, targets, tiles, features."""

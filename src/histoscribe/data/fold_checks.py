@@ -1,4 +1,4 @@
-"""What a cohort must hold before it is divided: every problem at once, before any fit."""
+"""Checks of a cohort before it is divided: all problems at once, before any fit."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,13 +8,13 @@ from histoscribe.types import Cohort, Fold, Section
 
 
 def check_sections(cohort: Cohort) -> None:
-    """Open every section and stop at what would make any division wrong.
+    """Open every section and stop if a problem would make any division wrong.
 
     Raises
     ------
     DataContractError
-        Listing missing patients, sections without counts or spots, sections that do not open,
-        and twin images: equal pixels under different patients.
+        listing missing patients, sections without counts or spots, sections that do not open, and
+        twin images: equal pixels under different patients.
     """
     problems: list[Problem] = []
     opened: list[Section] = []
@@ -40,11 +40,11 @@ def check_sections(cohort: Cohort) -> None:
 
 
 def check_folds(cohort: Cohort, folds: Iterable[Fold], *, twins_may_part: bool = False) -> None:
-    """Stop where a side is empty, or one patient or picture is on both sides.
+    """Stop if a side is empty, or if one patient or picture is on both sides.
 
-    Under the leaky protocols a patient may be on both sides, and under `section` two sections
-    that are one picture may not, unless `twins_may_part`. Under `spot` every picture is on both
-    sides by definition.
+    Leaky protocols allow a patient on both sides. Under `section`, two sections with the same
+    picture must stay together unless `twins_may_part`. Under `spot`, every picture is on both sides
+    by definition.
     """
     problems: list[Problem] = []
     for fold in folds:
@@ -71,7 +71,7 @@ def check_folds(cohort: Cohort, folds: Iterable[Fold], *, twins_may_part: bool =
 
 
 def twins_across(cohort: Cohort, fold: Fold) -> Iterator[tuple[str, ...]]:
-    """Sections that are one picture, of which some are in training and some in test."""
+    """Sections with the same picture, some in training and some in test."""
     for twins in twin_images(cohort[id_] for id_ in sorted({*fold.train, *fold.test})):
         ids = tuple(twin.id for twin in twins)
         if set(ids) & set(fold.train) and set(ids) & set(fold.test):
@@ -83,7 +83,7 @@ def _no_patient(section: str) -> Problem:
         f"section {section}",
         "no patient",
         "the patient of every section: sections of one patient must stay together",
-        "fill the patient column; never give each section a patient of its own to get on",
+        "fill the patient column; do not invent a patient for each section",
     )
 
 
@@ -103,7 +103,7 @@ def _section_problems(section: Section, patient: str) -> Iterator[Problem]:
             where,
             f"no spots left (dropped by {dropped or 'no filter'})",
             "at least one spot",
-            "loosen the filters, or leave the section out",
+            "loosen the filters, or leave out the section",
         )
 
 
@@ -120,8 +120,8 @@ def _twin_problem(twins: tuple[Section, ...]) -> Problem:
 def _twins_apart(fold: Fold, ids: tuple[str, ...]) -> Problem:
     return Problem(
         f"fold {fold.name}",
-        f"{', '.join(ids)} have equal pixels and lie on both sides",
-        "a picture is in training or in test, also under the section protocol",
-        "keep them together with fixed folds, or use the patient protocol; a published table that "
-        'has this leak is repeated with leaks = ["twins"] in [folds], which every table then says',
+        f"{', '.join(ids)} have equal pixels and are on both sides",
+        "a picture is either in training or in test, also under the section protocol",
+        "keep them together with fixed folds, or use the patient protocol; to repeat a published "
+        'table with this leak, set leaks = ["twins"] in [folds], which every table then states',
     )

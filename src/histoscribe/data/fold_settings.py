@@ -1,4 +1,4 @@
-"""How spots are divided into training and test, and which ways leak."""
+"""Settings of the division into training and test, and reasons why a protocol leaks."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,35 +7,36 @@ Protocol = Literal["patient", "section", "spot"]
 Leak = Literal["panel", "twins"]
 
 _LEAKY = {
-    "section": "sections of one patient lie on both sides, so a model can score by "
-    "recognising the patient",
-    "spot": "neighbouring spots of one section lie on both sides, so a model can score by "
+    "section": "sections of one patient are on both sides, so a model can score by recognising "
+    "the patient",
+    "spot": "neighbouring spots of one section are on both sides, so a model can score by "
     "recognising the section",
 }
 _NAMED_LEAKS = {
-    "panel": "the genes were chosen on all sections, those tested too",
-    "twins": "sections that are one picture may lie on both sides, so a model can look the "
-    "answer up",
+    "panel": "the genes were chosen on all sections, including the test sections",
+    "twins": "sections with the same picture may be on both sides, so a model can recall the "
+    "answer",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoldSettings:
-    """One protocol; two protocols are two runs."""
+    """One protocol; two protocols need two runs."""
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # an unknown key is an error
 
     protocol: Protocol = "patient"
-    """What is held out together; `section` and `spot` are leaky."""
+    """Unit that is held out; `section` and `spot` are leaky."""
     k: Literal["leave-one-out"] | int = "leave-one-out"
     """Number of folds, or one for each patient (or section); `spot` needs a number."""
     test: tuple[tuple[str, ...], ...] | None = None
-    """Fixed folds in place of `k`: the test patients (or sections) of each."""
+    """Fixed folds instead of `k`: the test patients (or sections) of each."""
     max_train_spots: int | None = None
-    """At most so many training spots a fold, so that two protocols compare at equal numbers."""
+    """Upper limit of training spots per fold, to compare two protocols at equal numbers."""
     leaks: tuple[Leak, ...] = ()
-    """What leaks besides, to repeat a published table; only under a leaky protocol: `panel` chooses
-    the genes on all sections, `twins` lets one picture lie on both sides (protocol `section`)."""
+    """Additional leaks, to repeat a published table; only under a leaky protocol: `panel` chooses
+    the genes on all sections, `twins` allows one picture on both sides (protocol `section`).
+    """
 
     def __post_init__(self) -> None:
         if self.protocol not in ("patient", *_LEAKY):
@@ -53,23 +54,23 @@ class FoldSettings:
     def _check_leaks(self) -> None:
         if self.leaks and self.protocol not in _LEAKY:
             raise ValueError(
-                f"leaks = {list(self.leaks)} under protocol 'patient', which does not leak: name a "
-                'leaky one (protocol = "section"), which every table then says, or leave it out'
+                f"leaks = {list(self.leaks)} under protocol 'patient', which does not leak: set a "
+                'leaky one (protocol = "section"), which every table then states, or leave it out'
             )
         if "twins" in self.leaks and self.protocol != "section":
             raise ValueError(
-                "the leak 'twins' goes with protocol 'section': under 'spot' every picture is on "
+                "the leak 'twins' is for protocol 'section': under 'spot' every picture is on "
                 "both sides anyway"
             )
 
 
 def leaky(protocol: str) -> str | None:
-    """Why a protocol leaks, for every table and card; None for `patient`."""
+    """Reason why a protocol leaks, for every table and card; None for `patient`."""
     return _LEAKY.get(protocol)
 
 
 def leaks_in_words(settings: FoldSettings) -> tuple[str, ...]:
-    """Each leak of a run in words: that of its protocol, then those named besides."""
+    """Leaks of a run in words: that of its protocol, then the additional ones."""
     by_protocol = leaky(settings.protocol)
     named = (_NAMED_LEAKS[leak] for leak in dict.fromkeys(settings.leaks))
     return () if by_protocol is None else (by_protocol, *named)

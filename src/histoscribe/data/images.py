@@ -1,4 +1,4 @@
-"""The tiles of spots as networks are shown them: stored, in memory or read from the slide."""
+"""Tiles of spots as input of networks: stored, in memory or read from the slide."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _BATCH = 64
 
 @final
 class StackedTiles(Images):
-    """Stored tiles of several sections, one below the other."""
+    """Stored tiles of several sections, concatenated."""
 
     def __init__(
         self, parts: Sequence[tuple[UInt8[np.ndarray, "_ P P 3"], Int[np.ndarray, " _"]]]
@@ -32,7 +32,7 @@ class StackedTiles(Images):
         self._row = np.concatenate([rows for _, rows in parts])
 
     def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
-        """Copy the tiles of these rows; channels-last in memory."""
+        """Copy of the tiles of these rows; channels-last in memory."""
         pixels = np.empty((len(rows), self.side_px, self.side_px, 3), dtype=np.uint8)
         for place, row in enumerate(rows):
             pixels[place] = self._arrays[self._part[row]][self._row[row]]
@@ -41,52 +41,52 @@ class StackedTiles(Images):
 
 @final
 class ChosenTiles(Images):
-    """Some rows of other tiles, in an order of their own."""
+    """Selected rows of other tiles, in a given order."""
 
     def __init__(self, images: Images, rows: Int[np.ndarray, " N"]) -> None:
         self.side_px = images.side_px
         self._images, self._rows = images, rows
 
     def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
-        """Read the tiles of these of the chosen rows."""
+        """Tiles of these selected rows."""
         return self._images.read(self._rows[rows])
 
 
 @final
 class HeldTiles(Images):
-    """Tiles that are in memory already."""
+    """Tiles that are already in memory."""
 
     def __init__(self, image: UInt8[Tensor, "N 3 P P"]) -> None:
         self.side_px = image.shape[-1]
         self._image = image
 
     def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
-        """Give the tiles of these rows."""
+        """Tiles of these rows."""
         return self._image[torch.from_numpy(rows)]
 
 
 @final
 class SlideTiles(Images):
-    """The tiles of a section as they are read from its slide."""
+    """Tiles of a section, read from its slide."""
 
     def __init__(self, section: Section, tiles: Tiles, look: SlideLook | None = None) -> None:
         self.side_px = tiles.side_px
         self._read = tile_reader(section, tiles, look)
 
     def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
-        """Read the tiles of these spots."""
+        """Tiles of these spots."""
         return self._read(rows)
 
 
 def stored_tiles(
     section: Section, tiles: Tiles, *, cache: Path, look: SlideLook | None = None
 ) -> UInt8[np.ndarray, "N P P 3"]:
-    """Map the tiles of every spot of a section, in the order of the spots; reads what is missing.
+    """Map the tiles of every spot of a section, in the order of the spots; missing tiles are read.
 
     Raises
     ------
     DataContractError
-        The image is too coarse for the tiles.
+        if the image is too coarse for the tiles.
     """
     tiles.check(section)
     origin = TileOrigin(

@@ -1,7 +1,7 @@
-"""Stain jitter: the same tissue as if more or less of each dye had been taken up.
+"""Stain jitter: the same tissue with more or less of each dye.
 
-Colours are unmixed into haematoxylin, eosin and DAB by optical density (Ruifrok and Johnston
-2001, PMID 11531144), each is scaled and shifted, and they are mixed again (Tellez et al. 2018,
+Colours are unmixed into haematoxylin, eosin and DAB by optical density (Ruifrok and Johnston 2001,
+PMID 11531144), each is scaled and shifted, and they are mixed again (Tellez et al. 2018,
 doi:10.1109/TMI.2018.2820199; 2019, doi:10.1016/j.media.2019.101544).
 """
 
@@ -16,30 +16,33 @@ from torch import Tensor
 from histoscribe.seed import stream
 
 JITTER_VERSION = "1"
-"""Part of every key of the feature cache that a jitter decides."""
+"""Part of the cache key of every jittered feature."""
 
 
 @dataclass(frozen=True)
 class HedJitter:
-    """One jittered view of every spot of a section: what it is drawn by."""
+    """Parameters of one jittered view of every spot of a section."""
 
     strength: float
-    """Factors lie within 1 +- this, shifts within +- this (optical density, base 10)."""
+    """Factors lie within 1 +- this value, shifts within +- this value (optical density, base 10).
+    """
     seed: int
     use: str
-    """Name of the stream of draws: section and number of the view."""
+    """Name of the random stream: section and number of the view."""
 
     def __post_init__(self) -> None:
         if not 0 < self.strength < 1:
-            raise ValueError(f"strength of a jitter between 0 and 1: {self.strength}")
+            raise ValueError(
+                f"the strength of a jitter must be between 0 and 1, not {self.strength}"
+            )
 
     @property
     def identity(self) -> str:
-        """Everything that decides the draws, in one string."""
+        """Text that identifies the draws."""
         return f"hed-{JITTER_VERSION}({self.strength!r};{self.seed};{self.use})"
 
     def draw(self, n_spots: int) -> tuple[Float32[Tensor, "N 3"], Float32[Tensor, "N 3"]]:
-        """Factors and shifts of each spot of the section, whichever batch it is read in."""
+        """Factors and shifts of each spot of the section, independent of batches."""
         draws = stream(self.seed, self.use).uniform(-1.0, 1.0, size=(n_spots, 2, 3))
         moved = torch.from_numpy((self.strength * draws).astype(np.float32))
         return 1.0 + moved[:, 0], moved[:, 1]
@@ -50,8 +53,8 @@ def hed_jitter(
 ) -> UInt8[Tensor, "B 3 P P"]:
     """Scale each tile's haematoxylin, eosin and DAB by `alpha`, and add `beta` to them.
 
-    Stains are in optical density, base 10. Pure white stays white: it is the ground that a tile
-    is given off the tissue. Channels-last in memory.
+    Stains are in optical density, base 10. Pure white, the background off the tissue, stays white.
+    Channels-last in memory.
     """
     unmix, mix = (
         torch.from_numpy(matrix).to(tiles.device, torch.float32)

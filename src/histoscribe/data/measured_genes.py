@@ -1,9 +1,10 @@
-"""Which genes a section measured, and counts of chosen genes by id.
+"""Genes that a section measured, and counts of panel genes by id.
 
-Tables come in two kinds. Most list every gene that was looked for, so a gene that is not listed
+There are two kinds of tables. Most list every gene that was assayed, so a gene that is not listed
 was not measured. Some whole-transcriptome tables (legacy ST arrays) leave out genes without a
-count, each section others; there a gene that another section lists was looked for too, and its
-count is zero, however common it is elsewhere: in her2st whole patients have no KRT14 or CHGA.
+count, different ones in each section. In these, a gene that another section lists was assayed, too,
+and its count is zero, even if it is common elsewhere: in her2st whole patients have no KRT14 or
+CHGA.
 """
 
 from collections.abc import Sequence
@@ -16,23 +17,24 @@ from jaxtyping import Float, Int
 from histoscribe.types import Counts, Section
 
 WHOLE_TRANSCRIPTOME = 10_000
-"""Fewest genes of a table that can be a whole transcriptome; gene panels list fewer."""
+"""Smallest number of genes of a whole transcriptome; gene panels list fewer."""
 
 MOSTLY_SEEN = 0.1
-"""A table that leaves out genes without a count has less than this share of them all the same:
-those seen only in spots that were dropped later (3 to 4 % in her2st). Tables that list every
-gene have about 40 %."""
+"""Upper limit of the share of genes without a count in a table that leaves out such genes: it still
+lists genes that were detected only in spots dropped later (3 to 4 % in her2st). Tables that list
+every gene have about 40 %.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class PanelCounts:
-    """Counts of chosen genes in some spots of a section; NaN columns were not measured."""
+    """Counts of panel genes in spots of a section; NaN columns were not measured."""
 
     counts: Float[np.ndarray, "N G"]
     total: Float[np.ndarray, " N"]
-    """Of the spot, over all genes measured."""
+    """Total of the spot over all measured genes."""
     share: Float[np.ndarray, " G"]
-    """Of the gene in all counts of the section."""
+    """Share of the gene in all counts of the section."""
     n_section_spots: int
 
 
@@ -43,7 +45,7 @@ class TrainingPart:
     section: Section
     rows: Int[np.ndarray, " N"]
     counts: sp.csc_matrix
-    """[N, candidates]; a gene zero by the rule above is an empty column."""
+    """[N, candidates]; a gene that is zero by the rule above is an empty column."""
     total: Float[np.ndarray, " N"]
 
 
@@ -56,7 +58,9 @@ class Candidates:
     listed: tuple[str, ...]
     """Every gene that any training section lists, sorted."""
     n_filled: tuple[tuple[str, int], ...]
-    """Section -> candidates that are zero there by the rule; sections without any are left out."""
+    """Section -> number of candidates that are zero there by the rule; sections without any are
+    left out.
+    """
 
 
 def drops_unseen_genes(counts: Counts) -> bool:
@@ -68,7 +72,7 @@ def drops_unseen_genes(counts: Counts) -> bool:
 
 
 def candidate_genes(parts: Sequence[tuple[Section, Int[np.ndarray, " _"]]]) -> Candidates:
-    """Find the genes a panel may choose from, looking at the training spots only."""
+    """Genes that a panel may choose from, based on the training spots only."""
     listed = np.array(sorted(set().union(*(part.measured.gene_ids for part, _ in parts))))
     places = [_places(section.measured.gene_ids, listed) for section, _ in parts]
     present = np.array(places) >= 0
@@ -110,7 +114,7 @@ def panel_counts(
 
 
 def _places(ids: tuple[str, ...], wanted: np.ndarray) -> Int[np.ndarray, " wanted"]:
-    """Column of each wanted gene in a table, -1 where it is not listed."""
+    """Column of each requested gene in a table, -1 for an unlisted gene."""
     column = {id_: place for place, id_ in enumerate(ids)}
     return np.array([column.get(str(id_), -1) for id_ in wanted], dtype=np.int64)
 
@@ -118,7 +122,7 @@ def _places(ids: tuple[str, ...], wanted: np.ndarray) -> Int[np.ndarray, " wante
 def _training_part(
     section: Section, rows: Int[np.ndarray, " N"], place: Int[np.ndarray, " candidates"]
 ) -> TrainingPart:
-    """The candidates' columns; -1 gives an empty one."""
+    """Columns of the candidates; -1 gives an empty one."""
     matrix = section.measured.matrix[rows]
     empty = sp.csc_matrix((len(rows), 1), dtype=matrix.dtype)
     columns = sp.hstack([matrix.tocsc(), empty], format="csc")[:, place]

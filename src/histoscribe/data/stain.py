@@ -1,4 +1,4 @@
-"""Reinhard's colour transfer: every slide is given the tissue colours of the training slides.
+"""Reinhard's colour transfer: every slide gets the tissue colours of the training slides.
 
 Colours are compared by mean and deviation in l-alpha-beta, a logarithmic space of opponent
 colours whose channels are nearly uncorrelated (Reinhard et al. 2001, doi:10.1109/38.946629).
@@ -15,13 +15,13 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.types import Slide
 
 STAIN_VERSION = "1"
-"""Part of every key of the feature cache that a reference decides."""
+"""Part of the cache key of every normalised feature."""
 
-# RGB to the responses of long, middle and short cones, and their logarithms to l-alpha-beta
+# RGB to the responses of long, middle and short cones, and from their logarithms to l-alpha-beta
 _LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
 _LAB = np.diag([1 / 3, 1 / 6, 1 / 2]) ** 0.5 @ np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]])
 _MOST_LOG = np.float32(8.0)
-_LEAST_DEVIATION = 1e-3  # of log10; a grey image has none in alpha and beta, H&E about 0.02
+_LEAST_DEVIATION = 1e-3  # of log10; a grey image has no deviation in alpha and beta, H&E about 0.02
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,23 @@ class TissueColour:
 
     @property
     def identity(self) -> str:
-        """Everything that decides how a tile is normalised to this reference, in one string."""
+        """Text that identifies the normalisation of a tile to this reference."""
         mean, deviation = (",".join(map(repr, part)) for part in (self.mean, self.deviation))
         return f"reinhard-{STAIN_VERSION}({mean};{deviation})"
 
     @classmethod
     def from_json(cls, value: Mapping[str, Sequence[float]]) -> "TissueColour":
-        """Take back what `dataclasses.asdict` and JSON made of it."""
+        """Restore a value from `dataclasses.asdict` and JSON."""
         return cls(_triple(value["mean"]), _triple(value["deviation"]))
 
 
 def tissue_colour(slide: Slide, mask: TissueMask) -> TissueColour:
-    """Measure a slide's tissue at 8 um/px; nothing but its own pixels is looked at.
+    """Measure the colour of a slide's tissue at 8 um/px, from its pixels only.
 
     Raises
     ------
     DataContractError
-        There is no tissue, or it has no colour: a grey image cannot be given another stain.
+        if there is no tissue, or it has no colour: a grey image cannot get another stain.
     """
     n_px, total, squares = 0, np.zeros(3), np.zeros(3)
     for pixels in tissue_pixels(slide, mask):
@@ -69,9 +69,9 @@ def tissue_colour(slide: Slide, mask: TissueMask) -> TissueColour:
 def reference_colour(colours: Sequence[tuple[str, TissueColour]]) -> TissueColour:
     """Average the slides of a fold's training sections, given as (patient, colour).
 
-    Each patient counts the same, and each section of a patient. The deviation is the root of the
-    mean variance *within* slides: the differences between slides are what is to be taken out.
-    Rounded to 1e-6, so that the last bits of a logarithm make no other features.
+    Each patient has the same weight, and each section of a patient. The deviation is the root of
+    the mean variance *within* slides, because the differences between slides are to be removed.
+    Rounded to 1e-6, so that the last bits of a logarithm do not change features.
     """
     means, variances = [], []
     for patient in sorted({name for name, _ in colours}):
@@ -86,7 +86,7 @@ def reference_colour(colours: Sequence[tuple[str, TissueColour]]) -> TissueColou
 def recoloured(
     pixels: UInt8[np.ndarray, "*places 3"], source: TissueColour, reference: TissueColour
 ) -> UInt8[np.ndarray, "*places 3"]:
-    """Move pixels of a slide with colour `source` to the colour of `reference`.
+    """Transfer pixels of a slide with colour `source` to the colour of `reference`.
 
     Equations 10 and 11: each channel of l-alpha-beta is centred, scaled by the ratio of the
     deviations and centred on the reference. Between the two logarithms this is one matrix.
@@ -95,7 +95,7 @@ def recoloured(
     matrix = np.linalg.solve(_LAB, scale[:, None] * _LAB)
     shift = np.linalg.solve(_LAB, reference.mean - scale * source.mean)
     log = _to_log_lms(pixels) @ matrix.T.astype(np.float32) + shift.astype(np.float32)
-    # far beyond what 0-255 can show, where a slide with little colour of its own would overflow
+    # far beyond the range 0-255, where a slide with little colour would overflow
     log = log.clip(-_MOST_LOG, _MOST_LOG)
     back = np.linalg.inv(_LMS).T.astype(np.float32) * np.float32(256)
     rgb = np.exp(log * np.float32(np.log(10.0))) @ back - np.float32(1)
@@ -103,7 +103,7 @@ def recoloured(
 
 
 def _to_log_lms(pixels: UInt8[np.ndarray, "*places 3"]) -> Float[np.ndarray, "*places 3"]:
-    # one is added, for black has no logarithm
+    # one is added, because black has no logarithm
     light = (pixels.astype(np.float32) + np.float32(1)) @ (_LMS.T / 256).astype(np.float32)
     return np.log10(light)
 

@@ -1,4 +1,4 @@
-"""How densely the tissue of a slide is stained, as a whole."""
+"""Density of haematoxylin and eosin over the tissue of a slide."""
 
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -9,7 +9,7 @@ from skimage.color import rgb_from_hed
 from histoscribe.data.tissue import TissueMask, tissue_mask, tissue_pixels
 from histoscribe.types import Slide
 
-# least squares in the plane of the two stains: skimage's third vector, a brown one that H&E does
+# least squares in the plane of the two stains: skimage's third vector, a brown stain that H&E does
 # not have, takes most of the eosin of real sections
 _UNMIX = np.linalg.pinv(rgb_from_hed[:2])
 
@@ -24,11 +24,11 @@ class TissueStain:
     eosin: float
     eosin_sd: float
     tissue_share: float
-    """Of the slide, 0..1."""
+    """Share of tissue in the slide, 0..1."""
 
 
 def tissue_stain(slide: Slide, mask: TissueMask) -> TissueStain | None:
-    """Measure the stain of a slide at 8 um/px; None where the mask has no tissue.
+    """Measure the stain of a slide at 8 um/px; None for a mask without tissue.
 
     Optical density is -log10((value + 1) / 256) of each channel, unmixed by least squares with
     the two vectors of Ruifrok and Johnston (Anal Quant Cytol Histol 23:291, 2001).
@@ -51,7 +51,7 @@ _measured: WeakKeyDictionary[Slide, TissueStain | None] = WeakKeyDictionary()
 
 
 def slide_stain(slide: Slide) -> TissueStain | None:
-    """`tissue_stain` on the slide's own tissue mask; measured once for as long as it is open."""
+    """Stain of a slide with its automatic tissue mask; measured once while the slide is open."""
     if slide not in _measured:
         _measured[slide] = tissue_stain(slide, tissue_mask(slide))
     return _measured[slide]

@@ -1,4 +1,4 @@
-"""Where a slide shows tissue, from its image alone."""
+"""Tissue mask of a slide, from its image alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from skimage import filters, morphology
 from histoscribe.types import Slide
 
 MASK_VERSION = "2"
-"""Part of every key of the feature cache: a change of the mask is a change of the features."""
+"""Part of every key of the feature cache: a change of the mask changes the features."""
 
-_MPP = 8.0  # coarse enough to be quick, and a nucleus still gives texture
-_BLACK = 50  # the densest tissue stays above it in blue at this scale
+_MPP = 8.0  # coarse enough to be quick, fine enough for the texture of nuclei
+_BLACK = 50  # the blue channel of the densest tissue stays above this value at this scale
 _WINDOW_UM = 40.0
 _CLOSE_UM = 12.0
 _HOLE_MM2 = 0.02
-_SPECK_MM2 = 0.05  # a fiducial ring or a grain of dust is smaller, the finest biopsy is not
-_TEXTURE = (0.012, 0.035)  # a slide of nothing but tissue has no second mode for Otsu to find
+_SPECK_MM2 = 0.05  # a fiducial ring or a grain of dust is smaller, the finest biopsy is larger
+_TEXTURE = (0.012, 0.035)  # a slide with nothing but tissue has no second mode for Otsu's method
 _TRUNCATE = 4.0  # deviations that the Gaussian window reaches to either side
 _BAND_ROWS = 256  # the masks do not depend on it
 
@@ -37,8 +37,8 @@ class TissueMask:
     def tile(self, xy: tuple[float, float], side_px: int, mpp: float) -> Bool[np.ndarray, "P P"]:
         """Tissue in the square of `side_px` px at `mpp` um/px centred on `xy` (level-0 px).
 
-        Bilinear between mask px, so that an edge is a line and not a staircase; outside the
-        slide is no tissue.
+        Bilinear between mask px, so that an edge is a line and not a staircase; outside the slide
+        there is no tissue.
         """
         offset = (np.arange(side_px) + 0.5 - side_px / 2) * mpp / self.mpp
         down, right = (
@@ -49,26 +49,25 @@ class TissueMask:
         return down[1] @ self.inside[rows, columns] @ right[1].T > 0.5
 
     def at(self, xy: Float[np.ndarray, "N 2"]) -> Bool[np.ndarray, " N"]:
-        """Whether each place (level-0 px, on the slide) lies on tissue."""
+        """Whether each position (level-0 px, on the slide) lies on tissue."""
         columns, rows = np.floor(xy / self.px_per_mask_px).astype(np.int64).T
         height, width = self.inside.shape
         return self.inside[rows.clip(0, height - 1), columns.clip(0, width - 1)]
 
 
 def tissue_mask(slide: Slide) -> TissueMask:
-    """Find tissue by its texture in optical density, on white, pink or black ground.
+    """Detect tissue by its texture in optical density, on white, pink or black background.
 
-    Tissue is rough at 8 um/px where glass, a halo of eosin or a black canvas is smooth: the
-    local deviation of the optical density is split by Otsu's threshold on its logarithm
-    (within bounds, for a slide that is all tissue), gaps are closed and specks dropped. A smooth
-    hole nearer in optical density to tissue than to glass (muscle, mucus, blood) is tissue.
-    Nothing but the pixels is looked at: not the spots, not the patient.
+    Tissue is rough at 8 um/px while glass, a halo of eosin or a black canvas is smooth. The local
+    deviation of the optical density is split by Otsu's threshold on its logarithm (within bounds,
+    for slides full of tissue), gaps are closed and specks dropped. A smooth hole with an optical
+    density nearer to tissue than to glass (muscle, mucus, blood) is tissue. Only the pixels are
+    used: not the spots, not the patient.
 
-    It gets wrong: a picture pasted into the slide and dense pen strokes count as tissue;
-    smooth pale areas wider than 0.02 mm2 inside tissue (lumen, melted fat) count as glass;
-    black areas above 0.05 mm2 are canvas even where they are pigment
-    or ink; the edge is true to about 20 um; a printed frame of fiducials, a curl of film and
-    chains of dust can pass as tissue.
+    Known errors: a picture pasted into the slide and dense pen strokes count as tissue; smooth pale
+    areas wider than 0.02 mm2 inside tissue (lumen, melted fat) count as glass; black areas above
+    0.05 mm2 count as canvas even if they are pigment or ink; the edge is correct to about 20 um; a
+    printed frame of fiducials, a curl of film and chains of dust can pass as tissue.
     """
     image = slide.overview(max(_MPP, slide.mpp))
     height, width = image.shape[:2]
@@ -77,10 +76,10 @@ def tissue_mask(slide: Slide) -> TissueMask:
 
 
 def tissue_pixels(slide: Slide, mask: TissueMask) -> Iterator[UInt8[np.ndarray, "n 3"]]:
-    """The pixels of the tissue at 8 um/px, some rows at once.
+    """Pixels of the tissue at 8 um/px, in blocks of rows.
 
-    What is computed from them need not grow with the slide; all slides are looked at on one
-    scale, or deviations of their colours would not compare.
+    Memory does not grow with the slide. All slides are read at one scale, so that deviations of
+    their colours are comparable.
     """
     image = slide.overview(max(_MPP, slide.mpp))
     height, width = image.shape[:2]
@@ -94,7 +93,7 @@ def tissue_pixels(slide: Slide, mask: TissueMask) -> Iterator[UInt8[np.ndarray, 
 def tissue_of(
     image: UInt8[np.ndarray, "height width 3"], mpp: float
 ) -> Bool[np.ndarray, "height width"]:
-    """Find tissue in an image of `mpp` um/px; see `tissue_mask`."""
+    """Detect tissue in an image of `mpp` um/px; see `tissue_mask`."""
     area = 1e6 / mpp**2  # px of one mm2
     canvas = _without_specks(image.max(axis=2) < _BLACK, _SPECK_MM2 * area)
     canvas = ndimage.binary_dilation(canvas, iterations=2)  # its blurred rim is not texture
@@ -103,7 +102,7 @@ def tissue_of(
         return np.zeros(canvas.shape, dtype=bool)
     closed = morphology.closing(rough, morphology.disk(round(_CLOSE_UM / mpp)))
     closed = _without_specks(closed, _SPECK_MM2 * area)
-    # the window reaches over an edge to glass by about its deviation: take that back
+    # the window reaches over an edge to glass by about its deviation: remove this margin
     edge = morphology.disk(max(1, round(_WINDOW_UM / mpp / 4)))
     solid = morphology.erosion(closed | canvas, edge) & ~canvas
     holes = _without_specks(~solid, _HOLE_MM2 * area)
@@ -116,7 +115,7 @@ def _rough(
     canvas: Bool[np.ndarray, "height width"],
     window_px: float,
 ) -> Bool[np.ndarray, "height width"] | None:
-    """Where the texture is above Otsu's cut; None where all is canvas or equally smooth."""
+    """Pixels with texture above Otsu's threshold; None if all is canvas or equally smooth."""
     texture = _texture(image, canvas, window_px)
     log_texture = texture[~canvas]
     np.maximum(log_texture, 1e-4, out=log_texture)
@@ -130,9 +129,9 @@ def _rough(
 def _without_specks(
     mask: Bool[np.ndarray, "height width"], area_px: float
 ) -> Bool[np.ndarray, "height width"]:
-    """Drop connected parts of fewer px."""
+    """Drop connected parts with fewer px."""
     label, _ = ndimage.label(mask)
-    # band by band: bincount makes 8 bytes of every px, and there are as many as mm2 of glass
+    # band by band: bincount makes 8 bytes per px, and large slides have very many
     size = np.zeros(label.max() + 1, dtype=np.int64)
     for rows in _bands(label.shape[0]):
         size += np.bincount(label[rows].ravel(), minlength=len(size))
@@ -147,10 +146,10 @@ def _pale(
     canvas: Bool[np.ndarray, "height width"],
     rough: Bool[np.ndarray, "height width"],
 ) -> Bool[np.ndarray, "height width"]:
-    """Connected holes nearer in median density to the palest 5 % than to what is rough.
+    """Connected holes whose median density is nearer to the palest 5 % than to rough tissue.
 
-    The canvas counts as pale. Where glass fills less than 5 % the palest tissue stands for it,
-    so a dense hole is still told from a lumen.
+    The canvas counts as pale. If glass fills less than 5 %, the palest tissue replaces it, so a
+    dense hole still differs from a lumen.
     """
     if not (rough & ~canvas).any():
         return holes
@@ -172,8 +171,8 @@ def _texture(
 ) -> Float[np.ndarray, "height width"]:
     """Local deviation of the optical density over a Gaussian window that skips the canvas.
 
-    Computed in bands of rows that overlap by the window, so that what is kept beside the result
-    does not grow with the image; every px is the same sum as over the whole image.
+    Computed in bands of rows that overlap by the window, so that memory besides the result does not
+    grow with the image; every px has the same sum as over the whole image.
     """
     texture = np.empty(canvas.shape)
     reach = int(_TRUNCATE * window_px / 4 + 0.5)
@@ -212,10 +211,12 @@ def _bands(height: int) -> Iterator[slice]:
 def _blend(
     px: Float[np.ndarray, " P"], px_per_mask_px: float, length: int
 ) -> tuple[int, Float[np.ndarray, "P window"]]:
-    """Weights that read a line of mask px at level-0 positions, and the first px they meet."""
+    """Weights that read a line of mask px at level-0 positions, and the index of their first px."""
     position = px / px_per_mask_px - 0.5
     on_slide = (position >= -0.5) & (position <= length - 0.5)
-    position = position.clip(0, length - 1)  # half a mask px along the rim has one neighbour
+    position = position.clip(
+        0, length - 1
+    )  # half a mask px along the border has only one neighbour
     low, high = int(np.floor(position[0])), int(np.ceil(position[-1]))
     weight = np.maximum(1.0 - np.abs(position[:, None] - np.arange(low, high + 1)), 0.0)
     return low, weight * on_slide[:, None]

@@ -1,7 +1,7 @@
-"""What counts become before a model learns them, by name.
+"""Transforms of counts into target values, by name.
 
-Each transform is fitted on training spots, keeps its state, and inverts where it can. Totals are
-over all genes measured, never over a panel.
+Each transform is fitted on training spots, keeps its state, and can be inverted where possible.
+Totals are over all measured genes, never over a panel only.
 """
 
 from abc import ABC, abstractmethod
@@ -24,13 +24,13 @@ COUNTS_PER_SPOT = 10_000.0
 
 
 class Transform(ABC):
-    """Counts to target values and, where the mathematics allows, back."""
+    """Converts counts to target values and, if mathematically possible, back."""
 
     name: ClassVar[str]
     statistic: ClassVar[str]
-    """What it is computed from beside the spot itself: goes on the card."""
+    """Statistics that it uses besides the spot itself; written on the card."""
     unit: ClassVar[str]
-    """The target's values in words, as on the axis of a plot."""
+    """Unit of the target values in words, as on the axis of a plot."""
 
     @classmethod
     @abstractmethod
@@ -39,13 +39,13 @@ class Transform(ABC):
 
     @abstractmethod
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
-        """Give the target values; genes not measured stay NaN."""
+        """Target values; genes that were not measured stay NaN."""
 
     @abstractmethod
     def invert(
         self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
     ) -> Float[np.ndarray, "N G"]:
-        """Give the counts of spots with these totals. Raises ValueError where there is no way."""
+        """Counts of spots with these totals. Raises ValueError if there is no inverse."""
 
 
 class _Stateless(Transform):
@@ -60,10 +60,10 @@ class _Stateless(Transform):
 class PearsonResiduals(_Stateless):
     """Analytic Pearson residuals (Lause et al. 2021, doi 10.1186/s13059-021-02451-7, eq. 2 to 4).
 
-    The expected count is the spot's total times the gene's share in that section, theta 100,
-    clipped at the root of the section's number of spots. Shares of the section itself: with
-    those of training the truth keeps a correlation of 0.4 with depth. So the truth is centred,
-    and levels between sections are not predicted.
+    The expected count is the spot's total times the gene's share in that section; theta is 100;
+    values are clipped at the square root of the section's number of spots. Shares come from the
+    section itself: with training shares the truth would keep a correlation of 0.4 with depth. So
+    the truth is centred, and differences in level between sections are not predicted.
     """
 
     name = "pearson-residuals"
@@ -83,7 +83,7 @@ class PearsonResiduals(_Stateless):
     def invert(
         self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
     ) -> Float[np.ndarray, "N G"]:
-        """Refuse: a section that was not sequenced has no gene shares, and clipping loses."""
+        """Refuse: a section without counts has no gene shares, and clipping loses values."""
         raise ValueError(
             "pearson-residuals cannot be inverted: each section has its own gene shares, which a "
             "section without counts does not have, and clipped values are lost"
@@ -93,7 +93,7 @@ class PearsonResiduals(_Stateless):
 @final
 @dataclass(frozen=True)
 class Cp10kLog1p(_Stateless):
-    """log(1 + counts per 10,000 of the spot): depth is divided out, its noise is not."""
+    """log(1 + counts per 10,000 of the spot): depth is divided out, its noise remains."""
 
     name = "cp10k-log1p"
     unit = "natural log of 1 + counts per 10,000 counts of the spot"
@@ -101,7 +101,7 @@ class Cp10kLog1p(_Stateless):
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
         """Natural log; an empty spot stays all zeros."""
-        # an empty spot is divided by that of one count, which leaves its zeros
+        # an empty spot is divided by the total of one count, which keeps its zeros
         return np.log1p(panel.counts / size_factors(np.maximum(panel.total, 1.0))[:, None])
 
     def invert(
@@ -114,7 +114,7 @@ class Cp10kLog1p(_Stateless):
 @final
 @dataclass(frozen=True)
 class Log1p(_Stateless):
-    """log(1 + count), as HEST-Benchmark: depth is left in, and is what it mostly shows."""
+    """log(1 + count), as in the HEST-Benchmark: depth remains, and dominates."""
 
     name = "log1p"
     unit = "natural log of 1 + count; not corrected for the depth of the spot"
@@ -135,7 +135,7 @@ class Log1p(_Stateless):
 @final
 @dataclass(frozen=True)
 class RawCounts(_Stateless):
-    """Counts as they are, for models with a count distribution and size factors."""
+    """Unchanged counts, for models with a count distribution and size factors."""
 
     name = "counts"
     unit = "molecules counted in the spot; not corrected for its depth"
@@ -158,8 +158,8 @@ class RawCounts(_Stateless):
 class StNet(Transform):
     """log((1 + count) / (n_genes + total)), as ST-Net (doi 10.1038/s41551-020-0578-x).
 
-    One pseudocount for each of `n_genes`: those that any training section lists, one number for
-    all sections, for tables that leave out unseen genes differ in length.
+    One pseudocount for each of `n_genes`, the number of genes listed by any training section. It is
+    the same for all sections, because tables that leave out genes without counts differ in length.
     """
 
     n_genes: int
@@ -169,7 +169,7 @@ class StNet(Transform):
 
     @classmethod
     def fit(cls, parts: Sequence[PanelCounts], n_listed: int) -> "StNet":
-        """Keep the number of genes."""
+        """Store the number of genes."""
         del parts
         return cls(n_listed)
 
@@ -187,9 +187,9 @@ class StNet(Transform):
 @final
 @dataclass(frozen=True)
 class Log10MinMax(Transform):
-    """log10(1 + count), scaled by gene to 0..1 over the training spots, as EGN.
+    """log10(1 + count), scaled per gene to 0..1 over the training spots, as in EGN.
 
-    Other spots may fall outside 0..1; nothing is clipped.
+    Other spots may lie outside 0..1; nothing is clipped.
     """
 
     low: tuple[float, ...]
@@ -203,7 +203,7 @@ class Log10MinMax(Transform):
 
     @classmethod
     def fit(cls, parts: Sequence[PanelCounts], n_listed: int) -> "Log10MinMax":
-        """Find the range of each gene."""
+        """Compute the range of each gene."""
         del n_listed
         logs = [np.log10(1 + part.counts) for part in parts]
         low = np.min([values.min(axis=0) for values in logs], axis=0)
@@ -237,7 +237,7 @@ TRANSFORMS: Mapping[str, type[Transform]] = MappingProxyType({cls.name: cls for 
 
 
 def transform_class(name: str) -> type[Transform]:
-    """Look a transform up; the error names the near ones."""
+    """Transform of this name; the error of an unknown one lists similar names."""
     if name not in TRANSFORMS:
         near = get_close_matches(name, list(TRANSFORMS), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose: {', '.join(TRANSFORMS)}"
@@ -246,7 +246,7 @@ def transform_class(name: str) -> type[Transform]:
 
 
 def size_factors(total: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """Size factors of spots from their totals over all genes measured, never over a panel."""
+    """Size factors of spots from their totals over all measured genes."""
     return total / COUNTS_PER_SPOT
 
 

@@ -1,4 +1,4 @@
-"""What `predict` is given: slides, and cohorts whose sections are predicted at their spots."""
+"""Orders of `predict`: slides, and cohorts whose sections are predicted at their spots."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ SlideOutcome = SlideResult | tuple[Problem, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """Everything asked of one call of `predict`."""
+    """All options of one call of `predict`."""
 
     predictor: Path
     targets: tuple[str, ...]
@@ -45,16 +45,16 @@ class Order:
     weights: tuple[tuple[str, Path], ...] = ()
     """Encoder weights given by hand."""
     sections: tuple[str, ...] = ()
-    """Of the cohorts; all where empty."""
+    """Sections of the cohorts; all if empty."""
     spacing_um: float = 100.0
     mpp: float | None = None
     """um per level-0 px of the slides."""
     mask: Path | None = None
-    """Tissue of the one slide."""
+    """Tissue mask of the only slide."""
     genes: tuple[str, ...] = ()
-    """Measurements of the GeoJSON."""
+    """Genes for the GeoJSON."""
     spatialdata: bool = False
-    """Write SpatialData, too."""
+    """Also write SpatialData."""
     n_processes: int = 1
 
     @property
@@ -74,24 +74,24 @@ class Order:
 
 @dataclass(frozen=True)
 class SectionDone:
-    """One section of a cohort that is predicted."""
+    """File and warnings of one predicted section of a cohort."""
 
     path: Path
     warnings: tuple[str, ...]
 
 
 def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome]]:
-    """Predict every target; gives each section that is done, and how each slide went.
+    """Predict every target; yields each finished section, and the outcome of each slide.
 
-    The sections of cohorts come first, at their spots; then the slides, on their grids. What is
-    finished is kept.
+    The sections of cohorts come first, at their spots; then the slides, on their grids. Finished
+    work is kept.
 
     Raises
     ------
     DataContractError
-        before any work: a gene the predictor lacks (near names are given), a predictor, weights
-        or cohort that does not do, an extra that is missing; all that is wrong with the options
-        at once. A slide that does not do is told with its outcome and stops no other.
+        before any work: for genes that the predictor lacks (similar names are given), for an
+        invalid predictor, weights or cohort, for a missing extra; all problems of the options at
+        once. A slide that cannot be predicted is reported in its outcome and stops no other.
     """
     predictor = opened(order.predictor, order.weights)
     detections = choose_genes(predictor, order.genes)
@@ -127,7 +127,7 @@ def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
         Problem(
             where=name,
             found=f"{n} targets of this name",
-            expected="names that differ: results are named after them",
+            expected="different names: results are named after them",
             remedy="predict them into two folders, or rename one",
         )
         for name, n in Counter(names).items()
@@ -138,8 +138,8 @@ def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
             Problem(
                 where=f"--mask {order.mask}",
                 found=f"{len(order.slides)} slides",
-                expected="one slide, which the mask is of",
-                remedy="predict each slide that has a mask by itself",
+                expected="one slide, to which the mask belongs",
+                remedy="predict each slide with a mask separately",
             )
         )
     if order.sections and not cohorts:
@@ -147,7 +147,7 @@ def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
             Problem(
                 where=f"--section {' '.join(order.sections)}",
                 found="no cohort among the targets",
-                expected=f"a cohort to take sections of: {COHORT_NAMES}",
+                expected=f"a cohort with these sections: {COHORT_NAMES}",
                 remedy="leave it out",
             )
         )
@@ -158,7 +158,7 @@ def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
 
 
 def _for_slides_only(order: Order) -> Iterator[Problem]:
-    """Options that no target heeds: sections lie where they were measured, and have no GeoJSON."""
+    """Problems of options for slides only: sections have fixed spots and no GeoJSON."""
     given = {
         "--mpp": None if order.mpp is None else (f"{order.mpp:g}", "give it in the manifest"),
         "--gene": (" ".join(order.genes), "every gene is in the .h5ad") if order.genes else None,
@@ -169,13 +169,13 @@ def _for_slides_only(order: Order) -> Iterator[Problem]:
             yield Problem(
                 where=f"{option} {value}",
                 found="no slide among the targets",
-                expected="a slide that it is for",
+                expected="a slide to apply it to",
                 remedy=f"leave it out: {instead}",
             )
 
 
 def _check_weights(predictor: Predictor, order: Order) -> None:
-    """Open the encoder, which says what is wrong with its weights."""
+    """Open the encoder, which reports problems of its weights."""
     if order.n_processes == 1 or len(order.slides) < 2:
         predictor.encoder.to(choose_device("auto"))  # kept for the work
     else:
@@ -198,7 +198,7 @@ def _sections(order: Order, predictor: Predictor, cohort: Cohort) -> Iterator[Se
 
 @contextmanager
 def _claimed_or_gone(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
-    """Claim a folder; where nothing came of it, it goes again, for a call with other options."""
+    """Claim a folder; remove it again if nothing was written, for a call with other options."""
     new = not folder.exists()
     with claimed(folder, files):
         yield

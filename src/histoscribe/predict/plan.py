@@ -1,4 +1,4 @@
-"""Where a slide is predicted: its tissue, and the grid that is laid on it."""
+"""Plan of a slide: tissue and grid of positions."""
 
 import math
 from collections.abc import Iterator
@@ -17,33 +17,33 @@ from histoscribe.types import Section, Slide
 
 @dataclass(frozen=True, kw_only=True)
 class SlideRequest:
-    """One slide to predict, as the user asks for it."""
+    """Request to predict one slide."""
 
     path: Path
     spacing_um: float = 100.0
-    """Distance between neighbouring places."""
+    """Distance between neighbouring positions."""
     mpp: float | None = None
-    """um per level-0 px; None takes that of the slide's metadata."""
+    """um per level-0 px; None uses the slide's metadata."""
     mask: Path | None = None
-    """Where the slide is tissue (picture or GeoJSON); None looks for it."""
+    """Tissue mask (picture or GeoJSON); None detects the tissue."""
 
     @property
     def name(self) -> str:
-        """What the slide's results are called: its file name without the ending."""
+        """Name of the slide's results: its file name without the ending."""
         return self.path.stem.removesuffix(".ome")
 
 
 @dataclass(frozen=True, eq=False)
 class SlidePlan:
-    """A slide with the places to predict."""
+    """A slide with the positions to predict."""
 
     section: Section
-    """The slide, with the grid as its spots."""
+    """Section of the slide, with the grid as its spots."""
     grid: Grid
     mask: TissueMask
     tiles: Tiles
     look: SlideLook
-    """Taken once, for every block."""
+    """Tissue and colour of the slide, measured once for all blocks."""
 
 
 def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
@@ -52,8 +52,8 @@ def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
     Raises
     ------
     DataContractError
-        for a slide that cannot be read, whose um/px is not known, or that is coarser than the
-        tiles by more than 1 %; and for a grid finer than its pixels.
+        for a slide that cannot be read, whose um/px is unknown, or that is coarser than the tiles
+        by more than 1 %; and for a grid finer than its pixels.
     """
     if problems := tuple(_mistakes(request)):
         raise DataContractError(problems)
@@ -65,7 +65,7 @@ def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
             Problem(
                 where=f"--spacing-um {request.spacing_um:g}",
                 found=f"a grid finer than a px of {request.path.name} ({slide.mpp:.4g} um)",
-                expected="a distance between places in um; 100 is that of Visium",
+                expected="a distance between positions in um; Visium has 100",
                 remedy="give a larger one",
             )
         )
@@ -73,12 +73,12 @@ def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
 
 
 def make_plan(request: SlideRequest, slide: Slide, tiles: Tiles) -> SlidePlan:
-    """Find the tissue and lay the grid.
+    """Detect the tissue and place the grid.
 
     Raises
     ------
     DataContractError
-        for a mask that is not of this slide, and where there is no tissue to predict.
+        for a mask that does not fit the slide, and for a slide without tissue to predict.
     """
     if request.mask is None:
         mask = tissue_mask(slide)
@@ -97,9 +97,9 @@ def _mistakes(request: SlideRequest) -> Iterator[Problem]:
     if request.mpp is not None and not (math.isfinite(request.mpp) and request.mpp > 0):
         yield Problem(
             where=f"--mpp {request.mpp:g}",
-            found="no size of a px",
+            found="no valid size of a px",
             expected="um per px of the full image, e.g. 0.25 for a 40x scan",
-            remedy="correct it, or leave it out where the slide's metadata says it",
+            remedy="correct it, or leave it out if the slide's metadata states it",
         )
     if request.path.is_dir():
         yield Problem(
@@ -114,10 +114,10 @@ def _too_coarse(slide: Slide, tiles: Tiles) -> Problem:
     return Problem(
         where=str(slide.path),
         found=f"a slide of {slide.mpp:.4g} um/px",
-        expected=f"{tiles.mpp:.4g} um/px or finer, as this predictor was trained: nothing is "
-        "enlarged silently",
-        remedy="scan it finer, correct --mpp, or train a predictor with "
-        f"--set inputs.mpp={math.ceil(slide.mpp * 100) / 100:g}",
+        expected=f"{tiles.mpp:.4g} um/px or finer, as in the training of this predictor: images "
+        "are never enlarged silently",
+        remedy="scan it at a finer resolution, correct --mpp, or train a predictor with --set "
+        f"inputs.mpp={math.ceil(slide.mpp * 100) / 100:g}",
     )
 
 
@@ -126,14 +126,14 @@ def _no_tissue(request: SlideRequest, slide: Slide, mask: TissueMask) -> Problem
     found = "no tissue"
     if share > 0:
         found = f"tissue on {share:.1%} of the slide, and no square of {request.spacing_um:g} um "
-        found += "that is half tissue"
+        found += "with at least half tissue"
     given = request.mask is not None
     return Problem(
         where=str(slide.path if not given else request.mask),
         found=found,
-        expected=f"at least one place of {request.spacing_um:g} um to predict",
+        expected=f"at least one position of {request.spacing_um:g} um to predict",
         remedy="check the mask, or give a smaller --spacing-um"
         if given
-        else "look at the slide; say where its tissue is with --mask FILE (a picture or GeoJSON), "
-        "or give a smaller --spacing-um",
+        else "check the slide; give a tissue mask with --mask FILE (a picture or GeoJSON), or a "
+        "smaller --spacing-um",
     )

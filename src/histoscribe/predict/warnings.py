@@ -1,4 +1,4 @@
-"""What of a slide is unlike the slides a predictor was trained on, in words."""
+"""Warnings about slides that differ from the training slides of a predictor."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,15 +12,15 @@ from histoscribe.types import Slide
 
 _SPREADS = 2.0  # deviations of the training slides, beyond the outermost of them
 # In one laboratory's her2st (8 sections, 3 patients) mean densities span 0.15 (haematoxylin) and
-# 0.04 (eosin), 0.11 and 0.02 within a patient: two of these stay quiet for that, even where there
-# is one training slide.
+# 0.04 (eosin), 0.11 and 0.02 within a patient: two of these deviations cause no warning for such
+# slides, even with one training slide.
 _LEAST_SPREAD = {"haematoxylin": 0.08, "eosin": 0.03}
 _AS_IT_IS = (
     "compare the slide with the training slides, or train with stain normalisation "
     '(inputs.stain = "reinhard").'
 )
 _NORMALISED = (
-    "its colours were brought to those of the training slides, which cannot restore what the "
+    "its colours were normalised to those of the training slides, which cannot restore what the "
     "stain does not show. Compare the slide with the training slides."
 )
 
@@ -33,11 +33,11 @@ def unlike_training(
     *,
     normalised: bool = False,
 ) -> tuple[str, ...]:
-    """Say what of a slide lies outside what the predictor was trained on; empty where nothing.
+    """Warnings about properties of a slide outside the training data; empty without any.
 
-    `distance` is that of the slide's spots to the training spots, where it is known. `normalised`
-    says that slides are given the colours of the training slides before they are encoded. No
-    labels are looked at: a slide like the training slides may be predicted badly, too.
+    `distance` is the distance of the slide's spots to the training spots, if known. `normalised`
+    means that slides get the colours of the training slides before encoding. Labels are not used: a
+    slide similar to the training slides can still be predicted badly.
     """
     found = [*_resolution(slide, reference), *_stain(slide, mask, reference, normalised=normalised)]
     if distance is not None:
@@ -52,8 +52,8 @@ def _resolution(slide: Slide, reference: Reference) -> Iterator[str]:
     finer = slide.mpp < low
     yield (
         f"The slide has {slide.mpp:.3g} um/px, the training slides {_range(low, high)}: it is "
-        f"{'sharper' if finer else 'blurrier'} than what the encoder saw, even where tiles are "
-        "resampled to one um/px. Check the um/px, and if they are right believe the maps less."
+        f"{'sharper' if finer else 'blurrier'} than the encoder's training images, even if tiles "
+        "are resampled to one um/px. Check the um/px; if they are correct, trust the maps less."
     )
 
 
@@ -87,10 +87,9 @@ def _tissue(distance: Float[np.ndarray, " N"], reference: Reference) -> Iterator
     if not known.size or not (share := float((known > 1).mean())) > MOST_FAR:
         return
     yield (
-        f"{share:.0%} of the spots look unlike anything in training (distance_to_training above "
-        f"1; of training spots it is 5 %, measured to another {reference.unit_of}). The model "
-        "has no example to go by there: look at where they are, and do not believe the maps at "
-        "them."
+        f"{share:.0%} of the spots differ from all training data (distance_to_training above 1; 5 "
+        f"% of training spots do, measured to another {reference.unit_of}). The model has no "
+        "similar example for them: check where they are, and do not trust the maps there."
     )
 
 

@@ -1,1 +1,1 @@
-"""The artefact: a fitted model with all it needs to predict, as one folder."""
+"""The predictor: a fitted model with everything that prediction needs, as one folder."""

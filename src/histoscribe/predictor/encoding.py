@@ -1,4 +1,4 @@
-"""How pixels became features, and the same encoder opened again."""
+"""Encoding: how pixels became features, and the same encoder opened again."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ WeightFiles = Mapping[str, Path]
 
 @dataclass(frozen=True)
 class Encoding:
-    """How pixels became features: enough to do the same again, and to notice when it is not."""
+    """Complete description of how pixels became features: enough to repeat it and to verify it."""
 
     encoder: str
     layer: str | None
@@ -29,47 +29,47 @@ class Encoding:
     white_off_tissue: bool
     precision: Literal["float32", "bfloat16"]
     stain: TissueColour | None = None
-    """Colour of the training slides, which every slide is given; None leaves slides as they are."""
+    """Colour of the training slides, applied to every slide; None leaves slides unchanged."""
 
     @property
     def trained(self) -> bool:
-        """Whether a run trained the encoder: its weights then lie in the predictor's folder."""
+        """Whether a run trained the encoder: its weights are then in the predictor's folder."""
         return is_trained(self.encoder)
 
     @property
     def needed_weights(self) -> Mapping[str, str]:
-        """Weights that a user of the predictor must have, by name, with their checksum."""
+        """Weights that users of the predictor need, by name, with their checksum."""
         published = not self.trained and self.weights.startswith("sha256:")
         return {self.encoder: self.weights} if published else {}
 
     def same_encoder(self, encoder: str, layer: str | None, weights: str) -> bool:
         """Whether another fit of the same settings may use this encoder.
 
-        What a run trains has other weights in each fit, by the same settings.
+        An encoder trained by a run has other weights in each fit with the same settings.
         """
         same = (self.encoder, self.layer) == (encoder, layer)
         return same and (self.trained or self.weights == weights)
 
     @property
     def tiles(self) -> Tiles:
-        """Tiles as they are read to predict from."""
+        """Tiles for prediction."""
         return Tiles(
             self.tile_px, self.mpp, white_off_tissue=self.white_off_tissue, stain=self.stain
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values; the stain only where there is one."""
+        """Plain values; the stain only if there is one."""
         value = asdict(self)
         return value if self.stain else {k: v for k, v in value.items() if k != "stain"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Encoding":
-        """Take back what `to_json` gave."""
+        """Restore a value from `to_json`."""
         stain = value.get("stain")
         return cls(**{**value, "stain": stain and TissueColour.from_json(stain)})
 
     def open(self, given: WeightFiles) -> Encoder:
-        """Open the same encoder again; other weights than these are refused."""
+        """Open the same encoder again; other weights are refused."""
         kind, _, detail = self.weights.partition(":")
         encoder = load_encoder(
             self.encoder,
@@ -82,7 +82,7 @@ class Encoding:
                 Problem(
                     where=f"weights of {self.encoder}",
                     found=encoder.weights,
-                    expected=f"{self.weights}, with which the predictor was trained",
+                    expected=f"{self.weights}, as in the training of the predictor",
                     remedy=f"give that file: --weights {self.encoder}=FILE",
                 )
             )
@@ -95,7 +95,7 @@ def weights_file(name: str, given: WeightFiles, as_control: str) -> Path:
     Raises
     ------
     DataContractError
-        It is nowhere; `as_control` is the setting that takes random weights.
+        if it is not found; `as_control` is the setting for random weights.
     """
     found = find_weights(name, given, hub_files(name))
     if found is None:
@@ -104,7 +104,7 @@ def weights_file(name: str, given: WeightFiles, as_control: str) -> Path:
 
 
 def weights_of(name: str, given: WeightFiles) -> Path | None:
-    """The weights file of an encoder that has weights; None for one that has none to load."""
+    """Weight file of an encoder; None for an encoder without weights."""
     if not (needs_weights(name) or is_trained(name)):
         return None
     return weights_file(name, given, 'inputs.weights = "random"')

@@ -1,4 +1,4 @@
-"""Fitting a model and the predictor folder it ends in."""
+"""Fit a model and write its predictor folder."""
 
 from histoscribe.rooms import answers_for
 

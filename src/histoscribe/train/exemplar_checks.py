@@ -1,4 +1,4 @@
-"""Whether the spots of every fold have exemplars, and how many, before anything is fitted."""
+"""Checks that the spots of every fold have exemplars, and how many, before anything is fitted."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -13,7 +13,7 @@ from histoscribe.types import Cohort, Fold, SpotRows
 def lookup_problems(
     cohort: Cohort, folds: Iterable[Fold], rows: Iterable[ModelRow], keep: str
 ) -> list[Problem]:
-    """What is wrong with the exemplars of a run, before the long work; each once."""
+    """Problems of the exemplars of a run, each once, before the long work."""
     most = _most_exemplars(rows)
     found: list[Problem] = []
     for fold in folds:
@@ -39,26 +39,26 @@ def lookup_problems(
 def pool_lines(
     cohort: Cohort, folds: Iterable[Fold], rows: Iterable[ModelRow], keep: str
 ) -> Iterator[str]:
-    """How many exemplars the spots of each fold can choose from, in words."""
+    """Number of available exemplars of the spots of each fold, in words."""
     wanted = _most_exemplars(rows)
     for fold in folds:
         for exclusion in wanted:
-            # where the best epoch is kept, those that choose it give no exemplars in training
+            # if the best epoch is kept, the spots that choose it give no exemplars in training
             fitted = fold.inner[0].fit if keep == "best" and fold.inner else fold.train
             own = _spots_of(fitted, cohort, exclusion)
-            # only a leaky protocol has test spots whose patient or section gives exemplars too
+            # only a leaky protocol has test spots whose patient or section also gives exemplars
             named = "patient" if leaky(fold.protocol) is None else exclusion
             tested = _names_of(fold.test, cohort, named)
             others = _spots_of(fold.train, cohort, named)
             yield (
-                f"exemplars, fold {fold.name}: training spots have "
-                f"{_span(own, own)} spots of other {exclusion}s to choose from"
+                f"exemplars, fold {fold.name}: training spots have {_span(own, own)} spots of "
+                f"other {exclusion}s to choose from"
                 + (f", test spots {_span(others, tested)}" if tested else "")
             )
 
 
 def _span(spots: Mapping[str, int], asking: Iterable[str]) -> str:
-    """Least and most that is left of these spots for those who ask, without their own."""
+    """Smallest and largest number of available spots, excluding each group's spots."""
     left = [sum(spots.values()) - spots.get(name, 0) for name in asking]
     return f"{min(left):,}" if min(left) == max(left) else f"{min(left):,} to {max(left):,}"
 
@@ -78,7 +78,7 @@ def _spots_of(train: SpotRows, cohort: Cohort, exclusion: Exclusion) -> Mapping[
 
 
 def _shift_problems(fold: Fold, of: Mapping[str, str], exclusion: Exclusion) -> list[Problem]:
-    """Where patients can be excluded in training, excluding less is refused, unless it leaks."""
+    """Problem of excluding less than patients where that is possible, unless the protocol leaks."""
     patients = sorted(set(of.values()))
     if exclusion == "patient" or len(patients) < 2 or leaky(fold.protocol) is not None:
         return []
@@ -87,20 +87,20 @@ def _shift_problems(fold: Fold, of: Mapping[str, str], exclusion: Exclusion) -> 
             where=f"exemplars, fold {fold.name}",
             found='training_exclusion = "section", and training sections of '
             f"{len(patients)} patients ({', '.join(patients)})",
-            expected="exemplars of other patients, wherever there are two: as test spots have",
+            expected="exemplars from other patients if there are two: the rule of test spots",
             remedy='set exemplars.training_exclusion = "patient"',
         )
     ]
 
 
 def _twin_problems(cohort: Cohort, fold: Fold) -> Iterator[Problem]:
-    """A section that is the same picture as another finds itself there, at distance 0."""
+    """Problem of twin sections: a spot would find itself there, at distance 0."""
     for twins in twin_images(cohort[section] for section in sorted(fold.train)):
         named = ", ".join(twin.id for twin in twins)
         yield Problem(
             where=f"exemplars, fold {fold.name}",
-            found=f"training sections that are one picture: {named}",
-            expected='each picture once, where exemplars.training_exclusion = "section": a spot '
+            found=f"training sections with the same picture: {named}",
+            expected='each picture once, with exemplars.training_exclusion = "section": a spot '
             "would find itself",
             remedy="keep one of them: sections = [...] without the others",
         )
@@ -109,17 +109,18 @@ def _twin_problems(cohort: Cohort, fold: Fold) -> Iterator[Problem]:
 def _inner_problems(
     fold: Fold, fit: SpotRows, of: Mapping[str, str], exclusion: Exclusion
 ) -> list[Problem]:
-    """An epoch is chosen on a part of the training side: the rest must have exemplars too.
+    """Problems of an epoch chosen on a part of the training side: the rest needs exemplars.
 
-    What it is chosen on must be shown exemplars as test spots are: never of its own patient.
+    The spots that choose the epoch must follow the rule of test spots: no exemplars from their
+    patient.
     """
     if exclusion == "section" and leaky(fold.protocol) is None:
         return [
             Problem(
                 where=f"exemplars, fold {fold.name}",
-                found='train.keep = "best", and exemplars of the same patient: the epoch would be '
-                "chosen on spots that are shown their own patient",
-                expected="an epoch that no score chooses, where there is one training patient",
+                found='train.keep = "best", and exemplars of the same patient: the epoch would '
+                "be chosen on spots with exemplars of their own patient",
+                expected="an epoch that no score chooses, with one training patient",
                 remedy='set train.keep = "last", which trains for train.epochs',
             )
         ]
@@ -130,9 +131,10 @@ def _inner_problems(
         return [
             Problem(
                 where=f"exemplars, fold {fold.name}",
-                found=f"{len(set(inner.values()))} training patient(s) once one {fold.validation} "
-                "is held out to choose the epoch: too few to give exemplars",
-                expected="two patients beside those",
+                found=f"{len(set(inner.values()))} training patient(s) without the "
+                f"{fold.validation} that is held out to choose the epoch: too few to give "
+                "exemplars",
+                expected="two patients besides those",
                 remedy='set train.keep = "last", which trains on all of them for train.epochs',
             )
         ]
@@ -142,7 +144,7 @@ def _inner_problems(
 def _few_problems(
     fold: Fold, spots: Mapping[str, int], exclusion: Exclusion, n: int
 ) -> list[Problem]:
-    """Fewer spots than exemplars are asked for, once those of one patient or section are out."""
+    """Problem of fewer available spots than exemplars, after exclusion of a patient or section."""
     left = {name: sum(spots.values()) - own for name, own in spots.items()}
     name = min(left, key=lambda name: left[name])
     if left[name] >= n:
@@ -158,7 +160,7 @@ def _few_problems(
 
 
 def _most_exemplars(rows: Iterable[ModelRow]) -> dict[Exclusion, int]:
-    """Most exemplars that a row asks for, by what it excludes."""
+    """Largest number of exemplars in the rows, by exclusion rule."""
     most: dict[Exclusion, int] = {}
     for asked in (row.exemplars for row in rows if row.exemplars is not None):
         most[asked.training_exclusion] = max(asked.n, most.get(asked.training_exclusion, 0))

@@ -1,4 +1,4 @@
-"""The tiles of a run's spots, as each fold reads them."""
+"""Tiles of a run's spots, for each fold."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from histoscribe.types import Cohort, Fold
 class FoldTiles:
     """Tiles of the sections of a run, with the stain of a fold's training slides.
 
-    View 0 is the tissue as it is. The other views are jittered; models are fitted on them too.
+    View 0 is the unchanged tissue. The other views are jittered and used for fitting only.
     """
 
     settings: RunSettings
@@ -32,41 +32,41 @@ class FoldTiles:
 
     @property
     def normalised(self) -> bool:
-        """Whether slides are given the colour of a fold's training slides."""
+        """Whether slides are normalised to the colour of a fold's training slides."""
         return self.settings.inputs.stain == "reinhard"
 
     @property
     def n_views(self) -> int:
-        """How many jittered views of each training spot there are."""
+        """Number of jittered views of each training spot."""
         inputs = self.settings.inputs
         return inputs.views if inputs.hed_jitter > 0 else 0
 
     def look(self, section: str) -> SlideLook | None:
-        """Tissue and colour of a section's slide; None where slides keep their own colour.
+        """Tissue and colour of a section's slide; None without normalisation.
 
         Raises
         ------
         DataContractError
-            The slide shows no tissue or is grey.
+            if the slide shows no tissue or is grey.
         """
         return self._colours.look(section) if self.normalised else None
 
     def geometry(self, fold: Fold | None) -> Tiles:
-        """How a fold reads tiles to predict from.
+        """Tile geometry of a fold, for prediction.
 
-        `fold` must be given where slides are normalised: each fold has its own reference.
+        `fold` is required with normalisation: each fold has another reference.
         """
         inputs, stain = self.settings.inputs, None
         if self.normalised:
             if fold is None:
-                raise ValueError("slides are normalised to a fold's training slides: name the fold")
+                raise ValueError("slides are normalised to a fold's training slides: give the fold")
             stain = self._colours.reference(fold)
         return Tiles(
             inputs.tile_px, inputs.mpp, white_off_tissue=inputs.white_off_tissue, stain=stain
         )
 
     def view(self, fold: Fold | None, section: str, view: int) -> Tiles:
-        """How a fold reads the tiles of one view of a section."""
+        """Tile geometry of a fold for one view of a section."""
         tiles = self.geometry(fold)
         if view == 0:
             return tiles
@@ -76,7 +76,7 @@ class FoldTiles:
     def pixels(
         self, section: str, fold: Fold | None = None, *, view: int = 0
     ) -> UInt8[np.ndarray, "N P P 3"]:
-        """The tiles of every spot of a section, as a fold sees it; mapped, not held."""
+        """Tiles of every spot of a section for a fold; mapped, not loaded into memory."""
         return stored_tiles(
             self.cohort[section],
             self.view(fold, section, view),
@@ -85,7 +85,7 @@ class FoldTiles:
         )
 
     def training(self, fold: Fold) -> StackedTiles:
-        """The tiles of a fold's training spots, sections in sorted order, view below view."""
+        """Tiles of a fold's training spots: sections in sorted order, one view after the other."""
         parts = sorted(fold.train.items())
         return StackedTiles(
             [
@@ -96,7 +96,7 @@ class FoldTiles:
         )
 
     def windows(self, fold: Fold) -> Windows:
-        """The tiles of a fold's training spots as they are, to train an encoder on."""
+        """Unchanged tiles of a fold's training spots, to train an encoder on."""
         parts = sorted(fold.train.items())
         images = StackedTiles([(self.pixels(section, fold), rows) for section, rows in parts])
         spots = hashlib.sha256(self.geometry(fold).identity.encode())

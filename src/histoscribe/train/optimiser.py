@@ -1,4 +1,4 @@
-"""The optimiser of a network and how its rate moves from step to step."""
+"""Optimiser of a network, and its learning rate from step to step."""
 
 import math
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from histoscribe.models.base import ExpressionModel
 from histoscribe.train.settings import TrainSettings
 
 _RISING = 100  # steps from the lowest rate to the highest, in each cycle of the warm restarts
-_LOWEST = 0.2  # of the rate, at the end of each cycle of the warm restarts
+_LOWEST = 0.2  # share of the rate at the end of each cycle of the warm restarts
 _MOMENTUM = 0.9
 
 
 def make_optimiser(model: ExpressionModel, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Make the optimiser of the model's recipe; the settings give what the recipe leaves open."""
+    """Make the optimiser of the model's recipe; the settings fill in open values."""
     recipe = model.recipe()
     rate = settings.learning_rate if recipe.learning_rate is None else recipe.learning_rate
     decay = settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay
@@ -27,10 +27,10 @@ def make_optimiser(model: ExpressionModel, settings: TrainSettings) -> torch.opt
 def schedule(
     name: Literal["constant", "cosine", "warm-restarts"], n_steps: int, steps_per_epoch: int
 ) -> Callable[[int], float] | None:
-    """Give the factor of the rate at each step (from 0); None where it stays.
+    """Factor of the learning rate at each step from 0; None for a constant rate.
 
-    `cosine` falls from 1 to 0 over all steps. `warm-restarts` goes round twice an epoch: 100
-    steps of rising from 0.2 to 1, then half a cosine back to 0.2.
+    `cosine` falls from 1 to 0 over all steps. `warm-restarts` repeats twice per epoch: a rise from
+    0.2 to 1 over 100 steps, then half a cosine back to 0.2.
     """
     if name == "constant":
         return None
@@ -40,7 +40,7 @@ def schedule(
 
 
 def _warm_restarts(cycle: int) -> Callable[[int], float]:
-    """Factors of the released code of EGN; where a cycle has no room to rise in, once is enough."""
+    """Factors as in the released code of EGN; with one rise only if cycles are too short."""
 
     def restarts(step: int) -> float:
         at = step % cycle
@@ -48,7 +48,9 @@ def _warm_restarts(cycle: int) -> Callable[[int], float]:
             return _LOWEST + (1 - _LOWEST) * at / _RISING
         return _LOWEST + (1 - _LOWEST) * _cosine((at - _RISING) / (cycle - _RISING))
 
-    def short(step: int) -> float:  # ours: the released code refuses fewer than 202 steps an epoch
+    def short(
+        step: int,
+    ) -> float:  # our choice: the released code refuses fewer than 202 steps per epoch
         if step < _RISING:
             return (step + 1) / _RISING
         return _LOWEST + (1 - _LOWEST) * _cosine((step - _RISING) % cycle / cycle)

@@ -1,4 +1,4 @@
-"""Features and training tables, each section read once an encoder."""
+"""Features and training tables; each section is read once per encoder."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,9 +31,9 @@ _Key = tuple[str, str, int]
 
 @dataclass(eq=False)
 class RunData:
-    """The sections of a run and their features, by encoder: the run's (None) or a model's own.
+    """Sections of a run and their features, by encoder: the run's (None) or a row's.
 
-    Features of one stain reference are held at a time; the cache has those of the other folds.
+    Features of one stain reference are in memory at a time; the cache has those of other folds.
     """
 
     settings: RunSettings
@@ -44,22 +44,22 @@ class RunData:
     _features: dict[_Key, Float[np.ndarray, "N D"]] = field(default_factory=dict)
     _precision: dict[_Key, str] = field(default_factory=dict)
     _held: TissueColour | None = None
-    """The reference of the features held."""
+    """Stain reference of the features in memory."""
 
     def __post_init__(self) -> None:
         self.tiles = FoldTiles(self.settings, self.cohort, self.cache)
 
     def encoders(self) -> tuple[str | None, ...]:
-        """Every encoder that the models of the run read, each once."""
+        """All encoders of the run's rows, each once."""
         return tuple(dict.fromkeys(row.encoder for row in self.settings.rows))
 
     def check(self, folds: Sequence[Fold] = ()) -> None:
-        """Open every encoder and hold the tiles against every slide, before the long work.
+        """Open every encoder and check the tiles against every slide, before the long work.
 
         Raises
         ------
         DataContractError
-            listing missing weights, tiles that a network cannot take, folds whose spots have no
+            listing missing weights, tiles that a network cannot read, folds whose spots have no
             exemplars, and every slide that is too coarse for the tiles or cannot be normalised.
         """
         inputs = self.settings.inputs
@@ -79,12 +79,12 @@ class RunData:
 
     @property
     def by_fold(self) -> bool:
-        """Whether a section has other features in another fold."""
+        """Whether the features of a section depend on the fold."""
         own = any(self.source(encoder).by_fold for encoder in self.encoders())
         return own or self.tiles.normalised
 
     def source(self, encoder: str | None) -> EncoderSource:
-        """Where an encoder comes from: the run's (None) or the one that a row names."""
+        """Source of an encoder: the run's (None) or the one named by a row."""
         if encoder not in self._sources:
             self._sources[encoder] = encoder_source(
                 encoder, self.settings, self.weights, self.tiles
@@ -92,7 +92,7 @@ class RunData:
         return self._sources[encoder]
 
     def encoding(self, encoder: str | None, fold: Fold | None) -> Encoding:
-        """How a fold uses an encoder: with the colour of its training slides, if normalised."""
+        """Encoding of a fold: with the colour of its training slides, if normalised."""
         source, inputs = self.source(encoder), self.settings.inputs
         return Encoding(
             encoder=source.name,
@@ -106,7 +106,7 @@ class RunData:
         )
 
     def encoders_text(self) -> str:
-        """How every encoder of the run is used, with the checksums of all weights, as JSON."""
+        """Encodings of the run with the checksums of all weights, as JSON."""
         inputs = self.settings.inputs
         tiles = inputs.model_dump(include={"tile_px", "mpp", "white_off_tissue"})
         tiles["precision"] = self.settings.run.precision
@@ -118,7 +118,7 @@ class RunData:
         return json.dumps(used, indent=1, sort_keys=True) + "\n"
 
     def precision_used(self, encoder: str | None, fold: Fold | None = None) -> str:
-        """What the sections read so far were computed in; may be more than was asked for."""
+        """Precision of the sections read so far; it may be higher than requested."""
         identity = self.source(encoder).open(fold).identity
         found = {p for (of, _, _), p in self._precision.items() if of == identity}
         return " and ".join(sorted(found))
@@ -126,9 +126,9 @@ class RunData:
     def extract(
         self, encoder: str | None, section: str, fold: Fold | None = None
     ) -> Float[np.ndarray, "N D"]:
-        """Have all features of a section that a fold asks for in the cache; give those of view 0.
+        """Compute all features of a section that a fold needs; returns those of view 0.
 
-        Without a fold a section is taken for a training section.
+        Without a fold, a section counts as a training section.
         """
         if fold is None or section in fold.train:
             for view in range(self.tiles.n_views, 0, -1):
@@ -138,10 +138,10 @@ class RunData:
     def features(
         self, encoder: str | None, section: str, fold: Fold | None = None, *, view: int = 0
     ) -> Float[np.ndarray, "N D"]:
-        """Features of every spot of a section, as a fold sees it.
+        """Features of every spot of a section for a fold.
 
-        View 0 is the tissue as it is, the others are jittered. `fold` must be given where slides
-        are normalised: each fold has its own reference.
+        View 0 is the unchanged tissue, the others are jittered. `fold` is required with
+        normalisation: each fold has another reference.
         """
         tiles = self.tiles.view(fold, section, view)
         if tiles.stain != self._held:
@@ -162,7 +162,7 @@ class RunData:
         return self._features[key]
 
     def target(self, train: SpotRows) -> Target:
-        """Panel and transform fitted on these spots only, unless the leak `panel` is named."""
+        """Panel and transform, fitted on these spots only unless the leak `panel` is set."""
         parts = [(self.cohort[section], rows) for section, rows in sorted(train.items())]
         every = None
         if "panel" in self.settings.folds.leaks:
@@ -171,7 +171,7 @@ class RunData:
 
 
 def _problems(items: Iterable[T], check: Callable[[T], object]) -> list[Problem]:
-    """What a check has against each of these items."""
+    """Problems that a check reports for these items."""
     found: list[Problem] = []
     for item in items:
         try:

@@ -1,4 +1,4 @@
-"""The colour of each section's tissue, and of the training slides of a fold."""
+"""Tissue colour of each section, and of the training slides of a fold."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from histoscribe.types import Cohort, Fold
 
 @dataclass(eq=False)
 class SlideColours:
-    """Looks at the slides of a run, each taken once."""
+    """Tissue and colour of the slides of a run, each measured once."""
 
     cohort: Cohort
     _looks: dict[str, SlideLook] = field(default_factory=dict)
@@ -22,7 +22,7 @@ class SlideColours:
         Raises
         ------
         DataContractError
-            The slide shows no tissue or is grey.
+            if the slide shows no tissue or is grey.
         """
         if section not in self._looks:
             slide = self.cohort[section].slide
@@ -32,11 +32,11 @@ class SlideColours:
         return self._looks[section]
 
     def reference(self, fold: Fold) -> TissueColour:
-        """Average colour of the slides of a fold's training sections, of no other slide.
+        """Average colour of the slides of a fold's training sections only.
 
-        The inner splits of a fold share it. It is six numbers of the images and of no label; one
-        for each inner split would have all features made anew for each. So a setting is chosen
-        on inner patients whose colour is in the average; the fold's test patients never are.
+        The inner splits of a fold share it: six numbers from images, without labels. Separate
+        references for inner splits would need separate features for each. So a setting is chosen on
+        inner patients whose colour is in the average; the fold's test patients are never in it.
         """
         for section in fold.train:
             self.look(section)

@@ -1,4 +1,4 @@
-"""Which spots are trained on and which are tested."""
+"""Folds: training and test spots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 SpotRows = Mapping[str, Int[np.ndarray, " _"]]
-"""Section id -> the rows of its spots that belong, ascending."""
+"""Section id -> rows of the included spots, ascending."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,15 +20,15 @@ class Inner:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One outer split; `test` is opened once, after every choice was made on `inner`."""
+    """One outer split; `test` is read once, after every choice on `inner`."""
 
     name: str
     """The test patients (or sections, under a leaky protocol), joined by `+`."""
     protocol: str
-    """`patient`, or one of the leaky ones: `section`, `spot`."""
+    """`patient`, or a leaky protocol: `section`, `spot`."""
     train: SpotRows
     test: SpotRows
     inner: tuple[Inner, ...]
-    """Splits of `train`; empty where there is too little to split."""
+    """Splits of `train`; empty if there is too little to split."""
     validation: str
-    """What `inner` holds out: `patient`, `section`, `block` or `none`."""
+    """Unit that `inner` holds out: `patient`, `section`, `block` or `none`."""

@@ -1,4 +1,4 @@
-"""Predicted expression: the values, and all that must be known to read them."""
+"""Predicted expression: the values, and the facts needed to read them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,23 +11,23 @@ from histoscribe.types.tissue import Spots
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Head:
-    """All of a prediction but its values, which may be more than memory should hold."""
+    """A prediction without its values, which may exceed memory."""
 
     section: str
     spots: Spots
     genes: tuple[str, ...]
     unit: str
-    """The target's transform."""
+    """Transform of the target."""
     predictor: str
     """Model name and short hash of its files."""
     gene_names: tuple[str, ...] = ()
-    """A symbol a gene, as the training sections call it; may repeat; empty where unknown."""
+    """Symbol of each gene in the training sections; may repeat; empty if unknown."""
     gene_facts: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
-    """What is known of each gene, by name, e.g. its score on held-out patients; NaN: unknown."""
+    """Facts of each gene, by name, e.g. its score on held-out patients; NaN if unknown."""
     spot_facts: Mapping[str, Float[np.ndarray, " N"]] = field(default_factory=dict)
-    """What is known of each spot, by name, e.g. the share of tissue below it."""
+    """Facts of each spot, by name, e.g. the share of tissue below it."""
     evidence: Mapping[str, Float[np.ndarray, "N _"]] = field(default_factory=dict)
-    """What the values rest on, by name, several numbers a spot, e.g. its exemplars."""
+    """Evidence of each spot, by name, several numbers per spot, e.g. its exemplars."""
     card: str = ""
     """The protocol card of the predictor, as JSON."""
 
@@ -55,7 +55,7 @@ class Prediction:
 
     head: Head
     values: Float[np.ndarray, "N G"]
-    """A row a spot and a column a gene of the head, in its unit."""
+    """One row per spot and one column per gene of the head, in its unit."""
 
     def __post_init__(self) -> None:
         if self.values.shape != self.head.shape:
@@ -64,15 +64,15 @@ class Prediction:
 
     @property
     def section(self) -> str:
-        """The section that is predicted."""
+        """Id of the predicted section."""
         return self.head.section
 
     @property
     def spots(self) -> Spots:
-        """Whose values the rows are."""
+        """Spots of the rows."""
         return self.head.spots
 
     @property
     def genes(self) -> tuple[str, ...]:
-        """Whose values the columns are."""
+        """Genes of the columns."""
         return self.head.genes

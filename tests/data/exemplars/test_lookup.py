@@ -164,7 +164,7 @@ def test_what_leaves_training_spots_without_exemplars_is_said_before_the_work(mo
     alone = fold_of("a1", "a2", "a3", inner=("a1", "a2"))
     three = cohort_of(a1="A", a2="A", a3="A")
     assert not problems(three, alone, "section")
-    assert "shown their own patient" in problems(three, alone, "section", keep="best")
+    assert "exemplars of their own patient" in problems(three, alone, "section", keep="best")
     held_out = fold_of("a1", "a2", "b1", inner=("a1", "a2"))
     assert 'train.keep = "last"' in problems(two, held_out, "patient", keep="best")
 
