@@ -19,7 +19,7 @@ from tests.data.fakes_for_data import fake_cohort, fake_section
     [
         ({"leaks": ("panel",)}, "does not leak"),
         ({"leaks": ("twins",)}, "does not leak"),
-        ({"protocol": "spot", "k": 5, "leaks": ("twins",)}, "goes with protocol 'section'"),
+        ({"protocol": "spot", "k": 5, "leaks": ("twins",)}, "is for protocol 'section'"),
     ],
 )
 def test_a_leak_outside_a_leaky_protocol_is_refused(wrong, words):
@@ -35,7 +35,7 @@ def test_every_leak_is_said_in_words_after_that_of_the_protocol():
     published = replace(plain, leaks=("panel", "twins"))
     protocol, panel, twins = leaks_in_words(published)
     assert protocol == leaky("section")
-    assert "chosen on all sections, those tested too" in panel
+    assert "chosen on all sections, including the test sections" in panel
     assert "same picture" in twins
 
 
