@@ -37,11 +37,11 @@ def square_spots(n_spots, *, jitter_px=0.0, seed=0):
     return Spots(ids, xy.astype(np.float64), diameter_um=100.0, pitch_um=PITCH_PX * 2.0)
 
 
-def fake_section(id_, patient, matrix, genes=None, picture=None):
+def fake_section(id_, patient, matrix, genes=None, picture=None, side_px=10_000):
     matrix = sp.csr_matrix(np.asarray(matrix) if not sp.issparse(matrix) else matrix)
     genes = tuple(genes) if genes else tuple(f"g{i:03d}" for i in range(matrix.shape[1]))
     counts = Counts(matrix, genes, tuple(f"name-{gene}" for gene in genes))
-    slide = FakeSlide(picture or id_)
+    slide = FakeSlide(picture or id_, side_px)
     return Section(id_, patient, slide, square_spots(matrix.shape[0]), counts)
 
 

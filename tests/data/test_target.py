@@ -1,10 +1,12 @@
 import json
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from histoscribe.data.measured_genes import WHOLE_TRANSCRIPTOME, drops_unseen_genes
+from histoscribe.data.measured_genes import WHOLE_TRANSCRIPTOME, drops_unseen_genes, panel_counts
 from histoscribe.data.target import Target, TargetSettings, fit_target, genes_hash
 from histoscribe.data.transform import TRANSFORMS, size_factors
 from histoscribe.errors import DataContractError
@@ -90,7 +92,66 @@ def test_rows_are_those_of_the_whole(train, transform):
     target = fit_target(train, TargetSettings(n_genes=7, transform=transform))
     section, rows = train[1][0], np.array([3, 60, 7])
     np.testing.assert_array_equal(target.apply(section, rows), target.apply(section)[rows])
-    np.testing.assert_array_equal(target.counts(section, rows), target.counts(section)[rows])
+    np.testing.assert_array_equal(
+        target.panel_counts(section, rows).counts, target.panel_counts(section).counts[rows]
+    )
+
+
+N_BINS, N_GENES, PANEL = 500_000, 400, 250
+
+
+@pytest.fixture(scope="module")
+def bins():
+    """A section of half a million bins with four counts each."""
+    rng = np.random.default_rng(0)
+    matrix = sp.csr_matrix(
+        (
+            rng.integers(1, 4, 4 * N_BINS),
+            (rng.integers(0, N_GENES - 1, (N_BINS, 4)) + np.array([0, 0, 0, 1])).ravel(),
+            np.arange(0, 4 * N_BINS + 1, 4),
+        ),
+        shape=(N_BINS, N_GENES),
+    )
+    matrix.sum_duplicates()
+    return fake_section("bins", "a", matrix, side_px=10**6)
+
+
+@pytest.mark.parametrize("n_rows", [100, 2000])
+def test_a_few_rows_of_a_large_section_take_the_memory_of_these_rows(bins, transform, n_rows):
+    fitted = fit_target(
+        [(bins, np.arange(5000))], TargetSettings(n_genes=PANEL, transform=transform)
+    )
+    rows = np.random.default_rng(1).choice(N_BINS, n_rows, replace=False)
+    fitted.apply(bins, rows[:1])  # totals of the genes are computed once a section
+    tracemalloc.start()
+    fitted.apply(bins, rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    dense = n_rows * PANEL * 8
+    assert peak < 8 * dense + 500_000  # half a MB for what does not grow with the rows
+
+
+def test_the_totals_of_the_genes_take_no_more_than_a_chunk(bins):
+    counts = replace(bins.measured)  # another record, whose totals nobody asked for
+    tracemalloc.start()
+    found = counts.gene_total
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8_000_000
+    np.testing.assert_array_equal(found, np.asarray(counts.matrix.sum(axis=0)).ravel())
+
+
+def test_size_factors_and_shares_of_some_rows_are_over_all_genes_and_all_spots(bins):
+    rows = np.array([400_000, 3, 77])
+    panel = panel_counts(bins, rows, ("g007", "g000"))
+    matrix = bins.measured.matrix
+    np.testing.assert_array_equal(panel.total, matrix[rows].toarray().sum(axis=1))
+    np.testing.assert_array_equal(panel.total, bins.measured.total[rows])
+    np.testing.assert_array_equal(panel.counts, matrix[rows].toarray()[:, [7, 0]])
+    np.testing.assert_array_equal(
+        panel.share, np.asarray(matrix.sum(axis=0)).ravel()[[7, 0]] / matrix.sum()
+    )
+    assert panel.n_section_spots == N_BINS
 
 
 def test_what_can_be_inverted_gives_the_counts_back(train, transform):
@@ -101,13 +162,15 @@ def test_what_can_be_inverted_gives_the_counts_back(train, transform):
         with pytest.raises(ValueError, match="each section has its own gene shares"):
             target.invert(values, total)
         return
-    np.testing.assert_allclose(target.invert(values, total), target.counts(test), atol=2e-3)
+    np.testing.assert_allclose(
+        target.invert(values, total), target.panel_counts(test).counts, atol=2e-3
+    )
 
 
 def test_pearson_residuals_are_the_recipe():
     section = counted("s", "a", n_spots=49)
     target = fit_target(parts_of(section), TargetSettings(n_genes=30))
-    counts = target.counts(section).astype(np.float64)
+    counts = target.panel_counts(section).counts
     total, share = counts.sum(axis=1), counts.sum(axis=0) / counts.sum()
     expected = np.outer(total, share)
     residual = (counts - expected) / np.sqrt(expected + expected**2 / 100)
@@ -148,7 +211,7 @@ def test_size_factors_and_shares_come_from_all_genes(train):
     np.testing.assert_array_equal(few.apply(section), many.apply(section)[:, :2])
     total = section.measured.matrix.toarray().sum(axis=1)
     np.testing.assert_allclose(size_factors(section.measured.total), total / 1e4)
-    expected = np.log1p(few.counts(section) / total[:, None] * 1e4)
+    expected = np.log1p(few.panel_counts(section).counts / total[:, None] * 1e4)
     np.testing.assert_allclose(few.apply(section), expected, rtol=1e-6)
 
 
@@ -164,7 +227,9 @@ def test_min_max_is_that_of_training_and_is_not_clipped(train):
 def test_st_net_is_the_log_of_the_smoothed_share(train):
     target = fit_target(train, TargetSettings(n_genes=4, transform="st-net"))
     section = train[0][0]
-    expected = np.log((1 + target.counts(section)) / (30 + section.measured.total)[:, None])
+    expected = np.log(
+        (1 + target.panel_counts(section).counts) / (30 + section.measured.total)[:, None]
+    )
     np.testing.assert_allclose(target.apply(section), expected, rtol=1e-6)
 
 
@@ -181,7 +246,7 @@ def test_a_gene_that_a_test_section_lacks_is_undefined_never_zero(train, transfo
     ids = train[0][0].measured.gene_ids
     lacking = counted("s3", "c", genes=ids[1:])
     gone = target.genes.index("g000")
-    for values in (target.apply(lacking), target.counts(lacking)):
+    for values in (target.apply(lacking), target.panel_counts(lacking).counts):
         assert np.isnan(values[:, gone]).all()
         assert np.isfinite(np.delete(values, gone, axis=1)).all()
 
@@ -209,8 +274,8 @@ def test_an_absent_gene_is_zero_where_the_table_leaves_out_unseen_genes():
     also = [gene for gene in rare if gene not in set(test.measured.gene_ids)]
     settings = TargetSettings(panel="list", genes=(rare[0], also[0]))
     target = fit_target(parts_of(first, second), settings)
-    assert (target.counts(second) == 0).all()
-    assert (target.counts(test)[:, 1] == 0).all()
+    assert (target.panel_counts(second).counts == 0).all()
+    assert (target.panel_counts(test).counts[:, 1] == 0).all()
     assert dict(target.card()["absent_taken_as_zero"])["s1"] >= len(rare)
 
 

@@ -54,14 +54,14 @@ def truth_of(plan: RunPlan, fold: Fold, target: Target, section: str) -> Truth:
     """What a fold's test spots of a section measured, in the fold's target space."""
     cohort, rows = plan.bank.cohort, fold.test[section]
     opened = cohort[section]
-    counts = target.counts(opened, rows)
+    panel = target.panel_counts(opened, rows)
     return Truth(
         section=section,
         patient=str(cohort.patients[section]),
         genes=target.genes,
-        measured=target.apply(opened, rows),
+        measured=target.values(panel),
         log_total=log_total(cohort, section, rows),
-        counts=counts,
+        counts=panel.counts.astype(np.float32),
         graph=neighbour_graph(opened, rows),
     )
 

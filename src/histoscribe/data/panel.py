@@ -17,7 +17,8 @@ SEEN_SHARE = 0.05
 """Least share of training spots with a count for a spatially variable gene: two lucky
 neighbours alone give a rare gene a high Moran's I."""
 
-_BLOCK = 512  # genes written out at a time: 20 MB at 5,000 spots
+_BLOCK = 512
+_BLOCK_COUNTS = 5_000 * _BLOCK  # counts written out at a time: 20 MB; fewer genes of more spots
 _NAMED = 10  # problems are listed up to this many genes each, for a person to read
 
 
@@ -92,8 +93,9 @@ PANELS: Mapping[str, Callable[[Candidates], Float[np.ndarray, " candidates"]]] =
 def _residual_variance(part: TrainingPart) -> Float[np.ndarray, " candidates"]:
     share = _column_sums(part.counts) / max(part.total.sum(), 1.0)
     blocks = []
-    for start in range(0, len(share), _BLOCK):
-        at = slice(start, start + _BLOCK)
+    n_genes = min(_BLOCK, max(1, _BLOCK_COUNTS // max(len(part.rows), 1)))
+    for start in range(0, len(share), n_genes):
+        at = slice(start, start + n_genes)
         counts = part.counts[:, at].toarray().astype(np.float64)
         panel = PanelCounts(counts, part.total, share[at], len(part.rows))
         blocks.append(pearson_residuals(panel).var(axis=0))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from histoscribe.data.measured_genes import candidate_genes, panel_counts
+from histoscribe.data.measured_genes import PanelCounts, candidate_genes, panel_counts
 from histoscribe.data.panel import choose_genes, listed_genes
 from histoscribe.data.transform import Transform, transform_class
 from histoscribe.types import Section
@@ -84,15 +84,17 @@ class Target:
         self, section: Section, rows: Int[np.ndarray, " rows"] | None = None
     ) -> Float32[np.ndarray, "n G"]:
         """Target values of a section's spots (all, or these rows): NaN where not measured."""
-        panel = panel_counts(section, rows, self.genes)
-        return self.state.apply(panel).astype(np.float32)
+        return self.values(self.panel_counts(section, rows))
 
-    def counts(
+    def panel_counts(
         self, section: Section, rows: Int[np.ndarray, " rows"] | None = None
-    ) -> Float32[np.ndarray, "n G"]:
+    ) -> PanelCounts:
         """Raw counts of the panel: NaN where not measured."""
-        panel = panel_counts(section, rows, self.genes)
-        return panel.counts.astype(np.float32)
+        return panel_counts(section, rows, self.genes)
+
+    def values(self, panel: PanelCounts) -> Float32[np.ndarray, "n G"]:
+        """Target values of the panel's raw counts: NaN where not measured."""
+        return self.state.apply(panel).astype(np.float32)
 
     def invert(
         self, values: Float[np.ndarray, "n G"], total: Float[np.ndarray, " n"]

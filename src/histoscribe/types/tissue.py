@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +50,7 @@ Shape = Literal["circles", "squares", "cells"]
 """What a spot is: a printed or cut circle, a square bin, or a cell."""
 _STEP_UM = 100.0  # Visium's pitch; tiles are about as wide (224 px at 0.5 um/px: 112 um)
 
+_CHUNK = 1 << 18  # counts summed at a time, 2 MB
 _CORNERS = 16  # of the polygon that stands for a circle
 
 
@@ -133,6 +135,19 @@ class Counts:
     def total(self) -> Float[np.ndarray, " N"]:
         """Total count of each spot over all genes measured: its depth."""
         return np.asarray(self.matrix.sum(axis=1), dtype=np.float64).ravel()
+
+    @cached_property
+    def gene_total(self) -> Float[np.ndarray, " A"]:
+        """Total count of each gene over all spots; computed once, read-only."""
+        total = np.zeros(len(self.gene_ids))
+        for start in range(0, self.matrix.nnz, _CHUNK):
+            part = slice(start, min(start + _CHUNK, self.matrix.nnz))
+            # whole numbers: the sum is exact in any order
+            total += np.bincount(
+                self.matrix.indices[part], self.matrix.data[part], minlength=len(total)
+            )
+        total.flags.writeable = False
+        return total
 
 
 @dataclass(frozen=True, eq=False)
