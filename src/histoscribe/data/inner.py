@@ -1,8 +1,7 @@
-"""Inner splits of training spots: where every choice of a model is made.
+"""Inner splits of training spots, on which every choice of a model is made.
 
-They are made from the training sections alone, so taking test sections out of a cohort leaves
-them as they were. The rule is one for all protocols: two protocols differ in the outer division
-and in nothing else.
+They depend only on the training sections, so removing test sections from a cohort does not change
+them. All protocols use the same rule: they differ only in the outer division.
 """
 
 from collections.abc import Iterator
@@ -16,16 +15,16 @@ from histoscribe.types import Cohort, Inner, Section, SpotRows
 
 N_BLOCKS = 5
 MIN_BLOCK_SPOTS = 5
-"""Fewest spots in a block: a correlation over fewer says nothing."""
+"""Fewest spots in a block: a correlation over fewer spots means nothing."""
 
 
 def inner_splits(cohort: Cohort, train: SpotRows) -> tuple[tuple[Inner, ...], str]:
-    """Split training spots by patient, else by section, else by block; and say which.
+    """Split training spots by patient, else by section, else by block.
 
     Returns
     -------
-    Splits and `patient`, `section`, `block`, or `none` with no split where there is too little:
-    models then keep their fixed settings.
+    The splits and their kind: `patient`, `section`, `block`, or `none` with no split if there are
+    too few spots; models then keep their fixed settings.
     """
     patient = {id_: str(cohort.patients[id_]) for id_ in train}
     if len(set(patient.values())) > 1:
@@ -45,7 +44,7 @@ def _leave_each_out(train: SpotRows, group: dict[str, str]) -> Iterator[Inner]:
 
 
 def _blocks(section: Section, rows: Int[np.ndarray, " rows"]) -> Iterator[Inner]:
-    """Five strips across the longer side of the tissue, each held out with its neighbours gone."""
+    """Five strips across the longer side of the tissue, each held out without its neighbours."""
     if len(rows) < N_BLOCKS * MIN_BLOCK_SPOTS:
         return
     xy = section.spots.xy[rows]
@@ -54,7 +53,7 @@ def _blocks(section: Section, rows: Int[np.ndarray, " rows"]) -> Iterator[Inner]
     tree = cKDTree(xy)
     rim_px = NEIGHBOUR_PITCHES * section.spots.step_um / section.slide.mpp
     for block in np.array_split(order, N_BLOCKS):
-        # a spot of the block is its own neighbour, so this takes out the block and its rim
+        # a spot of the block is its own neighbour, so this removes the block and its rim
         touched = tree.query_ball_point(xy[block], rim_px)
         fit = np.setdiff1d(np.arange(len(rows)), np.concatenate(touched).astype(np.int64))
         if len(fit) >= MIN_BLOCK_SPOTS:

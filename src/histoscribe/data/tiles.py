@@ -1,4 +1,4 @@
-"""Tiles around spots: their geometry, their pixels and the order they are read in."""
+"""Tiles around spots: geometry, pixels and reading order."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,32 +15,32 @@ from histoscribe.data.tissue import MASK_VERSION, TissueMask, tissue_mask
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.types import Section, Slide, Spots
 
-_BAND_STEPS = 4  # a band of rows that a tiled slide can keep decoded
+_BAND_STEPS = 4  # a band of rows whose decoded tiles fit in the cache
 
 
 @dataclass(frozen=True, eq=False)
 class SlideLook:
-    """What must be known of a slide as a whole before a tile of it is read."""
+    """Tissue and colour of a slide, needed before its tiles are read."""
 
     mask: TissueMask | None
-    """None where pixels are the same on and off the tissue."""
+    """None if pixels off the tissue stay unchanged."""
     colour: TissueColour | None = None
-    """Of its tissue; None where tiles keep their own colour."""
+    """Colour of its tissue; None without normalisation."""
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """The square of tissue that an encoder sees around a spot."""
+    """Square of tissue around a spot, as input of an encoder or network."""
 
     side_px: int
     mpp: float
     """um/px of the tile."""
     white_off_tissue: bool = True
-    """The colour of the background differs by patient: left in, it gives the patient away."""
+    """The background colour differs between patients and would reveal the patient."""
     stain: TissueColour | None = None
-    """Tissue is given this colour of the training slides; None leaves it as it is."""
+    """Colour of the training slides, applied to the tissue; None leaves it unchanged."""
     jitter: HedJitter | None = None
-    """Stains are moved at random, for a view to train on; None reads tiles to predict from."""
+    """Random change of the stains, for training views; None for tiles to predict."""
 
     def __post_init__(self) -> None:
         if self.side_px < 1 or not self.mpp > 0:
@@ -48,7 +48,7 @@ class Tiles:
 
     @property
     def identity(self) -> str:
-        """Everything that decides the pixels of a tile, in one stable string."""
+        """Text that identifies the pixels of a tile: equal texts give equal pixels."""
         ground = f"white-off-tissue-{MASK_VERSION}" if self.white_off_tissue else "as-it-is"
         parts = [f"{self.side_px}px/{self.mpp!r}um/{ground}"]
         if self.stain is not None:
@@ -63,18 +63,18 @@ class Tiles:
         Raises
         ------
         DataContractError
-            Nothing is enlarged silently.
+            if tiles would have to be enlarged.
         """
         if section.slide.mpp > 1.01 * self.mpp:
             raise DataContractError(_too_coarse(section, self))
 
     def look(self, slide: Slide, mask: TissueMask | None = None) -> SlideLook:
-        """Look a slide over; `mask` is its tissue where that is known already.
+        """Tissue and colour of a slide; `mask` is its tissue if already known.
 
         Raises
         ------
         DataContractError
-            The tiles are normalised, and the slide shows no tissue or is grey.
+            if tiles are normalised and the slide shows no tissue or is grey.
         """
         if not self.white_off_tissue and self.stain is None:
             return SlideLook(None)
@@ -86,7 +86,7 @@ class Tiles:
     ) -> UInt8[np.ndarray, "P P 3"]:
         """Read one tile centred on `xy` (level-0 px).
 
-        Where the mask says no tissue it is white, or as it is; the stain is that of the tissue.
+        Pixels off the tissue are white or unchanged; the stain of tissue is normalised if set.
         """
         pixels = slide.read(xy, self.side_px, self.mpp)
         if look.mask is None:
@@ -104,14 +104,14 @@ class Tiles:
         if self.stain is None:
             return pixels
         if look.colour is None:
-            raise ValueError("this look was not taken for tiles that are normalised")
+            raise ValueError("the colour of this slide is needed to normalise its tiles")
         return recoloured(pixels, look.colour, self.stain)
 
 
 def grid_order(spots: Spots, mpp: float) -> Int[np.ndarray, " N"]:
-    """Rows of the spots in an order that keeps near spots together: bands, left to right.
+    """Rows of the spots in an order that keeps neighbours together: bands, left to right.
 
-    It depends on the centres only, so every run reads and stores in the same order.
+    It depends only on the centres, so every run reads and stores in the same order.
     """
     x, y = spots.xy.T
     band = np.floor(y / (_BAND_STEPS * spots.step_um / mpp))
@@ -164,7 +164,8 @@ def _too_coarse(section: Section, tiles: Tiles) -> Problem:
     return Problem(
         where=f"section {section.id} ({section.slide.path.name})",
         found=f"an image of {native:.4g} um/px",
-        expected=f"{tiles.mpp:.4g} um/px or finer, as the tiles ask: nothing is enlarged silently",
-        remedy=f"ask for tiles of {side_px} px at {native:.4g} um/px for the whole cohort, "
-        "give a finer image, or leave the section out",
+        expected=f"{tiles.mpp:.4g} um/px or finer, as set for the tiles: images are never "
+        "enlarged silently",
+        remedy=f"use tiles of {side_px} px at {native:.4g} um/px for the whole cohort, give a "
+        "finer image, or leave the section out",
     )

@@ -15,7 +15,7 @@ UNKNOWN = -1
 
 @dataclass(frozen=True, eq=False)
 class SpotKeys:
-    """Which spot each row of a table is.
+    """Section, patient and id of each row of a table.
 
     The tables of names are sorted and hold each name once, so codes sort as names do.
 
@@ -111,7 +111,7 @@ class SpotKeys:
 
     @property
     def patient_names(self) -> Shaped[np.ndarray, " N"]:
-        """The patient of each spot, by name; `unknown` where it is not known."""
+        """Patient name of each spot; `unknown` for a missing one."""
         return np.array([*self.patients, "unknown"], dtype=np.str_)[self.patient]
 
     def by_section(self) -> Iterator[tuple[str, str | None, Int[np.ndarray, " n"]]]:
@@ -132,7 +132,7 @@ class SpotKeys:
         return int((_first_rows(self) != np.arange(len(self))).sum())
 
     def rows_in(self, other: "SpotKeys") -> Int[np.ndarray, " N"]:
-        """The row of each of these spots in another table; the first where it has several.
+        """Row of each spot in another table; the first row of several.
 
         Raises KeyError for a spot that the other table does not have.
         """
@@ -198,7 +198,7 @@ def _codes(names: tuple[str, ...]) -> dict[str, int]:
 def _moved(
     code: Int[np.ndarray, " N"], names: tuple[str, ...], into: tuple[str, ...]
 ) -> Int[np.ndarray, " N"]:
-    """Codes into another table of names that has these names, too."""
+    """Translate codes to another name table that includes these names."""
     place = _codes(into)
     # the last entry is that of the code -1
     return np.array([*(place[name] for name in names), UNKNOWN], dtype=np.int32)[code]

@@ -15,7 +15,7 @@ from histoscribe.errors import DataContractError, Problem
 
 
 class Slide(ABC):
-    """An image at level 0, read a tile at a time."""
+    """An image at level 0, read tile by tile."""
 
     path: Path
     width: int
@@ -29,9 +29,9 @@ class Slide(ABC):
     def read(self, xy: tuple[float, float], side_px: int, mpp: float) -> UInt8[np.ndarray, "P P 3"]:
         """Read the square of `side_px` px at `mpp` um/px centred on `xy` (level-0 px).
 
-        Coarser than native is resampled with every source pixel weighted by its covered area.
-        Outside the image is white. Raises ValueError when `mpp` is finer than native by more
-        than 1 %: nothing is enlarged silently.
+        At a coarser resolution than the native one, source pixels are averaged by covered area.
+        Pixels outside the image are white. Raises ValueError if `mpp` is finer than native by more
+        than 1 %: images are never enlarged silently.
         """
 
     @abstractmethod
@@ -42,12 +42,13 @@ class Slide(ABC):
     def pixel_hash(self) -> str:
         """Sha256 of size and decoded pixels, so that a re-saved copy has the same hash.
 
-        Of a slide too large to be decoded, or of several files, it is that of the files' bytes.
+        For a slide that is too large to decode, or has several files, it is the hash of the files'
+        bytes.
         """
 
 
 Shape = Literal["circles", "squares", "cells"]
-"""What a spot is: a printed or cut circle, a square bin, or a cell."""
+"""Kind of a spot: a printed or cut circle, a square bin, or a cell."""
 _STEP_UM = 100.0  # Visium's pitch; tiles are about as wide (224 px at 0.5 um/px: 112 um)
 
 _CHUNK = 1 << 18  # counts summed at a time, 2 MB
@@ -56,13 +57,13 @@ _CORNERS = 16  # of the polygon that stands for a circle
 
 @dataclass(frozen=True, eq=False)
 class Spots:
-    """Where a section was measured: on a lattice of circles or squares, or at cells."""
+    """Measured positions of a section: a lattice of circles or squares, or cells."""
 
     ids: tuple[str, ...]
     xy: Float[np.ndarray, "N 2"]
     """Centres in level-0 px; x right, y down."""
     diameter_um: float
-    """Of a circle; the side of a square; of cells a typical one, since each has its own."""
+    """Diameter of a circle; side of a square; a typical diameter for cells, which differ."""
     pitch_um: float | None
     """Distance between neighbouring centres of the lattice; None where there is no lattice."""
     shape: Shape = "circles"
@@ -87,17 +88,17 @@ class Spots:
 
     @property
     def step_um(self) -> float:
-        """How far from a spot the tissue is another: the pitch, but at least 100 um.
+        """Distance from a spot to different tissue: the pitch, but at least 100 um.
 
-        Small bins and cells lie much nearer to each other than a tile is wide. What asks for "one
-        spot further" (a held-out rim, a shift of the image, a band to read) takes this step.
+        Small bins and cells are much closer together than the width of a tile. Code that moves by
+        "one spot" (a held-out rim, a shift of the image, a band to read) uses this step.
         """
         return _STEP_UM if self.pitch_um is None else max(self.pitch_um, _STEP_UM)
 
     def outline(self, width: float) -> Float[np.ndarray, "corners 2"]:
-        """Corners around the centre of a spot that is `width` wide, in the unit of `width`.
+        """Corners around the centre of a spot of this width, in the unit of `width`.
 
-        Four of a square; sixteen of a circle, and of the circle that stands for a cell.
+        Four for a square; sixteen for a circle, and for a cell, which is drawn as a circle.
         """
         if self.shape == "squares":
             corners = np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)])
@@ -107,7 +108,7 @@ class Spots:
         return width / 2 * corners
 
     def take(self, rows: Int[np.ndarray, " rows"]) -> "Spots":
-        """These spots only."""
+        """Subset of these spots."""
         return replace(self, ids=tuple(self.ids[row] for row in rows), xy=self.xy[rows])
 
 
@@ -152,20 +153,20 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """One slice of tissue: image, spots and, where it was sequenced, counts."""
+    """One slice of tissue: image, spots and, if sequenced, counts."""
 
     id: str
     patient: str | None
-    """None only where counts are None."""
+    """None only if counts are None."""
     slide: Slide
     spots: Spots
     counts: Counts | None
     dropped: Mapping[str, int] = field(default_factory=dict)
-    """Spots left out by each named filter, by its name."""
+    """Number of spots dropped by each named filter."""
     notes: tuple[str, ...] = ()
-    """What a reader of a result must know, e.g. which image of a folder was used."""
+    """Notes for readers of a result, e.g. which image of a folder was used."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What the manifest or the folder's metadata says besides, by column, e.g. site or subtype.
+    """Other columns of the manifest or the folder's metadata, e.g. site or subtype.
 
     A column that is empty for this section is left out.
     """
@@ -190,13 +191,13 @@ class Section:
 
     @property
     def measured(self) -> Counts:
-        """The counts; an error where the section was not sequenced."""
+        """Counts; raises an error if the section was not sequenced."""
         if self.counts is None:
             raise ValueError(f"section {self.id} has no counts")
         return self.counts
 
     def take(self, rows: Int[np.ndarray, " rows"]) -> "Section":
-        """The same section with these spots only."""
+        """Section with a subset of its spots."""
         counts = self.counts
         return replace(
             self,
@@ -217,7 +218,7 @@ class CohortEntry:
 
 
 class Cohort:
-    """Sections by id, in sorted order, each opened on first use and then kept."""
+    """Sections by id, in sorted order, each opened on first use and then kept in memory."""
 
     def __init__(self, entries: Sequence[CohortEntry]) -> None:
         ids = [entry.section for entry in entries]
