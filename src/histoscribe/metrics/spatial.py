@@ -82,12 +82,14 @@ def _delaunay_pairs(xy: Float[np.ndarray, "N 2"]) -> Pairs:
         pairs = np.concatenate(
             [corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]], doubles]
         )
-    pairs = np.unique(np.sort(pairs, axis=1), axis=0).astype(np.int64)
+    low, high = np.sort(pairs.astype(np.int64), axis=1).T
+    # two triangles share most edges; whole numbers are sorted ten times faster than rows
+    pairs = np.stack(np.divmod(np.unique(low * len(xy) + high), len(xy)), axis=1)
     if len(pairs) == 0:
         return pairs
     length = np.linalg.norm(xy[pairs[:, 0]] - xy[pairs[:, 1]], axis=1)
-    low, high = np.percentile(length, [25, 75])
-    return pairs[length <= high + _WHISKER * (high - low)]
+    lower, upper = np.percentile(length, [25, 75])
+    return pairs[length <= upper + _WHISKER * (upper - lower)]
 
 
 def _along_a_line(centred: Float[np.ndarray, "N 2"]) -> Pairs:
