@@ -1,4 +1,4 @@
-"""Whole runs of `gpu.py`: a search, slides that are predicted, networks that are trained."""
+"""Whole runs of `gpu.py`: exemplar search, prediction of slides, training of networks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ Row = dict[str, float | int | str]
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is measured on, and how much of it."""
+    """Device and sizes of the measurements."""
 
     device: torch.device
     encoders: tuple[str, ...]
@@ -56,7 +56,7 @@ class Asked:
     batch: int = 32
     n_genes: int = 1000
     width: int = 1024
-    """Of the features that networks are given."""
+    """Width of the features of networks."""
     n_steps: int = 8
     n_pool: int = 30_000
     pool_width: int = 512
@@ -66,7 +66,7 @@ class Asked:
 
 
 def exemplars(asked: Asked) -> Iterator[Row]:
-    """Exact search on the device, beside its bare product, and against the rows of the CPU."""
+    """Exact search on the device, compared with its bare product and with the rows of the CPU."""
     pool = exemplars_script._pool(asked.n_pool, asked.pool_width, 12)
     queries = Queries(pool.feature, pool.patient, pool.section, pool.spot, pool.encoder)
     feature = torch.from_numpy(pool.feature).to(asked.device)
@@ -96,7 +96,7 @@ def exemplars(asked: Asked) -> Iterator[Row]:
 
 
 def slides(asked: Asked) -> Iterator[Row]:
-    """Prediction of a slide: speed and memory, the same again, and the values of the CPU."""
+    """Prediction of a slide: speed and memory, a repetition, and the values of the CPU."""
     rows = ["ridge on torchvision:squeezenet1_0", "egn on torchvision:resnet50",
             "stnet on colour_texture", "ridge on torchvision:resnet50"]  # fmt: skip
     with TemporaryDirectory() as name:
@@ -139,7 +139,7 @@ def same_bits(one: torch.nn.Module, again: torch.nn.Module) -> str:
 
 @contextmanager
 def warned_ops() -> Iterator[set[str]]:
-    """Collect what torch has no deterministic form of, and no other warning."""
+    """Collect torch's warnings about operations without a deterministic form."""
     names: set[str] = set()
     with catch_warnings(record=True) as caught:
         simplefilter("always")
@@ -172,7 +172,7 @@ def _slide(row: str, cohort: Path, slide: Path, little: Path, asked: Asked) -> R
 
 
 def predicted_values(predictor: Path, slide: Path, out: Path, device: str) -> np.ndarray:
-    """Values of a slide; where no GPU is wanted, the process does not see any."""
+    """Values of a slide; for the CPU, the GPU is hidden from the process."""
     before = environ.get("CUDA_VISIBLE_DEVICES")
     if device == "cpu":
         environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -229,7 +229,7 @@ def _predictor(model: str, encoder: str, cohort: Path, out: Path, asked: Asked) 
 
 
 def _recipe(asked: Asked, folder: Path) -> RunSettings:
-    """The recipe for her2st with a smaller encoder; a simulated cohort where there is no her2st."""
+    """The recipe for her2st with a smaller encoder; without her2st, a simulated cohort."""
     device = f"run.device={asked.device.type}"
     if environ.get("HISTOSCRIBE_DATA") and not asked.small:
         changed = (

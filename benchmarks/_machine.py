@@ -1,4 +1,4 @@
-"""What every speed script shares: the machine it ran on, fair timing, one line of JSON."""
+"""Shared parts of the speed scripts: description of the machine, fair timing, one line of JSON."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from time import perf_counter
 
 
 def machine() -> dict[str, str | int]:
-    """The machine in plain words: times mean nothing without it, ratios little."""
+    """Description of the machine, needed to interpret times and ratios."""
     return {
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
@@ -21,7 +21,7 @@ def machine() -> dict[str, str | int]:
 def seconds(*works: Callable[[], object], repeats: int = 5) -> list[float]:
     """Median wall time of each piece of work over `repeats` rounds.
 
-    The pieces take turns within a round, so that a machine that slows down slows all of them.
+    The pieces alternate within a round, so that a slower machine slows all of them.
     """
     times: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
@@ -33,7 +33,7 @@ def seconds(*works: Callable[[], object], repeats: int = 5) -> list[float]:
 
 
 def report(name: str, **figures: float | int | str) -> None:
-    """Print the figures and the machine as the one last line of JSON."""
+    """Print the figures and the machine as one last line of JSON."""
     rounded = {
         key: float(f"{value:.4g}") if isinstance(value, float) else value
         for key, value in figures.items()

@@ -1,4 +1,4 @@
-"""What the scripts about prediction share: a predictor, a slide, and a process for each measure.
+"""Shared parts of the scripts about prediction: a predictor, a slide, one process per measurement.
 
 `python benchmarks/_predicting.py load PREDICTOR` and `... predict PREDICTOR SLIDE OUT SPACING_UM`
 are those processes: peak memory is that of a process, so each figure needs its own.
@@ -15,22 +15,24 @@ SCRIPTS = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Predicted:
-    """One slide, predicted in a process of its own."""
+    """Measurements of one slide, predicted in a separate process."""
 
     peak_mb: float
     n_places: int
     seconds: float
-    """From the order to the last file; loading Python and torch is left out."""
+    """Seconds from the order to the last file, without loading Python and torch."""
 
     @property
     def per_second(self) -> float:
-        """Tiles predicted a second."""
+        """Predicted tiles per second."""
         return self.n_places / self.seconds
 
 
 def train_predictor(folder: Path, encoder: str, n_genes: int) -> Path:
     """Train ridge on a small simulated cohort; weights of a net are drawn at random."""
-    from histoscribe.simulate.cohort import simulate  # only here: a parent stays small
+    from histoscribe.simulate.cohort import (
+        simulate,
+    )  # imported here, so that the parent process stays small
     from histoscribe.train.run import train
     from histoscribe.train.settings import parse_settings
 
@@ -38,7 +40,7 @@ def train_predictor(folder: Path, encoder: str, n_genes: int) -> Path:
         folder / f"cohort-{n_genes}",
         n_patients=2,
         spots_per_section=40,
-        genes_per_family=n_genes // 5,  # of eight families, so that the panel can choose
+        genes_per_family=n_genes // 5,  # from eight families, so that the panel has a choice
     )
     bare = encoder in ("colour_texture", "mean_colour")
     settings = parse_settings(
@@ -62,7 +64,7 @@ def train_predictor(folder: Path, encoder: str, n_genes: int) -> Path:
 
 
 def simulated_slide(folder: Path, side_px: int) -> Path:
-    """Write a simulated slide in a process of its own."""
+    """Write a simulated slide in a separate process."""
     slide = folder / f"slide-{side_px}.ome.tif"
     command = [sys.executable, SCRIPTS / "simulated_slide.py", "--side", str(side_px)]
     subprocess.run([*command, "--out", slide], check=True, stdout=subprocess.DEVNULL)
@@ -75,13 +77,13 @@ def loaded_megabytes(predictor: Path) -> float:
 
 
 def predicted(predictor: Path, slide: Path, out: Path, spacing_um: float) -> Predicted:
-    """Predict a slide in a process of its own."""
+    """Predict a slide in a separate process."""
     peak_mb, n_places, seconds = _numbers("predict", predictor, slide, out, spacing_um)
     return Predicted(peak_mb, int(n_places), seconds)
 
 
 def _numbers(*words: object) -> list[float]:
-    """Numbers that a process prints last."""
+    """Numbers in the last line of a process."""
     command = [sys.executable, __file__, *map(str, words)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return [float(word) for word in done.stdout.split("\n")[-2].split()]
@@ -106,7 +108,7 @@ def _child(what: str, predictor: str, *rest: str) -> None:
 
 
 def _peak_megabytes() -> float:
-    """Most memory this process ever held; what its parent held does not count."""
+    """Peak memory of this process, without that of its parent."""
     status = Path("/proc/self/status").read_text().split("\n")
     (line,) = (line for line in status if line.startswith("VmHWM"))
     return float(line.split()[1]) / 1e3

@@ -1,4 +1,4 @@
-"""What exemplars cost the Exemplar Guided Network, and whether its training waits for data.
+"""Cost of exemplars in the Exemplar Guided Network, and waiting for data in training.
 
 `python benchmarks/egn.py [--device cpu|cuda] [--batch N] [--repeats N] [--steps N]
 [--preset NAME]`: the forward pass of both forms at full size (256 px, 9 exemplars, features of
@@ -73,7 +73,7 @@ def forward_ratios(device: torch.device, batch: int, repeats: int) -> dict[str, 
 
 
 def training_share(device: torch.device, batch: int, steps: int, preset: str) -> float:
-    """Share of a training step in which the network works."""
+    """Share of a training step that is not spent waiting."""
     with TemporaryDirectory() as folder:
         facts = _facts()
         model = create_model("egn", facts=facts, preset=preset).to(device).train()
@@ -91,7 +91,7 @@ def training_share(device: torch.device, batch: int, steps: int, preset: str) ->
 
 
 def busy_share(batches: Iterable[TrainingBatch], work: Callable[[TrainingBatch], None]) -> float:
-    """Time at work over all time, from the second batch on: the first can't be read ahead."""
+    """Working time over total time, from the second batch on: the first is not read ahead."""
     spent = list(_spent(batches, work))[1:]
     waited, worked = (sum(times) for times in zip(*spent, strict=True))
     return worked / (waited + worked)
@@ -100,7 +100,7 @@ def busy_share(batches: Iterable[TrainingBatch], work: Callable[[TrainingBatch],
 def _spent(
     batches: Iterable[TrainingBatch], work: Callable[[TrainingBatch], None]
 ) -> Iterator[tuple[float, float]]:
-    """Seconds waited for each batch, and at work on it."""
+    """Seconds of waiting for each batch, and of work on it."""
     asked = perf_counter()
     for batch in batches:
         got = perf_counter()

@@ -1,4 +1,4 @@
-"""Whether exemplars bring what a network cannot know itself: EGN on simulated cohorts.
+"""EGN on simulated cohorts: the gain from exemplars beyond the network's feature.
 
 `python benchmarks/egn_simulated.py --out runs/egn-simulated`: cohorts of 12 patients, drawn with
 seeds 0 to 4. Each `lookup` gene has a value of its own for each of 216 motifs of nuclei and fibres;
@@ -31,7 +31,7 @@ SETTINGS = Path(__file__).with_suffix(".toml")
 FAMILIES = ("lookup", "null")
 TILE_UM = 80.0
 TARGET_GAIN = 0.05
-QUICK_SEED = 100  # none of those that are reported
+QUICK_SEED = 100  # differs from the reported seeds
 PAIRS = (
     ("egn", "egn-backbone"),
     ("egn", "egn-alone"),
@@ -41,7 +41,7 @@ PAIRS = (
     ("linear", "linear-random"),
     ("linear-random", "linear-alone"),
 )
-"""Differences that are shown where a run has both rows."""
+"""Differences that are printed if a run has both rows."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(folder: Path, seed: int, asked: argparse.Namespace) -> pd.DataFrame:
-    """Draw the cohort of a seed, run the benchmark on it and give its scores."""
+    """Draw the cohort of a seed, benchmark it, and return its scores."""
     manifest = simulate(
         folder / "cohort",
         n_patients=6 if asked.quick else 12,
@@ -97,7 +97,7 @@ def _run(folder: Path, seed: int, asked: argparse.Namespace) -> pd.DataFrame:
 
 
 def _settings(recipe: Path, manifest: Path, seed: int, *, quick: bool) -> RunSettings:
-    """The recipe on this cohort: its rows and training, our genes, folds and width of a tile."""
+    """Settings for this cohort: rows and training of the recipe, our genes, folds, tile width."""
     table: dict[str, Any] = tomllib.loads(recipe.read_text(encoding="utf-8"))
     own: dict[str, Any] = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
     truth = read_truth(manifest.parent, "P1S1")

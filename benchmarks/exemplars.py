@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _pool(n_spots: int, width: int, n_patients: int) -> ExemplarPool:
-    """Spots in a few clouds shared by all patients, as tissues are, with a shift a patient."""
+    """Spots in clusters shared by all patients, like tissues, with a shift for each patient."""
     rng = stream(0, "benchmark exemplars")
     patient = np.sort(rng.integers(n_patients, size=n_spots))
     section = rng.integers(N_SECTIONS, size=n_spots)
@@ -84,7 +84,7 @@ def _pool(n_spots: int, width: int, n_patients: int) -> ExemplarPool:
 
 
 def _unlike_numpy(pool: ExemplarPool, rows: np.ndarray) -> int:
-    """How many of fifty queries have other exemplars than a sort of all distances gives."""
+    """Number of fifty queries whose exemplars differ from a full sort of all distances."""
     patient, unlike = np.array(pool.patient), 0
     for query in np.linspace(0, len(pool) - 1, 50).astype(int):
         apart = np.square(pool.feature.astype(np.float64) - pool.feature[query]).sum(axis=1)

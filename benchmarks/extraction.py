@@ -1,10 +1,10 @@
-"""Speed of feature extraction, from a tiled slide to the cache, beside the bare encoder.
+"""Speed of feature extraction, from a tiled slide to the cache, relative to the bare encoder.
 
-A ratio of 1 means that reading, masking and storing cost nothing beside the encoder on tiles that
-lie in memory. Tiles are read in grid order at the slide's native um/px, through its cached pages.
-One core does all of it: the thread that reads ahead is part of the ratio. What is done once a
-slide (its hash, its tissue) is done before the clock starts. Weights are random: speed does not
-depend on them.
+A ratio of 1 means that reading, masking and storing cost nothing compared with the encoder on tiles
+in memory. Tiles are read in grid order at the slide's native um/px, through its cached pages.
+Everything runs on one core: the ratio includes the thread that reads ahead. The work done once per
+slide (hash, tissue) is done before the clock starts. Weights are random: speed does not depend on
+them.
 
 Further rows, on the same tiles in memory: memory laid out for convolutions, bfloat16, and OpenVINO
 where it is installed, each as a ratio to plain float32 in torch.
@@ -74,7 +74,7 @@ def _load(name: str) -> Encoder:
 
 
 def _through(sections: Sequence[Section], encoder: Encoder, folder: Path) -> Callable[[], None]:
-    """A run of `embed` on a slide that no earlier run has pages of, into a cache of its own."""
+    """A run of `embed` on a slide without cached pages, into a new cache."""
     looks = [TILES.look(section.slide) for section in sections]
     fresh = count()
 
@@ -123,7 +123,7 @@ def _openvino(encoder: Encoder, batches: Sequence[Tensor], kind: str) -> Callabl
     import openvino
 
     class Normalised(torch.nn.Module):
-        """The encoder without its resizing: tiles have their side already."""
+        """The encoder without resizing: the tiles already have its side."""
 
         def forward(self, image: Tensor) -> Tensor:
             return encoder.net((image - encoder.mean) / encoder.std)
@@ -148,7 +148,7 @@ def _openvino(encoder: Encoder, batches: Sequence[Tensor], kind: str) -> Callabl
 
 
 def _in_memory(section: Section) -> list[Tensor]:
-    """The same tiles, decoded before, in batches as `embed` makes them."""
+    """The same tiles, already decoded, in batches like those of `embed`."""
     look = TILES.look(section.slide)
     pixels = [TILES.read(section.slide, look, (float(x), float(y))) for x, y in section.spots.xy]
     return list(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).split(BATCH))

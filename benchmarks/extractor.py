@@ -1,4 +1,4 @@
-"""What a style code learns in minutes: the extractor on 64-px windows of a simulated cohort.
+"""Results of minutes of training: the extractor on 64-px windows of a simulated cohort.
 
 Run alone: `python benchmarks/extractor.py` trains for a quarter of an hour on two cores. Patients
 that were not trained on are made again from their codes, beside a PCA of the training windows;
@@ -42,7 +42,7 @@ SETTINGS = ExtractorSettings(width=64, full_width_px=8, batch_size=16, l1_weight
 
 @dataclass(frozen=True)
 class Labelled:
-    """Windows around spots, with what the simulator knew of them."""
+    """Windows around spots, with the simulator's truth."""
 
     image: torch.Tensor
     compartment: np.ndarray
@@ -51,12 +51,12 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a feature tells of patients that were not trained on."""
+    """Scores of a feature on patients outside the training data."""
 
     probe: float
-    """Share of spots whose compartment a linear probe names."""
+    """Share of spots whose compartment a linear probe predicts correctly."""
     neighbours: float
-    """Share of the nine nearest spots of training patients that are of the spot's compartment."""
+    """Share of the nine nearest training spots in the spot's compartment."""
 
 
 def main() -> None:
@@ -154,7 +154,7 @@ def _windows(section: Section) -> torch.Tensor:
 
 
 def _train_until(training: ExtractorTraining, minutes: float, spent: float) -> float:
-    """Train until so many minutes were spent on training; gives the seconds spent."""
+    """Train for this number of minutes; returns the seconds spent."""
     while spent < 60 * minutes:
         start = perf_counter()
         training.advance()
@@ -164,7 +164,7 @@ def _train_until(training: ExtractorTraining, minutes: float, spent: float) -> f
 
 @torch.no_grad()
 def _l1(training: ExtractorTraining, image: torch.Tensor) -> float:
-    """Mean absolute difference of windows, in -1..1, to what is made of their codes."""
+    """Mean absolute difference between windows, in -1..1, and their reconstructions."""
     nets = training.nets
     errors = [
         (nets.average_generator(nets.average_encoder(part)) - part).abs().mean(dim=(1, 2, 3))
@@ -191,7 +191,7 @@ def _codes(encoder: Encoder, image: torch.Tensor) -> np.ndarray:
 
 
 def _figures(encoder: Encoder, train: Labelled, test: Labelled) -> Figures:
-    """The probe's penalty is chosen by leaving training patients out."""
+    """Fit the probe; its penalty is chosen by leaving out training patients."""
     known, asked = _codes(encoder, train.image), _codes(encoder, test.image)
     probe = GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000)),
@@ -205,7 +205,7 @@ def _figures(encoder: Encoder, train: Labelled, test: Labelled) -> Figures:
 
 
 def _chance(train: Labelled, test: Labelled) -> float:
-    """Share of training spots of a spot's own compartment, over the spots asked about."""
+    """Share of training spots in a spot's compartment, mean over the test spots."""
     share = np.bincount(train.compartment, minlength=5) / len(train.compartment)
     return float(share[test.compartment].mean())
 

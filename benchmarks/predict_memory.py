@@ -1,4 +1,4 @@
-"""Peak memory of predicting slides of growing size, beside a process that only loads the encoder.
+"""Peak memory of predicting slides of growing size, above a process that only loads the encoder.
 
 `python benchmarks/predict_memory.py --sides 5000 10000 20000 50000`: simulated slides at 0.5 um/px,
 each written and predicted in processes of their own. `--encoder` takes an encoder without weights,

@@ -28,9 +28,9 @@ GLASS = 243
 """Grey level of bare glass."""
 N_DISTINCT = 3
 COVERED = 0.55
-"""Share of the places that hold a piece."""
+"""Share of positions with a piece."""
 N_SPOTS = 160
-"""Of a piece, about 2,800 px across."""
+"""Size of a piece, about 2,800 px across."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _piece(seed: int, number: int, n_spots: int) -> tuple[np.ndarray, np.ndarray
 def _lay(
     drawn: list[tuple[np.ndarray, np.ndarray]], side_px: int, rng: np.random.Generator
 ) -> list[Laid]:
-    """One place per square of a grid, a piece in some of them, somewhere in the square."""
+    """One position per square of a grid, with a piece in some of them."""
     longest = max(max(tissue.shape) for _, tissue in drawn)
     n_across = max(1, side_px // (longest + 200))
     place = side_px / n_across

@@ -1,4 +1,4 @@
-"""Tiles a second of each way to read a whole slide, at random places and in grid order.
+"""Tiles per second of each reader of whole slides, at random positions and in grid order.
 
 `python benchmarks/slides.py [--slide FILE] [--tile 224] [--seconds 5]`. Without a file it writes
 a simulated slide in JPEG tiles with its levels in pages, which tifffile and OpenSlide both read.
@@ -25,7 +25,7 @@ from histoscribe.simulate.stain import MPP
 
 TARGET_PER_SECOND = 900
 SIDE_PX = 12_000
-"""Far larger than the cache of decoded tiles."""
+"""Side of the slide: far larger than the cache of decoded tiles."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tile", type=int, default=224, help="px")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each way and order")
     given = parser.parse_args(arguments)
-    tiled.CACHE.most_bytes = vendor.CACHE_BYTES  # the same for both, and small beside the slide
+    tiled.CACHE.most_bytes = (
+        vendor.CACHE_BYTES
+    )  # the same for both, and small compared with the slide
     with TemporaryDirectory() as folder:
         path = given.slide or _simulated(Path(folder))
         mpp = image_mpp(path) or MPP
@@ -82,7 +84,7 @@ def _orders(slide: RegionSlide, side_px: int) -> dict[str, list[tuple[float, flo
 def _rate(
     slide: RegionSlide, centres: Iterable[tuple[float, float]], side_px: int, most_seconds: float
 ) -> tuple[float, float]:
-    """Tiles a second of wall time and of processor time, until the time or the tiles are up."""
+    """Tiles per second of wall time and of processor time, until time or tiles end."""
     n_tiles, wall, cpu = 0, perf_counter(), process_time()
     for xy in centres:
         slide.read(xy, side_px, slide.mpp)
@@ -93,7 +95,7 @@ def _rate(
 
 
 def _apart(ways: dict[str, RegionSlide], side_px: int) -> int:
-    """Largest difference of any px between the ways, over a hundred random tiles."""
+    """Largest difference of any px between the readers, over a hundred random tiles."""
     centres = islice(_orders(ways["tifffile"], side_px)["random"], 100)
     return max(
         int(

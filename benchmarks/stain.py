@@ -1,6 +1,6 @@
-"""Cost of the stain: reading tiles normalised or jittered, beside reading them as they are.
+"""Cost of stain options: reading tiles normalised or jittered, relative to unchanged tiles.
 
-Run alone: `python benchmarks/stain.py`. A ratio of 1 means that it costs nothing.
+Run alone: `python benchmarks/stain.py`. A ratio of 1 means no cost.
 """
 
 import tempfile

@@ -1,4 +1,4 @@
-"""Processor time until `histoscribe` answers with what it only lists, beside an idle Python.
+"""Processor time of `histoscribe` commands that only list, compared with an idle Python.
 
 Run: `python benchmarks/startup.py`. The house limit is 1 s. Processor time is little disturbed by
 whatever else the machine does.

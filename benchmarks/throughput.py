@@ -1,4 +1,4 @@
-"""Tiles a second and minutes a slide of `predict`, by encoder and number of genes.
+"""Tiles per second and minutes per slide of `predict`, by encoder and number of genes.
 
 `python benchmarks/throughput.py [--side N | --slide FILE] [--encoders NAME...] [--genes N...]`: one
 simulated slide at 0.5 um/px, a place every 100 um, each row in a process of its own. Weights are

@@ -1,9 +1,10 @@
-"""Prints the rows of a run of recipes/egn-ablations*.toml as the EGN paper lays out its ablations.
+"""Print a run of recipes/egn-ablations*.toml in the form of the EGN paper's ablation tables.
 
 python docs/figures/ablation_tables.py RUN > ablations.md
 
-A row belongs to the table of the settings in which it differs from the row `egn`. Beside ours is
-what the paper (Yang et al., WACV 2023) has for a row of these settings: other data and protocol.
+A row belongs to the table of the settings in which it differs from the row `egn`. The tables also
+give the values of the paper (Yang et al., WACV 2023) for these settings, with other data and
+protocol.
 """
 
 import sys
@@ -83,7 +84,7 @@ def _about(settings: RunSettings) -> str:
 
 
 def _tables_of(row: ModelRow, full: ModelRow) -> tuple[str, ...]:
-    """The tables that a row stands in; the whole network stands in all but the last."""
+    """Tables that contain a row; the whole network is in all but the last."""
     if row.name == FULL:
         return tuple(TITLES)[:-1]
     if row.model != full.model:
@@ -123,7 +124,7 @@ def _table(name: str, rows: list[ModelRow], values: pd.DataFrame, settings: RunS
 
 
 def _label(name: str, row: ModelRow, settings: RunSettings) -> tuple[str, float | None]:
-    """What a row is in words, and what the paper has for it."""
+    """Description of a row, and its value in the paper."""
     key, label = _KEYS[name](row, settings)
     return label, PAPER.get(name, {}).get(key)
 

@@ -1,4 +1,4 @@
-"""Prints the tables of docs/benchmarks.md from run folders, so that no figure is copied by hand.
+"""Print the tables of docs/benchmarks.md from run folders, so that no figure is copied by hand.
 
 python docs/figures/benchmark_tables.py RUN [RUN...] > tables.md
 """
@@ -82,7 +82,7 @@ def _number(value: float | None) -> str:
 
 
 def main() -> None:
-    """Print a table a run."""
+    """Print one table per run."""
     for run in map(Path, sys.argv[1:]):
         print(f"### {run.name}\n\n{table(run)}\n")
 
