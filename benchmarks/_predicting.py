@@ -59,7 +59,7 @@ def train_predictor(folder: Path, encoder: str, n_genes: int) -> Path:
         "benchmark settings",
     )
     out = folder / f"predictor-{encoder.replace(':', '-')}-{n_genes}"
-    train(settings, out, cache=folder / "cache", weights={})
+    train(settings=settings, out=out, cache=folder / "cache", weights={})
     return out
 
 

@@ -92,7 +92,7 @@ def _run(folder: Path, seed: int, asked: argparse.Namespace) -> pd.DataFrame:
     )
     settings = _settings(asked.recipe, manifest, seed, quick=asked.quick)
     run = folder / f"run-{asked.recipe.stem}"
-    benchmark(settings, run, cache=folder / "cache")
+    benchmark(settings=settings, out=run, cache=folder / "cache")
     return pd.read_csv(run / "scores.csv")
 
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from histoscribe.lazy import imported_on_use
 
 if TYPE_CHECKING:
+    from histoscribe.benchmark.prediction import figures as figures
+    from histoscribe.benchmark.prediction import score as score
     from histoscribe.benchmark.run import benchmark as benchmark
     from histoscribe.data.folds import patient_folds as patient_folds
     from histoscribe.encoders.catalog import list_encoders as list_encoders
     from histoscribe.explain.run import explain as explain
     from histoscribe.io.cohorts.cohort import read_cohort as read_cohort
+    from histoscribe.io.cohorts.in_memory import cohort_of as cohort_of
     from histoscribe.io.predictions.anndata import to_anndata as to_anndata
     from histoscribe.io.predictions.spatialdata import to_spatialdata as to_spatialdata
     from histoscribe.models.base import create_model as create_model
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 
 _ROOMS = ("benchmark", "explain", "simulate", "train")  # called by their own names, see rooms.py
 _HOME = {
+    "cohort_of": "histoscribe.io.cohorts.in_memory",
     "create_model": "histoscribe.models.base",
+    "figures": "histoscribe.benchmark.prediction",
     "list_encoders": "histoscribe.encoders.catalog",
     "list_models": "histoscribe.models.catalog",
     "load_predictor": "histoscribe.predictor.saving",
@@ -34,6 +39,7 @@ _HOME = {
     "predict_slide": "histoscribe.predict.slide",
     "read_cohort": "histoscribe.io.cohorts.cohort",
     "read_settings": "histoscribe.train.settings",
+    "score": "histoscribe.benchmark.prediction",
     "to_anndata": "histoscribe.io.predictions.anndata",
     "to_spatialdata": "histoscribe.io.predictions.spatialdata",
 }

@@ -22,7 +22,7 @@ def run(tmp_path_factory):
     """A finished run of one model: its plan and its folder."""
     folder = tmp_path_factory.mktemp("aligned")
     settings = tiny_settings(tiny_cohort(folder / "cohort"), models=[MODEL])
-    benchmark(settings, folder / "run", cache=folder / "cache")
+    benchmark(settings=settings, out=folder / "run", cache=folder / "cache")
     return make_plan(settings, folder / "run", weights={}, cache=folder / "cache")
 
 

@@ -104,7 +104,7 @@ def test_every_model_leaves_artefacts_that_the_canaries_compare(reference):
 @pytest.mark.parametrize("name", list_models())
 def test_training_does_not_notice_test_sections_taken_out(cohort, reference, tmp_path, name):
     settings = settings_for(cohort).model_copy(update={"models": (name,), "sections": TRAINED})
-    train(settings, tmp_path / "out", cache=tmp_path / "cache", weights={})
+    train(settings=settings, out=tmp_path / "out", cache=tmp_path / "cache")
     prefix = f"predictors/{name}/{TEST}/"
     expected = {
         file.removeprefix(prefix): value for file, value in reference.items() if prefix in file

@@ -51,7 +51,7 @@ def test_cells_are_read_as_cells(cells):
 def test_a_run_over_cells_gives_scores_maps_and_a_predictor(cells, tmp_path):
     panel = {"n_genes": 8, "panel": "spatially-variable"}
     settings = tiny_settings(cells, models=["mean", "colour", "ridge"], target=panel, settings={})
-    result = benchmark(settings, tmp_path / "run", cache=tmp_path / "cache")
+    result = benchmark(settings=settings, out=tmp_path / "run", cache=tmp_path / "cache")
     pcc = result.summary[result.summary["metric"] == "pcc"].set_index("model")["mean"]
     assert np.isfinite(pcc["ridge"])
     (kept, *_) = sorted((tmp_path / "run" / "maps").rglob("*.safetensors"))

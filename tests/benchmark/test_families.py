@@ -232,5 +232,5 @@ def test_the_depth_check_trips_where_depth_follows_cell_density(tmp_path, depth,
     )
     families = {"compartment", "density", "null"}
     settings = settings_for(manifest, families, 0, models=["mean", "depth", "ridge"], settings={})
-    result = benchmark(settings, tmp_path / "run", cache=tmp_path / "cache")
+    result = benchmark(settings=settings, out=tmp_path / "run", cache=tmp_path / "cache")
     assert ("depth-visible" in {check.code for check in result.checks}) is trips

@@ -68,7 +68,7 @@ def test_a_leak_that_is_not_there_is_not_told(cohort, tmp_path):
 @pytest.mark.slow
 def test_the_card_says_every_leak(cohort, tmp_path):
     settings = settings_of(cohort, *LEAKS)
-    result = benchmark(settings, tmp_path / "run", cache=tmp_path / "cache")
+    result = benchmark(settings=settings, out=tmp_path / "run", cache=tmp_path / "cache")
     assert {"leaky", "leaky-panel", "leaky-twins"} <= {check.code for check in result.checks}
     card = json.loads((result.folder / "card.json").read_text())
     for words in ("recognising the patient", "those tested too", "one picture"):

@@ -36,7 +36,7 @@ def settings(place):
 
 @pytest.fixture(scope="module")
 def result(place, settings):
-    return benchmark(settings, place / "run", cache=place / "cache")
+    return benchmark(settings=settings, out=place / "run", cache=place / "cache")
 
 
 def test_tables_have_the_columns_of_the_protocol(result):
@@ -124,14 +124,14 @@ def test_done_cells_are_not_done_again(result, settings, place, monkeypatch):
         raise AssertionError("fitted a second time")
 
     monkeypatch.setattr("histoscribe.train.run.fit", never)
-    again = benchmark(settings, place / "run", cache=place / "cache")
+    again = benchmark(settings=settings, out=place / "run", cache=place / "cache")
     pd.testing.assert_frame_equal(again.summary, result.summary)
 
 
 def test_two_runs_never_mix(result, settings, place):
     other = settings.model_copy(update={"seed": 1})
     with pytest.raises(DataContractError, match="other settings"):
-        benchmark(other, result.folder, cache=place / "cache")
+        benchmark(settings=other, out=result.folder, cache=place / "cache")
 
 
 def test_work_on_other_data_is_never_taken_for_this_run(result, settings, place, tmp_path):
@@ -140,11 +140,13 @@ def test_work_on_other_data_is_never_taken_for_this_run(result, settings, place,
     moved = settings.model_copy(update={"cohort": str(copy / "cohort.csv")})
     text = (run / "settings.toml").read_text().replace(settings.cohort, moved.cohort)
     (run / "settings.toml").write_text(text)
-    benchmark(moved, run, cache=place / "cache")  # equal data elsewhere is the same run
+    benchmark(
+        settings=moved, out=run, cache=place / "cache"
+    )  # equal data elsewhere is the same run
     with h5py.File(copy / "P1S1" / "filtered_feature_bc_matrix.h5", "r+") as matrix:
         matrix["matrix/data"][:] += 1
     with pytest.raises(DataContractError, match="other settings or data"):
-        benchmark(moved, run, cache=place / "cache")
+        benchmark(settings=moved, out=run, cache=place / "cache")
 
 
 def test_a_score_pooled_over_patients_has_no_interval_over_them():
@@ -290,7 +292,7 @@ def test_a_gene_named_like_a_path_stays_in_its_folder():
 def test_leaky_protocols_say_so_everywhere(place, settings, protocol):
     folds = {"protocol": protocol} | ({"k": 2} if protocol == "spot" else {})
     leaky = tiny_settings(settings.cohort, models=["mean", "ridge"], folds=folds)
-    result = benchmark(leaky, place / protocol, cache=place / "cache")
+    result = benchmark(settings=leaky, out=place / protocol, cache=place / "cache")
     assert result.checks[0].code == "leaky"
     assert json.loads((result.folder / "card.json").read_text())["leaky"]
     assert "LEAKY" in (result.folder / "card.md").read_text()

@@ -33,7 +33,7 @@ def test_finished_cells_are_not_fitted_again_and_missing_ones_are(tmp_path, monk
         target={"n_genes": 4},
     )
     run = tmp_path / "run"
-    benchmark(settings, run, cache=tmp_path / "cache")
+    benchmark(settings=settings, out=run, cache=tmp_path / "cache")
     written = {path: path.stat().st_mtime_ns for path in (run / "predictors").rglob("*.*")}
     scores = (run / "scores.csv").read_bytes()
     for path in (run / "predictions" / "knn").rglob("*.h5ad"):
@@ -43,7 +43,7 @@ def test_finished_cells_are_not_fitted_again_and_missing_ones_are(tmp_path, monk
         "histoscribe.predictor.predictor.choose_device",
         lambda asked: devices.append(asked) or "cpu",
     )
-    benchmark(settings, run, cache=tmp_path / "cache")
+    benchmark(settings=settings, out=run, cache=tmp_path / "cache")
     assert {path: path.stat().st_mtime_ns for path in (run / "predictors").rglob("*.*")} == written
     assert (run / "scores.csv").read_bytes() == scores
     assert set(devices) == {"cpu"}  # that of the run, not the best there is

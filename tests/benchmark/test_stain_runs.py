@@ -55,7 +55,7 @@ def test_the_reference_does_not_notice_another_test_image(cohort, reference, tmp
 
 def test_training_does_not_notice_test_sections_taken_out(cohort, reference, tmp_path):
     settings = settings_for(cohort).model_copy(update={"sections": ("P1S1", "P2S1")})
-    train(settings, tmp_path / "out", cache=tmp_path / "cache", weights={})
+    train(settings=settings, out=tmp_path / "out", cache=tmp_path / "cache")
     prefix = f"predictors/ridge/{canaries.TEST}/"
     for file, value in reference.items():
         assert (tmp_path / "out" / file.removeprefix(prefix)).read_bytes() == value, file
@@ -77,7 +77,7 @@ def test_a_reference_of_all_slides_trips_the_canary(cohort, tmp_path, monkeypatc
 
 def test_the_card_says_what_was_done_to_stain_and_spots(cohort, tmp_path):
     settings = settings_for(cohort, ("mean", "ridge"))
-    found = benchmark(settings, tmp_path / "run", cache=tmp_path / "cache")
+    found = benchmark(settings=settings, out=tmp_path / "run", cache=tmp_path / "cache")
     card = json.loads((found.folder / "card.json").read_text())
     record = json.loads(
         (found.folder / "predictors" / "ridge" / canaries.TEST / "predictor.json").read_text()

@@ -64,7 +64,7 @@ def folder(tmp_path, monkeypatch):
     settings = tiny_settings(
         manifest, models=["mean"], target={"n_genes": 12, "transform": "toy-root"}, settings={}
     )
-    benchmark(settings, tmp_path / "run", cache=tmp_path / "cache", weights={})
+    benchmark(settings=settings, out=tmp_path / "run", cache=tmp_path / "cache")
     return tmp_path / "run"
 
 

@@ -34,7 +34,7 @@ def explained(tmp_path_factory) -> "Explained":
         exemplars={"n": N_EXEMPLARS},
         train={"epochs": 1},
     )
-    predictor = train(settings, folder / "egn", cache=folder / "cache", weights={})
+    predictor = train(settings=settings, out=folder / "egn", cache=folder / "cache")
     return Explained(folder, predictor)
 
 

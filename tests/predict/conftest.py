@@ -21,7 +21,7 @@ def predictor_folder(tmp_path_factory) -> Path:
     """A ridge on colour and texture; 12 genes."""
     folder = tmp_path_factory.mktemp("predictor")
     settings = tiny_settings(tiny_cohort(folder / "cohort", n_patients=2), models=["ridge"])
-    train(settings, folder / "ridge", cache=folder / "cache", weights={})
+    train(settings=settings, out=folder / "ridge", cache=folder / "cache")
     return folder / "ridge"
 
 

@@ -28,7 +28,7 @@ def egn_folder(tmp_path_factory):
         exemplars={"n": 4},
         train={"epochs": 2, "batch_size": 16},
     )
-    train(settings, folder / "egn", cache=folder / "cache", weights={})
+    train(settings=settings, out=folder / "egn", cache=folder / "cache")
     return folder / "egn"
 
 

@@ -34,7 +34,7 @@ def place(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("histoscribe.plot.canvas._DPI", 20)
         patch.setattr("histoscribe.plot.canvas._PANEL_PX", 100)
-        benchmark(settings, folder / "run", cache=folder / "cache")
+        benchmark(settings=settings, out=folder / "run", cache=folder / "cache")
     return folder
 
 
@@ -46,7 +46,7 @@ def settings_of(place, **changes):
 def trained(place, out, run="run", **changes):
     given = None if run is None else place / run
     settings = settings_of(place, **changes)
-    return train(settings, out, cache=place / "cache", weights={}, benchmark=given)
+    return train(settings=settings, out=out, cache=place / "cache", scores=given)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_predictions_of_a_run_are_the_same_bytes_when_it_is_resumed_with_scores(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("histoscribe.plot.canvas._DPI", 20)
         patch.setattr("histoscribe.plot.canvas._PANEL_PX", 100)
-        benchmark(settings, run, cache=place / "cache")
+        benchmark(settings=settings, out=run, cache=place / "cache")
     assert path.read_bytes() == before
 
 

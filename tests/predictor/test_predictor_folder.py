@@ -39,7 +39,7 @@ def trained(place, name, model, **changes):
     manifest = next((place / "cohort").glob("*.csv"))
     tiny = {model: {"preset": "tiny"}}
     settings = tiny_settings(manifest, models=[model], **{"settings": tiny, **changes})
-    return train(settings, place / name, cache=place / "cache", weights={})
+    return train(settings=settings, out=place / name, cache=place / "cache")
 
 
 @pytest.fixture(scope="module", params=list_models())
@@ -191,7 +191,7 @@ def test_other_encoder_weights_than_those_trained_with_are_refused(place, cohort
     manifest = next((place / "cohort").glob("*.csv"))
     inputs = {"tile_px": 64, "mpp": 1.0, "encoder": NET, "layer": "features.3"}
     settings = tiny_settings(manifest, models=["ridge"], inputs=inputs)
-    train(settings, tmp_path / "net", cache=tmp_path / "cache", weights=right)
+    train(settings=settings, out=tmp_path / "net", cache=tmp_path / "cache", weights=right)
     predict = load_predictor(tmp_path / "net", right)
     assert predict(cohort["P1S1"], tmp_path / "cache").values.shape[1] == 12
     with pytest.raises(DataContractError, match=r"sha256[\s\S]*trained[\s\S]*--weights"):

@@ -54,8 +54,8 @@ def test_a_predictor_with_an_extractor_takes_the_scores_of_its_benchmark(place, 
     monkeypatch.setattr("histoscribe.plot.canvas._PANEL_PX", 100)
     settings, cache = settings_of(place, **LEARNED), place / "cache"
     run, out = place / "run", place / "out"
-    benchmark(settings, run, cache=cache)
-    first = train(settings, out, cache=cache, weights={}, benchmark=run)
+    benchmark(settings=settings, out=run, cache=cache)
+    first = train(settings=settings, out=out, cache=cache, scores=run)
     assert first.gene_score_values
     section = read_cohort(settings.cohort)["P1S1"]
     assert (
@@ -63,7 +63,7 @@ def test_a_predictor_with_an_extractor_takes_the_scores_of_its_benchmark(place, 
     )
     # the finished predictor has its extractor: none is trained to see that it is the one
     shutil.rmtree(cache / "extractors")
-    assert train(settings, out, cache=cache, weights={}).hash == first.hash
+    assert train(settings=settings, out=out, cache=cache).hash == first.hash
     assert not (cache / "extractors").exists()
 
 

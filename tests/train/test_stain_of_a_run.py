@@ -157,7 +157,7 @@ def test_every_model_is_fitted_and_a_loaded_predictor_predicts_the_same(
     place, tmp_path, model, inputs
 ):
     settings = settings_for(place, inputs, models=[model], settings={model: {"preset": "tiny"}})
-    before = train(settings, tmp_path / "out", cache=place / "cache", weights={})
+    before = train(settings=settings, out=tmp_path / "out", cache=place / "cache")
     after = load_predictor(tmp_path / "out")
     section = read_cohort(settings.cohort)["P1S1"]
     one, two = (predictor(section, place / "cache") for predictor in (before, after))
@@ -165,7 +165,7 @@ def test_every_model_is_fitted_and_a_loaded_predictor_predicts_the_same(
     assert after.encoding == before.encoding
     assert (after.encoding.stain is not None) == (inputs is NORMALISED)
     assert after.card.get("views", 0) == (2 if inputs is JITTERED else 0)
-    assert train(settings, tmp_path / "out", cache=place / "cache", weights={}).hash == after.hash
+    assert train(settings=settings, out=tmp_path / "out", cache=place / "cache").hash == after.hash
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert ("given the colours of the training slides (Reinhard" in card) == (inputs is NORMALISED)
     assert ("on 2 views more of each spot, stains jittered by up to" in card) == (

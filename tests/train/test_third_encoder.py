@@ -78,7 +78,7 @@ def settings(tmp_path, monkeypatch):
 
 def test_an_encoder_of_a_third_source_is_benchmarked_trained_saved_and_opened(settings, tmp_path):
     run, out, cache = tmp_path / "run", tmp_path / "out", tmp_path / "cache"
-    benchmark(settings, run, cache=cache)
+    benchmark(settings=settings, out=run, cache=cache)
     cohort = read_cohort(settings.cohort)
     folds = [fold.name for fold in make_folds(cohort, settings.folds, settings.seed)]
     used = json.loads((run / "card.json").read_text())["encoder"]["used"]
@@ -86,11 +86,11 @@ def test_an_encoder_of_a_third_source_is_benchmarked_trained_saved_and_opened(se
     assert len({of["weights"] for of in used}) == len(folds)
     assert "centred in each fold" in (run / "encoders.json").read_text()
 
-    predictor = train(settings, out, cache=cache, weights={}, benchmark=run)
+    predictor = train(settings=settings, out=out, cache=cache, scores=run)
     assert predictor.gene_score_values
     assert (out / "encoder.safetensors").is_file()
     assert f"--weights {NAME}" not in (out / "MODEL_CARD.md").read_text()
     loaded = load_predictor(out)(cohort["P1S1"], tmp_path / "other-cache")
     assert loaded.values.tobytes() == predictor(cohort["P1S1"], cache).values.tobytes()
     assert torch.isfinite(torch.from_numpy(loaded.values)).all()
-    assert train(settings, out, cache=cache, weights={}).hash == predictor.hash
+    assert train(settings=settings, out=out, cache=cache).hash == predictor.hash

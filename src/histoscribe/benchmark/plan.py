@@ -7,13 +7,13 @@ from pathlib import Path
 
 from histoscribe.data.folds import folds_json, make_folds
 from histoscribe.data.target import Target
-from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.facts import data_files
 from histoscribe.progress import track
+from histoscribe.train.arguments import run_cohort
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
-from histoscribe.types import Fold
+from histoscribe.types import Cohort, Fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +42,25 @@ class RunPlan:
         }
 
 
-def make_plan(settings: RunSettings, out: Path, *, weights: WeightFiles, cache: Path) -> RunPlan:
-    """Read the cohort, make the folds and their targets; nothing is written.
+def make_plan(
+    settings: RunSettings,
+    out: Path,
+    *,
+    weights: WeightFiles,
+    cache: Path,
+    cohort: Cohort | None = None,
+) -> RunPlan:
+    """Make the folds and their targets; nothing is written.
+
+    `cohort` is the one that the settings name, where it is in memory already.
 
     Raises
     ------
     DataContractError
         for a cohort, settings or weights that do not do.
     """
-    cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
+    if cohort is None:
+        cohort = run_cohort(settings.cohort, settings)
     folds = make_folds(cohort, settings.folds, settings.seed)
     bank = RunData(settings, cohort, weights, cache)
     bank.check(folds)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Unpack
 
 import pandas as pd
 
@@ -21,23 +22,53 @@ from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.tables import genes_table, summary_table
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing, write_json, write_text
-from histoscribe.io.run_folder import claimed
-from histoscribe.io.weights import cache_folder
-from histoscribe.predictor.encoding import WeightFiles
+from histoscribe.io.run_folder import claimed, in_folder
 from histoscribe.progress import track
+from histoscribe.signature import spelled_out
+from histoscribe.train.arguments import (
+    AnyCohort,
+    AnyModels,
+    RunOptions,
+    cache_of,
+    run_cohort,
+    run_settings,
+    weights_of,
+)
 from histoscribe.train.settings import RunSettings
 from histoscribe.types import Fold
 
+_MAIN = ("pcc", "pcc_given_depth")
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Benchmark:
-    """What a finished run found; the same lies in its folder."""
+    """The result of a benchmark; the same tables lie in its run folder."""
 
     folder: Path
+    """The run folder; a temporary one goes when this result is no longer used."""
     summary: pd.DataFrame
+    """One row a model and metric: mean over patients, with its interval where there is one."""
     genes: pd.DataFrame
+    """One row a model and gene."""
     scores: pd.DataFrame
+    """One row a model, section, gene and metric."""
     checks: tuple[Check, ...]
+    """What the run found out about itself."""
+
+    def __repr__(self) -> str:
+        n_warnings = sum(check.level == "warning" for check in self.checks)
+        head = f"benchmark in {self.folder}, {n_warnings} warnings; means over patients:"
+        return f"{head}\n{self._means().to_string(float_format='{:.3f}'.format)}"
+
+    def _repr_html_(self) -> str:
+        """Show the table of means in a notebook."""
+        return self._means().to_html(float_format="{:.3f}".format)
+
+    def _means(self) -> pd.DataFrame:
+        """The main scores, a model a row, in the order of the run."""
+        of_main = self.summary[self.summary["metric"].isin(_MAIN)]
+        table = of_main.pivot_table(index="model", columns="metric", values="mean", sort=False)
+        return table.reindex(columns=list(_MAIN)).rename_axis(index=None, columns=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,31 +81,76 @@ class _FoldResult:
     constant: dict[str, int]
 
 
+@spelled_out(RunOptions)
 def benchmark(
-    settings: RunSettings,
-    out: Path,
+    cohort: AnyCohort | None = None,
+    models: AnyModels | None = None,
     *,
-    cache: Path | None = None,
-    weights: WeightFiles | None = None,
+    out: str | Path | None = None,
+    settings: RunSettings | str | Path | None = None,
+    **options: Unpack[RunOptions],
 ) -> Benchmark:
-    """Run every model of the settings on every fold and write the run folder.
+    """Score models on patients that they were not trained on.
 
-    A killed run started again does only what is missing, and ends in the same files.
+    Every model is fitted once a fold and predicts the sections of the patients left out. A killed
+    run that is started again with the same `out` does only what is missing and ends in the same
+    files.
+
+    Parameters
+    ----------
+    cohort
+        A manifest (path of a CSV file), `catalog:NAME`, `hest:FOLDER`, `stnet:FOLDER`, or a cohort
+        in memory (see `cohort_of` and `read_cohort`). May be left out where `settings` name it.
+    models
+        Names of models, or the settings of each model by its name:
+        `{"ridge": {}, "egn": {"preset": "tiny"}}`. `list_models` has all names.
+    out
+        The run folder. By default a temporary one, which goes when the result is no longer used.
+    settings
+        A settings file (TOML) in place of `models` and of the single tables.
+    seed, sections, where, filters, folds, target, inputs, exemplars, extractor, train, run
+        The tables of a settings file, e.g. `target={"n_genes": 100}`. They are checked in the same
+        way: an unknown key is an error. The reference of settings lists the keys.
+    cache
+        Folder for computed features; by default `$HISTOSCRIBE_CACHE`, else that of the platform.
+    weights
+        Files of encoder weights by name, where they are in none of the usual places.
+
+    Returns
+    -------
+    Tables of the scores, and the run folder.
 
     Raises
     ------
     DataContractError
-        for a cohort, settings or weights that do not do, before anything is written, and where
-        `out` holds another run.
+        for a cohort, settings or weights that cannot be used, before anything is written, and
+        where `out` holds another run. All problems come at once.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> scores = hs.benchmark("cohort.csv", ["mean", "ridge"], out="run")  # doctest: +SKIP
+    >>> scores.summary  # doctest: +SKIP
     """
+    resolved = run_settings(cohort, models, settings, options)
+    opened = run_cohort(cohort, resolved)
+    weights, cache = weights_of(options), cache_of(options)
+
+    def work(folder: Path) -> Benchmark:
+        plan = make_plan(resolved, folder, weights=weights, cache=cache, cohort=opened)
+        return _run(plan)
+
+    return in_folder(out, work)
+
+
+def _run(plan: RunPlan) -> Benchmark:
     start = monotonic()
-    plan = make_plan(settings, out, weights=weights or {}, cache=cache or cache_folder())
-    with claimed(out, plan.files()):
+    with claimed(plan.out, plan.files()):
         run_cells(plan)
         folds = [_score(plan, fold) for fold in track(plan.folds, "scores")]
         found = _write_tables(plan, folds)
         took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
-        write_json(out / "run.json", {**took, "machine": platform.platform()})
+        write_json(plan.out / "run.json", {**took, "machine": platform.platform()})
     return found
 
 

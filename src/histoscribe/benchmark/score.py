@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from histoscribe.benchmark.cell import cell_prediction
 from histoscribe.benchmark.plan import RunPlan
@@ -16,7 +16,7 @@ from histoscribe.metrics.registry import METRICS, FoldMetric, GeneMetric, Sectio
 from histoscribe.metrics.spatial import neighbour_graph
 from histoscribe.models.closed_form.depth import line_per_gene
 from histoscribe.train.tables import log_total
-from histoscribe.types import Fold
+from histoscribe.types import Fold, Section
 
 ORACLE = "oracle-depth"
 EVERY = "*"
@@ -52,17 +52,20 @@ class Scored:
 
 def truth_of(plan: RunPlan, fold: Fold, target: Target, section: str) -> Truth:
     """What a fold's test spots of a section measured, in the fold's target space."""
-    cohort, rows = plan.bank.cohort, fold.test[section]
-    opened = cohort[section]
-    panel = target.panel_counts(opened, rows)
+    return truth_at(plan.bank.cohort[section], fold.test[section], target)
+
+
+def truth_at(section: Section, rows: Int[np.ndarray, " N"], target: Target) -> Truth:
+    """What these spots of a section measured, in the space of a target."""
+    panel = target.panel_counts(section, rows)
     return Truth(
-        section=section,
-        patient=str(cohort.patients[section]),
+        section=section.id,
+        patient=str(section.patient),
         genes=target.genes,
         measured=target.values(panel),
-        log_total=log_total(cohort, section, rows),
+        log_total=np.log1p(section.measured.total[rows]),
         counts=panel.counts.astype(np.float32),
-        graph=neighbour_graph(opened, rows),
+        graph=neighbour_graph(section, rows),
     )
 
 

@@ -13,7 +13,7 @@ def run(
     from histoscribe.train.settings import read_settings
 
     result = benchmark(
-        read_settings(settings, tuple(set_ or ())), out_folder, weights=weight_files(weights)
+        settings=read_settings(settings, set_ or ()), out=out_folder, weights=weight_files(weights)
     )
     page = write(out_folder)
     print_result(result)

@@ -48,11 +48,10 @@ def _benchmark(out_folder: Path) -> tuple[Path, Path]:
     from histoscribe.cli.table import print_result
     from histoscribe.report.page import write
     from histoscribe.simulate import simulate
-    from histoscribe.train.settings import read_settings
 
     manifest = simulate(out_folder / "cohort", n_patients=6)
     say(f"simulated cohort: {manifest}")
-    result = benchmark(read_settings(out_folder / _FILE), out_folder / "run")
+    result = benchmark(settings=out_folder / _FILE, out=out_folder / "run")
     page = write(out_folder / "run")
     print_result(result)
     return manifest, page
@@ -62,7 +61,6 @@ def _train_and_predict(out_folder: Path, manifest: Path) -> None:
     """Fit ridge without the last section, and predict this section."""
     from histoscribe.io.cohorts.cohort import read_cohort
     from histoscribe.io.predictions.anndata import write_prediction
-    from histoscribe.io.weights import cache_folder
     from histoscribe.train.run import train
     from histoscribe.train.settings import read_settings
 
@@ -70,8 +68,8 @@ def _train_and_predict(out_folder: Path, manifest: Path) -> None:
     settings = read_settings(out_folder / _FILE, ('models=["ridge"]',)).model_copy(
         update={"sections": tuple(rest)}
     )
-    predictor = train(settings, out_folder / "predictor", cache=cache_folder(), weights={})
-    prediction = predictor(read_cohort(manifest)[held_out], cache_folder())
+    predictor = train(settings=settings, out=out_folder / "predictor")
+    prediction = predictor(read_cohort(manifest)[held_out])
     write_prediction(prediction, out_folder / "prediction" / f"{held_out}.h5ad")
     say(f"\npredictor trained without {held_out}: {out_folder / 'predictor'}")
     say(f"prediction of {held_out}: {out_folder / 'prediction' / held_out}.h5ad")

@@ -23,16 +23,14 @@ def run(
     weights: Weights = None,
 ) -> None:
     """Fit one model on all sections and write one predictor folder."""
-    from histoscribe.io.weights import cache_folder
     from histoscribe.train.run import train
     from histoscribe.train.settings import read_settings
 
     predictor = train(
-        read_settings(settings, tuple(set_ or ())),
-        out_folder,
-        cache=cache_folder(),
+        settings=read_settings(settings, set_ or ()),
+        out=out_folder,
+        scores=benchmark,
         weights=weight_files(weights),
-        benchmark=benchmark,
     )
     say(f"predictor {predictor.name}, {len(predictor.target.genes)} genes: {out_folder}")
     if why := predictor.gene_scores.why_unknown:

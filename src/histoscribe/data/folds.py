@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,21 +17,38 @@ from histoscribe.data.fold_checks import check_folds, check_sections
 from histoscribe.data.fold_settings import FoldSettings, leaky
 from histoscribe.data.inner import inner_splits
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.seed import stream
 from histoscribe.types import Cohort, Fold, SpotRows
 
 
 def patient_folds(
-    cohort: Cohort, k: Literal["leave-one-out"] | int = "leave-one-out", seed: int = 0
+    cohort: Cohort | str | Path, k: Literal["leave-one-out"] | int = "leave-one-out", seed: int = 0
 ) -> tuple[Fold, ...]:
     """Folds of patients: one each, or `k` groups of about equal numbers of patients.
+
+    Parameters
+    ----------
+    cohort
+        A cohort, or the path or name of one.
+    k
+        Number of groups.
+    seed
+        Of the draw of the groups.
 
     Raises
     ------
     DataContractError
         As `make_folds`.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> for fold in hs.patient_folds("cohort.csv"):  # doctest: +SKIP
+    ...     print(fold.name, sorted(fold.test))
     """
-    return make_folds(cohort, FoldSettings(protocol="patient", k=k), seed)
+    opened = cohort if isinstance(cohort, Cohort) else read_cohort(cohort)
+    return make_folds(opened, FoldSettings(protocol="patient", k=k), seed)
 
 
 def make_folds(cohort: Cohort, settings: FoldSettings, seed: int) -> tuple[Fold, ...]:

@@ -54,7 +54,14 @@ _RECORDS = (
 
 
 def list_encoders() -> tuple[EncoderRecord, ...]:
-    """Names of listed encoders; `torchvision:<model>` and `timm:<model>` load from a file, too."""
+    """Listed encoders; `torchvision:<model>` and `timm:<model>` load from a file, too.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> [record.width for record in hs.list_encoders() if record.name == "uni"]
+    [1024]
+    """
     return _RECORDS
 
 

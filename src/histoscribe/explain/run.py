@@ -58,6 +58,11 @@ def explain(
 
     Raises DataContractError for an unknown question or setting, with the near names, and for
     anything given that the question cannot use.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> finding = hs.explain("latent", "egn", "cohort.csv", out="tissue")  # doctest: +SKIP
     """
     known = find_question(question)
     wishes = question_settings(known, settings)

@@ -1,16 +1,36 @@
 """The folder of a run: one run only, one process at a time, no half-written files."""
 
 import os
+import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
+from typing import TypeVar
+from weakref import finalize
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import remove_leftovers, write_text
 
 if sys.platform != "win32":
     import fcntl
+
+_Result = TypeVar("_Result")
+
+
+def in_folder(out: str | Path | None, work: Callable[[Path], _Result]) -> _Result:
+    """Do work that writes a folder; without `out` in a temporary one that goes with the result."""
+    if out is not None:
+        return work(Path(out))
+    folder = Path(mkdtemp(prefix="histoscribe-"))
+    try:
+        found = work(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finalize(found, shutil.rmtree, folder, ignore_errors=True)
+    return found
 
 
 @contextmanager

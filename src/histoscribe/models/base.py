@@ -241,10 +241,25 @@ def create_model(name: str, *, facts: Facts | None = None, **settings: Any) -> A
     A neural model needs `facts` of its training spots: they fix its widths and become buffers, so
     they are saved with it.
 
+    Parameters
+    ----------
+    name
+        One of `list_models`.
+    facts
+        What a network is told of its training spots.
+    settings
+        The model's own settings, and `preset`; the reference of settings lists them.
+
     Raises
     ------
     ValueError
         for an unknown name (similar ones are listed), an unknown setting or missing facts.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> hs.create_model("knn").name
+    'knn'
     """
     cls = model_class(name)
     config = make_config(name, settings)

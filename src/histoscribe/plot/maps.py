@@ -35,17 +35,19 @@ class MapText:
     model: str
     """Name of the model that predicted."""
     why: str
-    """Why this gene is shown, e.g. `median gene`."""
+    """Why this gene is shown, e.g. `median gene`; empty where the user chose it."""
 
 
 def expression_map(
     section: Section,
-    measured: Float[np.ndarray, " N"],
+    measured: Float[np.ndarray, " N"] | None,
     predicted: Float[np.ndarray, " N"],
     text: MapText,
     path: Path,
 ) -> None:
     """Write a PNG of measured and predicted expression, both on one colour scale.
+
+    Where nothing was measured (None), the prediction is drawn alone.
 
     The scale runs from the 1st to the 99th percentile of both together, so a prediction that is
     flatter than the truth looks flatter. Spots have their true shape and size; NaN is hollow.
@@ -56,35 +58,47 @@ def expression_map(
     measured, predicted
         [N] values of the spots of the section, in its order and in the unit of `text`.
     """
-    if not measured.shape == predicted.shape == (len(section.spots),):
-        raise ValueError(
-            f"{measured.shape} measured, {predicted.shape} predicted, {len(section.spots)} spots"
-        )
+    panels = {f"predicted by {text.model}": predicted}
+    if measured is not None:
+        panels = {"measured": measured, **panels}
+    if any(values.shape != (len(section.spots),) for values in panels.values()):
+        shapes = ", ".join(f"{values.shape} {name}" for name, values in panels.items())
+        raise ValueError(f"{shapes}, {len(section.spots)} spots")
     window = around_spots(section)
     width, height = window.panel_inches
-    figure = Figure(figsize=(2 * width + 1.4, height + 0.9), layout="compressed")
-    scale = _one_scale(measured, predicted)
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(len(panels) * width + 1.4, height + 0.9), layout="compressed")
+    scale = _one_scale(*panels.values())
+    drawn = list(figure.subplots(1, len(panels), squeeze=False)[0])
     tissue = read_tissue(section, window, dimmed=_DIMMED)
-    titles = "measured", f"predicted by {text.model}"
-    for axes, values, title in zip((left, right), (measured, predicted), titles, strict=True):
+    for axes, (title, values) in zip(drawn, panels.items(), strict=True):
         draw_tissue(axes, tissue)
         _spots(axes, section, values, scale)
         axes.set_title(title, fontsize=10)
-    scale_bar(left, window)
-    bar = figure.colorbar(scale, ax=[left, right], extend="both", shrink=0.8, pad=0.02)
+    scale_bar(drawn[0], window)
+    bar = figure.colorbar(scale, ax=drawn, extend="both", shrink=0.8, pad=0.02)
     bar.set_label(f"{text.gene} ({text.unit})")
-    place = f"section {section.id} · patient {section.patient}"
-    score = f"pcc {_pcc_text(measured, predicted)}"
-    figure.suptitle(f"{text.gene} ({text.why})\n{place} · {score}", fontsize=11)
+    figure.suptitle(_title(section, measured, predicted, text), fontsize=11)
     save_png(figure, path)
 
 
-def _one_scale(
-    measured: Float[np.ndarray, " N"], predicted: Float[np.ndarray, " N"]
-) -> ScalarMappable:
-    both = np.concatenate([measured, predicted])
-    known = both[np.isfinite(both)]
+def _title(
+    section: Section,
+    measured: Float[np.ndarray, " N"] | None,
+    predicted: Float[np.ndarray, " N"],
+    text: MapText,
+) -> str:
+    """Gene, reason, place and score of a map."""
+    place = f"section {section.id}"
+    if section.patient is not None:
+        place += f" · patient {section.patient}"
+    score = "" if measured is None else f" · pcc {_pcc_text(measured, predicted)}"
+    why = f" ({text.why})" if text.why else ""
+    return f"{text.gene}{why}\n{place}{score}"
+
+
+def _one_scale(*panels: Float[np.ndarray, " N"]) -> ScalarMappable:
+    values = np.concatenate(panels)
+    known = values[np.isfinite(values)]
     low, high = np.percentile(known, [1, 99]) if known.size else (0.0, 1.0)
     if high <= low:
         low, high = low - 0.5, low + 0.5

@@ -30,9 +30,19 @@ def predict_slide(
 ) -> Prediction:
     """Predict a slide on a square grid over its tissue.
 
-    `predictor` may be its folder. Places lie `spacing_um` apart. `mpp` is um per level-0 px,
-    needed where the slide's metadata does not say it. `mask` says where the slide is tissue: a
-    picture of the whole slide, or GeoJSON in level-0 px; without one the tissue is looked for.
+    Parameters
+    ----------
+    predictor
+        A predictor or its folder.
+    path
+        The slide.
+    spacing_um
+        Distance between neighbouring places.
+    mpp
+        um per level-0 px; needed where the slide's metadata does not say it.
+    mask
+        Where the slide is tissue: a picture of the whole slide, or GeoJSON in level-0 px. By
+        default the tissue is found by its colour.
 
     Returns
     -------
@@ -42,7 +52,13 @@ def predict_slide(
     Raises
     ------
     DataContractError
-        for a slide, mask or predictor that does not do.
+        for a slide, mask or predictor that cannot be used.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> prediction = hs.predict_slide("ridge", "biopsy.svs", spacing_um=50)  # doctest: +SKIP
+    >>> hs.to_anndata(prediction).write_h5ad("biopsy.h5ad")  # doctest: +SKIP
     """
     loaded = predictor if isinstance(predictor, Predictor) else load_predictor(predictor)
     request = SlideRequest(

@@ -18,6 +18,7 @@ from histoscribe.data.items.spots import SpotQueries
 from histoscribe.data.target import Target
 from histoscribe.device import choose_device
 from histoscribe.encoders.encoder import Encoder
+from histoscribe.io.weights import cache_folder
 from histoscribe.models.base import Estimator, ExpressionModel
 from histoscribe.predictor.encoding import Encoding, WeightFiles
 from histoscribe.predictor.facts import gene_labels
@@ -114,9 +115,14 @@ class Predictor:
         """What each gene is called for people: its symbol, or its id where that would not do."""
         return gene_labels(self.target.genes, self.gene_names)
 
-    def __call__(self, section: Section, cache: Path) -> Prediction:
-        """Predict every spot of a section; counts are not looked at."""
-        return self.from_queries(section, self.queries(section, cache))
+    def __call__(self, section: Section, cache: str | Path | None = None) -> Prediction:
+        """Predict every spot of a section; counts are not looked at.
+
+        Computed features are kept in `cache`: by default `$HISTOSCRIBE_CACHE`, else the cache
+        folder of the platform.
+        """
+        folder = cache_folder() if cache is None else Path(cache)
+        return self.from_queries(section, self.queries(section, folder))
 
     def queries(self, section: Section, cache: Path) -> SpotQueries:
         """Make a section's spots ready to be predicted: features, tiles, whose they are."""

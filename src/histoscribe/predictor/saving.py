@@ -76,11 +76,23 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
 def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Predictor:
     """Load a predictor folder exactly; nothing in it is executed.
 
+    Parameters
+    ----------
+    folder
+        A folder that `train` wrote, or one below `predictors/` in a run folder.
+    weights
+        Files of encoder weights by name, where they are in none of the usual places.
+
     Raises
     ------
     DataContractError
         listing every file that is missing, unknown to predictor.json, or whose sha256 is not the
         recorded one.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> predictor = hs.load_predictor("ridge")  # doctest: +SKIP
     """
     folder = Path(folder)
     record = read_record(folder)

@@ -1,8 +1,9 @@
 """Draw a whole cohort to disk, section by section."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from scipy.spatial import cKDTree
 from histoscribe.io.atomic import write_text
 from histoscribe.progress import track
 from histoscribe.seed import stream
+from histoscribe.signature import spelled_out
 from histoscribe.simulate.config import SimulationConfig
 from histoscribe.simulate.counts import draw_counts, draw_depth
 from histoscribe.simulate.families import (
@@ -48,26 +50,64 @@ AROUND_UM = 50.0
 """Radius around the centre of a spot within which tissue influences it."""
 
 
-def simulate(out: Path, n_patients: int = 6, **settings: Any) -> Path:
+class SimulationOptions(TypedDict, total=False):
+    """The settings of a simulated cohort as keywords; see `SimulationConfig`."""
+
+    sections_per_patient: int
+    families: Sequence[str]
+    genes_per_family: int
+    depth: Literal["independent", "density"]
+    spots_per_section: int
+    seed: int
+
+
+@spelled_out(SimulationOptions, {field.name: field.default for field in fields(SimulationConfig)})
+def simulate(out: str | Path, n_patients: int = 6, **settings: Unpack[SimulationOptions]) -> Path:
     """Write a simulated cohort to `out` and return the path of its manifest.
 
     The folder also gets an image and a Space Ranger folder per section, `pathways.gmt`, and the
-    truth in `truth/` (see `read_truth`). `visibility` lists which input of a model can see which
-    gene family. `patient_flip` needs several sections of a patient, at best three patients with
-    three each: a model must tell them apart by their stain to learn it.
+    truth in `truth/` (see `read_truth`).
 
     The manifest is written last, and complete sections are not drawn again: a killed run that is
     started again ends in the same files.
 
     Parameters
     ----------
-    settings
-        The fields of `Config`: `sections_per_patient`, `families`, `genes_per_family`,
-        `depth`, `spots_per_section`, `seed`.
+    out
+        Folder to write to.
+    n_patients
+        Number of patients.
+    sections_per_patient
+        Sections of each patient.
+    families
+        Gene families to write; `visibility` says which input of a model can see which family.
+        `patient_flip` needs several sections of a patient, best three patients with three: a model
+        must tell them apart by their stain to learn it.
+    genes_per_family
+        A power of two balances the signs of `patient_flip` over patients exactly.
+    depth
+        What the total count of a spot follows: `independent` of the image, or the `density` of
+        nuclei.
+    spots_per_section
+        About as many; the outline of the tissue decides.
+    seed
+        Equal settings give equal files.
+
+    Raises
+    ------
+    ValueError
+        for an unknown family, or numbers that are too small.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> manifest = hs.simulate("cohort", n_patients=3)  # doctest: +SKIP
     """
-    if "families" in settings:
-        settings["families"] = tuple(settings["families"])
-    config = SimulationConfig(n_patients=n_patients, **settings)
+    out = Path(out)
+    own: dict[str, Any] = dict(settings)
+    if "families" in own:
+        own["families"] = tuple(own["families"])
+    config = SimulationConfig(n_patients=n_patients, **own)
     genes = draw_genes(config.families, config.genes_per_family, config.seed)
     flips = flip_signs(config.genes_per_family, config.n_patients, config.seed)
     plans = [

@@ -2,15 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from histoscribe.data.folds import whole_fold
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.cohorts.cohort import read_cohort
-from histoscribe.io.run_folder import claimed
+from histoscribe.io.run_folder import claimed, in_folder
 from histoscribe.models.base import Estimator, ExpressionModel
-from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.facts import (
     cohort_card,
     data_files,
@@ -26,6 +24,20 @@ from histoscribe.predictor.gene_scores import Benchmarked
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import fit_reference
 from histoscribe.predictor.saving import is_predictor, load_predictor, save_predictor
+from histoscribe.signature import spelled_out
+from histoscribe.train.arguments import (
+    AnyCohort,
+    AnyModels,
+    RunFolder,
+    RunOptions,
+    cache_of,
+    no_tables,
+    run_cohort,
+    run_path,
+    run_settings,
+    settings_of_run,
+    weights_of,
+)
 from histoscribe.train.benchmark_of import read_benchmark
 from histoscribe.train.fit import fit
 from histoscribe.train.row import ModelRow
@@ -36,46 +48,85 @@ from histoscribe.train.weight_needs import initial_weights
 from histoscribe.types import Fold, SpotTable
 
 
+@spelled_out(RunOptions)
 def train(
-    settings: RunSettings,
-    out: Path,
+    cohort: AnyCohort | None = None,
+    model: AnyModels | None = None,
     *,
-    cache: Path,
-    weights: WeightFiles,
-    benchmark: Path | None = None,
+    out: str | Path | None = None,
+    scores: RunFolder | str | Path | None = None,
+    settings: RunSettings | str | Path | None = None,
+    **options: Unpack[RunOptions],
 ) -> Predictor:
-    """Fit the one model of the settings on all sections and write its predictor folder.
+    """Fit one model on all sections and write its predictor folder.
 
-    Choices are made on inner folds of the training patients, as in a benchmark; how well the
-    predictor does on patients it has not seen is what a benchmark says, not this. `benchmark` is
-    the run folder of one: its scores of each gene go with the predictor, to a finished one too.
+    Choices are made on inner folds of the training patients, as in a benchmark. How well the
+    predictor does on new patients is what a benchmark says.
+
+    Parameters
+    ----------
+    cohort
+        A manifest (path of a CSV file), `catalog:NAME`, `hest:FOLDER`, `stnet:FOLDER`, or a cohort
+        in memory (see `cohort_of` and `read_cohort`). May be left out where settings name it.
+    model
+        The name of a model, or its settings by its name: `{"egn": {"preset": "tiny"}}`.
+    out
+        The predictor folder. By default a temporary one, which goes when the predictor is no
+        longer used.
+    scores
+        The result, or the run folder, of a benchmark of this model: its scores of each gene go
+        with the predictor. Without `settings` and single tables, its settings are used too.
+    settings
+        A settings file (TOML) in place of `model` and of the single tables.
+    seed, sections, where, filters, folds, target, inputs, exemplars, extractor, train, run
+        The tables of a settings file, e.g. `target={"n_genes": 100}`. An unknown key is an error.
+    cache
+        Folder for computed features; by default `$HISTOSCRIBE_CACHE`, else that of the platform.
+    weights
+        Files of encoder weights by name, where they are in none of the usual places.
 
     Raises
     ------
     DataContractError
-        where the settings name several models, for data, settings or weights that do not do,
-        where the benchmark is one of another model, settings or data, and where `out` holds
-        something else; nothing is written then.
+        where there are several models, for data, settings or weights that cannot be used, where
+        the benchmark is one of another model, settings or data, and where `out` holds something
+        else. Nothing is written then.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> predictor = hs.train("cohort.csv", "ridge", out="ridge")  # doctest: +SKIP
     """
-    if len(settings.models) != 1:
-        raise DataContractError(
-            Problem(
-                where="settings, models",
-                found=f"{len(settings.models)} models: {', '.join(settings.models)}",
-                expected="one model, for one predictor folder",
-                remedy=f"name it: --set 'models=[\"{settings.models[-1]}\"]'",
-            )
-        )
-    cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
-    bank = RunData(settings, cohort, weights, cache)
-    fold = whole_fold(cohort, settings.seed)
+    run = run_path(scores)
+    if run is not None and isinstance(model, str) and settings is None and no_tables(options):
+        whole = settings_of_run(run, model, cohort)
+    else:
+        whole = run_settings(cohort, model, settings, options)
+    if len(whole.models) != 1:
+        raise DataContractError(_several(whole.models))
+    bank = RunData(whole, run_cohort(cohort, whole), weights_of(options), cache_of(options))
+    return in_folder(out, lambda folder: _train(bank, folder, run))
+
+
+def _several(models: tuple[str, ...]) -> Problem:
+    return Problem(
+        where="settings, models",
+        found=f"{len(models)} models: {', '.join(models)}",
+        expected="one model, for one predictor folder",
+        remedy=f"name it: --set 'models=[\"{models[-1]}\"]'",
+    )
+
+
+def _train(bank: RunData, out: Path, benchmark: Path | None) -> Predictor:
+    fold = whole_fold(bank.cohort, bank.settings.seed)
     bank.check([fold])
     target = bank.target(fold.train)
     scored = _benchmarked(benchmark, bank, fold, target)
     with claimed(out, _run_files(bank, out)):
         if is_predictor(out):
-            return _with_scores(_same(load_predictor(out, weights), bank, fold, out), scored, out)
-        return fit_predictor(bank, fold, settings.rows[0], target, out, scored)
+            kept = load_predictor(out, bank.weights)
+            return _with_scores(_same(kept, bank, fold, out), scored, out)
+        return fit_predictor(bank, fold, bank.settings.rows[0], target, out, scored)
 
 
 def _benchmarked(run: Path | None, bank: RunData, fold: Fold, target: Target) -> Benchmarked | None:

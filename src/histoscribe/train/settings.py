@@ -1,7 +1,7 @@
 """The settings of a run: one TOML file, strict; an unknown key names the known ones."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -88,7 +88,8 @@ class RunSettings(StrictSettings):
     """Of every random draw; the same seed on the same machine gives the same bits."""
     cohort: str
     """A manifest (relative to the settings file), `catalog:NAME`, or `hest:FOLDER` or
-    `stnet:FOLDER` (relative too), laid out like HEST-1k or the ST-Net data set."""
+    `stnet:FOLDER` (relative too), laid out like HEST-1k or the ST-Net data set. `memory` stands for
+    a cohort that was handed over in Python: the hashes of its data say which."""
     sections: tuple[str, ...] | None = None
     """All of the cohort by default."""
     where: Mapping[str, str | tuple[str, ...]] = {}
@@ -126,16 +127,31 @@ class RunSettings(StrictSettings):
         return tuple(self.row(name) for name in self.models)
 
 
-def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> RunSettings:
-    """Read a settings file; `overrides` are `section.key=value` with values in TOML.
+def read_settings(
+    path: str | Path, overrides: Sequence[str] = (), *, cohort: str | None = None
+) -> RunSettings:
+    """Read a settings file.
 
-    The cohort's manifest is resolved against the file's folder.
+    Parameters
+    ----------
+    path
+        A TOML file. The path of its cohort is relative to the folder of the file.
+    overrides
+        Settings to change, as `table.key=value` with values in TOML.
+    cohort
+        The cohort, for a file that names none.
 
     Raises
     ------
     DataContractError
         listing every unknown key (with the near ones), wrong value and unknown model.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> settings = hs.read_settings("run.toml", ["target.n_genes=100"])  # doctest: +SKIP
     """
+    path = Path(path)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -152,6 +168,8 @@ def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> RunSettings:
     if isinstance(table.get("cohort"), str):
         # absolute, so that the run is the same from whichever folder it is started again
         table["cohort"] = resolved(table["cohort"], path.parent)
+    elif cohort is not None:
+        table.setdefault("cohort", cohort)
     return parse_settings(table, str(path))
 
 

@@ -190,7 +190,7 @@ def test_wrong_settings_come_at_once(explained, tmp_path):
 
 def test_a_predictor_without_exemplars_names_the_models_that_have_some(explained, tmp_path):
     settings = tiny_settings(explained.manifest, models=["mean"])
-    predictor = train(settings, tmp_path / "mean", cache=tmp_path / "cache", weights={})
+    predictor = train(settings=settings, out=tmp_path / "mean", cache=tmp_path / "cache")
     request = replace(explained.request(), predictors=(predictor,))
     with pytest.raises(DataContractError, match="egn, egn-released"):
         explained.answer("exemplars", tmp_path / "out", request)

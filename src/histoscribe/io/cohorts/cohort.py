@@ -18,6 +18,8 @@ from histoscribe.io.sections.source import Source
 from histoscribe.progress import track
 from histoscribe.types import Cohort, CohortEntry, Section
 
+MEMORY = "memory"
+"""Name of a cohort that was handed over in Python."""
 _CATALOG = "catalog:"
 _FOLDERS = {"hest:": hest_sources, "stnet:": stnet_sources}
 """Prefix of a cohort's name -> function that lists the sections of a folder."""
@@ -34,11 +36,32 @@ def read_cohort(
 ) -> Cohort:
     """List the sections of a manifest (a CSV path), of the catalog or of a folder.
 
-    `catalog:her2st` is a data set of the catalog, `hest:FOLDER` a folder laid out like HEST-1k and
-    `stnet:FOLDER` one like the ST-Net data set. No section is opened yet. `sections` selects by id,
-    `where` by columns of the manifest or of the folder's metadata (column: value or values). Raises
-    one DataContractError with every problem that is visible without opening a section: missing
-    files, an unknown kind, an empty patient, a repeated id, a missing column or value.
+    No section is opened yet.
+
+    Parameters
+    ----------
+    source
+        The path of a manifest, `catalog:NAME` (e.g. `catalog:her2st`), `hest:FOLDER` for a folder
+        laid out like HEST-1k, or `stnet:FOLDER` for one like the ST-Net data set.
+    sections
+        Ids of the sections to take; all by default.
+    filters
+        Which spots are left out.
+    where
+        Take sections with this value, or one of these, in a column of the manifest or of the
+        folder's metadata.
+
+    Raises
+    ------
+    DataContractError
+        with every problem that is visible without opening a section: missing files, an
+        unknown kind, an empty patient, a repeated id, a missing column or value.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> cohort = hs.read_cohort("cohort.csv", where={"site": "skin"})  # doctest: +SKIP
+    >>> cohort.ids  # doctest: +SKIP
     """
     return _cohort(read_sources(source, sections, where), filters)
 
@@ -60,7 +83,7 @@ def is_cohort_name(text: str) -> bool:
 
 def resolved(source: str, folder: Path) -> str:
     """Cohort name with paths relative to `folder` made absolute."""
-    if source.startswith(_CATALOG):
+    if source.startswith(_CATALOG) or source == MEMORY:
         return source
     prefix = _prefix(source)
     return prefix + str((folder / source.removeprefix(prefix)).resolve())
@@ -117,12 +140,22 @@ def check_cohort(
 
 def _manifest(source: str | Path, sections: Sequence[str] | None, where: Where | None) -> Manifest:
     text = str(source)
+    if text == MEMORY:
+        raise DataContractError(_NOT_IN_A_FILE)
     if text.startswith(_CATALOG):
         return Manifest(catalog_sources(text.removeprefix(_CATALOG), sections, where), ())
     if prefix := _prefix(text):
         folder = Path(text.removeprefix(prefix))
         return Manifest(_FOLDERS[prefix](folder, sections, where), ())
     return read_manifest(Path(source), sections, where)
+
+
+_NOT_IN_A_FILE = Problem(
+    where=f"cohort {MEMORY!r}",
+    found="a cohort that was in the memory of Python when these settings were written",
+    expected="a manifest, a name of the catalog, or the cohort itself",
+    remedy="call hs.benchmark or hs.train with the cohort again, or write a manifest",
+)
 
 
 def _prefix(source: str) -> str:

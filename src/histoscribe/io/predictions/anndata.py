@@ -54,6 +54,11 @@ def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.An
     predictor, its card as JSON, and the shape, diameter and (on a lattice) pitch of the spots, in
     um; with a background also um/px and warnings. A background is written to `uns["spatial"]` as
     scanpy and squidpy expect it.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> data = hs.to_anndata(hs.predict_slide("ridge", "biopsy.svs"))  # doctest: +SKIP
     """
     data = _frame(prediction.head, below)
     data.X = prediction.values.astype(np.float32)

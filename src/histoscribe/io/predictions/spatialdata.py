@@ -41,6 +41,12 @@ def to_spatialdata(prediction: Prediction, slide: Slide | None = None) -> "Spati
     ------
     DataContractError
         The extra is missing; or um/px is unknown: no slide, and no pitch or fewer than two spots.
+
+    Examples
+    --------
+    >>> import histoscribe as hs
+    >>> data = hs.to_spatialdata(hs.predict_slide("ridge", "biopsy.svs"))  # doctest: +SKIP
+    >>> data.write("biopsy.zarr")  # doctest: +SKIP
     """
     sd = need("spatialdata", EXTRA, "SpatialData")
     models = need("spatialdata.models", EXTRA, "SpatialData")

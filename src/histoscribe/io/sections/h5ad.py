@@ -1,5 +1,6 @@
 """Sections from AnnData: counts, and `obsm["spatial"]` in px of a separate image."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata as ad
@@ -13,7 +14,7 @@ from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken
 from histoscribe.io.slides.resolution import Resolutions, nearest_px, on_lattice
 from histoscribe.io.slides.slide import image_mpp, open_slide
-from histoscribe.types import Counts, Spots
+from histoscribe.types import Counts, Slide, Spots
 
 VISIUM_PITCH_UM = 100.0
 VISIUM_DIAMETER_UM = 55.0
@@ -30,13 +31,29 @@ def read_h5ad(source: Source) -> Reading:
     """
     if source.path is None or source.image is None:
         raise ValueError("a section of kind h5ad needs a path and an image")
-    data = open_anndata(source.path)
-    xy = centres_of(source.path, data)
-    counts, notes = raw_counts_of(source.path, data)
+    image, white = source.image, source.white
+    return reading_of(
+        source,
+        open_anndata(source.path),
+        image_mpp(image),
+        lambda mpp: open_slide(image, mpp, white),
+    )
+
+
+def reading_of(
+    source: Source, data: ad.AnnData, stated_mpp: float | None, open_at: Callable[[float], Slide]
+) -> Reading:
+    """Read what AnnData holds of a section; `open_at` opens its image at a um/px.
+
+    `stated_mpp` is the um/px that the image itself states.
+    """
+    place = source.path or Path(source.where)
+    xy = centres_of(place, data)
+    counts, notes = raw_counts_of(place, data)
     pitch_px = nearest_px(xy)
     is_visium = bool(data.uns.get("spatial"))
     pitch_mpp = VISIUM_PITCH_UM / pitch_px if is_visium else None
-    found = Resolutions(source.mpp, image_mpp(source.image), pitch_mpp)
+    found = Resolutions(source.mpp, stated_mpp, pitch_mpp)
     mpp, origin = found.settle(source.where, source.mpp_from)
     ids = tuple(data.obs_names.astype(str))
     if is_visium or on_lattice(xy):
@@ -47,9 +64,9 @@ def read_h5ad(source: Source) -> Reading:
         # cells of a tissue touch: one is about as wide as the next one is far
         spots = Spots(ids, xy, pitch_px * mpp, None, "cells")
     return Reading(
-        slide=open_slide(source.image, mpp, source.white),
+        slide=open_at(mpp),
         spots=spots,
-        in_tissue=in_tissue_of(source.path, data),
+        in_tissue=in_tissue_of(place, data),
         counts=counts,
         count_ids=ids,
         notes=(origin, *notes),
@@ -65,14 +82,20 @@ def open_anndata(path: Path) -> ad.AnnData:
         data = ad.read_h5ad(path)
     except (OSError, KeyError, ValueError) as error:
         raise broken(path, f"truncated or no AnnData file ({error})", "a complete .h5ad") from error
+    check_spot_names(path, data)
+    return data
+
+
+def check_spot_names(path: Path, data: ad.AnnData) -> None:
+    """Raise DataContractError where spot names repeat or there are fewer than two spots."""
     if not data.obs_names.is_unique or data.n_obs < 2:
         raise broken(path, "spot names repeat, or fewer than two spots", "each spot once")
-    return data
 
 
 def centres_of(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
     """Spot centres in px, x before y; raises DataContractError if any are missing."""
-    xy = np.asarray(data.obsm.get("spatial", np.empty((0, 0))), dtype=np.float64)
+    # a copy: AnnData in memory may change after it was read
+    xy = np.array(data.obsm.get("spatial", np.empty((0, 0))), dtype=np.float64)
     if xy.shape != (data.n_obs, 2) or not np.isfinite(xy).all():
         raise DataContractError(
             Problem(
