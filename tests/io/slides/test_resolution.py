@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from histoscribe.errors import DataContractError
-from histoscribe.io.slides.resolution import Resolutions, lattice_steps, nearest_px
+from histoscribe.io.slides.resolution import Resolutions, lattice_steps, nearest_px, on_lattice
 
 
 def test_the_user_is_believed_before_metadata_before_pitch():
@@ -34,3 +34,22 @@ def test_the_lattice_fit_is_not_shortened_by_nudged_spots():
     xy = array @ turned + rng.normal(0, 1.5, array.shape)
     np.testing.assert_allclose(lattice_steps(array, xy), turned, atol=0.1)
     assert nearest_px(xy) < 28.5 < np.hypot(29, 5)
+
+
+def square(n=20):
+    return np.array([(x, y) for x in range(n) for y in range(n)], dtype=np.float64) * 30
+
+
+@pytest.mark.parametrize("share", [1.0, 0.8, 0.5])
+@pytest.mark.parametrize("jitter_px", [0.0, 1.0])
+def test_printed_spots_are_on_a_lattice_with_gaps_and_nudged(share, jitter_px):
+    rng = np.random.default_rng(0)
+    xy = square() + rng.normal(0, jitter_px, (400, 2))
+    assert on_lattice(xy[rng.random(400) < share])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cells_are_on_no_lattice_even_where_they_are_packed(seed):
+    rng = np.random.default_rng(seed)
+    assert not on_lattice(rng.uniform(0, 600, (400, 2)))
+    assert not on_lattice(square() + rng.uniform(-10, 10, (400, 2)))

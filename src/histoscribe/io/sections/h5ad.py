@@ -51,12 +51,14 @@ def reading_of(
     xy = centres_of(place, data)
     counts, notes = raw_counts_of(place, data)
     pitch_px = nearest_px(xy)
-    is_visium = bool(data.uns.get("spatial"))
+    is_lattice = on_lattice(xy)
+    # tools write uns["spatial"] for cells, too
+    is_visium = is_lattice and bool(data.uns.get("spatial"))
     pitch_mpp = VISIUM_PITCH_UM / pitch_px if is_visium else None
     found = Resolutions(source.mpp, stated_mpp, pitch_mpp)
     mpp, origin = found.settle(source.where, source.mpp_from)
     ids = tuple(data.obs_names.astype(str))
-    if is_visium or on_lattice(xy):
+    if is_lattice:
         pitch_um = VISIUM_PITCH_UM if is_visium else pitch_px * mpp
         # an unknown grid is assumed to be filled like Visium's, 55 um in 100
         spots = Spots(ids, xy, pitch_um * VISIUM_DIAMETER_UM / VISIUM_PITCH_UM, pitch_um)
