@@ -1,4 +1,4 @@
-"""Signatures that show what may be given to a function."""
+"""Signatures that show all keywords of a function."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,9 +10,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def spelled_out(
     options: type[Any], defaults: Mapping[str, Any] | None = None
 ) -> Callable[[_Function], _Function]:
-    """Show each key of a TypedDict as a keyword, where a function takes `**options`.
+    """Show each key of a TypedDict as a keyword of a function with `**options`.
 
-    The keyword's default is that of `defaults`, else None.
+    The default of a keyword comes from `defaults`, else None.
     """
     known = defaults or {}
 

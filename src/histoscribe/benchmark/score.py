@@ -1,4 +1,4 @@
-"""Scores of every model in every test section, each spot visited once."""
+"""Scores of every model in every test section; each spot is scored once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from histoscribe.types import Fold, Section
 
 ORACLE = "oracle-depth"
 EVERY = "*"
-"""In place of a gene or section: the score is over all of them."""
+"""Placeholder for a gene or section: the score covers all of them."""
 COLUMNS = ("model", "fold", "section", "patient", "gene", "metric", "value")
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What was measured in one test section, with what metrics condition on."""
+    """Measured values of one test section, with depth and graph for the metrics."""
 
     section: str
     patient: str
@@ -37,13 +37,13 @@ class Truth:
     graph: sp.csr_matrix
 
     def beside(self, predicted: Float[np.ndarray, "N G"]) -> Evaluated:
-        """The truth beside a prediction of the same spots and genes."""
+        """Truth and prediction of the same spots and genes."""
         return Evaluated(predicted, self.measured, self.log_total, self.counts, self.graph)
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """One model in one test section."""
+    """Prediction and truth of one model in one test section."""
 
     model: str
     truth: Truth
@@ -51,7 +51,7 @@ class Scored:
 
 
 def truth_of(plan: RunPlan, fold: Fold, target: Target, section: str) -> Truth:
-    """What a fold's test spots of a section measured, in the fold's target space."""
+    """Measured values of a fold's test spots in a section, on the fold's target scale."""
     return truth_at(plan.bank.cohort[section], fold.test[section], target)
 
 
@@ -70,7 +70,7 @@ def truth_at(section: Section, rows: Int[np.ndarray, " N"], target: Target) -> T
 
 
 def score_fold(plan: RunPlan, fold: Fold, target: Target) -> Iterator[Scored]:
-    """Every model of the run, then the true-depth oracle, in every test section of a fold."""
+    """Score every model of the run, then the depth oracle, in every test section of a fold."""
     truths = [truth_of(plan, fold, target, section) for section in sorted(fold.test)]
     for model in plan.settings.models:
         for truth in truths:
@@ -85,7 +85,7 @@ def score_fold(plan: RunPlan, fold: Fold, target: Target) -> Iterator[Scored]:
 def oracle_lines(
     plan: RunPlan, fold: Fold, target: Target
 ) -> tuple[Float[np.ndarray, " G"], Float[np.ndarray, " G"]]:
-    """Each gene's line on the measured log total, fitted on the training spots."""
+    """Line of each gene on the measured log total, fitted on the training spots."""
     cohort = plan.bank.cohort
     parts = sorted(fold.train.items())
     depth = np.concatenate([log_total(cohort, section, rows) for section, rows in parts])
@@ -115,18 +115,18 @@ def score_rows(fold: Fold, scored: Sequence[Scored]) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One metric of one model in one section, or over all."""
+    """Value of one metric, model and section, or of all sections."""
 
     about: tuple[str, str, str, str]
     """Model, fold, section, patient."""
     metric: str
     genes: tuple[str, ...]
     value: Float[np.ndarray, " G"] | float
-    """Of each gene, or of the section."""
+    """Values of the genes, or one value of the section."""
 
 
 def _table(parts: Sequence[_Part]) -> pd.DataFrame:
-    # one frame in all: a frame for each part took longer than every metric together
+    # one data frame: separate frames for each part took longer than all metrics
     values = [np.atleast_1d(part.value) for part in parts]
     rows = [
         (*part.about, gene, part.metric)

@@ -13,12 +13,12 @@ from histoscribe.types import Cohort
 AnyCohort = Cohort | str | Path
 """A cohort in memory, the path of a manifest, `catalog:NAME`, `hest:FOLDER` or `stnet:FOLDER`."""
 AnyModels = str | Sequence[str] | Mapping[str, Mapping[str, Any]]
-"""A name, several names, or the settings of each by its name."""
+"""A name, several names, or a mapping from names to settings."""
 _PLACES = ("cache", "weights")
 
 
 class RunOptions(TypedDict, total=False):
-    """The tables of a settings file as keywords, and where files lie on this machine."""
+    """Tables of a settings file as keywords, and folders of this machine."""
 
     seed: int
     sections: Sequence[str]
@@ -37,7 +37,7 @@ class RunOptions(TypedDict, total=False):
 
 @runtime_checkable
 class RunFolder(Protocol):
-    """Whatever names a run folder, such as the result of a benchmark."""
+    """An object with a run folder, such as the result of a benchmark."""
 
     @property
     def folder(self) -> Path:
@@ -55,8 +55,8 @@ def run_settings(
     Raises
     ------
     DataContractError
-        listing every unknown key and wrong value; where cohort or models are named twice or not at
-        all; where there are both a whole file of settings and single tables.
+        listing every unknown key and wrong value; if cohort or models are given twice or not at
+        all; if there are both a settings file and single tables.
     """
     tables = {k: v for k, v in options.items() if k not in _PLACES and v is not None}
     if settings is None:
@@ -73,12 +73,12 @@ def run_settings(
 
 
 def run_cohort(cohort: AnyCohort | None, settings: RunSettings) -> Cohort:
-    """Open the cohort of a run; of one in memory the sections that the settings choose.
+    """Open the cohort of a run; from a cohort in memory, the sections that the settings select.
 
     Raises
     ------
     DataContractError
-        for a cohort that does not do; where settings filter a cohort in memory.
+        for an invalid cohort, and if settings filter a cohort in memory.
     """
     if not isinstance(cohort, Cohort):
         return read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
@@ -87,7 +87,7 @@ def run_cohort(cohort: AnyCohort | None, settings: RunSettings) -> Cohort:
         Problem(
             where=f"settings, {table}",
             found="a filter, and a cohort in memory, which is already filtered",
-            expected="a cohort that holds what the run should see",
+            expected="a cohort with only the spots for the run",
             remedy="leave it out; filter when the cohort is made (`hs.read_cohort`), or filter the "
             "AnnData before `hs.cohort_of`",
         )
@@ -105,14 +105,14 @@ def run_cohort(cohort: AnyCohort | None, settings: RunSettings) -> Cohort:
 
 
 def run_path(run: RunFolder | str | Path | None) -> Path | None:
-    """The folder of a run that is given by its result or its path."""
+    """Folder of a run given by its result or its path."""
     if run is None or isinstance(run, Path):
         return run
     return Path(run) if isinstance(run, str) else run.folder
 
 
 def settings_of_run(run: Path, model: str, cohort: AnyCohort | None) -> RunSettings:
-    """The settings of a run folder, for one of its models and perhaps the same cohort elsewhere."""
+    """Settings of a run folder for one of its models, optionally with another cohort path."""
     whole = read_settings(run / "settings.toml")
     table = whole.model_dump(mode="json", exclude_none=True) | {"models": [model]}
     if cohort is not None:
@@ -121,17 +121,17 @@ def settings_of_run(run: Path, model: str, cohort: AnyCohort | None) -> RunSetti
 
 
 def no_tables(options: RunOptions) -> bool:
-    """Whether a call names no settings."""
+    """Whether a call has no settings."""
     return not [key for key, value in options.items() if value is not None and key not in _PLACES]
 
 
 def cohort_name(cohort: AnyCohort) -> str:
-    """What the settings of a run call its cohort; paths become absolute."""
+    """Name of the cohort in the settings of a run; paths become absolute."""
     return MEMORY if isinstance(cohort, Cohort) else resolved(str(cohort), Path.cwd())
 
 
 def cache_of(options: RunOptions) -> Path:
-    """Where computed features are kept."""
+    """Folder of computed features."""
     return Path(options["cache"]) if options.get("cache") is not None else cache_folder()
 
 
@@ -169,7 +169,7 @@ def _both(models: AnyModels | None, tables: Mapping[str, Any]) -> list[Problem]:
     return [
         Problem(
             where=f"argument `{name}`",
-            found="given beside settings, which have it too",
+            found="given together with settings, which also contain it",
             expected="either a settings file or single arguments",
             remedy="put it into the file, or leave settings out",
         )

@@ -1,1 +1,1 @@
-"""What one row of a batch is; one file an item."""
+"""Items: what one row of a batch is; one file per kind of item."""

@@ -122,7 +122,7 @@ def _reading(source: Source, data: ad.AnnData, image: Image) -> Reading:
 def _not_of_the_cohort(
     sections: tuple[str, ...], tables: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Problem]:
-    """Sections without an image or a patient, and names in a table that are no sections."""
+    """Problems of sections without image or patient, and of names without a section."""
     for name in sections:
         for table in ("images", "patients"):
             given = tables[table].get(name)
