@@ -1,8 +1,7 @@
-"""Whether a prediction fits the spots where they are, or better one step away.
+"""Search for slides that are shifted against their spots.
 
-A slide that is shifted against its spots still has tissue under most of them. The score says more:
-a model that has learned something from the other sections predicts a shifted section's expression
-best where the shift is undone.
+A shifted slide still has tissue under most spots. Scores show the shift: a model that has learned
+from the other sections predicts the shifted section best after its prediction is moved back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,16 +31,16 @@ DIRECTIONS = {
 """In image axes: x right, y down."""
 COLUMNS = ("fold", "section", "direction", "n_spots", "pcc", "pcc_in_place", "sigma")
 GAIN = 0.02
-"""Mean correlation that a shift must add before it is called better than the spots' own place."""
+"""Gain in mean correlation from which a shifted prediction counts as better."""
 SIGMAS = 4.0
-"""Standard errors over genes by which it must add it: genes go together, so this is no p value."""
-_FEWEST = 20  # spots; below, a correlation says nothing
-_NEAR = 0.6  # steps from the place aimed at: between rows of a hexagon it is 0.52
+"""Gain in standard errors over genes that is needed, too. Genes correlate: it gives no p value."""
+_FEWEST = 20  # spots; a correlation of fewer says nothing
+_NEAR = 0.6  # steps from the target place; a hexagon has 0.52 between rows
 
 
 @dataclass(frozen=True)
 class Misaligned:
-    """A section that fits better one step away, and where."""
+    """Section whose prediction fits better after a shift by one step."""
 
     fold: str
     section: str
@@ -56,17 +55,17 @@ def alignment_table(
     """Score each test section with its prediction moved by one step in eight directions.
 
     A step is the pitch of the spots but at least 100 um, and 100 um where there is no lattice.
-    A row a fold, section and direction: `n_spots` that have a neighbour there, `pcc` between what
-    was measured at a spot and predicted at that neighbour (mean over genes), `pcc_in_place` over
-    the same spots without moving, and `sigma`, the mean gain of a gene in standard errors over
-    genes. NaN where fewer than 20 spots have that neighbour.
+    One row per fold, section and direction. `n_spots` have a neighbour in this direction. `pcc` is
+    the correlation of the value measured at a spot with the value predicted at that neighbour (mean
+    over genes), and `pcc_in_place` that of the same spots without a shift. `sigma` is the mean gain
+    of a gene in standard errors over genes. NaN if fewer than 20 spots have this neighbour.
     """
     rows = [row for fold, truth in truths for row in _rows(plan, fold, truth, model)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def misaligned(table: pd.DataFrame) -> list[Misaligned]:
-    """Sections whose best shift beats their own place clearly, each with that shift."""
+    """Sections with a clear gain from a shift, each with its best shift."""
     gain = table["pcc"] - table["pcc_in_place"]
     clear = table[(gain > GAIN) & (table["sigma"] > SIGMAS) & (table["pcc"] > 0)]
     sections = [clear["fold"], clear["section"]]
@@ -81,12 +80,12 @@ def shifted_scores(
     measured: Float[np.ndarray, "N G"],
     predicted: Float[np.ndarray, "N G"],
 ) -> Iterator[tuple[str, int, float, float, float]]:
-    """Give direction, n_spots, pcc, pcc_in_place and sigma of each shift."""
+    """Yield direction, n_spots, pcc, pcc_in_place and sigma of each shift."""
     tree = cKDTree(xy)
     for direction, towards in DIRECTIONS.items():
         unit = np.array(towards) / np.hypot(*towards)
         distance, neighbour = tree.query(xy + unit * step_px)
-        # a spot whose nearest is itself has no neighbour on that side
+        # a spot that is nearest to itself has no neighbour on this side
         there = (distance < _NEAR * step_px) & (neighbour != np.arange(len(xy)))
         n_spots = int(there.sum())
         if n_spots < _FEWEST:

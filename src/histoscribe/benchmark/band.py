@@ -1,8 +1,8 @@
-"""The label-shuffled band: what the same features score when spots and images do not belong.
+"""Band of shuffled labels: scores of the same features without any link to expression.
 
-Ridge at the alpha that was chosen, fitted 100 times to training spots whose expression rows were
-permuted within their section. Whole rows move, so genes keep their correlations and each row its
-depth. One decomposition serves all runs: only the targets change.
+Ridge, with the alpha chosen for the real data, is fitted 100 times. Each time the expression rows
+of the training spots are permuted within their section. Whole rows move, so genes keep their
+correlations and each row its depth. All runs share one decomposition: only the targets change.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ METRICS = {"pcc": pcc, "pcc_given_depth": pcc_given_depth}
 
 @dataclass(frozen=True, eq=False)
 class Shuffled:
-    """Scores of the shuffled runs in one test section."""
+    """Scores of all shuffled runs in one test section."""
 
     section: str
     patient: str
@@ -43,7 +43,7 @@ class Shuffled:
 def shuffled_fold(
     plan: RunPlan, fold: Fold, target: Target, truths: Sequence[Truth]
 ) -> list[Shuffled]:
-    """Score the shuffled runs of a fold; what was done before is read back."""
+    """Score the shuffled runs of a fold; finished ones are read from disk."""
     path = plan.out / "predictions" / SHUFFLED / f"{folder_name(fold)}.safetensors"
     if not path.exists():
         arrays = _score(plan, fold, target, truths)
@@ -62,7 +62,7 @@ def shuffled_fold(
 
 
 def permuted_rows(table: SpotTable, seed: int, run: int) -> np.ndarray:
-    """Row numbers with the spots of each section permuted among themselves.
+    """Row numbers after a permutation of the spots within each section.
 
     The jittered views of a spot move with it.
     """

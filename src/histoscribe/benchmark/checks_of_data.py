@@ -1,4 +1,4 @@
-"""What the data and the settings of a run say against it."""
+"""Checks of the data and the settings of a run."""
 
 from collections.abc import Iterator
 
@@ -15,16 +15,18 @@ from histoscribe.models.catalog import list_models
 from histoscribe.progress import track
 
 SHALLOW = 1000
-"""Median total count of a section below which its truth is mostly sampling noise."""
+"""Median total count of a section below which its measured values are mostly sampling noise."""
 ON_TISSUE = 0.8
-"""Share of a section's spots whose centre lies on tissue, below which image and spots may not fit:
-it is 0.91 to 1 in the real sections it was tried on."""
+"""Share of spots on tissue below which image and spots may not fit.
+
+Real sections have 0.91 to 1.
+"""
 COARSE_MPP = 2.0
-"""um/px above which a nucleus is a few pixels."""
+"""um/px above which a nucleus is only a few pixels wide."""
 
 
 def protocol_leaks(results: Results) -> Iterator[Check]:
-    """The protocol was named leaky."""
+    """The settings name a leaky protocol."""
     reason = leaky(results.plan.settings.folds.protocol)
     if reason is not None:
         several = len({truth.patient for truth in results.truths}) > 1
@@ -33,18 +35,18 @@ def protocol_leaks(results: Results) -> Iterator[Check]:
 
 
 def panel_leaks(results: Results) -> Iterator[Check]:
-    """The genes were chosen on test sections too, as was named."""
+    """The settings allow test sections in the choice of genes."""
     if any(target.panel_saw_test for target in results.plan.targets.values()):
         yield Check(
             "leaky-panel",
             "warning",
-            "leaky panel: the genes were chosen on all sections, those tested too",
+            "leaky panel: the genes were chosen on all sections, test sections included",
             'take "panel" out of folds.leaks: the panel is then chosen on training sections',
         )
 
 
 def twins_leak(results: Results) -> Iterator[Check]:
-    """One picture lies on both sides, as was allowed by name."""
+    """The settings allow one picture in training and in test."""
     plan = results.plan
     if "twins" not in plan.settings.folds.leaks:
         return
@@ -57,8 +59,8 @@ def twins_leak(results: Results) -> Iterator[Check]:
         yield Check(
             "leaky-twins",
             "warning",
-            "leaky pictures: one picture is in training and in test, so that a model can look the "
-            f"answer up: {'; '.join(found)}",
+            "leaky pictures: one picture is in training and in test, so a model can look up the "
+            f"answer: {'; '.join(found)}",
             'take "twins" out of folds.leaks and keep each picture on one side',
         )
 
@@ -70,7 +72,7 @@ def few_patients(results: Results) -> Iterator[Check]:
         yield Check(
             "one-patient",
             "warning",
-            "all test sections are of one patient: no score here says anything of another",
+            "all test sections are of one patient: the scores say nothing about other patients",
             'claim nothing beyond this patient; test more patients, with protocol = "patient"',
         )
     elif n_patients < MIN_PATIENTS:
@@ -83,34 +85,34 @@ def few_patients(results: Results) -> Iterator[Check]:
 
 
 def weak_validation(results: Results) -> Iterator[Check]:
-    """Choices made on less than whole patients."""
+    """Inner validation that does not hold out whole patients."""
     weak = [fold for fold in results.plan.folds if fold.validation != "patient"]
     if weak and results.plan.settings.folds.protocol == "patient":
         held = ", ".join(f"{fold.name} by {fold.validation}" for fold in weak)
         yield Check(
             "inner-validation",
             "info",
-            f"choices could not be made on whole patients in every fold: {held}",
-            "with two training patients or more in a fold, inner validation is by patient",
+            f"inner validation could not hold out whole patients in every fold: {held}",
+            "use at least two training patients in each fold",
         )
 
 
 def no_baselines(results: Results) -> Iterator[Check]:
-    """Baselines that were left out."""
-    asked = results.plan.settings.models
-    wanted = ("mean", "colour", "depth", "knn", "ridge", "mlp")
-    missing = [name for name in wanted if name not in asked and name in list_models()]
+    """Baselines missing from the run."""
+    models = results.plan.settings.models
+    baselines = ("mean", "colour", "depth", "knn", "ridge", "mlp")
+    missing = [name for name in baselines if name not in models and name in list_models()]
     if missing:
         yield Check(
             "baselines-missing",
             "info",
             f"baselines not run: {', '.join(missing)}",
-            "add them to models: a model is judged beside them",
+            "add them to models: a model must be compared with them",
         )
 
 
 def shallow(results: Results) -> Iterator[Check]:
-    """Sections whose truth is mostly sampling noise."""
+    """Sections whose measured values are mostly sampling noise."""
     cohort = results.plan.bank.cohort
     medians = {s.id: float(np.median(s.measured.total)) for s in cohort}
     listed = [f"{name} ({median:.0f})" for name, median in medians.items() if median < SHALLOW]
@@ -119,7 +121,7 @@ def shallow(results: Results) -> Iterator[Check]:
             "shallow",
             "info",
             f"median total count below {SHALLOW}: {', '.join(listed)}",
-            "expect low correlations there whatever the model: the truth is noisy",
+            "expect low correlations in these sections for every model: their counts are noisy",
         )
 
 
@@ -131,12 +133,12 @@ def coarse(results: Results) -> Iterator[Check]:
             "coarse-image",
             "warning",
             f"tiles are read at {mpp:g} um/px: nuclei are a few pixels wide",
-            "give the full-resolution image; compare no morphology models at this resolution",
+            "give the full-resolution image; do not compare image models at this resolution",
         )
 
 
 def random_weights(results: Results) -> Iterator[Check]:
-    """Encoders that were never trained."""
+    """Encoders without trained weights."""
     bank = results.plan.bank
     identities = (bank.source(encoder).identity() for encoder in bank.encoders())
     drawn = sorted({of.encoder for of in identities if of.weights.startswith("random")})
@@ -150,7 +152,7 @@ def random_weights(results: Results) -> Iterator[Check]:
 
 
 def shifted(results: Results) -> Iterator[Check]:
-    """Sections whose prediction fits better when the spots are moved by one."""
+    """Sections whose prediction fits better after a shift by one spot."""
     for found in misaligned(results.alignment):
         yield Check(
             "shifted-spots",
@@ -158,12 +160,12 @@ def shifted(results: Results) -> Iterator[Check]:
             f"section {found.section}: the prediction fits better one spot to the "
             f"{found.direction} (pcc {found.pcc:.3f}, in place {found.pcc_in_place:.3f}, over the "
             "same spots)",
-            "look at its overlay: the image may be shifted, turned or flipped against the spots",
+            "check its overlay: the image may be shifted, turned or flipped against the spots",
         )
 
 
 def off_tissue(results: Results) -> Iterator[Check]:
-    """Sections whose spots lie beside the tissue."""
+    """Sections with spots outside the tissue."""
     share = {
         section.id: float(tissue_mask(section.slide).at(section.spots.xy).mean())
         for section in track(results.plan.bank.cohort, "tissue under the spots")
@@ -174,12 +176,12 @@ def off_tissue(results: Results) -> Iterator[Check]:
             "spots-off-tissue",
             "warning",
             f"few spots lie on tissue: {', '.join(listed)}",
-            "look at the overlay of these sections: image and positions may not belong together",
+            "check the overlay of these sections: image and positions may not belong together",
         )
 
 
 def twins(results: Results) -> Iterator[Check]:
-    """Sections of one patient that share an image."""
+    """Sections of one patient with the same image."""
     found = twin_images(results.plan.bank.cohort)
     if found:
         listed = ", ".join(" = ".join(twin.id for twin in twins) for twins in found)

@@ -1,4 +1,4 @@
-"""What the scores of a run say against themselves."""
+"""Checks of the scores of a run."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,39 +14,39 @@ from histoscribe.models.closed_form.depth import DepthModel
 from histoscribe.predictor.saving import load_predictor
 
 DEPTH_R = 0.2
-"""Correlation of predicted with measured log total above which depth is called visible."""
+"""Correlation of predicted with measured log total above which depth counts as visible."""
 
 
 def nothing_found(results: Results) -> Iterator[Check]:
-    """No model leaves the shuffled band."""
+    """All models score within the shuffled band."""
     best, top = results.best(), results.band_top("pcc_given_depth")
     score = results.mean(best, "pcc_given_depth")
     if not score > top:
         yield Check(
             "inside-band",
             "warning",
-            f"no model leaves the shuffled band: the best ({best}) has pcc_given_depth "
+            f"no model is above the shuffled band: the best ({best}) has pcc_given_depth "
             f"{score:.3f}, shuffled labels reach {top:.3f}",
-            "claim nothing from this run; look at alignment, um/px and depth first",
+            "claim nothing from this run; check alignment, um/px and depth first",
         )
 
 
 def depth_is_visible(results: Results) -> Iterator[Check]:
-    """Depth can be predicted from the image."""
+    """The image predicts the depth of spots."""
     by_patient = _depth_correlations(results.plan, results.truths)
     if by_patient and np.mean(list(by_patient.values())) > DEPTH_R:
         listed = ", ".join(f"{name} {r:.2f}" for name, r in sorted(by_patient.items()))
         yield Check(
             "depth-visible",
             "warning",
-            "the image predicts how many molecules a spot caught (correlation of predicted with "
+            "the image predicts the number of molecules of a spot (correlation of predicted with "
             f"measured log total, by test patient: {listed}); a model can score by depth alone",
             "read pcc_given_depth beside pcc, and the rows depth and oracle-depth",
         )
 
 
 def depth_explains(results: Results) -> Iterator[Check]:
-    """Depth alone scores about as well as the best model."""
+    """Predicted depth alone scores almost as well as the best model."""
     best = results.best()
     if "depth" not in results.plan.settings.models or best == "depth":
         return
@@ -63,7 +63,7 @@ def depth_explains(results: Results) -> Iterator[Check]:
 
 
 def undefined(results: Results) -> Iterator[Check]:
-    """Scores that are not defined, counted."""
+    """Number of undefined scores."""
     table = results.summary
     pcc = table[(table["metric"] == "pcc") & ~table["model"].isin(NOT_MODELS)]
     n_scores = sum(len(truth.genes) for truth in results.truths)
@@ -74,12 +74,12 @@ def undefined(results: Results) -> Iterator[Check]:
             "info",
             f"{n_undefined} of {n_scores} scores (gene and section) are undefined: the gene is "
             "constant or not measured there; they are left out of every mean",
-            "a smaller panel of well-detected genes has fewer",
+            "a smaller panel of well-detected genes has fewer of them",
         )
 
 
 def constant(results: Results) -> Iterator[Check]:
-    """Predictions that do not vary, counted."""
+    """Number of constant predictions."""
     listed = [f"{m} {n}" for m, n in results.constant.items() if n and m not in ("mean", ORACLE)]
     if listed:
         yield Check(
@@ -91,7 +91,7 @@ def constant(results: Results) -> Iterator[Check]:
 
 
 def _depth_correlations(plan: RunPlan, truths: Sequence[Truth]) -> dict[str, float]:
-    """Correlation of predicted with measured log total: sections, then patients."""
+    """Correlation of predicted with measured log total, mean over the sections of a patient."""
     if "depth" not in plan.settings.models:
         return {}
     by_patient: dict[str, list[float]] = {}

@@ -1,4 +1,4 @@
-"""What a test section measured, kept in the run folder so that a report needs no cohort."""
+"""Measured values of test sections in the run folder, so that a report needs no cohort."""
 
 import json
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ _WORDS = ("section", "patient", "fold", "unit")
 
 @dataclass(frozen=True, eq=False)
 class MeasuredMaps:
-    """Target values of one section's test spots, with the places they were measured at.
+    """Target values and places of one section's test spots.
 
-    Rows are those of the predictions of the same fold and section, in their order.
+    Rows are in the order of the predictions of the same fold and section.
     """
 
     section: str
@@ -51,7 +51,7 @@ def measured_file(out: Path, fold: Fold, section: str) -> Path:
 
 
 def measured_of(fold: Fold, truth: Truth, section: Section, unit: str) -> MeasuredMaps:
-    """Take the truth of a fold's test spots; `section` has all its spots."""
+    """Measured values of the test spots of a fold; `section` has all its spots."""
     rows = fold.test[truth.section]
     return MeasuredMaps(
         section=truth.section,
@@ -68,24 +68,24 @@ def measured_of(fold: Fold, truth: Truth, section: Section, unit: str) -> Measur
 
 
 def write_measured(item: MeasuredMaps, path: Path) -> None:
-    """Write the record as safetensors; equal records are equal files, to the byte."""
+    """Write the record as safetensors; equal records give equal bytes."""
     about = {name: getattr(item, name) for name in _WORDS}
     about |= {"genes": list(item.genes), "diameter_um": item.diameter_um, "shape": item.shape}
     arrays = {"values": item.values, "xy_um": item.xy_um, "log_total": item.log_total}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with replacing(path) as temporary:
-        # one entry: the library writes several in an order that changes from process to process
+        # one entry: the library writes several in an order that differs between processes
         metadata = {_ABOUT: json.dumps(about, sort_keys=True)}
         safetensors.numpy.save_file(contiguous, temporary, metadata=metadata)
 
 
 def read_measured(path: Path) -> MeasuredMaps:
-    """Read what `write_measured` wrote.
+    """Read a file of `write_measured`.
 
     Raises
     ------
     DataContractError
-        The file is truncated or is something else.
+        If the file is truncated or of another kind.
     """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:

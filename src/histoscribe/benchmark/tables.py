@@ -17,7 +17,7 @@ SUMMARY_COLUMNS = ("model", "metric", "mean", "low", "high", "n_patients", "n_un
 
 
 def summary_table(scores: pd.DataFrame, band: Sequence[Shuffled], seed: int) -> pd.DataFrame:
-    """One row a model and metric: mean over patients with its interval where there is one.
+    """One row per model and metric: mean over patients, with its interval if it has one.
 
     The rows of `shuffled` give the mean of 100 shuffled runs, with the 2.5 and 97.5 percentiles
     of those runs as `low` and `high`.
@@ -36,7 +36,7 @@ def summary_table(scores: pd.DataFrame, band: Sequence[Shuffled], seed: int) -> 
 
 
 def section_scores(scores: pd.DataFrame) -> list[SectionScores]:
-    """The rows of one model and metric, by fold and section."""
+    """Scores of one model and metric, by fold and section."""
     return [
         SectionScores(str(section), str(patient), part["value"].to_numpy(dtype=np.float64))
         for (_, section, patient), part in scores.groupby(["fold", "section", "patient"])
@@ -44,7 +44,7 @@ def section_scores(scores: pd.DataFrame) -> list[SectionScores]:
 
 
 def band_runs(band: Sequence[Shuffled], metric: str) -> Float[np.ndarray, " runs"]:
-    """One score a shuffled run, aggregated as a model's is: genes, sections, patients."""
+    """One score per shuffled run, averaged as for a model: over genes, sections, then patients."""
     by_patient: dict[str, list[np.ndarray]] = {}
     for part in band:
         by_patient.setdefault(part.patient, []).append(_mean(part.scores[metric], axis=1))
@@ -55,7 +55,7 @@ def band_runs(band: Sequence[Shuffled], metric: str) -> Float[np.ndarray, " runs
 def genes_table(
     scores: pd.DataFrame, band: Sequence[Shuffled], truths: Sequence[Truth]
 ) -> pd.DataFrame:
-    """One row a model and gene: scores over patients beside the gene's own shuffled band.
+    """One row per model and gene: scores over patients, with the shuffled band of the gene.
 
     `q` is the Benjamini-Hochberg adjusted share of shuffled runs that score the gene's
     `pcc_given_depth` at least as high (one-sided, over the genes of a model). With 100 runs the
@@ -79,7 +79,7 @@ def genes_table(
 def _summary(scores: pd.DataFrame, patients: pd.Series, seed: int) -> Summary:
     """Summary of one model and metric; `patients` are those of each fold.
 
-    A score pooled over a fold of several patients belongs to none of them: it has no interval
+    A score pooled over several patients of a fold belongs to none of them, so it has no interval
     over patients.
     """
     summary = summarise(section_scores(scores), seed)
@@ -173,7 +173,7 @@ def _adjusted(
 
 
 def _mean(values: Float[np.ndarray, "*axes"], axis: int) -> Float[np.ndarray, "*less"]:
-    """Mean of what is defined; NaN, without a warning, where nothing is."""
+    """Mean of the defined values; NaN, without a warning, if there are none."""
     defined = np.isfinite(values)
     count = defined.sum(axis=axis)
     total = np.where(defined, values, 0).sum(axis=axis)
