@@ -54,10 +54,10 @@ def nearest_px(xy: Float[np.ndarray, "N 2"]) -> float:
 
 
 def on_lattice(xy: Float[np.ndarray, "N 2"]) -> bool:
-    """Whether centres lie on a lattice: most are as far from their nearest one as the others are.
+    """Whether most centres are equally far from their nearest one: within 10 % of the median.
 
-    Cells are not: of points at random one in seven has its nearest within 10 % of the median. Of
-    spots printed by hand more than nine in ten have, and of a lattice with gaps all but the lone.
+    Of points at random about 15 % are, of the nudged spots of ST arrays (her2st) at least 78 %, of
+    other arrays all but single spots.
     """
     distance, _ = cKDTree(xy).query(xy, k=2)
     nearest = distance[:, 1]
