@@ -16,6 +16,7 @@ from histoscribe.benchmark.cell import cell_prediction
 from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.score import Truth
 from histoscribe.metrics.moments import pearson_per_gene
+from histoscribe.ties import first_best
 from histoscribe.types import Fold
 
 DIRECTIONS = {
@@ -69,7 +70,10 @@ def misaligned(table: pd.DataFrame) -> list[Misaligned]:
     gain = table["pcc"] - table["pcc_in_place"]
     clear = table[(gain > GAIN) & (table["sigma"] > SIGMAS) & (table["pcc"] > 0)]
     sections = [clear["fold"], clear["section"]]
-    best = clear.loc[gain[clear.index].groupby(sections).idxmax()]
+    # the first of the directions that tie, in the order of `DIRECTIONS`
+    best = clear.loc[
+        gain[clear.index].groupby(sections).agg(lambda of: of.index[first_best(of.to_numpy())])
+    ]
     columns = ["fold", "section", "direction", "pcc", "pcc_in_place"]
     return [Misaligned(*row) for row in best[columns].itertuples(index=False)]
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from histoscribe.benchmark.band import SHUFFLED
 from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.score import ORACLE, Truth
+from histoscribe.ties import best_first, first_best
 
 NOT_MODELS = (ORACLE, SHUFFLED)
 
@@ -58,10 +58,13 @@ class Results:
 
 
 def best_model(summary: pd.DataFrame, models: Sequence[str]) -> str:
-    """The model with the highest `pcc_given_depth`; the mean only where it is alone."""
+    """The model with the highest `pcc_given_depth`, the first of those that tie.
+
+    The mean only where it is alone.
+    """
     candidates = [name for name in models if name != "mean"] or ["mean"]
-    means = {m: float(_row(summary, m, "pcc_given_depth")["mean"]) for m in candidates}
-    return max(means, key=lambda model: np.nan_to_num(means[model], nan=-np.inf))
+    means = [float(_row(summary, m, "pcc_given_depth")["mean"]) for m in candidates]
+    return candidates[first_best(means)]
 
 
 def ranked_genes(genes: pd.DataFrame, model: str) -> tuple[str, ...]:
@@ -69,9 +72,9 @@ def ranked_genes(genes: pd.DataFrame, model: str) -> tuple[str, ...]:
 
     A gene whose score is undefined has no rank and is left out.
     """
-    of_model = genes[genes["model"] == model].dropna(subset=["pcc_given_depth"])
-    ranked = of_model.sort_values(["pcc_given_depth", "gene"], ascending=[False, True])
-    return tuple(str(name) for name in ranked["gene"])
+    known = genes[genes["model"] == model].dropna(subset=["pcc_given_depth"]).sort_values("gene")
+    order = best_first(known["pcc_given_depth"].to_numpy(dtype=float))
+    return tuple(str(name) for name in known["gene"].iloc[order])
 
 
 def _row(summary: pd.DataFrame, model: str, metric: str) -> pd.Series:

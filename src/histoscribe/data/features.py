@@ -118,10 +118,13 @@ def _fill(
 def _encode(
     encoder: Encoder, image: UInt8[Tensor, "B 3 P P"], precision: str
 ) -> Float32[np.ndarray, "B D"]:
-    device = encoder.mean.device
+    device, n_tiles = encoder.mean.device, len(image)
+    if encoder.record.needs_weights and n_tiles < _BATCH:
+        # of one size: the last bits of a net hang on how many tiles share its pass
+        image = functional.pad(image, (0, 0, 0, 0, 0, 0, 0, _BATCH - n_tiles))
     half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
     with torch.inference_mode(), half:
-        return encoder(image.to(device)).float().cpu().numpy()
+        return encoder(image.to(device))[:n_tiles].float().cpu().numpy()
 
 
 def _settle(

@@ -11,6 +11,7 @@ from histoscribe.types import Slide, Spots
 _BAND = 4
 """Grid rows that are visited together, column by column: near places share decoded pixels."""
 _LEAST_SHARE = 0.5
+_ROUNDING = 1e-9  # of a share: half a square stays half, whatever its last bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ def lay_grid(slide: Slide, mask: TissueMask, spacing_um: float) -> Grid:
         raise ValueError(f"{spacing_um} um is less than a px of the slide ({slide.mpp} um)")
     spacing_px = spacing_um / slide.mpp
     share = _shares(mask, spacing_px, (slide.width, slide.height))
-    row, column = np.nonzero(share >= _LEAST_SHARE)
+    row, column = np.nonzero(share >= _LEAST_SHARE - _ROUNDING)
     order = np.lexsort((row, column, row // _BAND))
     row, column = row[order], column[order]
     return Grid(row, column, share[row, column], spacing_um, spacing_px)

@@ -12,11 +12,13 @@ from histoscribe.data.measured_genes import Candidates, PanelCounts, TrainingPar
 from histoscribe.data.transform import pearson_residuals, size_factors
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.metrics.spatial import moran_i, neighbour_graph
+from histoscribe.ties import best_first
 
 SEEN_SHARE = 0.05
 """Least share of training spots with a count for a spatially variable gene: two lucky
 neighbours alone give a rare gene a high Moran's I."""
 
+_ROUNDING = 1e-12  # of sums of float64, in units of the highest score: what is nearer is a tie
 _BLOCK = 512
 _BLOCK_COUNTS = 5_000 * _BLOCK  # counts written out at a time: 20 MB; fewer genes of more spots
 _NAMED = 10  # problems are listed up to this many genes each, for a person to read
@@ -44,7 +46,8 @@ def choose_genes(candidates: Candidates, panel: str, n_genes: int) -> tuple[str,
             )
         )
     score = np.where(varies, PANELS[panel](candidates), -np.inf)
-    best = np.argsort(-score, kind="stable")[:n_genes]  # candidates are sorted by id
+    highest = np.abs(score[varies]).max(initial=0.0)
+    best = best_first(score, _ROUNDING * highest)[:n_genes]  # candidates are sorted by id
     return tuple(candidates.genes[gene] for gene in best)
 
 

@@ -8,7 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.ties import best_first
 from histoscribe.types import Section
+
+_ROUNDING = 1e-6  # of the largest error or distance: what is nearer is a tie, the first spot wins
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def spots_by_rule(
     key, words = error, ("least error", "median error", "most error")
     if np.isnan(error).any():
         key, words = distance, ("nearest exemplars", "median distance", "farthest exemplars")
-    order = np.argsort(key, kind="stable")
+    order = best_first(-key, _ROUNDING * np.abs(key).max())
     places = dict(zip((0, len(order) // 2, len(order) - 1), words, strict=True))
     return tuple(DrawnSpot(int(order[place]), why) for place, why in places.items())
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.metrics.moments import pearson_per_gene
+from histoscribe.ties import first_best
 from histoscribe.types import SpotTable
 
 
@@ -39,7 +40,7 @@ def best_on_inner(
     """Choose among settings by their mean score over the inner folds.
 
     `predict(fit features, fit targets, val features)` gives one prediction per setting. The first
-    setting wins a tie, so list the simplest first.
+    setting wins a tie, scores that rounding can swap included, so list the simplest first.
 
     Returns
     -------
@@ -52,4 +53,4 @@ def best_on_inner(
         for j, predicted in enumerate(predictions):
             scores[i, j] = validation_score(predicted, table.target[val], section)
     mean = np.nan_to_num(scores, nan=0.0).mean(axis=0)
-    return int(np.argmax(mean)), mean
+    return first_best(mean), mean

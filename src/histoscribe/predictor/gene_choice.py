@@ -8,6 +8,7 @@ import numpy as np
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.predictor.predictor import Predictor
+from histoscribe.ties import best_first
 
 _MANY = 20
 """Measurements of a detection that QuPath still lists on one screen."""
@@ -57,7 +58,7 @@ def _best(predictor: Predictor, n_genes: int) -> GeneChoice:
     for score in _SCORES:
         known = predictor.gene_score_values.get(score)
         if known is not None and np.isfinite(known).any():
-            best = np.argsort(-np.nan_to_num(known, nan=-np.inf), kind="stable")[:n_genes]
+            best = best_first(known)[:n_genes]
             chosen = [int(gene) for gene in best if np.isfinite(known[gene])]
             return _choice(predictor, chosen, f"best {score} on held-out patients")
     why = "first of the panel; how good each is, is not known"

@@ -6,6 +6,7 @@ import pandas as pd
 
 from histoscribe.report.run import Run
 from histoscribe.report.text import number, span
+from histoscribe.ties import best_first
 
 _TOP = 20
 _NUMBERS = ["pcc", "pcc_given_depth", "null_low", "null_high", "q", "detection_rate", "skewness"]
@@ -31,7 +32,9 @@ def gene_tables(run: Run) -> list[GeneTable]:
 
 def _rows(run: Run, genes: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
     # ties are sorted by name, so that the same run gives the same page
-    first = genes.sort_values(["pcc_given_depth", "gene"], ascending=[False, True]).head(_TOP)
+    by_name = genes.sort_values("gene")
+    order = best_first(by_name["pcc_given_depth"].to_numpy(dtype=float))
+    first = by_name.iloc[order].head(_TOP)
     return tuple(
         _row(run.label(str(name)), *(float(value) for value in values))
         for name, values in zip(first["gene"], first[_NUMBERS].to_numpy(dtype=float), strict=True)

@@ -27,6 +27,7 @@ from histoscribe.models.inner_validation import validation_score
 from histoscribe.predictor.forward import predict_rows
 from histoscribe.progress import track
 from histoscribe.seed import integer
+from histoscribe.ties import SCORE_ROUNDING
 from histoscribe.train.batches import Batches, TrainingBatch
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import RunSettings, TrainSettings
@@ -203,9 +204,10 @@ class EpochEnd(Callback):
         model: Any = pl_module.model
         if not all(weight.isfinite().all() for weight in model.parameters()):
             raise DataContractError(_diverged(model, len(self.scores) + 1))
+        # the score of the epoch that is kept, not the highest: small steps add up
+        kept = self.scores[self.best_epoch - 1] if self.scores else -np.inf
         self.scores.append(self._score(model))
-        best_so_far = max(self.scores[:-1], default=-np.inf)
-        if self._val is None or self.scores[-1] > best_so_far:
+        if self._val is None or self.scores[-1] > kept + SCORE_ROUNDING:
             self.best_epoch, self._best = len(self.scores), _copy(model)
         trainer.should_stop = self._out_of_patience()
         with replacing(self._folder / CHECKPOINT) as temporary:

@@ -17,14 +17,13 @@ from torch import Tensor
 from histoscribe.data.exemplars.pool import Retrieved
 from histoscribe.encoders.perceptual import Perceptual
 from histoscribe.progress import track
+from histoscribe.ties import nearest_first
 
 N_CANDIDATES = 32
 """Nearest by feature that are looked at, where the pool has as many."""
 
 TileReader = Callable[[Int[np.ndarray, " b"]], UInt8[Tensor, "b 3 P P"]]
 """Reads the tiles of rows, in their order."""
-
-_AT_ONCE = 16  # tiles through the net in one pass
 
 
 @final
@@ -48,13 +47,9 @@ class Lookalikes:
     def seen(self, rows: Sequence[int]) -> list[Float[Tensor, " D"]]:
         """What the net sees in the tiles of these rows."""
         with self._lock:
-            missing = [row for row in rows if row not in self._held]
-            for start in range(0, len(missing), _AT_ONCE):
-                some = missing[start : start + _AT_ONCE]
-                seen = _embedded(self.perceptual, self.read(np.array(some)))
-                # each on its own: a view would hold the whole batch
-                self._held.update(zip(some, map(torch.clone, seen), strict=True))
             for row in rows:
+                if row not in self._held:
+                    self._held[row] = _embedded(self.perceptual, self.read, row)
                 self._held.move_to_end(row)
             found = [self._held[row] for row in rows]
             while len(self._held) > max(1, self._most_bytes // found[0].nbytes):
@@ -75,7 +70,8 @@ def rerank_by_look(candidates: Retrieved, n: int, pool: Lookalikes, read: TileRe
 
     Returns
     -------
-    Rows and perceptual distances, nearest first; equal ones in the order of rows.
+    Rows and perceptual distances, nearest first; those that rounding can swap in the order of
+    rows.
     """
     rows, n_queries = candidates.rows, len(candidates.rows)
     if not 1 <= n <= rows.shape[1]:
@@ -87,16 +83,16 @@ def rerank_by_look(candidates: Retrieved, n: int, pool: Lookalikes, read: TileRe
     for query in track(alike.tolist(), "exemplars by their look"):
         of_query = np.sort(rows[query])
         with torch.inference_mode():
-            own = _embedded(pool.perceptual, read(np.array([query])))[0]
-            apart = np.array([_apart(own, seen) for seen in pool.seen(of_query.tolist())])
-        nearest = np.argsort(apart, kind="stable")[:n]
+            own = _embedded(pool.perceptual, read, query)
+            seen = pool.seen(of_query.tolist())
+            apart = np.array([float((own - other).square().sum()) for other in seen])
+            length = np.array([float(other.norm()) for other in seen])
+        lengths = float(own.norm()) + length
+        nearest = nearest_first(np.sqrt(apart)[None], lengths[None], len(own))[0][0, :n]
         kept[query], distance[query] = of_query[nearest], apart[nearest]
     return Retrieved(kept, distance)
 
 
-def _embedded(perceptual: Perceptual, tiles: UInt8[Tensor, "b 3 P P"]) -> Float[Tensor, "b D"]:
-    return perceptual.embed(tiles.to(perceptual.mean.device))
-
-
-def _apart(one: Float[Tensor, " D"], other: Float[Tensor, " D"]) -> float:
-    return float((one - other).square().sum())
+def _embedded(perceptual: Perceptual, read: TileReader, row: int) -> Float[Tensor, " D"]:
+    """What the net sees in one tile: in a pass of its own, its bits hang on no other tile."""
+    return perceptual.embed(read(np.array([row])).to(perceptual.mean.device))[0]

@@ -4,6 +4,10 @@ A float32 product gives every distance with a known largest error. Each query ke
 candidates than asked for; their distances are computed again in float64 from the differences, and
 unless the last of those asked for lies below every spot left out by more than the error, the query
 is searched again with more candidates. So the answer is that of float64, whatever the chunks.
+
+Features are float32, so their last bits are those of one processor. Distances that these bits can
+swap are ties, in the order of the pool (`histoscribe.ties`); a query is settled only once the
+whole tie that its last exemplar is in was found.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,15 +31,13 @@ from histoscribe.data.exemplars.pool import (
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.progress import track
 from histoscribe.seed import stream
+from histoscribe.ties import UNIT, farthest_tie, nearest_first
 
 _SPARE = 7
 """Candidates beyond those asked for; fewer, and near ties send more queries round again."""
 
 _DEPTH = 16
 """Columns whose smallest value stands for them in the first pass over a block's distances."""
-
-_UNIT = 2.0**-24
-"""Largest relative error of one float32 operation."""
 
 _CACHED_BYTES = 1 << 21
 """Differences held at once on a CPU: what stays in its cache is four times as fast."""
@@ -70,6 +72,7 @@ class ExemplarSearch:
         self._exact_device = torch.device("cpu") if self.device.type == "mps" else self.device
         feature = self._prepared(pool.feature, "exemplars")
         self._feature = torch.from_numpy(feature).to(self._exact_device)
+        self._length = _lengths(torch.from_numpy(feature), distance)
         if distance == "l1":
             self._columns = self._feature.to(self.device)
             return
@@ -116,7 +119,7 @@ class ExemplarSearch:
                 [_draw(queries, query, eligible, n, seed) for query in asking.tolist()]
             )
             with torch.inference_mode():
-                found, apart = self._ranked(
+                found, apart, _ = self._ranked(
                     feature[asking], _past(torch.from_numpy(drawn), span), n
                 )
             rows[asking] = found.numpy()
@@ -131,8 +134,8 @@ class ExemplarSearch:
         n_kept = min(n_kept, eligible)
         found, apart, sure = [], [], []
         for block, (columns, least) in self._candidates(queries, span, n_kept):
-            rows, exact = self._ranked(block, _past(columns.cpu(), span), n)
-            bound = self._bound(block, exact[:, -1], least.cpu().double())
+            rows, exact, reach = self._ranked(block, _past(columns.cpu(), span), n)
+            bound = self._bound(block, reach, least.cpu().double())
             found.append(rows)
             apart.append(exact)
             sure.append(bound if n_kept < eligible else torch.ones_like(bound))
@@ -185,12 +188,24 @@ class ExemplarSearch:
 
     def _ranked(
         self, queries: Float[Tensor, "b D"], rows: Int[Tensor, "b kept"], n: int
-    ) -> tuple[Int[Tensor, "b E"], Float64[Tensor, "b E"]]:
-        """The `n` nearest of these rows by exact distance, equal ones in the order of rows."""
+    ) -> tuple[Int[Tensor, "b E"], Float64[Tensor, "b E"], Float64[Tensor, " b"]]:
+        """The `n` nearest of these rows by exact distance, ties in the order of rows.
+
+        The last of the three is how far a spot may be and still be in the tie of the last one
+        (L2: squared).
+        """
         rows = rows.sort(dim=1).values
         exact = self._exact(queries.to(self._exact_device), rows.to(self._exact_device)).cpu()
-        exact, order = exact.sort(dim=1, stable=True)
-        return rows.gather(1, order[:, :n]), exact[:, :n]
+        own = _lengths(queries, self.distance)
+        distance = exact if self.distance == "l1" else exact.sqrt()
+        lengths = (own[:, None] + self._length[rows]).numpy()
+        order, tie = map(
+            torch.from_numpy, nearest_first(distance.numpy(), lengths, queries.shape[1])
+        )
+        of_last = distance.gather(1, order).masked_fill(tie > tie[:, n - 1 : n], 0.0)
+        reach = torch.from_numpy(farthest_tie(of_last.amax(dim=1).numpy(), own.numpy()))
+        reach = reach if self.distance == "l1" else reach.square()
+        return rows.gather(1, order[:, :n]), exact.gather(1, order[:, :n]), reach
 
     def _exact(
         self, queries: Float[Tensor, "b D"], rows: Int[Tensor, "b kept"]
@@ -218,12 +233,12 @@ class ExemplarSearch:
         last: Float64[Tensor, " b"],
         least: Float64[Tensor, " b"],
     ) -> Tensor:
-        """Whether no spot that was left out can be as near as the last of those found.
+        """Whether no spot that was left out can be as near as `last`.
 
         A sum of D products of float32 is off by at most D units of the products' size, and a spot
         whose length differs from the query's by more than their distance is farther than it.
         """
-        error = (queries.shape[1] + 16) * _UNIT
+        error = (queries.shape[1] + 16) * UNIT
         if self.distance == "l1":
             return last < least * (1 - 2 * error)
         squared = self._centred(queries).double().square().sum(dim=1)
@@ -251,6 +266,12 @@ class ExemplarSearch:
                 )
             )
         return (feature / length).astype(np.float32)
+
+
+def _lengths(feature: Float[Tensor, "M D"], distance: Distance) -> Float64[Tensor, " M"]:
+    """Lengths in the norm that the distance is of."""
+    order = 1 if distance == "l1" else 2
+    return torch.linalg.vector_norm(feature, order, dim=1, dtype=torch.float64)
 
 
 def _by_excluded(

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from sklearn.neighbors import NearestNeighbors
 
+from histoscribe.neighbours import nearest_rows
 from histoscribe.seed import stream
 
 Kinds = Sequence[str] | Shaped[np.ndarray, " N"]
@@ -19,8 +19,7 @@ N_SHUFFLES = 100
 def nearest(points: Float[np.ndarray, "N D"]) -> Int[np.ndarray, "N k"]:
     """The `N_NEAREST` other points nearest to each point by L2, exact; all of them if fewer."""
     k = min(N_NEAREST, len(points) - 1)
-    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
-    return search.kneighbors(return_distance=False)
+    return nearest_rows(points, points, k, own=np.arange(len(points)))
 
 
 def nearest_within(points: Float[np.ndarray, "N D"], group: Kinds) -> Int[np.ndarray, "N k"]:

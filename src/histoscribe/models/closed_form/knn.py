@@ -7,11 +7,11 @@ from typing import final
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
-from sklearn.neighbors import NearestNeighbors
 
 from histoscribe.models.base import Estimator, register
 from histoscribe.models.closed_form.standard import mean_and_scale
 from histoscribe.models.inner_validation import best_on_inner
+from histoscribe.neighbours import nearest_rows
 from histoscribe.types import SpotTable
 
 NEIGHBOURS = (100, 50, 20, 10, 5)
@@ -78,7 +78,9 @@ class KNNModel(Estimator):
         """Mean over the neighbours."""
         state = self._state
         standardised = ((feature - state["mean"]) / state["scale"]).astype(np.float32)
-        nearest = _nearest(state["feature"], standardised, int(state["n_neighbours"]))
+        offset = state["mean"] / state["scale"]
+        n_neighbours = int(state["n_neighbours"])
+        nearest = nearest_rows(state["feature"], standardised, n_neighbours, offset=offset)
         return _mean_over(nearest, state["target"])
 
     def state(self) -> dict[str, np.ndarray]:
@@ -100,15 +102,9 @@ def _predict_path(
 ) -> list[Float[np.ndarray, "val G"]]:
     mean, scale = mean_and_scale(feature)
     most = min(NEIGHBOURS[0], len(feature))
-    nearest = _nearest((feature - mean) / scale, (queries - mean) / scale, most)
+    points, asked = ((values - mean) / scale for values in (feature, queries))
+    nearest = nearest_rows(points, asked, most, offset=mean / scale)
     return [_mean_over(nearest[:, : min(k, most)], target) for k in NEIGHBOURS]
-
-
-def _nearest(
-    index: Float[np.ndarray, "N D"], queries: Float[np.ndarray, "M D"], n_neighbours: int
-) -> Int[np.ndarray, "M k"]:
-    search = NearestNeighbors(n_neighbors=n_neighbours, algorithm="brute").fit(index)
-    return search.kneighbors(queries, return_distance=False)
 
 
 def _mean_over(

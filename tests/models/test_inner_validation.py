@@ -1,0 +1,41 @@
+"""Choices on the inner folds and of the epoch: the first one wins, within rounding."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from histoscribe.models.inner_validation import best_on_inner
+from histoscribe.train.loop import EpochEnd
+from tests.contracts.tables import planted_table
+
+
+@pytest.mark.parametrize("better_by", [0.0, 1e-7, 1e-2])
+def test_a_setting_wins_by_more_than_rounding(better_by):
+    table = planted_table()
+    noise = np.random.default_rng(0).normal(size=table.target.shape)
+
+    def predict(feature, target, val):
+        row = {one.tobytes(): at for at, one in enumerate(table.feature)}
+        at = [row[one.tobytes()] for one in val]
+        return [table.target[at] + share * noise[at] for share in (1.0, 1.0 - better_by)]
+
+    best, scores = best_on_inner(table, predict, 2)
+    assert scores[1] >= scores[0]
+    assert best == (1 if better_by == 1e-2 else 0)
+
+
+@pytest.mark.parametrize(("step", "kept"), [(0.0, 1), (1e-7, 1), (6e-7, 3), (1e-2, 4)])
+def test_the_first_epoch_is_kept_unless_a_later_one_is_better_by_more_than_rounding(
+    tmp_path, monkeypatch, step, kept
+):
+    model, end = torch.nn.Linear(2, 2), EpochEnd.__new__(EpochEnd)  # no table, for none is read
+    vars(end).update(_val=np.arange(3), _patience=9, _folder=tmp_path, scores=[], best_epoch=0)
+    scores = iter(0.5 + step * np.arange(4))
+    monkeypatch.setattr("histoscribe.train.loop._copy", lambda model: {})
+    monkeypatch.setattr(EpochEnd, "_score", lambda self, model: float(next(scores)))
+    trainer = SimpleNamespace(save_checkpoint=lambda path, weights_only: path.write_bytes(b""))
+    for _ in range(4):
+        EpochEnd.on_train_epoch_end.__wrapped__(end, trainer, SimpleNamespace(model=model))
+    assert end.best_epoch == kept
