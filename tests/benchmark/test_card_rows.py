@@ -1,36 +1,41 @@
 """What the card says of networks, in words."""
 
+from dataclasses import replace
+
 from histoscribe.benchmark.card_rows import row_lines
+from histoscribe.train.settings import TrainSettings
+from histoscribe.types import ExemplarsCard, RowCard
 
-SHOWN = {
-    "n": 9,
-    "distance": "l2",
-    "draw": "nearest",
-    "training_exclusion": "section",
-    "test_exclusion": "patient",
-    "pool": 910,
-    "shift": "retrieval shift: said",
-}
+SHOWN = ExemplarsCard(
+    n=9,
+    draw="nearest",
+    distance="l2",
+    training_exclusion="section",
+    test_exclusion="patient",
+    pool=910,
+    pool_in_training=910,
+    perceptual=None,
+    shift="retrieval shift: said",
+)
 
 
-def card(**models):
-    return {"models": models, "train": {"epochs": 20, "keep": "last", "batch_size": 32}}
+def lines(**rows):
+    return list(row_lines(rows, TrainSettings(epochs=20, keep="last", batch_size=32)))
 
 
 def test_a_run_without_networks_has_no_such_table():
-    ridge = {"model": "ridge", "settings": {}, "n_parameters": {"A": 3}}
-    assert not list(row_lines(card(ridge=ridge)))
+    assert not lines(ridge=RowCard(model="ridge", settings={}, n_parameters={"A": 3}))
 
 
 def test_each_network_says_its_size_its_start_and_its_exemplars():
-    row = {
-        "model": "egn",
-        "settings": {"model": "egn", "preset": "small", "exemplars": {"n": 9}},
-        "n_parameters": {"A": 1000, "B": 1200},
-        "weights": {"A": "none", "B": "none"},
-        "exemplars": {"A": SHOWN, "B": {**SHOWN, "pool": 1200}},
-    }
-    text = "\n".join(row_lines(card(near=row)))
+    row = RowCard(
+        model="egn",
+        settings={"model": "egn", "preset": "small", "exemplars": {"n": 9}},
+        n_parameters={"A": 1000, "B": 1200},
+        weights={"A": "none", "B": "none"},
+        exemplars={"A": SHOWN, "B": replace(SHOWN, pool=1200)},
+    )
+    text = "\n".join(lines(near=row))
     assert "20 epochs, the last kept, batches of 32" in text
     assert (
         "| near | egn | preset small | 1,000 to 1,200 | none | 9, nearest by l2, none of the same "
@@ -40,7 +45,5 @@ def test_each_network_says_its_size_its_start_and_its_exemplars():
 
 
 def test_a_network_that_looks_nothing_up_says_so():
-    row = {"model": "vit", "settings": {}, "n_parameters": {"A": 5}, "weights": {"A": "sha256:ab"}}
-    assert "| vit | vit | as published | 5 | sha256:ab | none |" in "\n".join(
-        row_lines(card(vit=row))
-    )
+    row = RowCard(model="vit", settings={}, n_parameters={"A": 5}, weights={"A": "sha256:ab"})
+    assert "| vit | vit | as published | 5 | sha256:ab | none |" in "\n".join(lines(vit=row))

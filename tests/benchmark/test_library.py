@@ -92,7 +92,7 @@ def test_a_filter_of_a_cohort_in_memory_is_refused(place):
 
 def test_sections_can_be_chosen_of_a_cohort_in_memory(place):
     predictor = hs.train(in_memory(), "mean", sections=["S1", "S3"], **options(place))
-    assert sorted(predictor.card["sections"]) == ["S1", "S3"]
+    assert sorted(predictor.card.sections) == ["S1", "S3"]
 
 
 def test_a_prediction_is_scored_and_drawn_beside_its_counts(place, monkeypatch):

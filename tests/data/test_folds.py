@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,8 +6,8 @@ from scipy.spatial.distance import cdist
 
 from histoscribe.data.folds import (
     FoldSettings,
+    fold_cards,
     folds_hash,
-    folds_json,
     leaky,
     make_folds,
     patient_folds,
@@ -191,13 +189,13 @@ def test_whole_fold_trains_on_everything():
     assert (list(fold.train), dict(fold.test), fold.validation) == (["a0", "b0"], {}, "patient")
 
 
-def test_the_manifest_is_json_and_names_the_leak():
+def test_the_manifest_names_the_leak():
     cohort = patients_cohort({"a": [9, 9], "b": [9]})
-    manifest = json.loads(json.dumps(folds_json(patient_folds(cohort))))
-    assert manifest[0]["test"] == {"a0": 9, "a1": 9}
-    assert manifest[0]["leaky"] is None
-    leak = folds_json(make_folds(cohort, FoldSettings(protocol="section"), 0))
-    assert leak[0]["leaky"] == leaky("section")
+    manifest = fold_cards(patient_folds(cohort))
+    assert manifest[0].test == {"a0": 9, "a1": 9}
+    assert manifest[0].leaky is None
+    leak = fold_cards(make_folds(cohort, FoldSettings(protocol="section"), 0))
+    assert leak[0].leaky == leaky("section")
     assert leaky("patient") is None
     assert "spots" in leaky("spot")
 

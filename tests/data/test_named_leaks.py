@@ -75,11 +75,11 @@ def test_the_target_says_that_its_panel_saw_the_test_side(sections):
     settings = TargetSettings(n_genes=2)
     train = parts_of(sections[:2])
     card = fit_target(train, settings, parts_of(sections)).card()
-    assert card["chosen_by"] == "mean raw count over the training and test spots"
-    assert card["chosen_on"] == "all spots of the run"
+    assert card.chosen_by == "mean raw count over the training and test spots"
+    assert card.chosen_on == "all spots of the run"
     honest = fit_target(train, settings).card()
-    assert honest["chosen_by"] == "mean raw count over the training spots"
-    assert honest["chosen_on"] == ["s1", "s2"]
+    assert honest.chosen_by == "mean raw count over the training spots"
+    assert honest.chosen_on == ("s1", "s2")
 
 
 def test_a_stored_target_keeps_that_its_panel_saw_the_test_side(sections):

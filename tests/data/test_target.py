@@ -276,7 +276,7 @@ def test_an_absent_gene_is_zero_where_the_table_leaves_out_unseen_genes():
     target = fit_target(parts_of(first, second), settings)
     assert (target.panel_counts(second).counts == 0).all()
     assert (target.panel_counts(test).counts[:, 1] == 0).all()
-    assert dict(target.card()["absent_taken_as_zero"])["s1"] >= len(rare)
+    assert dict(target.card().absent_taken_as_zero)["s1"] >= len(rare)
 
 
 def test_a_gene_common_elsewhere_may_be_zero_in_such_a_table():
@@ -365,7 +365,7 @@ def test_settings_that_contradict_themselves_are_refused(wrong, words):
 
 def test_the_card_says_what_was_chosen_how_and_on_what(train):
     target = fit_target(train, TargetSettings(n_genes=3))
-    card = json.loads(json.dumps(target.card()))
+    card = json.loads(json.dumps(target.card().to_json()))
     assert card["chosen_on"] == ["s1", "s2"]
     assert card["n_training_spots"] == 162
     assert card["transform"] == "pearson-residuals"

@@ -12,9 +12,10 @@ from histoscribe.models import catalog
 from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor, save_predictor
+from tests.cards import training_card
 from tests.contracts import test_models as contracts
 from tests.contracts.tables import planted_table
-from tests.predictor.references import card_of, reference_of
+from tests.predictor.references import reference_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "add-a-model.md"
 FILES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
@@ -57,7 +58,7 @@ def test_a_model_of_the_page_is_saved_and_loaded_to_the_bit(name, tmp_path):
         fitted=fitted,
         target=target,
         encoding=encoding,
-        card=card_of(feature.shape[1], target.genes),
+        card=training_card(feature.shape[1], target.genes),
         reference=reference_of(feature),
     )
     save_predictor(predictor, tmp_path / "saved")

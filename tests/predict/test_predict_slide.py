@@ -189,9 +189,9 @@ def test_a_predictor_trained_again_is_loaded_again(predictor_folder, tmp_path):
     shutil.copytree(predictor_folder, folder)
     first = opened(folder, ())
     assert opened(folder, ()) is first
-    save_predictor(replace(first, card={**first.card, "seed": 1}), folder)
+    save_predictor(replace(first, card=replace(first.card, seed=1)), folder)
     again = opened(folder, ())
-    assert again.card["seed"] == 1
+    assert again.card.seed == 1
     assert again.hash != first.hash
 
 

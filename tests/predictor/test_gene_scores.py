@@ -120,7 +120,7 @@ def test_a_prediction_carries_scores_distance_and_card(place, scored):
     cohort = read_cohort(next((place / "cohort").glob("*.csv")))
     prediction = scored(cohort["P1S1"], place / "cache")
     assert prediction.head.gene_facts is scored.gene_score_values
-    assert json.loads(prediction.head.card) == json.loads(json.dumps(dict(scored.card)))
+    assert json.loads(prediction.head.card) == scored.card.to_json()
     distance = prediction.head.spot_facts["distance_to_training"]
     assert distance.shape == (len(prediction.spots),)
     np.testing.assert_allclose(distance, 0, atol=1e-4)  # they are training spots

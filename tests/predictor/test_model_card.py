@@ -10,7 +10,9 @@ from histoscribe.data.target import Target
 from histoscribe.data.transform import TRANSFORMS, Log1p, transform_class
 from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.model_card import CardFacts, model_card
-from tests.predictor.references import card_of, reference_of
+from histoscribe.types import ExemplarsCard
+from tests.cards import training_card
+from tests.predictor.references import reference_of
 
 NET = Encoding("torchvision:x", "features.3", "sha256:abc", 64, 1.0, True, "float32")
 
@@ -22,7 +24,7 @@ def facts():
         paper="doi:1",
         target=Target(("ACTB", "ERBB2"), "list", Log1p(), ("S1",), 240, ()),
         encoding=NET,
-        card=card_of(4),
+        card=training_card(4),
         reference=reference_of(np.eye(4)),
         benchmark=None,
     )
@@ -66,7 +68,7 @@ def test_an_encoder_without_weights_asks_for_none(facts):
 
 
 def test_a_leaky_protocol_is_said(facts):
-    text = model_card(replace(facts, card={**card_of(4), "protocol": "spot"}))
+    text = model_card(replace(facts, card=replace(facts.card, protocol="spot")))
     assert "Claims about new patients" in text
 
 
@@ -78,7 +80,7 @@ def test_genes_go_by_their_symbols(facts):
 def test_a_long_panel_is_cut_and_says_so(facts):
     genes = tuple(f"G{number}" for number in range(1000))
     target = replace(facts.target, genes=genes)
-    text = model_card(replace(facts, target=target, card=card_of(4, genes)))
+    text = model_card(replace(facts, target=target, card=training_card(4, genes)))
     assert "G299 and 700 more, see predictor.json" in text
 
 
@@ -88,14 +90,15 @@ def test_what_is_done_about_stain_is_said(facts):
     colour = TissueColour((0.0, 0.0, 0.0), (0.1, 0.1, 0.1))
     normalised = model_card(replace(facts, encoding=replace(NET, stain=colour)))
     assert normalised.count("Reinhard") == 1
-    jittered = {**card_of(4), "views": 2, "hed_jitter": 0.05}
+    jittered = replace(facts.card, views=2, hed_jitter=0.05)
     text = model_card(replace(facts, card=jittered))
     assert "2 views more of each spot" in text
     assert text.count("jittered") == 1
 
 
 def test_a_folder_that_has_its_extractor_asks_for_no_file_of_it_and_says_how_it_was_trained(facts):
-    own = {**card_of(4), "encoder": {**card_of(4)["encoder"], "perceptual": "LPIPS (net) sha256:1"}}
+    needs = {"compared_by": "LPIPS (net) sha256:1"}
+    own = replace(facts.card, encoder=replace(facts.card.encoder, needs=needs))
     extractor = replace(NET, encoder="egn-extractor", layer=None)
     text = model_card(replace(facts, encoding=extractor, card=own))
     assert "--weights" not in text
@@ -103,12 +106,18 @@ def test_a_folder_that_has_its_extractor_asks_for_no_file_of_it_and_says_how_it_
 
 
 def test_a_predictor_that_compares_tiles_asks_for_the_net_that_it_compares_them_by(facts):
-    shown = {
-        "n": 9, "pool": 240, "draw": "nearest", "distance": "lpips",
-        "perceptual": "LPIPS (torchvision:alexnet)",
-        "perceptual_weights": {"torchvision:alexnet": "sha256:def"},
-    }  # fmt: skip
-    text = model_card(replace(facts, card={**card_of(4), "exemplars": shown}))
+    shown = ExemplarsCard(
+        n=9,
+        draw="nearest",
+        distance="lpips",
+        training_exclusion="patient",
+        test_exclusion="patient",
+        pool=240,
+        pool_in_training=240,
+        perceptual="LPIPS (torchvision:alexnet)",
+        perceptual_weights={"torchvision:alexnet": "sha256:def"},
+    )
+    text = model_card(replace(facts, card=replace(facts.card, exemplars=shown)))
     assert "--weights torchvision:x=FILE --weights torchvision:alexnet=FILE" in text
     assert "torchvision:x sha256:abc, torchvision:alexnet sha256:def" in text
     assert "that look most like it by LPIPS (torchvision:alexnet)" in text

@@ -8,7 +8,8 @@ import pandas as pd
 
 from histoscribe.benchmark.measured_maps import MeasuredMaps, write_measured
 from histoscribe.io.predictions.anndata import write_prediction
-from histoscribe.types import Head, Prediction, Spots
+from histoscribe.types import GeneMap, Head, Prediction, Spots
+from tests.cards import run_card
 
 MODELS = ("mean", "depth", "ridge", "oracle-depth", "shuffled")
 GENES = ("ERBB2", "KRT19", "<script>alert(1)</script>", "NA")
@@ -41,34 +42,12 @@ def make_run(folder, n_patients=3, leaky=None, genes=GENES):
         "model gene pcc pcc_given_depth null_low null_high q detection_rate skewness",
         table,
     )
-    card = {
-        "protocol": "section" if leaky else "patient",
-        "leaky": leaky,
-        "folds": {"hash": "ab12"},
-        "patients": [f"00{p}" for p in range(n_patients)],
-        "target": {
-            f"fold-{leaky}-{i}": {"transform": "pearson-residuals", "genes_sha256": "ab"}
-            for i in range(2)
-        },
-        "inputs": {"mpp": 0.69},
-        "encoder": "colour_texture",
-        "seed": 0,
-        "best_model": "ridge",
-        "sections": {"S1": {}, "S1-HLA": {}},
-        "maps": [
-            one_map("S1", "ERBB2", "best gene, picked on test data"),
-            one_map("S1", "HLA-A", "median gene"),
-            one_map("S1-HLA", "B", "another reason"),
-        ],
-        "checks": [
-            {
-                "code": "depth",
-                "level": "warning",
-                "message": "predicted depth explains the scores",
-                "remedy": "read pcc_given_depth",
-            }
-        ],
-    }
+    maps = (
+        one_map("S1", "ERBB2", "best gene, picked on test data"),
+        one_map("S1", "HLA-A", "median gene"),
+        one_map("S1-HLA", "B", "another reason"),
+    )
+    card = run_card(tuple(f"00{p}" for p in range(n_patients)), leaky, maps).to_json()
     (folder / "card.json").write_text(json.dumps(card))
     (folder / "card.md").write_text(
         "# Protocol card\n\n- protocol: **patient** & <b>not bold</b>\n\n"
@@ -110,13 +89,7 @@ def keep_values(folder, section, fold="P0", patient="000", genes=GENES, n_spots=
 
 
 def one_map(section, gene, why):
-    return {
-        "file": f"maps/{section}/{gene}.png",
-        "section": section,
-        "gene": gene,
-        "model": "ridge",
-        "why": why,
-    }
+    return GeneMap(f"maps/{section}/{gene}.png", section, gene, model="ridge", why=why)
 
 
 def save(folder, name, columns, rows):

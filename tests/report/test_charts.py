@@ -15,6 +15,7 @@ from histoscribe.report.charts import charts, page_choice
 from histoscribe.report.page_budget import Room, choose
 from histoscribe.report.run import read_run
 from histoscribe.report.views import find_views
+from tests.cards import SECTION
 from tests.report.made import GENES, draw, keep_values, make_run, one_map
 
 EVIL = "</script><img src=x onerror=alert(1)><!--\u2028"
@@ -263,9 +264,11 @@ def test_the_page_of_a_run_like_her2st_quick_stays_under_15_mb(tmp_path):
         for gene in ("ERBB2", "HLA-A"):
             draw(folder / "figures" / "maps" / section / f"{gene}.png", shape=(900, 1900, 3))
     card = json.loads((folder / "card.json").read_text())
-    card["sections"] = {section: {} for section in sections}
+    card["sections"] = {section: SECTION.to_json() for section in sections}
     card["maps"] = [
-        one_map(section, gene, "why") for section in sections for gene in ("ERBB2", "HLA-A")
+        one_map(section, gene, "why").to_json()
+        for section in sections
+        for gene in ("ERBB2", "HLA-A")
     ]
     (folder / "card.json").write_text(json.dumps(card))
     page = write(folder)

@@ -127,7 +127,8 @@ def test_oracle_and_shuffled_stand_apart_with_their_meaning(run):
 def test_a_row_that_is_no_model_says_of_which_it_is_and_where_it_differs(run):
     card = json.loads((run / "card.json").read_text())
     row = {"model": "egn", "settings": {"model": "egn", "exemplars": {"draw": "random"}}}
-    card["models"] = {"ridge": row, "depth": {"settings": {}}}
+    own = {"model": "depth", "settings": {}, "n_parameters": {}}
+    card["models"] = {"ridge": {**row, "n_parameters": {}}, "depth": own}
     (run / "card.json").write_text(json.dumps(card))
     page = html.unescape(page_of(run))
     assert f"{model_in_words('egn')} This row is egn with exemplars.draw = random." in page

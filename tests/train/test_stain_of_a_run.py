@@ -164,7 +164,7 @@ def test_every_model_is_fitted_and_a_loaded_predictor_predicts_the_same(
     assert one.values.tobytes() == two.values.tobytes()
     assert after.encoding == before.encoding
     assert (after.encoding.stain is not None) == (inputs is NORMALISED)
-    assert after.card.get("views", 0) == (2 if inputs is JITTERED else 0)
+    assert after.card.views == (2 if inputs is JITTERED else 0)
     assert train(settings=settings, out=tmp_path / "out", cache=place / "cache").hash == after.hash
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert ("given the colours of the training slides (Reinhard" in card) == (inputs is NORMALISED)

@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
@@ -11,17 +9,28 @@ from histoscribe.benchmark.band import RUNS
 from histoscribe.benchmark.card_rows import row_lines
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.file_names import labels_of
-from histoscribe.benchmark.maps import GeneMap
 from histoscribe.benchmark.plan import RunPlan
-from histoscribe.benchmark.results import Check, Results
+from histoscribe.benchmark.results import Results
 from histoscribe.benchmark.score import EVERY
 from histoscribe.data.fold_settings import leaks_in_words
-from histoscribe.data.folds import folds_hash, folds_json
+from histoscribe.data.folds import fold_cards, folds_hash
 from histoscribe.data.target import Target
 from histoscribe.metrics.registry import METRICS
-from histoscribe.predictor.facts import cohort_card, versions
-from histoscribe.predictor.folder import read_record
-from histoscribe.types import Fold
+from histoscribe.predictor.facts import cohort_card, needs_in_words, versions
+from histoscribe.predictor.folder import read_training_card
+from histoscribe.train.row import ModelRow
+from histoscribe.train.settings import InputSettings, TrainSettings
+from histoscribe.types import (
+    Check,
+    EncoderUse,
+    Fold,
+    GeneMap,
+    RowCard,
+    RunCard,
+    RunEncoders,
+    SectionCard,
+    StainCard,
+)
 
 AGGREGATION = "mean over genes in a section, over sections in a patient, over patients"
 
@@ -32,36 +41,35 @@ def run_card(
     scores: pd.DataFrame,
     checks: Sequence[Check],
     maps: Sequence[GeneMap],
-) -> dict[str, Any]:
+) -> RunCard:
     """Everything a number of this run depends on."""
     plan: RunPlan = results.plan
     settings = plan.settings
-    return {
-        "protocol": settings.folds.protocol,
-        "leaky": "; ".join(leaks_in_words(settings.folds)) or None,
-        "grouping": "patient" if settings.folds.protocol == "patient" else settings.folds.protocol,
-        "seed": settings.seed,
-        "patients": sorted({truth.patient for truth in results.truths}),
-        "sections": cohort_card(plan.bank.cohort, plan.bank.cohort.ids),
-        "folds": folds_json(plan.folds),
-        "folds_sha256": folds_hash(plan.folds),
-        "target": {fold.name: target.card() for fold, target in targets},
-        "gene_labels": _labels(plan, targets),
-        "inputs": settings.inputs.model_dump(mode="json"),
-        "encoder": {"used": _encoders_used(plan), "models": _encoder_of_each(plan)},
-        **_references(plan),
-        "models": {m: _model_card(plan, m) for m in settings.models},
-        "train": settings.train.model_dump(mode="json"),
-        "metrics": list(METRICS),
-        "aggregation": AGGREGATION,
-        "shuffled_runs": RUNS,
-        "per_patient": per_patient(scores),
-        "constant_predictions": results.constant,
-        "best_model": results.best(),
-        "maps": [item.to_json() for item in maps],
-        "checks": [check.to_json() for check in checks],
-        "versions": versions(),
-    }
+    return RunCard(
+        protocol=settings.folds.protocol,
+        leaky="; ".join(leaks_in_words(settings.folds)) or None,
+        seed=settings.seed,
+        patients=tuple(sorted({truth.patient for truth in results.truths})),
+        sections=cohort_card(plan.bank.cohort, plan.bank.cohort.ids),
+        folds=fold_cards(plan.folds),
+        folds_sha256=folds_hash(plan.folds),
+        target={fold.name: target.card() for fold, target in targets},
+        gene_labels=_labels(plan, targets),
+        inputs=settings.inputs.model_dump(mode="json"),
+        encoder=RunEncoders(used=tuple(_encoders_used(plan)), models=_encoder_of_each(plan)),
+        models={row.name: _row_card(plan, row) for row in settings.rows},
+        train=settings.train.model_dump(mode="json"),
+        metrics=tuple(METRICS),
+        aggregation=AGGREGATION,
+        shuffled_runs=RUNS,
+        per_patient=per_patient(scores),
+        constant_predictions=results.constant,
+        best_model=results.best(),
+        maps=tuple(maps),
+        checks=tuple(checks),
+        versions=versions(),
+        stain=_references(plan),
+    )
 
 
 def _labels(plan: RunPlan, targets: Sequence[tuple[Fold, Target]]) -> dict[str, str]:
@@ -73,41 +81,53 @@ def _encoder_of_each(plan: RunPlan) -> dict[str, str]:
     return {row.name: row.encoder or asked.inputs.encoder for row in asked.rows}
 
 
-def _encoders_used(plan: RunPlan) -> list[dict[str, Any]]:
+def _encoders_used(plan: RunPlan) -> Iterator[EncoderUse]:
     """Every encoder, and the precision it ran in, which may be more than was asked for."""
     bank = plan.bank
-    used = []
     for encoder in bank.encoders():
         # an encoder that folds train has other weights in each
         source = bank.source(encoder)
         for fold in plan.folds if source.by_fold else plan.folds[:1]:
-            # the colour of the training slides stands on the card by itself
-            encoding = replace(bank.encoding(encoder, fold), stain=None).to_json()
-            fold_of = {"fold": fold.name} if source.by_fold else {}
-            precision = bank.precision_used(encoder, fold)
-            used.append({**encoding, "precision_used": precision, **fold_of, **source.needs()})
-    return used
+            encoding = bank.encoding(encoder, fold)
+            yield EncoderUse(
+                encoder=encoding.encoder,
+                layer=encoding.layer,
+                weights=encoding.weights,
+                tile_px=encoding.tile_px,
+                mpp=encoding.mpp,
+                white_off_tissue=encoding.white_off_tissue,
+                precision=encoding.precision,
+                precision_used=bank.precision_used(encoder, fold),
+                fold=fold.name if source.by_fold else None,
+                needs=source.needs(),
+            )
 
 
-def _references(plan: RunPlan) -> dict[str, Any]:
+def _references(plan: RunPlan) -> dict[str, StainCard]:
     """The colour that the slides of each fold were given; nothing where they kept their own."""
-    if not plan.bank.tiles.normalised:
-        return {}
-    found = {fold.name: plan.bank.encoding(None, fold).to_json() for fold in plan.folds}
-    return {"stain": {name: encoding["stain"] for name, encoding in found.items()}}
-
-
-def _model_card(plan: RunPlan, model: str) -> dict[str, Any]:
-    """Settings, the number of fitted numbers in each fold, and what networks started from."""
-    folders = {fold.name: predictor_folder(plan.out, model, fold) for fold in plan.folds}
-    cards = {name: read_record(folder)["card"] for name, folder in folders.items()}
-    said = {
-        key: {name: card[key] for name, card in cards.items() if key in card}
-        for key in ("n_parameters", "weights", "exemplars")
+    stains = {fold.name: plan.bank.tiles.geometry(fold).stain for fold in plan.folds}
+    return {
+        name: StainCard(mean=stain.mean, deviation=stain.deviation)
+        for name, stain in stains.items()
+        if stain is not None
     }
-    settings = dict(plan.settings.settings.get(model, {}))
-    said = {key: by_fold for key, by_fold in said.items() if by_fold}
-    return {"model": plan.settings.row(model).model, "settings": settings, **said}
+
+
+def _row_card(plan: RunPlan, row: ModelRow) -> RowCard:
+    """Settings, the number of fitted numbers in each fold, and what networks started from."""
+    cards = {
+        fold.name: read_training_card(predictor_folder(plan.out, row.name, fold))
+        for fold in plan.folds
+    }
+    weights = {name: card.weights for name, card in cards.items()}
+    exemplars = {name: card.exemplars for name, card in cards.items()}
+    return RowCard(
+        model=row.model,
+        settings=dict(plan.settings.settings.get(row.name, {})),
+        n_parameters={name: card.n_parameters for name, card in cards.items()},
+        weights={name: of for name, of in weights.items() if of is not None},
+        exemplars={name: of for name, of in exemplars.items() if of is not None},
+    )
 
 
 def per_patient(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
@@ -124,88 +144,78 @@ def per_patient(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float | N
     return found
 
 
-def card_text(card: dict[str, Any]) -> str:
+def card_text(card: RunCard) -> str:
     """The card in words, as Markdown."""
-    target = next(iter(card["target"].values()))
+    target = next(iter(card.target.values())).to_json()
+    validations = ", ".join(f"{fold.name} by {fold.validation}" for fold in card.folds)
     lines = [
-        f"# Protocol card: {card['protocol']}",
-        *([f"\n**LEAKY: {card['leaky']}**"] if card["leaky"] else []),
+        f"# Protocol card: {card.protocol}",
+        *([f"\n**LEAKY: {card.leaky}**"] if card.leaky else []),
         "",
-        f"- Patients tested: {', '.join(card['patients'])}; grouped by {card['grouping']}; "
-        f"seed {card['seed']}.",
-        f"- Folds (sha256 {card['folds_sha256'][:12]}): see folds.json.",
-        f"- Inner validation: {_validations(card)}.",
+        f"- Patients tested: {', '.join(card.patients)}; grouped by {card.protocol}; "
+        f"seed {card.seed}.",
+        f"- Folds (sha256 {card.folds_sha256[:12]}): see folds.json.",
+        f"- Inner validation: {validations}.",
         *(f"- Target: {key} {value}." for key, value in sorted(target.items())),
-        *(f"- Encoder: {_encoder(used)}." for used in card["encoder"]["used"]),
-        *_stain_lines(card["inputs"]),
-        f"- Scores: {card['aggregation']}; undefined scores are left out and counted.",
-        f"- Shuffled band: ridge, {card['shuffled_runs']} runs, rows permuted within a section.",
-        f"- Best by `pcc_given_depth` on the test sections: {card['best_model']}; the maps are "
-        "of it.",
+        *(f"- Encoder: {_encoder(used)}." for used in card.encoder.used),
+        *_stain_lines(InputSettings.model_validate(card.inputs)),
+        f"- Scores: {card.aggregation}; undefined scores are left out and counted.",
+        f"- Shuffled band: ridge, {card.shuffled_runs} runs, rows permuted within a section.",
+        f"- Best by `pcc_given_depth` on the test sections: {card.best_model}; the maps are of it.",
         *(f"- Shown in maps: {gene} ({why})." for gene, why in _shown(card)),
         "",
         "## Sections",
         "",
         "| section | patient | spots | median total | um/px | left out | notes |",
         "|---|---|---|---|---|---|---|",
-        *(_section_row(name, card["sections"][name]) for name in sorted(card["sections"])),
+        *(_section_row(name, section) for name, section in sorted(card.sections.items())),
         "",
-        *row_lines(card),
+        *row_lines(card.models, TrainSettings.model_validate(card.train)),
         "## Checks",
         "",
-        *(
-            f"- **{c['code']}** ({c['level']}): {c['message']}. {c['remedy']}."
-            for c in card["checks"]
-        ),
+        *(f"- **{c.code}** ({c.level}): {c.message}. {c.remedy}." for c in card.checks),
         "",
         "## Versions",
         "",
-        ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items())),
+        ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items())),
         "",
     ]
     return "\n".join(lines)
 
 
-def _validations(card: dict[str, Any]) -> str:
-    return ", ".join(f"{fold['name']} by {fold['validation']}" for fold in card["folds"])
+def _shown(card: RunCard) -> list[tuple[str, str]]:
+    label = card.gene_labels
+    return sorted({(label.get(item.gene, item.gene), item.why) for item in card.maps})
 
 
-def _shown(card: dict[str, Any]) -> list[tuple[str, str]]:
-    label = card["gene_labels"]
-    return sorted({(label.get(item["gene"], item["gene"]), item["why"]) for item in card["maps"]})
-
-
-def _encoder(used: dict[str, Any]) -> str:
-    layer = f" ({used['layer']})" if used["layer"] else ""
-    off = "made white" if used["white_off_tissue"] else "kept"
-    trained = f", trained in fold {used['fold']}" if "fold" in used else ""
-    if "perceptual" in used:
-        trained += f", windows compared by {used['perceptual']}"
+def _encoder(used: EncoderUse) -> str:
+    layer = f" ({used.layer})" if used.layer else ""
+    off = "made white" if used.white_off_tissue else "kept"
+    trained = f", trained in fold {used.fold}" if used.fold else ""
     return (
-        f"{used['encoder']}{layer}, weights: {used['weights']}, tiles of {used['tile_px']} px at "
-        f"{used['mpp']:g} um/px, off-tissue pixels {off}, {used['precision_used']}{trained}"
+        f"{used.encoder}{layer}, weights: {used.weights}, tiles of {used.tile_px} px at "
+        f"{used.mpp:g} um/px, off-tissue pixels {off}, {used.precision_used}{trained}"
+        f"{needs_in_words(used.needs)}"
     )
 
 
-def _stain_lines(inputs: dict[str, Any]) -> Iterator[str]:
-    if inputs["stain"] == "reinhard":
+def _stain_lines(inputs: InputSettings) -> Iterator[str]:
+    if inputs.stain == "reinhard":
         yield (
             "- Stain: the tissue of every slide is given the mean and deviation of colour of its "
             "fold's training slides (Reinhard); inner folds share that reference."
         )
-    if inputs["hed_jitter"] > 0:
+    if inputs.hed_jitter > 0:
         yield (
-            f"- Training spots: besides, {inputs['views']} of each with its stains jittered "
-            f"(HED, up to {inputs['hed_jitter']:g}); test spots as they are."
+            f"- Training spots: besides, {inputs.views} of each with its stains jittered "
+            f"(HED, up to {inputs.hed_jitter:g}); test spots as they are."
         )
 
 
-def _section_row(name: str, section: dict[str, Any]) -> str:
-    dropped = (
-        ", ".join(f"{why} {n}" for why, n in sorted(section["dropped"].items()) if n) or "none"
-    )
-    notes = "; ".join(section["notes"]) or "none"
+def _section_row(name: str, section: SectionCard) -> str:
+    dropped = ", ".join(f"{why} {n}" for why, n in sorted(section.dropped.items()) if n) or "none"
+    notes = "; ".join(section.notes) or "none"
     return (
-        f"| {name} | {section['patient']} | {section['spots']} | {section['median_total']:.0f} "
-        f"| {section['mpp']:g} | {dropped} | {notes} |"
+        f"| {name} | {section.patient} | {section.spots} | {section.median_total:.0f} "
+        f"| {section.mpp:g} | {dropped} | {notes} |"
     )

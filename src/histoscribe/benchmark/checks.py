@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from histoscribe.benchmark import checks_of_data, checks_of_scores
-from histoscribe.benchmark.results import Check, Results
+from histoscribe.benchmark.results import Results
+from histoscribe.types import Check
 
 
 def run_checks(results: Results) -> list[Check]:

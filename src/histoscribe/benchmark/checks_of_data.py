@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from histoscribe.benchmark.alignment import misaligned
-from histoscribe.benchmark.results import Check, Results
+from histoscribe.benchmark.results import Results
 from histoscribe.data.fold_checks import twins_across
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.tissue import tissue_mask
@@ -13,6 +13,7 @@ from histoscribe.io.cohorts.twins import twin_images
 from histoscribe.metrics.summary import MIN_PATIENTS
 from histoscribe.models.catalog import list_models
 from histoscribe.progress import track
+from histoscribe.types import Check
 
 SHALLOW = 1000
 """Median total count of a section below which its measured values are mostly sampling noise."""

@@ -6,12 +6,13 @@ import numpy as np
 
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.plan import RunPlan
-from histoscribe.benchmark.results import NOT_MODELS, Check, Results
+from histoscribe.benchmark.results import NOT_MODELS, Results
 from histoscribe.benchmark.score import ORACLE, Truth
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.models.base import model_class
 from histoscribe.models.closed_form.depth import DepthModel
 from histoscribe.predictor.saving import load_predictor
+from histoscribe.types import Check
 
 DEPTH_R = 0.2
 """Correlation of predicted with measured log total above which depth counts as visible."""

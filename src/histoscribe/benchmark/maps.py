@@ -5,7 +5,6 @@ spots over the image; the tissue as a thumbnail; and all measured values.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 
 import pandas as pd
 
@@ -19,24 +18,7 @@ from histoscribe.plot.maps import MapText, expression_map
 from histoscribe.plot.overlay import spot_overlay
 from histoscribe.plot.thumbnail import tissue_thumbnail
 from histoscribe.progress import track
-from histoscribe.types import Fold
-
-
-@dataclass(frozen=True)
-class GeneMap:
-    """One map of a run, with what must be said beside it."""
-
-    file: str
-    """Its path in `figures/`: a folder a section, for `S1-HLA-A.png` would be of two genes."""
-    section: str
-    gene: str
-    model: str
-    why: str
-    """Why this gene is shown, and not another."""
-
-    def to_json(self) -> dict[str, str]:
-        """As plain values."""
-        return asdict(self)
+from histoscribe.types import Fold, GeneMap
 
 
 def draw_maps(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from histoscribe.data.folds import folds_json, make_folds
+from histoscribe.data.folds import fold_cards, make_folds
 from histoscribe.data.target import Target
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.facts import data_files
@@ -33,10 +33,10 @@ class RunPlan:
 
     def files(self) -> dict[str, str]:
         """The files of a run folder, by name, that say which run it is."""
-        folds = json.dumps(folds_json(self.folds), indent=1, sort_keys=True) + "\n"
+        folds = [card.to_json() for card in fold_cards(self.folds)]
         return {
             "settings.toml": dump_settings(self.settings),
-            "folds.json": folds,
+            "folds.json": json.dumps(folds, indent=1, sort_keys=True) + "\n",
             "encoders.json": self.bank.encoders_text(),
             **data_files(self.bank.cohort),
         }

@@ -1,8 +1,7 @@
 """What the checks of a run look at, and what each of them says."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -12,20 +11,6 @@ from histoscribe.benchmark.score import ORACLE, Truth
 from histoscribe.ties import best_first, first_best
 
 NOT_MODELS = (ORACLE, SHUFFLED)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding of a run about itself."""
-
-    code: str
-    level: Literal["info", "warning"]
-    message: str
-    remedy: str
-
-    def to_json(self) -> dict[str, str]:
-        """As plain values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,12 @@ from histoscribe.benchmark.checks import run_checks
 from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
 from histoscribe.benchmark.plan import RunPlan, make_plan
-from histoscribe.benchmark.results import Check, Results, best_model
+from histoscribe.benchmark.results import Results, best_model
 from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.tables import genes_table, summary_table
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing, write_json, write_text
-from histoscribe.io.run_folder import claimed, in_folder
+from histoscribe.io.run_folder import CARD, claimed, in_folder
 from histoscribe.progress import track
 from histoscribe.signature import spelled_out
 from histoscribe.train.arguments import (
@@ -35,7 +35,7 @@ from histoscribe.train.arguments import (
     weights_of,
 )
 from histoscribe.train.settings import RunSettings
-from histoscribe.types import Fold
+from histoscribe.types import Check, Fold
 
 _MAIN = ("pcc", "pcc_given_depth")
 
@@ -196,7 +196,7 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     _write_csv(out / "genes.csv", genes)
     _write_csv(out / "alignment.csv", alignment)
     _write_csv(out / "differences.csv", differences_table(scores, seed))
-    write_json(out / "card.json", card)
+    write_json(out / CARD, card.to_json())
     write_text(out / "card.md", card_text(card))
     _write_csv(out / "summary.csv", summary)
     return Benchmark(out, summary, genes, scores, tuple(checks))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from histoscribe.data.inner import inner_splits
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.seed import stream
-from histoscribe.types import Cohort, Fold, SpotRows
+from histoscribe.types import Cohort, Fold, FoldCard, InnerCard, SpotRows
 
 
 def patient_folds(
@@ -78,22 +78,22 @@ def whole_fold(cohort: Cohort, seed: int = 0) -> Fold:
     return Fold("all", "patient", train, {}, inner, validation)
 
 
-def folds_json(folds: Sequence[Fold]) -> list[dict[str, Any]]:
-    """The manifest of the folds for the card: sections with their number of spots on each side."""
-    return [
-        {
-            "name": fold.name,
-            "protocol": fold.protocol,
-            "leaky": leaky(fold.protocol),
-            "validation": fold.validation,
-            "train": _n_spots(fold.train),
-            "test": _n_spots(fold.test),
-            "inner": [
-                {"fit": _n_spots(inner.fit), "val": _n_spots(inner.val)} for inner in fold.inner
-            ],
-        }
+def fold_cards(folds: Sequence[Fold]) -> tuple[FoldCard, ...]:
+    """What the card says of each fold: sections with their number of spots on each side."""
+    return tuple(
+        FoldCard(
+            name=fold.name,
+            protocol=fold.protocol,
+            leaky=leaky(fold.protocol),
+            validation=fold.validation,
+            train=_n_spots(fold.train),
+            test=_n_spots(fold.test),
+            inner=tuple(
+                InnerCard(fit=_n_spots(inner.fit), val=_n_spots(inner.val)) for inner in fold.inner
+            ),
+        )
         for fold in folds
-    ]
+    )
 
 
 def folds_hash(folds: Sequence[Fold]) -> str:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32, Int
 from histoscribe.data.measured_genes import PanelCounts, candidate_genes, panel_counts
 from histoscribe.data.panel import choose_genes, listed_genes
 from histoscribe.data.transform import Transform, transform_class
-from histoscribe.types import Section
+from histoscribe.types import Section, TargetCard
 
 Parts = Sequence[tuple[Section, Int[np.ndarray, " _"]]]
 """Sections with the rows of their spots that belong."""
@@ -108,20 +108,20 @@ class Target:
         """
         return self.state.invert(values, total)
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> TargetCard:
         """What the protocol card says about the target."""
-        return {
-            "panel": self.panel,
-            "chosen_by": _ON[self.panel].replace("{}", self._panel_spots),
-            "chosen_on": "all spots of the run" if self.panel_saw_test else list(self.sections),
-            "n_training_spots": self.n_spots,
-            "n_genes": len(self.genes),
-            "genes_sha256": genes_hash(self.genes),
-            "transform": self.transform,
-            "statistic": self.state.statistic,
-            "size_factors": "total over all genes measured",
-            "absent_taken_as_zero": dict(self.n_filled),
-        }
+        return TargetCard(
+            panel=self.panel,
+            chosen_by=_ON[self.panel].replace("{}", self._panel_spots),
+            chosen_on="all spots of the run" if self.panel_saw_test else self.sections,
+            n_training_spots=self.n_spots,
+            n_genes=len(self.genes),
+            genes_sha256=genes_hash(self.genes),
+            transform=self.transform,
+            statistic=self.state.statistic,
+            size_factors="total over all genes measured",
+            absent_taken_as_zero=dict(self.n_filled),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in JSON's types; numbers come back to the bit."""

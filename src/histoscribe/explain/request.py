@@ -55,10 +55,9 @@ def unknown_sections(cohort: Cohort, names: Iterable[str], setting: str) -> list
 
 def trained_on(predictor: Predictor, section: Section) -> str | None:
     """Sentence naming a training section or patient; None for new tissue."""
-    sections = predictor.card["sections"]
-    if section.id in sections:
+    card = predictor.card
+    if section.id in card.sections:
         return f"section {section.id} was in training"
-    patients = {of["patient"] for of in sections.values()}
-    if section.patient is not None and section.patient in patients:
+    if section.patient is not None and section.patient in card.patients:
         return f"section {section.id} is of patient {section.patient}, who was in training"
     return None

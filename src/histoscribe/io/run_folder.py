@@ -1,5 +1,6 @@
 """The folder of a run: one run only, one process at a time, no half-written files."""
 
+import json
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ from weakref import finalize
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import remove_leftovers, write_text
+from histoscribe.types import RunCard
 
 if sys.platform != "win32":
     import fcntl
@@ -31,6 +33,31 @@ def in_folder(out: str | Path | None, work: Callable[[Path], _Result]) -> _Resul
         raise
     finalize(found, shutil.rmtree, folder, ignore_errors=True)
     return found
+
+
+CARD = "card.json"
+_WRITE_AGAIN = (
+    "run `histoscribe benchmark FILE.toml --out DIR` of this version, and do not edit its files"
+)
+
+
+def read_run_card(folder: Path) -> RunCard:
+    """The card of a finished run.
+
+    Raises
+    ------
+    DataContractError
+        The file is missing or no JSON, or another version wrote it.
+    """
+    path = folder / CARD
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        found = "no such file" if isinstance(error, FileNotFoundError) else f"no JSON: {error}"
+        raise DataContractError(
+            Problem(str(path), found, "the card of a finished benchmark", _WRITE_AGAIN)
+        ) from None
+    return RunCard.from_json(value, str(path), _WRITE_AGAIN)
 
 
 @contextmanager

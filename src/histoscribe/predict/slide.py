@@ -87,9 +87,9 @@ def warnings_of(
 
 def _trained_on(predictor: Predictor, slide: Slide) -> Iterator[str]:
     """A slide of the training under another name would even be shown its own spots' exemplars."""
-    trained = predictor.card["sections"]
+    trained = predictor.card.sections
     (shown,) = (one.pixel_hash() for one in track([slide], "slide compared with the training"))
-    same = [name for name, of in trained.items() if of["image_sha256"] == shown]
+    same = [name for name, of in trained.items() if of.image_sha256 == shown]
     if same:
         yield (
             f"The predictor was trained on this picture, as {', '.join(same)}: its scores are of "
@@ -116,7 +116,7 @@ def head_of(
         predictor=predictor.name,
         spot_facts={name: values.astype(np.float64) for name, values in facts.items()},
         gene_facts=predictor.gene_score_values,
-        card=json.dumps(dict(predictor.card), sort_keys=True),
+        card=json.dumps(predictor.card.to_json(), sort_keys=True),
         gene_names=predictor.gene_names,
         evidence={name: beside[name].astype(np.float64) for name in predictor.fitted.evidence},
     )

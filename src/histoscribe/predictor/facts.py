@@ -4,15 +4,14 @@ import hashlib
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 
 from histoscribe.encoders.encoder import EncoderRecord
 from histoscribe.progress import track
-from histoscribe.types import Cohort, Section, SpotRows
+from histoscribe.types import Cohort, EncoderCard, Section, SectionCard, SpotRows, SpotSizes
 
 _PACKAGES = (
     "histoscribe",
@@ -68,18 +67,18 @@ def spots_hash(section: Section) -> str:
     return digest.hexdigest()
 
 
-def section_card(section: Section) -> dict[str, Any]:
+def section_card(section: Section) -> SectionCard:
     """What must be said of one section: patient, size, resolution, hashes, what was left out."""
-    return {
-        "patient": section.patient,
-        "spots": len(section.spots),
-        "dropped": dict(section.dropped),
-        "notes": list(section.notes),
-        "mpp": round(section.slide.mpp, 4),
-        "median_total": float(np.median(section.measured.total)),
-        "image_sha256": section.slide.pixel_hash(),
-        "counts_sha256": counts_hash(section),
-    }
+    return SectionCard(
+        patient=section.patient,
+        spots=len(section.spots),
+        dropped=dict(section.dropped),
+        notes=tuple(section.notes),
+        mpp=round(section.slide.mpp, 4),
+        median_total=float(np.median(section.measured.total)),
+        image_sha256=section.slide.pixel_hash(),
+        counts_sha256=counts_hash(section),
+    )
 
 
 def rows_card(rows: SpotRows) -> dict[str, int]:
@@ -87,25 +86,23 @@ def rows_card(rows: SpotRows) -> dict[str, int]:
     return {section: len(spots) for section, spots in sorted(rows.items())}
 
 
-def cohort_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, Any]:
+def cohort_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, SectionCard]:
     """The cards of these sections."""
     return {section: section_card(cohort[section]) for section in sorted(sections)}
 
 
-def spots_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, list[float]]:
-    """Least and largest diameter and pitch of the spots of these sections, um.
-
-    There is no pitch where no section has a lattice.
-    """
+def spot_sizes(cohort: Cohort, sections: Iterable[str]) -> SpotSizes:
+    """Least and largest diameter and pitch of the spots of these sections, um."""
     spots = [cohort[section].spots for section in sorted(sections)]
-    sizes = {
-        "diameter": [float(of.diameter_um) for of in spots],
-        "pitch": [float(of.pitch_um) for of in spots if of.pitch_um is not None],
-    }
-    return {what: [min(values), max(values)] for what, values in sizes.items() if values}
+    diameter = [float(of.diameter_um) for of in spots]
+    pitch = [float(of.pitch_um) for of in spots if of.pitch_um is not None]
+    return SpotSizes(
+        diameter=(min(diameter), max(diameter)),
+        pitch=(min(pitch), max(pitch)) if pitch else None,
+    )
 
 
-def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) -> list[str]:
+def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) -> tuple[str, ...]:
     """The symbol of each gene in the first of these sections that has one; else its id."""
     known: dict[str, str] = {}
     for section in sorted(sections):
@@ -113,7 +110,7 @@ def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) ->
         for gene, name in zip(counts.gene_ids, counts.gene_names, strict=True):
             if name and name != gene:
                 known.setdefault(gene, name)
-    return [known.get(gene, gene) for gene in genes]
+    return tuple(known.get(gene, gene) for gene in genes)
 
 
 def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
@@ -129,6 +126,15 @@ def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ..
     )
 
 
-def encoder_card(record: EncoderRecord) -> dict[str, Any]:
-    """Whose work an encoder is, and under which licence it is used."""
-    return {"licence": record.licence, "paper": record.paper}
+def needs_in_words(needs: Mapping[str, str]) -> str:
+    """What the training of an encoder rests on besides, to stand behind a sentence on it.
+
+    >>> needs_in_words({"compared_by": "LPIPS (torchvision:alexnet)"})
+    ', compared by LPIPS (torchvision:alexnet)'
+    """
+    return "".join(f", {name.replace('_', ' ')} {value}" for name, value in needs.items())
+
+
+def encoder_card(record: EncoderRecord, needs: Mapping[str, str]) -> EncoderCard:
+    """Whose work an encoder is, under which licence it is used, and what its training needed."""
+    return EncoderCard(licence=record.licence, paper=record.paper, needs=needs)

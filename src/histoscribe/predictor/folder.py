@@ -10,6 +10,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_json
 from histoscribe.predictor.gene_scores import GENES_FILE
 from histoscribe.predictor.model_card import CARD_FILE
+from histoscribe.types import TrainingCard
 
 FORMAT = 4
 RECORD = "predictor.json"
@@ -61,6 +62,23 @@ def read_record(folder: Path) -> dict[str, Any]:
     if problems:
         raise DataContractError(problems)
     return record
+
+
+def read_training_card(folder: Path) -> TrainingCard:
+    """What the predictor in a folder was trained on; see `read_record`."""
+    return card_of_record(read_record(folder), folder)
+
+
+def card_of_record(record: Mapping[str, Any], folder: Path) -> TrainingCard:
+    """The card in a record that was read from this folder.
+
+    Raises
+    ------
+    DataContractError
+        Another version wrote it.
+    """
+    remedy = "use the histoscribe version that wrote it, or train it again"
+    return TrainingCard.from_json(record["card"], f"{folder / RECORD}, card", remedy)
 
 
 def sha256(path: Path) -> str:

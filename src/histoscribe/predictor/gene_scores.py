@@ -2,17 +2,17 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.run_folder import CARD, read_run_card
+from histoscribe.types import BenchmarkCard
 
 GENES_FILE = "genes.csv"
 GENE_SCORE_COLUMNS = (
@@ -43,12 +43,12 @@ class Benchmarked:
     """What a predictor's folder says of the benchmark of its model."""
 
     gene_scores: GeneScores
-    facts: Mapping[str, Any]
-    """Patients, protocol, scores and the hash of the folds, as JSON."""
+    card: BenchmarkCard
+    """Patients, protocol, scores and the hash of the folds."""
 
     def same(self, other: "Benchmarked") -> bool:
         """Whether both say the same of the same genes."""
-        return self.facts == other.facts and all(
+        return self.card == other.card and all(
             np.array_equal(values, other.gene_scores.columns[name], equal_nan=True)
             for name, values in self.gene_scores.columns.items()
         )
@@ -95,30 +95,12 @@ def gene_scores_of_run(folder: Path | None, model: str, genes: tuple[str, ...]) 
     if folder is None or len(place.parents) < 3 or place.parents[1].name != "predictors":
         return GeneScores(why_unknown="no benchmark was given when it was trained")
     run = place.parents[2]
-    if not ((run / GENES_FILE).is_file() and (run / "card.json").is_file()):
+    if not ((run / GENES_FILE).is_file() and (run / CARD).is_file()):
         return GeneScores(why_unknown=f"the benchmark in {run.name} is not finished")
-    why = leaky(str(read_card(run).get("protocol")))
+    why = leaky(read_run_card(run).protocol)
     if why:
         return GeneScores(why_unknown=f"the benchmark in {run.name} is leaky: {why}")
     return read_gene_scores(run / GENES_FILE, model, genes)
-
-
-def read_card(run: Path) -> dict[str, Any]:
-    """The protocol card of a run folder.
-
-    Raises
-    ------
-    DataContractError
-        It is missing or no JSON.
-    """
-    path = run / "card.json"
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, str(error), _RUN) from None
-    if not isinstance(card, dict):
-        raise _unreadable(path, "no table", _RUN)
-    return card
 
 
 def _rows(path: Path, model: str) -> dict[str, dict[str, str]]:

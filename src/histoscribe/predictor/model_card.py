@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.target import Target
 from histoscribe.data.transform import transform_class
 from histoscribe.predictor.encoding import Encoding
-from histoscribe.predictor.facts import gene_labels
+from histoscribe.predictor.facts import gene_labels, needs_in_words
 from histoscribe.predictor.gene_scores import Benchmarked
 from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
+from histoscribe.types import ExemplarsCard, ScoreCard, TrainingCard
 
 CARD_FILE = "MODEL_CARD.md"
 _MOST_LISTED = 300  # genes or sections; all of them stand in predictor.json
@@ -24,7 +24,7 @@ class CardFacts:
     paper: str
     target: Target
     encoding: Encoding
-    card: Mapping[str, Any]
+    card: TrainingCard
     reference: Reference
     benchmark: Benchmarked | None
     """None where no benchmark was given."""
@@ -41,84 +41,82 @@ def model_card(facts: CardFacts) -> str:
         ["## What not to use it for", "", *_not_for(facts), ""],
         ["## When it warns", "", *_warns(facts), ""],
         ["## How to run it", "", *_how_to_run(facts), ""],
-        ["## Versions", "", _versions(facts.card["versions"]), ""],
+        ["## Versions", "", _versions(facts.card.versions), ""],
     )
     return "\n".join(line for part in parts for line in part)
 
 
 def _predicts(facts: CardFacts) -> Iterator[str]:
     encoding, target = facts.encoding, facts.target
-    spots = facts.card["spots_um"]
+    spots = facts.card.spots_um
     side_um = encoding.tile_px * encoding.mpp
     unit = transform_class(target.transform).unit
     yield f"- A value for each gene at each spot. Unit: {unit}."
     apart = (
-        f"{_range(spots['pitch'])} um from the next one" if "pitch" in spots else "on no lattice"
+        "on no lattice" if spots.pitch is None else f"{_range(spots.pitch)} um from the next one"
     )
-    yield f"- A spot is {_range(spots['diameter'])} um wide, {apart}, as in training."
+    yield f"- A spot is {_range(spots.diameter)} um wide, {apart}, as in training."
     yield (
         f"- It looks at {encoding.tile_px} x {encoding.tile_px} px at {encoding.mpp:g} um/px "
         f"around a spot ({side_um:.0f} um a side)"
         f"{', background made white' if encoding.white_off_tissue else ''}"
-        f"{_beside(facts.card)}."
+        f"{_beside(facts.card.exemplars)}."
     )
     if encoding.stain is not None:
         yield (
             "- The tissue of a slide is first given the colours of the training slides (Reinhard "
             "2001), so weak or strong stain matters less."
         )
-    labels = gene_labels(target.genes, tuple(facts.card["gene_names"]))
+    labels = gene_labels(target.genes, facts.card.gene_names)
     listed = ", ".join(labels[:_MOST_LISTED])
     more = len(target.genes) - _MOST_LISTED
     yield f"- Genes: {listed}{f' and {more} more, see predictor.json' if more > 0 else ''}."
 
 
-def _beside(card: Mapping[str, Any]) -> str:
+def _beside(shown: ExemplarsCard | None) -> str:
     """What it looks at beside the tile."""
-    if "exemplars" not in card:
+    if shown is None:
         return ", and at nothing else"
-    shown = card["exemplars"]
-    how = "drawn at random" if shown["draw"] == "random" else "that look most like it"
-    how += f" by {shown['perceptual']}" if "perceptual" in shown else ""
-    shift = f" ({shown['shift']})" if "shift" in shown else ""
+    how = "drawn at random" if shown.draw == "random" else "that look most like it"
+    how += f" by {shown.perceptual}" if shown.perceptual else ""
+    shift = f" ({shown.shift})" if shown.shift else ""
     return (
-        f", and at the expression of {shown['n']} of {shown['pool']:,} training spots {how}, "
+        f", and at the expression of {shown.n} of {shown.pool:,} training spots {how}, "
         f"which are in exemplars.safetensors{shift}"
     )
 
 
 def _trained_on(facts: CardFacts) -> Iterator[str]:
     card, encoding = facts.card, facts.encoding
-    spots, sections = card["training_spots"], card["sections"]
-    patients = {section["patient"] for section in sections.values()}
+    spots, sections = card.training_spots, card.sections
     yield (
-        f"- {_n(len(patients), 'patient')}, {_n(len(sections), 'section')}, "
+        f"- {_n(len(card.patients), 'patient')}, {_n(len(sections), 'section')}, "
         f"{_n(sum(spots.values()), 'spot')}; images of {_range(facts.reference.mpp)} um/px."
     )
-    yield f"- Model: {facts.model} ({facts.paper}), {card['n_parameters']} fitted numbers."
-    if "weights" in card:
-        yield f"- The network began with {_start(card['weights'])}."
-    encoder = card["encoder"]
+    yield f"- Model: {facts.model} ({facts.paper}), {card.n_parameters} fitted numbers."
+    if card.weights is not None:
+        yield f"- The network began with {_start(card.weights)}."
+    encoder = card.encoder
     layer = f", layer {encoding.layer}" if encoding.layer else ""
     yield (
-        f"- Encoder: {encoding.encoder}{layer} ({encoder['paper']}); weights {encoding.weights}; "
-        f"licence {encoder['licence']}."
+        f"- Encoder: {encoding.encoder}{layer} ({encoder.paper}); weights {encoding.weights}; "
+        f"licence {encoder.licence}."
     )
-    if "perceptual" in encoder:
-        by = encoder["perceptual"]
-        yield f"- The encoder was trained on the windows of these spots, compared by {by}."
-    if "views" in card:
+    if encoding.trained:
+        needs = needs_in_words(encoder.needs)
+        yield f"- The encoder was trained on the tiles of these spots{needs}."
+    if card.views:
         yield (
-            f"- Fitted on {_n(card['views'], 'view')} more of each spot, stains jittered by up to "
-            f"{card['hed_jitter']:g}."
+            f"- Fitted on {_n(card.views, 'view')} more of each spot, stains jittered by up to "
+            f"{card.hed_jitter:g}."
         )
-    yield f"- Training protocol: {card['protocol']}; choices made by {card['validation']}."
+    yield f"- Training protocol: {card.protocol}; choices made by {card.validation}."
     yield ""
     yield "| section | patient | spots | um/px |"
     yield "|---|---|---|---|"
     for name in sorted(sections)[:_MOST_LISTED]:
         section = sections[name]
-        yield f"| {name} | {section['patient']} | {spots[name]} | {section['mpp']:g} |"
+        yield f"| {name} | {section.patient} | {spots[name]} | {section.mpp:g} |"
     if len(sections) > _MOST_LISTED:
         yield f"\nand {len(sections) - _MOST_LISTED} more, see predictor.json."
 
@@ -135,24 +133,24 @@ def _how_well(facts: CardFacts) -> Iterator[str]:
             "benchmark is scored in the `genes.csv` of that folder."
         )
         return
-    found, scores = facts.benchmark.facts, facts.benchmark.facts["scores"]
+    found, scores = facts.benchmark.card, facts.benchmark.card.scores
     own, shuffled = scores[facts.model], scores["shuffled"]
     above, scored = facts.benchmark.gene_scores.n_above_chance()
     yield (
-        f"Benchmarked on {_n(len(found['patients']), 'patient')}, the model fitted anew without "
+        f"Benchmarked on {_n(len(found.patients), 'patient')}, the model fitted anew without "
         "the patients it was tested on; mean over genes, sections and patients:"
     )
     yield ""
-    yield f"- Measured and predicted values correlate at {_score(own['pcc'])}."
+    yield f"- Measured and predicted values correlate at {_score(own.get('pcc'))}."
     yield (
-        f"- Among spots of equal depth they correlate at {_score(own['pcc_given_depth'])}. Depth "
-        "is how much was counted in a spot: it follows tissue and preparation, and is not "
+        f"- Among spots of equal depth they correlate at {_score(own.get('pcc_given_depth'))}. "
+        "Depth is how much was counted in a spot: it follows tissue and preparation, and is not "
         "regulation of genes."
     )
     if shuffled:
         yield (
             "- A model trained on shuffled spots reaches "
-            f"{_score(shuffled['pcc_given_depth'], 'of 100 such runs 95 lie at')}."
+            f"{_score(shuffled.get('pcc_given_depth'), 'of 100 such runs 95 lie at')}."
         )
     yield (
         f"- {above} of {scored} genes scored do better than shuffled spots (q < 0.05); "
@@ -163,19 +161,18 @@ def _how_well(facts: CardFacts) -> Iterator[str]:
 
 def _not_for(facts: CardFacts) -> Iterator[str]:
     card = facts.card
-    patients = {section["patient"] for section in card["sections"].values()}
     yield "- Diagnosis, or any decision about a patient: it is for research."
     yield (
         "- Tissue, species, stains or scanners that it was not trained on: it gives numbers "
         "there too, and they mean nothing."
     )
-    if len(patients) == 1:
+    if len(card.patients) == 1:
         yield (
             "- Other patients: it was trained on one, and what varies between patients it "
             "cannot know."
         )
-    if leaky(card["protocol"]):
-        yield f"- Claims about new patients: {leaky(card['protocol'])}."
+    if leaky(card.protocol):
+        yield f"- Claims about new patients: {leaky(card.protocol)}."
     yield "- Genes whose row in `genes.csv` is empty or not above shuffled spots."
     yield "- Single cells: a value belongs to a whole spot."
     rests_on = facts.target.state.statistic
@@ -213,8 +210,8 @@ def _unit(reference: Reference) -> str:
 def _how_to_run(facts: CardFacts) -> Iterator[str]:
     needed = _files_needed(facts)
     weights = "".join(f" --weights {name}=FILE" for name in needed)
-    spots = facts.card["spots_um"]
-    pitch = spots.get("pitch", spots["diameter"])[0]
+    spots = facts.card.spots_um
+    pitch = (spots.pitch or spots.diameter)[0]
     yield f"    histoscribe predict THIS_FOLDER SLIDE --spacing-um {pitch:g} --out DIR{weights}"
     yield ""
     yield "or in Python"
@@ -234,8 +231,9 @@ def _how_to_run(facts: CardFacts) -> Iterator[str]:
 
 def _files_needed(facts: CardFacts) -> dict[str, str]:
     """Weights that a user must have: of a published encoder, and of what tiles are compared by."""
-    shown = facts.card.get("exemplars", {}).get("perceptual_weights", {})
-    compared_by = {name: of for name, of in shown.items() if of.startswith("sha256:")}
+    shown = facts.card.exemplars
+    nets = {} if shown is None else shown.perceptual_weights
+    compared_by = {name: of for name, of in nets.items() if of.startswith("sha256:")}
     return {**facts.encoding.needed_weights, **compared_by}
 
 
@@ -243,13 +241,12 @@ def _versions(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {number}" for name, number in sorted(versions.items())) + "."
 
 
-def _score(score: Mapping[str, float | None] | None, between: str = "95 % interval") -> str:
-    if not score or score["mean"] is None:
+def _score(score: ScoreCard | None, between: str = "95 % interval") -> str:
+    if score is None or score.mean is None:
         return "an unknown value"
-    low, high = score["low"], score["high"]
-    if low is None or high is None:
-        return f"{score['mean']:.3f} (no interval: too few patients)"
-    return f"{score['mean']:.3f} ({between} {low:.3f} to {high:.3f})"
+    if score.low is None or score.high is None:
+        return f"{score.mean:.3f} (no interval: too few patients)"
+    return f"{score.mean:.3f} ({between} {score.low:.3f} to {score.high:.3f})"
 
 
 def _range(values: tuple[float, float] | list[float]) -> str:

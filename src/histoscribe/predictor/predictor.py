@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from histoscribe.predictor.gene_scores import (
     gene_scores_of_run,
 )
 from histoscribe.predictor.reference import Reference
-from histoscribe.types import Head, Output, Prediction, Section
+from histoscribe.types import Head, Output, Prediction, Section, TrainingCard
 
 
 @dataclass(eq=False)
@@ -41,7 +41,7 @@ class Predictor:
     fitted: Fitted
     target: Target
     encoding: Encoding
-    card: Mapping[str, Any]
+    card: TrainingCard
     """What it was trained on; holds nothing of any test section."""
     reference: Reference
     """Training spots and slides, to know tissue that is unlike them."""
@@ -108,7 +108,7 @@ class Predictor:
     @property
     def gene_names(self) -> tuple[str, ...]:
         """The symbol of each gene, as the training sections give it; else its id."""
-        return tuple(self.card["gene_names"])
+        return self.card.gene_names
 
     @property
     def gene_labels(self) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ class Predictor:
             gene_facts=self.gene_score_values if with_gene_scores else {},
             spot_facts={"distance_to_training": self.reference.distance(queries.feature)},
             evidence=predicted.evidence,
-            card=json.dumps(dict(self.card), sort_keys=True),
+            card=json.dumps(self.card.to_json(), sort_keys=True),
         )
         return Prediction(head, predicted.values.astype(np.float32))
 

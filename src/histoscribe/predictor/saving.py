@@ -21,6 +21,7 @@ from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.predictor.folder import (
     RECORD,
     begin,
+    card_of_record,
     is_predictor,
     read_record,
     sha256,
@@ -35,6 +36,7 @@ from histoscribe.predictor.gene_scores import (
 from histoscribe.predictor.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import Reference
+from histoscribe.types import BenchmarkCard
 
 __all__ = ["is_predictor", "load_predictor", "save_predictor"]
 
@@ -100,7 +102,9 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     benchmark = None
     if record["benchmark"] is not None:
         gene_scores = read_gene_scores(folder / GENES_FILE, record["row"], target.genes)
-        benchmark = Benchmarked(gene_scores, record["benchmark"])
+        where, remedy = f"{folder / RECORD}, benchmark", "train it again, with --benchmark RUN"
+        card = BenchmarkCard.from_json(record["benchmark"], where, remedy)
+        benchmark = Benchmarked(gene_scores, card)
     arrays = safetensors.numpy.load_file(folder / _REFERENCE)
     encoding = Encoding.from_json(record["encoding"])
     known = {encoding.encoder: folder / _ENCODER} if encoding.trained else {}
@@ -111,7 +115,7 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
         fitted=Fitted(_load_model(folder, record), lookup),
         target=target,
         encoding=encoding,
-        card=record["card"],
+        card=card_of_record(record, folder),
         reference=Reference.restored(arrays, record["reference"]),
         benchmark=benchmark,
         hash=sha256(folder / RECORD),
@@ -124,7 +128,7 @@ def _record(predictor: Predictor) -> dict[str, Any]:
     """What the record says besides the files: all that is no array."""
     model, target, benchmark = predictor.model, predictor.target, predictor.benchmark
     shapes = {
-        "features": predictor.card["n_features"],
+        "features": predictor.card.n_features,
         "genes": len(target.genes),
         "tile_px": predictor.encoding.tile_px if predictor.sees_tiles else 0,
     }
@@ -136,9 +140,9 @@ def _record(predictor: Predictor) -> dict[str, Any]:
         "chosen": dict(model.choice),
         "target": target.to_json(),
         "encoding": predictor.encoding.to_json(),
-        "card": dict(predictor.card),
+        "card": predictor.card.to_json(),
         "reference": predictor.reference.to_json(),
-        "benchmark": dict(benchmark.facts) if benchmark is not None else None,
+        "benchmark": benchmark.card.to_json() if benchmark is not None else None,
     }
 
 

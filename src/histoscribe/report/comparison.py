@@ -1,6 +1,6 @@
 """Several runs side by side, each with its protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def compare(runs: Sequence[Path]) -> str:
     notes = [
         f"{path}: leaky, {run.leaky}" for path, run in zip(runs, read, strict=True) if run.leaky
     ]
-    differing = [key for key in _MUST_AGREE if _differ([run.card.get(key) for run in read])]
+    differing = [key for key in _MUST_AGREE if _differ([getattr(run.card, key) for run in read])]
     differing += [key for key in _OF_TARGET if _differ([_targets(run, key) for run in read])]
     if differing:
         notes.append(f"The runs also differ in: {', '.join(differing)} (see card.md of each).")
@@ -53,8 +53,7 @@ def _differ(values: Sequence[object]) -> bool:
 
 def _targets(run: Run, key: str) -> set[str]:
     """Values of this key over the folds of a run; fold names differ between protocols."""
-    folds = run.card["target"]
-    return {str(fold.get(key)) for fold in folds.values()} if isinstance(folds, Mapping) else set()
+    return {getattr(target, key) for target in run.card.target.values()}
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

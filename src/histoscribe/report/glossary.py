@@ -6,6 +6,7 @@ from typing import Any
 
 from histoscribe.data.transform import TRANSFORMS
 from histoscribe.models.catalog import list_models, model_record
+from histoscribe.types import RowCard
 
 _REFERENCE_ROWS = MappingProxyType(
     {
@@ -30,18 +31,17 @@ def model_in_words(name: str) -> str:
     return model_record(name).title
 
 
-def row_in_words(name: str, card: Mapping[str, Any]) -> str:
+def row_in_words(name: str, rows: Mapping[str, RowCard]) -> str:
     """Explanation of a row of the tables: its model, and the settings that differ.
 
-    `card` is that of the run; in cards of older versions all rows are models.
+    `rows` are those of the run's card. Reference rows such as `shuffled` are not among them.
     """
-    known = card.get("models", {}).get(name, {})
-    model = known.get("model", name)
-    if model == name:
+    row = rows.get(name)
+    if row is None or row.model == name:
         return model_in_words(name)
-    given = {key: value for key, value in known["settings"].items() if key != "model"}
+    given = {key: value for key, value in row.settings.items() if key != "model"}
     settings = ", ".join(_given(given)) or "its default settings"
-    return f"{model_in_words(model)} This row is {model} with {settings}.".lstrip()
+    return f"{model_in_words(row.model)} This row is {row.model} with {settings}.".lstrip()
 
 
 def _given(table: Mapping[str, Any], above: str = "") -> Iterator[str]:

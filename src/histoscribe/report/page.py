@@ -83,7 +83,7 @@ def _html(run: Run) -> str:
             models=models,
             beside=beside,
             meaning=REFERENCE_ROWS,
-            words={name: row_in_words(name, run.card) for name in models_of(run)},
+            words={name: row_in_words(name, run.card.models) for name in models_of(run)},
             n_patients=n_patients(run),
             fewest=FEWEST_FOR_INTERVALS,
             patients=patient_tables(run),

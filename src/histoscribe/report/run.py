@@ -1,18 +1,17 @@
 """A finished benchmark, read from its folder."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from histoscribe.benchmark.file_names import file_name
-from histoscribe.benchmark.results import Check
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.run_folder import CARD, read_run_card
 from histoscribe.report.views import View, find_views
+from histoscribe.types import Check, GeneMap, RunCard
 
 _COLUMNS = {
     "summary.csv": ("model", "metric", "mean", "low", "high", "n_patients", "n_undefined"),
@@ -23,7 +22,6 @@ _COLUMNS = {
     ),
 }
 _OF_NEWER_RUNS = {"alignment.csv": ("fold", "section", "direction", "pcc", "pcc_in_place", "sigma")}
-_OF_CARD = ("protocol", "leaky", "checks", "sections", "best_model", "maps")
 _NAMES = ("model", "metric", "fold", "section", "patient", "gene", "direction")
 
 
@@ -51,19 +49,12 @@ class Overlay:
 class Run:
     """Contents of a run folder for the report."""
 
-    protocol: str
-    leaky: str | None
-    """Why the protocol leaks; None if it does not."""
-    checks: tuple[Check, ...]
-    card: Mapping[str, object]
-    """The protocol card as JSON gives it."""
+    card: RunCard
     card_text: str
     """The same card in words."""
     summary: pd.DataFrame
     scores: pd.DataFrame
     genes: pd.DataFrame
-    best_model: str
-    """Model with the highest `pcc_given_depth`, which the maps show."""
     maps: tuple[Map, ...]
     """Maps listed in the card whose picture exists, by section, then gene."""
     overlays: tuple[Overlay, ...]
@@ -73,10 +64,29 @@ class Run:
     alignment: pd.DataFrame | None
     """Scores in place and one spot away, see `benchmark.alignment`; None in an older run."""
 
+    @property
+    def protocol(self) -> str:
+        """What was held out together."""
+        return self.card.protocol
+
+    @property
+    def leaky(self) -> str | None:
+        """Why the protocol leaks; None where it does not."""
+        return self.card.leaky
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What the run says against itself."""
+        return self.card.checks
+
+    @property
+    def best_model(self) -> str:
+        """The model with the highest `pcc_given_depth`; the maps are of it."""
+        return self.card.best_model
+
     def label(self, gene: str) -> str:
         """Display name of a gene: its symbol if the counts have one."""
-        labels = self.card.get("gene_labels", {})  # missing in an older run
-        return str(labels.get(gene, gene)) if isinstance(labels, Mapping) else gene
+        return self.card.gene_labels.get(gene, gene)
 
     @cached_property
     def summary_by_name(self) -> Mapping[tuple[str, str], tuple[float, float, float, int]]:
@@ -99,22 +109,15 @@ def read_run(folder: Path) -> Run:
     problems = [*_missing(folder), *_short_of_columns(folder)]
     if problems:
         raise DataContractError(problems)
-    card = _card(folder / "card.json")
+    card = read_run_card(folder)
     return Run(
-        protocol=card["protocol"],
-        leaky=card["leaky"],
-        checks=tuple(
-            Check(check["code"], check["level"], check["message"], check["remedy"])
-            for check in card["checks"]
-        ),
         card=card,
         card_text=(folder / "card.md").read_text(encoding="utf-8"),
         summary=_table(folder, "summary.csv"),
         scores=_table(folder, "scores.csv"),
         genes=_table(folder, "genes.csv"),
-        best_model=card["best_model"],
-        maps=_maps(folder / "figures", card["maps"]),
-        overlays=_overlays(folder / "figures", card["sections"]),
+        maps=_maps(folder / "figures", card.maps),
+        overlays=_overlays(folder / "figures", card.sections),
         views=find_views(folder),
         alignment=(
             _table(folder, "alignment.csv") if (folder / "alignment.csv").is_file() else None
@@ -122,9 +125,9 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def _maps(figures: Path, listed: list[dict[str, str]]) -> tuple[Map, ...]:
+def _maps(figures: Path, listed: Iterable[GeneMap]) -> tuple[Map, ...]:
     # from the card, not from the folder: a picture that the run did not draw does not belong to it
-    maps = [Map(figures / m["file"], m["section"], m["gene"], m["model"], m["why"]) for m in listed]
+    maps = [Map(figures / of.file, of.section, of.gene, of.model, of.why) for of in listed]
     there = [item for item in maps if item.path.is_file()]
     return tuple(sorted(there, key=lambda item: (item.section, item.gene)))
 
@@ -137,26 +140,6 @@ def _overlays(figures: Path, sections: Iterable[str]) -> tuple[Overlay, ...]:
     return tuple(overlay for overlay in overlays if overlay.path.is_file())
 
 
-def _card(path: Path) -> dict[str, Any]:
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataContractError(_broken(path, f"no JSON: {error}")) from None
-    lacking = [key for key in _OF_CARD if not isinstance(card, dict) or key not in card]
-    if lacking:
-        raise DataContractError(_broken(path, f"no {', '.join(lacking)}"))
-    return card
-
-
-def _broken(path: Path, found: str) -> Problem:
-    return Problem(
-        where=str(path),
-        found=found,
-        expected=f"the card of a run, with {', '.join(_OF_CARD)}",
-        remedy="write it again with `histoscribe benchmark` of this version",
-    )
-
-
 def _missing(folder: Path) -> list[Problem]:
     return [
         Problem(
@@ -165,7 +148,7 @@ def _missing(folder: Path) -> list[Problem]:
             expected="the folder of a finished benchmark",
             remedy="run `histoscribe benchmark FILE.toml --out DIR` again: it adds what is missing",
         )
-        for name in (*_COLUMNS, "card.json", "card.md")
+        for name in (*_COLUMNS, CARD, "card.md")
         if not (folder / name).is_file()
     ]
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.run_folder import CARD, read_run_card
 from histoscribe.models.base import Estimator
 from histoscribe.predictor.encoding import Encoding
-from histoscribe.predictor.gene_scores import GENES_FILE, Benchmarked, read_card, read_gene_scores
+from histoscribe.predictor.gene_scores import GENES_FILE, Benchmarked, read_gene_scores
 from histoscribe.train.settings import RunSettings, read_settings
+from histoscribe.types import BenchmarkCard, RunCard, ScoreCard, SectionCard
 
-_FILES = ("settings.toml", "card.json", "summary.csv", GENES_FILE)
+_FILES = ("settings.toml", CARD, "summary.csv", GENES_FILE)
 _FREE = ("seed", "cohort", "sections", "models", "folds", "settings", "exemplars", "run")
 """Settings that may differ: the data are compared by their hashes, models one by one."""
 _HEADLINE = ("pcc", "pcc_given_depth")
@@ -23,7 +25,7 @@ def read_benchmark(
     run: Path,
     settings: RunSettings,
     encoding: Encoding,
-    sections: Mapping[str, Mapping[str, Any]],
+    sections: Mapping[str, SectionCard],
     genes: tuple[str, ...],
 ) -> Benchmarked:
     """Take a benchmark for a predictor of `genes`, trained by `settings` on `sections`.
@@ -40,7 +42,7 @@ def read_benchmark(
     missing = [_missing(run / name) for name in _FILES if not (run / name).is_file()]
     if missing:
         raise DataContractError(missing)
-    card = read_card(run)
+    card = read_run_card(run)
     problems = [
         *_other_settings(run, settings, read_settings(run / "settings.toml")),
         *_other_encoder(run, encoding, card),
@@ -49,11 +51,15 @@ def read_benchmark(
     if problems:
         raise DataContractError(problems)
     scores = _scores(run / "summary.csv", model)
-    facts = {key: card[key] for key in ("protocol", "patients", "folds_sha256")}
     gene_scores = read_gene_scores(run / GENES_FILE, model, genes)
-    return Benchmarked(
-        gene_scores, {**facts, "sections": sorted(card["sections"]), "scores": scores}
+    benchmark = BenchmarkCard(
+        protocol=card.protocol,
+        patients=card.patients,
+        folds_sha256=card.folds_sha256,
+        sections=tuple(sorted(card.sections)),
+        scores=scores,
     )
+    return Benchmarked(gene_scores, benchmark)
 
 
 def _other_settings(run: Path, here: RunSettings, there: RunSettings) -> Iterator[Problem]:
@@ -90,38 +96,38 @@ def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return flat
 
 
-def _other_encoder(run: Path, here: Encoding, card: Mapping[str, Any]) -> Iterator[Problem]:
-    used = [(of["encoder"], of["layer"], of["weights"]) for of in card["encoder"]["used"]]
+def _other_encoder(run: Path, here: Encoding, card: RunCard) -> Iterator[Problem]:
+    used = [(of.encoder, of.layer, of.weights) for of in card.encoder.used]
     if not any(here.same_encoder(*there) for there in used):
         found = "; ".join(" ".join(map(str, there)) for there in used)
         yield _other(run, "encoder", found, f"{here.encoder} {here.layer} {here.weights}")
 
 
-def _other_data(
-    run: Path, here: Mapping[str, Mapping[str, Any]], card: Mapping[str, Any]
-) -> Iterator[Problem]:
+def _other_data(run: Path, here: Mapping[str, SectionCard], card: RunCard) -> Iterator[Problem]:
     """The benchmark's sections must be among those that the predictor is trained on.
 
     Scores of models that were fitted on more data than the predictor would flatter it.
     """
-    for name, there in sorted(card["sections"].items()):
+    for name, there in sorted(card.sections.items()):
         if name not in here:
             yield _other(run, "sections", f"{name} too", f"sections among {', '.join(here)}")
             continue
-        for key, what in (("image_sha256", "image"), ("counts_sha256", "counts")):
-            if there[key] != here[name][key]:
-                yield _other(run, f"section {name}", f"another {what}", "the same data")
+        if there.image_sha256 != here[name].image_sha256:
+            yield _other(run, f"section {name}", "another image", "the same data")
+        if there.counts_sha256 != here[name].counts_sha256:
+            yield _other(run, f"section {name}", "another counts", "the same data")
 
 
-def _scores(path: Path, model: str) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Model and shuffled band -> headline metric -> mean and interval; None where unknown."""
-    found: dict[str, dict[str, dict[str, float | None]]] = {model: {}, _SHUFFLED: {}}
+def _scores(path: Path, model: str) -> dict[str, dict[str, ScoreCard]]:
+    """Model and shuffled band -> headline metric -> mean and interval."""
+    found: dict[str, dict[str, ScoreCard]] = {model: {}, _SHUFFLED: {}}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["model"] in found and row["metric"] in _HEADLINE:
-                found[row["model"]][row["metric"]] = {
-                    key: float(row[key]) if row[key] else None for key in ("mean", "low", "high")
-                }
+                mean, low, high = (
+                    float(row[key]) if row[key] else None for key in ("mean", "low", "high")
+                )
+                found[row["model"]][row["metric"]] = ScoreCard(mean=mean, low=low, high=high)
     return found
 
 

@@ -33,7 +33,7 @@ class EncoderIdentity:
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
         own = {"encoder": self.encoder, "layer": self.layer, "weights": self.weights}
-        return own | dict(self.needs)
+        return own | ({"needs": dict(self.needs)} if self.needs else {})
 
 
 class EncoderSource(ABC):
@@ -176,7 +176,7 @@ class TrainedExtractor(EncoderSource):
         except ValueError as error:
             raise DataContractError(_without_channels(error)) from None
         perceptual = load_perceptual(settings.extractor.perceptual, given=self.weights)
-        return {"perceptual": f"{perceptual.name} {perceptual.source}"}
+        return {"compared_by": f"{perceptual.name} {perceptual.source}"}
 
 
 SOURCES: dict[str, type[EncoderSource]] = {EXTRACTOR: TrainedExtractor}

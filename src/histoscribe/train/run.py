@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from histoscribe.data.folds import whole_fold
 from histoscribe.data.target import Target
@@ -15,7 +15,7 @@ from histoscribe.predictor.facts import (
     encoder_card,
     gene_names,
     rows_card,
-    spots_card,
+    spot_sizes,
     versions,
 )
 from histoscribe.predictor.fitted_model import Fitted
@@ -45,7 +45,7 @@ from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
 from histoscribe.train.tables import training_table
 from histoscribe.train.weight_needs import initial_weights
-from histoscribe.types import Fold, SpotTable
+from histoscribe.types import Fold, SpotTable, TrainingCard
 
 
 @spelled_out(RunOptions)
@@ -159,7 +159,7 @@ def _same(predictor: Predictor, bank: RunData, fold: Fold, out: Path) -> Predict
     An encoder that it was trained with is not trained again to see that: settings and sections
     decide it.
     """
-    encoder, trained_on = bank.settings.rows[0].encoder, predictor.card["sections"]
+    encoder, trained_on = bank.settings.rows[0].encoder, predictor.card.sections
     same = bank.source(encoder).by_fold or predictor.encoding == bank.encoding(encoder, fold)
     if same and trained_on == cohort_card(bank.cohort, bank.cohort.ids):
         return predictor
@@ -186,63 +186,56 @@ def fit_predictor(
     fitted = fit(
         row, table, bank.settings, folder / "resume", protocol=fold.protocol, weights=bank.weights
     )
-    source = bank.source(row.encoder)
-    encoder = source.open(fold)
-    card = {
-        **training_card(bank, fold, target, table),
-        "encoder": {
-            **encoder_card(encoder.record),
-            **source.needs(),
-        },
-        "n_parameters": n_parameters(fitted.model),
-        **_network_card(row, fitted, initial_weights(row, bank.weights)),
-    }
     reference = fit_reference(table.as_they_are, bank.cohort, fold.train, bank.settings.seed)
     predictor = Predictor(
         row.name,
         fitted,
         target,
         bank.encoding(row.encoder, fold),
-        card,
+        training_card(bank, fold, row, target, fitted, table),
         reference,
         benchmark=scored,
         device=bank.settings.run.device,
-        _encoder=encoder,
+        _encoder=bank.source(row.encoder).open(fold),
     )
     return save_predictor(predictor, folder)
 
 
-def _network_card(row: ModelRow, fitted: Fitted, initial: Path | None) -> dict[str, Any]:
-    """What else must be said of a network: what it started from, and what it looks up."""
-    if isinstance(fitted.model, Estimator):
-        return {}
-    weights = "none" if initial is None else f"sha256:{sha256(initial)}"
-    exemplars = {} if fitted.lookup is None else {"exemplars": fitted.lookup.card()}
-    return {"row": row.name, "weights": weights, **exemplars}
-
-
-def training_card(bank: RunData, fold: Fold, target: Target, table: SpotTable) -> dict[str, Any]:
+def training_card(
+    bank: RunData, fold: Fold, row: ModelRow, target: Target, fitted: Fitted, table: SpotTable
+) -> TrainingCard:
     """What a predictor was trained on. Nothing of any test section: canaries compare the bytes."""
-    return {
-        "protocol": fold.protocol,
-        "validation": fold.validation,
-        "seed": bank.settings.seed,
-        "training_spots": rows_card(fold.train),
-        "sections": cohort_card(bank.cohort, fold.train),
-        "spots_um": spots_card(bank.cohort, fold.train),
-        "target": target.card(),
-        "gene_names": gene_names(bank.cohort, fold.train, target.genes),
-        "n_features": int(table.feature.shape[1]),
-        "train": bank.settings.train.model_dump(mode="json"),
-        **_views_card(bank),
-        "versions": versions(),
-    }
+    source, n_views = bank.source(row.encoder), bank.tiles.n_views
+    card = TrainingCard(
+        protocol=fold.protocol,
+        validation=fold.validation,
+        seed=bank.settings.seed,
+        training_spots=rows_card(fold.train),
+        sections=cohort_card(bank.cohort, fold.train),
+        spots_um=spot_sizes(bank.cohort, fold.train),
+        target=target.card(),
+        gene_names=gene_names(bank.cohort, fold.train, target.genes),
+        n_features=int(table.feature.shape[1]),
+        train=bank.settings.train.model_dump(mode="json"),
+        versions=versions(),
+        encoder=encoder_card(source.open(fold).record, source.needs()),
+        n_parameters=n_parameters(fitted.model),
+        views=n_views,
+        hed_jitter=bank.settings.inputs.hed_jitter if n_views else 0.0,
+    )
+    if isinstance(fitted.model, Estimator):
+        return card
+    return replace(
+        card,
+        row=row.name,
+        weights=_start(initial_weights(row, bank.weights)),
+        exemplars=None if fitted.lookup is None else fitted.lookup.card(),
+    )
 
 
-def _views_card(bank: RunData) -> dict[str, Any]:
-    """What was done to the training spots besides; nothing where nothing was."""
-    jitter = bank.settings.inputs.hed_jitter
-    return {"views": bank.tiles.n_views, "hed_jitter": jitter} if bank.tiles.n_views else {}
+def _start(initial: Path | None) -> str:
+    """What a network started from, as its card says it."""
+    return "none" if initial is None else f"sha256:{sha256(initial)}"
 
 
 def n_parameters(model: Estimator | ExpressionModel) -> int:

@@ -11,11 +11,28 @@ from typing import TYPE_CHECKING
 from histoscribe.lazy import imported_on_use
 
 if TYPE_CHECKING:
+    from histoscribe.types.card import BenchmarkCard as BenchmarkCard
+    from histoscribe.types.card import EncoderCard as EncoderCard
+    from histoscribe.types.card import ExemplarsCard as ExemplarsCard
+    from histoscribe.types.card import ScoreCard as ScoreCard
+    from histoscribe.types.card import SectionCard as SectionCard
+    from histoscribe.types.card import SpotSizes as SpotSizes
+    from histoscribe.types.card import TargetCard as TargetCard
+    from histoscribe.types.card import TrainingCard as TrainingCard
     from histoscribe.types.folds import Fold as Fold
     from histoscribe.types.folds import Inner as Inner
     from histoscribe.types.folds import SpotRows as SpotRows
     from histoscribe.types.prediction import Head as Head
     from histoscribe.types.prediction import Prediction as Prediction
+    from histoscribe.types.run_card import Check as Check
+    from histoscribe.types.run_card import EncoderUse as EncoderUse
+    from histoscribe.types.run_card import FoldCard as FoldCard
+    from histoscribe.types.run_card import GeneMap as GeneMap
+    from histoscribe.types.run_card import InnerCard as InnerCard
+    from histoscribe.types.run_card import RowCard as RowCard
+    from histoscribe.types.run_card import RunCard as RunCard
+    from histoscribe.types.run_card import RunEncoders as RunEncoders
+    from histoscribe.types.run_card import StainCard as StainCard
     from histoscribe.types.spot_keys import SpotKeys as SpotKeys
     from histoscribe.types.tissue import Cohort as Cohort
     from histoscribe.types.tissue import CohortEntry as CohortEntry
@@ -31,6 +48,33 @@ if TYPE_CHECKING:
 
 _HOME = {
     **dict.fromkeys(("Fold", "Inner", "SpotRows"), "histoscribe.types.folds"),
+    **dict.fromkeys(
+        (
+            "BenchmarkCard",
+            "EncoderCard",
+            "ExemplarsCard",
+            "ScoreCard",
+            "SectionCard",
+            "SpotSizes",
+            "TargetCard",
+            "TrainingCard",
+        ),
+        "histoscribe.types.card",
+    ),
+    **dict.fromkeys(
+        (
+            "Check",
+            "EncoderUse",
+            "FoldCard",
+            "GeneMap",
+            "InnerCard",
+            "RowCard",
+            "RunCard",
+            "RunEncoders",
+            "StainCard",
+        ),
+        "histoscribe.types.run_card",
+    ),
     **dict.fromkeys(("Head", "Prediction"), "histoscribe.types.prediction"),
     "SpotKeys": "histoscribe.types.spot_keys",
     **dict.fromkeys(

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -30,7 +29,7 @@ from histoscribe.data.items.spots import Exemplars, SpotQueries
 from histoscribe.encoders.perceptual import Perceptual, load_perceptual
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
-from histoscribe.types import Images, SpotTable
+from histoscribe.types import ExemplarsCard, Images, SpotTable
 
 _SHIFT = (
     "retrieval shift: training spots are shown exemplars of their own patient, test spots never"
@@ -125,18 +124,21 @@ class Lookup:
         search = ExemplarSearch(self.pool, _of_features(self.settings))
         return _Finder(search, self.settings, self.seed, self.looks)
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> ExemplarsCard:
         """What must be said of the exemplars behind a number."""
-        said = {
-            **self.settings.model_dump(),
-            "pool": len(self.pool),
-            "pool_in_training": self.n_fitted,
-            "test_exclusion": self.exclusion,
-        }
-        if self.looks is not None:
-            said["perceptual"] = self.looks.perceptual.name
-            said["perceptual_weights"] = {self.looks.perceptual.trunk: self.looks.perceptual.source}
-        return {**said, "shift": _SHIFT} if self.shift else said
+        asked, net = self.settings, None if self.looks is None else self.looks.perceptual
+        return ExemplarsCard(
+            n=asked.n,
+            draw=asked.draw,
+            distance=asked.distance,
+            training_exclusion=asked.training_exclusion,
+            test_exclusion=self.exclusion,
+            pool=len(self.pool),
+            pool_in_training=self.n_fitted,
+            perceptual=asked.perceptual if net is None else net.name,
+            perceptual_weights={} if net is None else {net.trunk: net.source},
+            shift=_SHIFT if self.shift else None,
+        )
 
     def save(self, path: Path) -> None:
         """Write the exemplars: features, targets, whose they are, and tiles that are compared."""

@@ -173,7 +173,7 @@ class _GeneValues:
 def _section(request: ExplainRequest, name: str | None) -> Section:
     if name is not None:
         return request.cohort[name]
-    trained = request.predictor.card["sections"]
+    trained = request.predictor.card.sections
     new = [id_ for id_ in request.cohort.ids if id_ not in trained]
     return request.cohort[(new or request.cohort.ids)[0]]
 

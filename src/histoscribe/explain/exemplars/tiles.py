@@ -50,7 +50,7 @@ class ExemplarTiles:
         return ExemplarTile(image[0].permute(1, 2, 0).numpy())
 
     def _check_same_image(self, section: Section) -> None:
-        trained = self.request.predictor.card["sections"][section.id]["image_sha256"]
+        trained = self.request.predictor.card.sections[section.id].image_sha256
         if section.slide.pixel_hash() != trained:
             raise DataContractError(
                 Problem(

@@ -1,0 +1,200 @@
+"""Cards: what a predictor was made from, as it lies in its JSON file.
+
+A field that has a default is left out of the file where it has that value. Reading is strict: a
+card with a missing or an unknown key was written by another version.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from histoscribe.errors import DataContractError, Problem
+
+_Kind = TypeVar("_Kind", bound="Card")
+"""A kind of card."""
+
+
+class Card:
+    """What every card can do: become JSON, and be read from it."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return _adapter(type(self)).dump_python(self, mode="json", exclude_defaults=True)
+
+    @classmethod
+    def from_json(cls: type[_Kind], value: object, where: str, remedy: str) -> _Kind:
+        """Take back what `to_json` gave; `where` and `remedy` are for the message.
+
+        Raises
+        ------
+        DataContractError
+            listing every key that is missing, unknown or of another kind.
+        """
+        try:
+            return _adapter(cls).validate_python(value)
+        except ValidationError as error:
+            raise DataContractError(_problems(error, where, remedy)) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionCard(Card):
+    """One section: whose it is, its size and resolution, and the hashes of its data."""
+
+    patient: str | None
+    spots: int
+    dropped: Mapping[str, int]
+    """Why spots were left out, and how many."""
+    notes: tuple[str, ...]
+    mpp: float
+    """um/px of the image."""
+    median_total: float
+    """Median of the total counts of its spots."""
+    image_sha256: str
+    counts_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpotSizes(Card):
+    """Least and largest size of the spots of some sections, in um."""
+
+    diameter: tuple[float, float]
+    pitch: tuple[float, float] | None = None
+    """From a spot to the next one; None for spots on no lattice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetCard(Card):
+    """The genes that are predicted, how they were chosen, and in which unit."""
+
+    panel: str
+    chosen_by: str
+    chosen_on: str | tuple[str, ...]
+    """Sections, or in words where it was more than the training sections."""
+    n_training_spots: int
+    n_genes: int
+    genes_sha256: str
+    transform: str
+    statistic: str
+    """What a value rests on beside its spot."""
+    size_factors: str
+    absent_taken_as_zero: Mapping[str, int]
+    """Section -> genes that its table leaves out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderCard(Card):
+    """Whose work an encoder is, and under which licence it is used."""
+
+    licence: str
+    paper: str
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """What its training here rests on besides, e.g. `compared_by`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExemplarsCard(Card):
+    """The training spots that a network looks up, and how."""
+
+    n: int
+    """Exemplars of a spot."""
+    draw: str
+    distance: str
+    training_exclusion: str
+    """No exemplar of a training spot is of the same section or patient, as this says."""
+    test_exclusion: str
+    """The same for spots that are predicted."""
+    pool: int
+    """Training spots to choose from."""
+    pool_in_training: int
+    perceptual: str | None
+    """The net that tiles are compared by; None where features are compared."""
+    perceptual_weights: Mapping[str, str] = field(default_factory=dict)
+    """Its weights by name, as `sha256:...`."""
+    shift: str | None = None
+    """In words, where training spots were shown what test spots never are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCard(Card):
+    """What a predictor was trained on; it holds nothing of any test section."""
+
+    protocol: str
+    validation: str
+    """What settings and epochs were chosen on."""
+    seed: int
+    training_spots: Mapping[str, int]
+    """Section -> spots."""
+    sections: Mapping[str, SectionCard]
+    spots_um: SpotSizes
+    target: TargetCard
+    gene_names: tuple[str, ...]
+    """The symbol of each gene, else its id, in the order of the panel."""
+    n_features: int
+    train: Mapping[str, Any]
+    """The settings of training."""
+    versions: Mapping[str, str]
+    """Package -> version."""
+    encoder: EncoderCard
+    n_parameters: int
+    """Numbers that were fitted."""
+    views: int = 0
+    """Jittered views of each training spot that it was fitted on besides."""
+    hed_jitter: float = 0.0
+    """By how much their stains were jittered."""
+    row: str | None = None
+    """Name of the row, for a network: its first weights depend on it."""
+    weights: str | None = None
+    """What a network started from, as `sha256:...`; `none` where from random numbers."""
+    exemplars: ExemplarsCard | None = None
+
+    @property
+    def patients(self) -> set[str | None]:
+        """Patients that it was trained on."""
+        return {section.patient for section in self.sections.values()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCard(Card):
+    """A mean score with its interval; None where unknown."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkCard(Card):
+    """What a predictor says of the benchmark of its model."""
+
+    protocol: str
+    patients: tuple[str, ...]
+    folds_sha256: str
+    sections: tuple[str, ...]
+    scores: Mapping[str, Mapping[str, ScoreCard]]
+    """The model and `shuffled` -> headline metric -> score; a metric may be missing."""
+
+
+_ADAPTERS: dict[type[Card], TypeAdapter[Any]] = {}
+
+
+def _adapter(card: type[Card]) -> Any:
+    """What reads and writes a kind of card; made once, for that takes milliseconds."""
+    if card not in _ADAPTERS:
+        _ADAPTERS[card] = TypeAdapter(card)
+    return _ADAPTERS[card]
+
+
+def _problems(error: ValidationError, where: str, remedy: str) -> Iterator[Problem]:
+    found = {"missing": "no such key", "unexpected_keyword_argument": "an unknown key"}
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"])
+        yield Problem(
+            where=f"{where}, {place}" if place else where,
+            found=found.get(item["type"], item["msg"]),
+            expected="a card as this version of histoscribe writes it",
+            remedy=remedy,
+        )
