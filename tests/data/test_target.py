@@ -350,8 +350,8 @@ def test_a_list_is_kept_in_order_and_all_its_problems_are_told(train):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"panel": "list"}, "goes with panel"),
-        ({"genes": ("a",)}, "goes with panel"),
+        ({"panel": "list"}, "is for panel"),
+        ({"genes": ("a",)}, "is for panel"),
         ({"panel": "list", "genes": ("a", "a")}, "each once"),
         ({"panel": "list", "genes": ()}, "at least one"),
         ({"n_genes": 0}, "at least 1"),

@@ -60,8 +60,8 @@ def questions_app() -> typer.Typer:
         subcommand_metavar="QUESTION PREDICTOR... COHORT",
         short_help="Ask a predictor how it came to its predictions.",
         help="Ask a predictor how it came to its predictions.\n\n"
-        "Every number stands beside its value by chance. Writes DIR/finding.json with a figure "
-        "and a table. `histoscribe explain QUESTION --help` lists the options of a question.",
+        "Every number comes with its value by chance. Writes DIR/finding.json with a figure and "
+        "a table. `histoscribe explain QUESTION --help` lists the options of a question.",
     )
     for question in questions.QUESTIONS:
         app.command(name=question.name, short_help=question.summary)(_command(question))

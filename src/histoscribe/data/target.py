@@ -47,7 +47,7 @@ class TargetSettings:
             raise ValueError(f"no panel named {self.panel!r}; choose {' or '.join(near)}")
         transform_class(self.transform)
         if (self.panel == "list") != (self.genes is not None):
-            raise ValueError("`genes` goes with panel = 'list', and only with it")
+            raise ValueError("`genes` is for panel = 'list' only")
         if self.genes is not None and (not self.genes or len(set(self.genes)) < len(self.genes)):
             raise ValueError("`genes` must name at least one gene, each once")
         if self.n_genes < 1:

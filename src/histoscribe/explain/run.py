@@ -52,7 +52,7 @@ def explain(
     bulk
         A table of bulk expression. No question reads one yet, so it is an error to give it.
     out
-        Folder for the files; by default a temporary one that goes with the finding.
+        Folder for the files; by default a temporary one that is removed with the finding.
     settings
         Of the question, e.g. `gene="ERBB2"`; `histoscribe explain QUESTION --help` lists them.
 

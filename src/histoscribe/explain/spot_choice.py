@@ -20,7 +20,7 @@ class DrawnSpot:
 
     row: int
     why: str
-    """Why this spot; stands in the figure."""
+    """Reason for drawing this spot; printed in the figure."""
 
 
 def named_spots(section: Section, ids: Sequence[str]) -> tuple[DrawnSpot, ...]:

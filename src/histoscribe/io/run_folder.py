@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 
 
 def in_folder(out: str | Path | None, work: Callable[[Path], _Result]) -> _Result:
-    """Do work that writes a folder; without `out` in a temporary one that goes with the result."""
+    """Do work that writes a folder; without `out`, a temporary one, removed with the result."""
     if out is not None:
         return work(Path(out))
     folder = Path(mkdtemp(prefix="histoscribe-"))

@@ -1,4 +1,4 @@
-"""A folder for results that nobody gave a place."""
+"""Temporary folders for results without `out`."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from weakref import finalize
 class TemporaryFolder:
     """A new empty folder; it is removed when this object is no longer used.
 
-    A result that lies in such a folder keeps this object in a field.
+    A result in such a folder keeps this object in a field.
     """
 
     def __init__(self) -> None:

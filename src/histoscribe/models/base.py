@@ -246,7 +246,7 @@ def create_model(name: str, *, facts: Facts | None = None, **settings: Any) -> A
     name
         One of `list_models`.
     facts
-        What a network is told of its training spots.
+        Facts of the training spots, for a network.
     settings
         The model's own settings, and `preset`; the reference of settings lists them.
 

@@ -35,7 +35,7 @@ class MapText:
     model: str
     """Name of the model that predicted."""
     why: str
-    """Why this gene is shown, e.g. `median gene`; empty where the user chose it."""
+    """Reason for showing this gene, e.g. `median gene`; empty if the user chose it."""
 
 
 def expression_map(

@@ -1,4 +1,4 @@
-"""A cohort of sections that lie in memory as AnnData."""
+"""A cohort from AnnData sections in memory."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -50,7 +50,7 @@ def cohort_of(
         states it, or where `uns["spatial"]` names a Visium library: then the distance of its spots
         (100 um) gives it. Where several state it, they must agree.
     facts
-        What else is known of each section, e.g. its site or subtype.
+        Further facts of each section, e.g. its site or subtype.
 
     Raises
     ------
@@ -139,16 +139,17 @@ def _wrong_names(sections: tuple[str, ...], patients: Mapping[str, str]) -> Iter
         yield Problem("adata_by_section", "no section", "at least one", "give the sections")
     for name in dict.fromkeys((*sections, *patients.values())):
         if not is_file_name(name):
-            expected = "a name that can be that of a folder: results are filed under it"
-            remedy = "write it without slashes, control characters and a dot in front"
+            expected = "a name that can be a folder: results are written to it"
+            remedy = "write it without slashes, control characters or a leading dot"
             yield Problem(f"section or patient {name!r}", "not a name of a file", expected, remedy)
 
 
 def _in_python(problem: Problem) -> Problem:
-    """Say where um/px are given in Python; the readers speak of a manifest."""
+    """Replace the remedy for um/px, which refers to a manifest, by the one for Python."""
     if "um/px" not in problem.found:
         return problem
     return replace(
         problem,
-        remedy="give the um per px of the image: hs.cohort_of(..., mpp=0.5), or a value a section",
+        remedy="give the um per px of the image: hs.cohort_of(..., mpp=0.5), or one value per "
+        "section",
     )

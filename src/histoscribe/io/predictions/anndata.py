@@ -167,7 +167,7 @@ def _columns(facts: Mapping[str, Float[np.ndarray, " rows"]], ids: tuple[str, ..
 def _genes(head: Head) -> pd.DataFrame:
     table = _columns(head.gene_facts, head.genes)
     if head.gene_names and head.gene_names != head.genes:
-        # told, for pandas 3 would take strings of its own, which anndata refuses to write
+        # explicit, because pandas 3 would use its string type, which anndata cannot write
         table.insert(0, _NAME, pd.Series(head.gene_names, index=table.index, dtype=object))
     return table
 

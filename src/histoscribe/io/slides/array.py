@@ -12,7 +12,7 @@ from histoscribe.io.slides.region import RegionSlide
 
 @final
 class ArraySlide(RegionSlide):
-    """Pixels that are held in memory; what they show decides their hash, as for a file."""
+    """Pixels in memory; their hash depends only on the pixels, as for a file."""
 
     def __init__(self, name: str, pixels: UInt8[np.ndarray, "height width 3"], mpp: float) -> None:
         height, width, _ = pixels.shape
@@ -22,18 +22,18 @@ class ArraySlide(RegionSlide):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """No file holds the slide."""
+        """Empty: no file contains the slide."""
         return ()
 
     def level_pixels(
         self, level: int, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """Cut from the array."""
+        """Pixels cut from the array."""
         del level
         return self._pixels[top:bottom, left:right]
 
     def pixel_hash(self) -> str:
-        """Sha256 of size and pixels: that of a lossless file of them."""
+        """Sha256 of size and pixels, equal to that of a lossless file."""
         if self._hash is None:
             self._hash = pixel_hash.of_pixels((self.width, self.height), self.pixels)
         return self._hash
