@@ -133,6 +133,7 @@ def test_a_gene_that_a_fold_has_not_is_left_out_of_its_map_only(folder):
     keep_values(folder, "S2", genes=GENES[:2])
     run = read_run(folder)
     views = charts(run, page_choice(run))["maps"]["views"]
+    assert {view["shape"] for view in views} == {"circles"}
     assert [len(view["genes"]) for view in views] == [4, 2]
 
 
