@@ -1,14 +1,13 @@
 """What every explanation returns: figure, table, numbers, the same numbers by chance, caveats."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from histoscribe.io.atomic import write_json
-from histoscribe.io.temporary_folder import TemporaryFolder
 
 FINDING_FILE = "finding.json"
 
@@ -58,7 +57,7 @@ class Finding:
     about: Mapping[str, str]
     """What the answer is about: predictor, sections, gene and so on."""
     folder: Path
-    """Folder of figure, table and `finding.json`."""
+    """Folder of figure, table and `finding.json`; a temporary one goes with this finding."""
     figure: str
     """Name of a file in `folder`."""
     table: str
@@ -69,8 +68,6 @@ class Finding:
     values of the same measure."""
     caveat: tuple[str, ...]
     """What the answer does not show."""
-    temporary: TemporaryFolder | None = field(default=None, repr=False)
-    """Keeps `folder` as long as this finding is used; None for a folder that the user gave."""
 
     def write(self) -> Path:
         """Write it as `finding.json`, after its figure and table."""

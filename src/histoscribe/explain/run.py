@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,23 @@ from histoscribe.explain.question import Question
 from histoscribe.explain.questions import find_question
 from histoscribe.explain.request import ExplainRequest
 from histoscribe.io.cohorts.cohort import read_cohort
-from histoscribe.io.run_folder import claimed
-from histoscribe.io.temporary_folder import TemporaryFolder
+from histoscribe.io.run_folder import claimed, in_folder
 from histoscribe.io.weights import cache_folder
 from histoscribe.predictor.facts import spots_hash
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.strict import StrictSettings, settings_problems
+from histoscribe.train.arguments import AnyCohort
 from histoscribe.types import Cohort, CohortEntry, Section
 
 REQUEST_FILE = "question.json"
 AnyPredictor = Predictor | str | Path
-AnyCohort = Cohort | Sequence[Section] | str | Path
 
 
 def explain(
     question: str,
     predictors: AnyPredictor | Sequence[AnyPredictor] = (),
-    cohort: AnyCohort | None = None,
+    cohort: AnyCohort | Sequence[Section] | None = None,
     *,
     bulk: str | Path | None = None,
     out: str | Path | None = None,
@@ -67,10 +66,7 @@ def explain(
     known = find_question(question)
     wishes = question_settings(known, settings)
     request = _request(known, _listed(predictors), cohort, bulk)
-    if out is not None:
-        return answer(known, request, wishes, Path(out))
-    folder = TemporaryFolder()
-    return replace(answer(known, request, wishes, folder.path), temporary=folder)
+    return in_folder(out, partial(answer, known, request, wishes))
 
 
 def answer(
@@ -128,7 +124,7 @@ def input_problems(question: Question, n_predictors: int, *, has_cohort: bool) -
 def _request(
     question: Question,
     predictors: Sequence[AnyPredictor],
-    cohort: AnyCohort | None,
+    cohort: AnyCohort | Sequence[Section] | None,
     bulk: str | Path | None,
 ) -> ExplainRequest:
     """Load predictors and cohort after checking their number."""
@@ -155,7 +151,7 @@ def _predictor(predictor: AnyPredictor) -> Predictor:
     return predictor if isinstance(predictor, Predictor) else load_predictor(predictor)
 
 
-def _cohort(cohort: AnyCohort | None) -> Cohort:
+def _cohort(cohort: AnyCohort | Sequence[Section] | None) -> Cohort:
     if isinstance(cohort, Cohort):
         return cohort
     if isinstance(cohort, str | Path):
