@@ -29,61 +29,65 @@ def fitted(name, tmp_path, table=None, epochs=20, seed=0):
     return fit(settings.row(name), table, settings, tmp_path / f"resume-{name}")
 
 
+def briefly_fitted(name, tmp_path):
+    return fitted(name, tmp_path, planted_table(n_spots=80), epochs=3)
+
+
 def predicted_by(fitted, table, rows=slice(None)):
     return fitted.predict(queries_of(table, rows)).values
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    return {name: fitted(name, folder) for name in MODELS}
-
-
-@pytest.fixture(params=MODELS)
+@pytest.fixture(params=MODELS, scope="module")
 def name(request):
+    """A model; pytest runs all tests of one before those of the next."""
     return request.param
 
 
-def test_one_row_a_spot_and_one_column_a_gene(models, name):
+@pytest.fixture(scope="module")
+def learned(name, tmp_path_factory):
+    """This model, fitted for long enough to learn."""
+    return fitted(name, tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def whole(name, tmp_path_factory):
+    """The same, fitted on few spots for few epochs: what bits are compared with."""
+    return briefly_fitted(name, tmp_path_factory.mktemp("whole"))
+
+
+def test_one_row_a_spot_and_one_column_a_gene(learned, name):
     table = planted_table(1)
-    predicted = predicted_by(models[name], table)
+    predicted = predicted_by(learned, table)
     assert predicted.shape == table.target.shape
     assert np.isfinite(predicted).all()
 
 
-def test_a_spot_does_not_depend_on_its_batch_mates(models, name):
+def test_a_spot_does_not_depend_on_its_batch_mates(learned, name):
     table = planted_table(1)
-    together = predicted_by(models[name], table)
-    alone = np.concatenate([predicted_by(models[name], table, slice(i, i + 1)) for i in range(5)])
+    together = predicted_by(learned, table)
+    alone = np.concatenate([predicted_by(learned, table, slice(i, i + 1)) for i in range(5)])
     np.testing.assert_allclose(together[:5], alone, atol=1e-5)
 
 
-def test_prediction_draws_nothing(models, name):
+def test_prediction_draws_nothing(learned, name):
     table = planted_table(1)
-    np.testing.assert_array_equal(
-        predicted_by(models[name], table), predicted_by(models[name], table)
-    )
+    np.testing.assert_array_equal(predicted_by(learned, table), predicted_by(learned, table))
 
 
-def test_same_seed_same_bits(name, tmp_path):
-    table = planted_table(1)
-    one, again = (fitted(name, tmp_path / part, epochs=3) for part in ("one", "again"))
-    np.testing.assert_array_equal(predicted_by(one, table), predicted_by(again, table))
-
-
-def test_fitting_leaves_the_global_generator_alone(name, tmp_path):
-    before = torch.get_rng_state()
-    fitted(name, tmp_path, epochs=1)
+def test_same_seed_same_bits_and_the_global_generator_stays_as_it_was(whole, name, tmp_path):
+    before, table = torch.get_rng_state(), planted_table(1, n_spots=80)
+    again = briefly_fitted(name, tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(predicted_by(whole, table), predicted_by(again, table))
 
 
-def test_a_planted_truth_is_found(models, name):
+def test_a_planted_truth_is_found(learned, name):
     if name == "mean":
         pytest.skip("the mean looks at nothing")
     if name == "depth":
         pytest.skip("sees one scalar; its own test is in test_ridge.py")
     test = planted_table(0)  # same truth: the seed fixes the weights
-    predicted = predicted_by(models[name], test)
+    predicted = predicted_by(learned, test)
     r = [np.corrcoef(predicted[:, g], test.target[:, g])[0, 1] for g in range(4)]
     assert np.mean(r) > 0.3
 
@@ -91,15 +95,15 @@ def test_a_planted_truth_is_found(models, name):
 def test_few_training_spots_without_inner_folds_are_fitted_all_the_same(name, tmp_path):
     table = planted_table(n_spots=12)
     small = type(table)(**{**vars(table), "inner": ()})
-    assert np.isfinite(predicted_by(fitted(name, tmp_path, small), table)).all()
+    assert np.isfinite(predicted_by(fitted(name, tmp_path, small, epochs=3), table)).all()
 
 
-def test_gradients_reach_every_parameter(models, name):
+def test_gradients_reach_every_parameter(learned, name):
     if not issubclass(model_class(name), ExpressionModel):
         pytest.skip("no network")
-    table, model = planted_table(1), models[name].model
+    table, model = planted_table(1), learned.model
     names = model.inputs(model.config)
-    inputs = models[name].seen(queries_of(table))[0].batch(names, np.arange(64))
+    inputs = learned.seen(queries_of(table))[0].batch(names, np.arange(64))
     model.train()(**inputs).expression.square().sum().backward()
     for parameter, value in model.named_parameters():
         assert value.grad is not None, parameter
@@ -124,28 +128,25 @@ def killed_after(n_epochs):
     return end
 
 
-def test_killed_between_epochs_ends_in_the_same_bits(name, tmp_path, monkeypatch):
+def test_killed_between_epochs_ends_in_the_same_bits(whole, name, tmp_path, monkeypatch):
     if not issubclass(model_class(name), ExpressionModel):
         pytest.skip("fitted in one step")
-    table = planted_table(1)
-    whole = fitted(name, tmp_path / "whole", epochs=4)
+    table = planted_table(1, n_spots=80)
     with monkeypatch.context() as patch:
         patch.setattr(EpochEnd, "on_train_epoch_end", killed_after(2))
         with pytest.raises(KilledError):
-            fitted(name, tmp_path / "parts", epochs=4)
-    resumed = fitted(name, tmp_path / "parts", epochs=4)
+            briefly_fitted(name, tmp_path)
+    resumed = briefly_fitted(name, tmp_path)
     np.testing.assert_array_equal(predicted_by(whole, table), predicted_by(resumed, table))
     assert whole.model.choice == resumed.model.choice
 
 
-def test_the_last_layer_reads_the_representation(models, name):
+def test_the_last_layer_reads_the_representation(learned, name):
     if not issubclass(model_class(name), ExpressionModel):
         pytest.skip("no network")
-    model = models[name].model
-    inputs = (
-        models[name]
-        .seen(queries_of(planted_table(1)))[0]
-        .batch(model.inputs(model.config), np.arange(5))
+    model = learned.model
+    inputs = learned.seen(queries_of(planted_table(1)))[0].batch(
+        model.inputs(model.config), np.arange(5)
     )
     with torch.no_grad():
         representation = model.represent(**inputs)
