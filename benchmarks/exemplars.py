@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from _machine import report, seconds
 
-from histoscribe.data.exemplars.pool import ExemplarPool, Queries
+from histoscribe.data.exemplars.pool import ExemplarPool
 from histoscribe.data.exemplars.search import ExemplarSearch
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.seed import stream
+from histoscribe.types import SpotKeys
 
 TARGET_RATIO = 1.2
 N_EXEMPLARS, N_SECTIONS, BLOCK = 9, 3, 1024
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--l1", action="store_true", help="time the L1 distance too (minutes)")
     given = parser.parse_args(arguments)
     pool = _pool(given.spots, given.width, given.patients)
-    queries = Queries(pool.feature, pool.patient, pool.section, pool.spot, pool.encoder)
+    queries = SpotQueries(pool.feature, pool.keys, pool.encoder)
     feature = torch.from_numpy(pool.feature).to(given.device)
     block = torch.empty(BLOCK, len(pool), device=given.device)
 
@@ -76,16 +78,18 @@ def _pool(n_spots: int, width: int, n_patients: int) -> ExemplarPool:
     return ExemplarPool(
         feature=feature.astype(np.float32),
         target=np.zeros((n_spots, 1), dtype=np.float32),
-        patient=tuple(f"P{p:02}" for p in patient),
-        section=tuple(f"P{p:02}-{s}" for p, s in zip(patient, section, strict=True)),
-        spot=tuple(f"{spot:06}" for spot in range(n_spots)),
+        keys=SpotKeys.of_names(
+            [f"P{p:02}-{s}" for p, s in zip(patient, section, strict=True)],
+            [f"P{p:02}" for p in patient],
+            [f"{spot:06}" for spot in range(n_spots)],
+        ),
         encoder="simulated",
     )
 
 
 def _unlike_numpy(pool: ExemplarPool, rows: np.ndarray) -> int:
     """Number of fifty queries whose exemplars differ from a full sort of all distances."""
-    patient, unlike = np.array(pool.patient), 0
+    patient, unlike = pool.keys.patient, 0
     for query in np.linspace(0, len(pool) - 1, 50).astype(int):
         apart = np.square(pool.feature.astype(np.float64) - pool.feature[query]).sum(axis=1)
         apart[patient == patient[query]] = np.inf
@@ -94,7 +98,7 @@ def _unlike_numpy(pool: ExemplarPool, rows: np.ndarray) -> int:
     return unlike
 
 
-def _l1(pool: ExemplarPool, queries: Queries, device: str) -> float:
+def _l1(pool: ExemplarPool, queries: SpotQueries, device: str) -> float:
     search = ExemplarSearch(pool, "l1", device)
     (taken,) = seconds(lambda: search.nearest(queries, N_EXEMPLARS, "patient"), repeats=1)
     return taken

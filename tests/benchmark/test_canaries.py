@@ -22,7 +22,7 @@ from histoscribe.models.catalog import list_models
 from histoscribe.train.run import train
 from histoscribe.train.run_data import RunData
 from histoscribe.train.tables import training_table
-from histoscribe.types import SpotTable
+from histoscribe.types import SpotKeys, SpotTable
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
 TEST = "P3"
@@ -144,14 +144,13 @@ def with_test_spots(table: SpotTable, bank: RunData, fold, target) -> SpotTable:
     test = sorted(fold.test)
     feature = np.concatenate([bank.features(None, id_) for id_ in test])
     measured = np.concatenate([target.apply(bank.cohort[id_]) for id_ in test])
+    leaked = SpotKeys.of_section("test", "test", [str(row) for row in range(len(measured))])
     return replace(
         table,
         feature=np.concatenate([table.feature, feature]),
         target=np.concatenate([table.target, measured]),
         log_total=np.concatenate([table.log_total, np.zeros(len(measured))]),
-        section=table.section + ("test",) * len(measured),
-        patient=table.patient + ("test",) * len(measured),
-        spot=table.spot + tuple(str(row) for row in range(len(measured))),
+        keys=SpotKeys.concatenate([table.keys, leaked]),
         image=None if table.image is None else tiles_with_test(bank, fold),
     )
 

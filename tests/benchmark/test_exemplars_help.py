@@ -8,7 +8,7 @@ from histoscribe.data.items.spots import SpotQueries
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.train.fit import fit
 from histoscribe.train.settings import parse_settings
-from histoscribe.types import SpotTable
+from histoscribe.types import SpotKeys, SpotTable
 
 N_CODES, N_GENES, N_FEATURES = 60, 4, 12
 TRAINING, TESTED = ("A", "B", "C", "D", "E"), "F"
@@ -46,9 +46,9 @@ class Planted:
             "feature": feature.astype(np.float32),
             "target": np.hstack([followed, null]).astype(np.float32),
             "names": {
-                "section": tuple(f"{name}1" for name in patient),
-                "patient": tuple(patient),
-                "spot": tuple(map(str, range(n_spots))),
+                "keys": SpotKeys.of_names(
+                    [f"{name}1" for name in patient], patient, [str(row) for row in range(n_spots)]
+                ),
                 "encoder": "planted",
                 "image": StackedTiles([(tiles, np.arange(n_spots))]),
             },

@@ -169,7 +169,7 @@ def test_a_score_pooled_over_patients_has_no_interval_over_them():
 def test_whole_rows_are_permuted_within_their_section():
     table = planted_table()
     rows = permuted_rows(table, seed=0, run=3)
-    section = np.asarray(table.section)
+    section = table.keys.section_names
     assert sorted(rows) == list(range(len(section)))
     assert (section[rows] == section).all()
     assert (rows != np.arange(len(rows))).any()

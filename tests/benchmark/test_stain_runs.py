@@ -12,6 +12,7 @@ from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark, run_cells
 from histoscribe.train.run import train
 from histoscribe.train.slide_colours import SlideColours
+from histoscribe.types import SpotKeys
 from tests.benchmark import test_canaries as canaries
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 from tests.contracts.tables import planted_table
@@ -98,8 +99,7 @@ def test_jittered_views_are_shuffled_with_their_spot():
         feature=np.tile(once.feature, (2, 1)),
         target=np.tile(once.target, (2, 1)),
         log_total=np.tile(once.log_total, 2),
-        section=2 * once.section,
-        patient=2 * once.patient,
+        keys=SpotKeys.concatenate([once.keys, once.keys]),
         copies=2,
     )
     rows = permuted_rows(twice, seed=0, run=3)

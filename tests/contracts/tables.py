@@ -4,7 +4,7 @@ import numpy as np
 
 from histoscribe.data.images import StackedTiles
 from histoscribe.data.items.spots import SpotQueries
-from histoscribe.types import SpotTable
+from histoscribe.types import SpotKeys, SpotTable
 
 TILE_PX = 32
 
@@ -27,9 +27,9 @@ def planted_table(
         feature=feature,
         target=target.astype(np.float32),
         log_total=(8 + 0.1 * feature[:, 0] + 0.2 * rng.normal(size=n_spots)).astype(np.float64),
-        section=tuple(f"{p}1" for p in patient),
-        patient=tuple(patient),
-        spot=tuple(str(row) for row in range(n_spots)),
+        keys=SpotKeys.of_names(
+            [f"{p}1" for p in patient], patient, [str(row) for row in range(n_spots)]
+        ),
         inner=tuple(
             (np.flatnonzero(patient != held), np.flatnonzero(patient == held)) for held in "ABCD"
         ),
@@ -43,9 +43,7 @@ def queries_of(table: SpotTable, rows: slice = slice(None)) -> SpotQueries:
     numbers = np.arange(len(table.target))[rows]
     return SpotQueries(
         feature=table.feature[rows],
-        section=table.section[rows],
-        patient=table.patient[rows],
-        spot=table.spot[rows],
+        keys=table.keys.take(rows),
         encoder=table.encoder,
         image=StackedTiles([(_tiles(table.feature), numbers)]),
     )

@@ -126,7 +126,7 @@ def test_a_changed_byte_is_refused(copied, share):
         lambda text: text.replace("pearson-residuals", "pearson-residualz", 1),
         lambda text: text.replace('"tile_px": 64', '"tile_px": 65'),
         lambda text: text[:-20],
-        lambda text: text.replace('"format": 4', '"format": 3'),
+        lambda text: text.replace('"format": 5', '"format": 4'),
         lambda _: "[1]",
         lambda _: "",
     ],

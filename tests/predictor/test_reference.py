@@ -8,7 +8,7 @@ import pytest
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.predictor import reference as module
 from histoscribe.predictor.reference import Reference, fit_reference
-from histoscribe.types import SpotTable
+from histoscribe.types import SpotKeys, SpotTable
 from tests.benchmark.runs import tiny_cohort
 from tests.predictor.references import reference_of
 
@@ -16,6 +16,15 @@ from tests.predictor.references import reference_of
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     return read_cohort(tiny_cohort(tmp_path_factory.mktemp("cohort"), n_patients=2))
+
+
+def keys_of(n_spots: dict[str, int], patient: str = "P") -> SpotKeys:
+    """So many spots of each section."""
+    parts = [
+        SpotKeys.of_section(name, patient, [str(row) for row in range(n)])
+        for name, n in n_spots.items()
+    ]
+    return SpotKeys.concatenate(parts)
 
 
 def table_of(sections: dict[str, tuple[str, np.ndarray]]) -> SpotTable:
@@ -26,9 +35,12 @@ def table_of(sections: dict[str, tuple[str, np.ndarray]]) -> SpotTable:
         feature=feature,
         target=np.zeros((len(feature), 1), dtype=np.float32),
         log_total=np.zeros(len(feature)),
-        section=tuple(name for name, (_, values) in parts for _ in values),
-        patient=tuple(patient for _, (patient, values) in parts for _ in values),
-        spot=tuple(str(row) for _, (_, values) in parts for row in range(len(values))),
+        keys=SpotKeys.concatenate(
+            [
+                SpotKeys.of_section(name, patient, [str(row) for row in range(len(values))])
+                for name, (patient, values) in parts
+            ]
+        ),
         inner=(),
         encoder="drawn",
     )
@@ -72,7 +84,7 @@ def test_one_unit_holds_95_percent_of_the_distances_to_another_patient(cohort):
     table, rows = drawn(cohort)
     reference = fit_reference(table, cohort, rows, seed=0)
     place = reference.place(table.feature)
-    patient = np.array(table.patient)
+    patient = table.keys.patient_names
     between = np.linalg.norm(place[:, None] - place[None], axis=2)
     between[patient[:, None] == patient[None]] = np.inf
     share = (between.min(axis=1) <= reference.unit * (1 + 1e-6)).mean()
@@ -104,10 +116,12 @@ def test_tissue_that_differs_where_training_did_not_vary_is_far(cohort):
 
 def test_one_patient_is_measured_by_section_and_one_section_by_place(cohort):
     table, rows = drawn(cohort)
-    alone = replace(table, patient=("P",) * len(table.patient))
+    keys = table.keys
+    one_patient = SpotKeys.of_names(keys.section_names, len(keys) * ("P",), keys.spot)
+    alone = replace(table, keys=one_patient)
     assert fit_reference(alone, cohort, rows, seed=0).unit_of == "section"
     name = cohort.ids[0]
-    own = np.array(table.section) == name
+    own = table.keys.section_names == name
     one = table_of({name: ("P", table.feature[own])})
     reference = fit_reference(one, cohort, {name: rows[name]}, seed=0)
     assert reference.unit_of == "place"
@@ -126,12 +140,12 @@ def test_without_any_other_spot_the_distance_is_unknown(cohort):
 
 def test_sections_are_balanced_and_another_section_changes_no_draw(monkeypatch):
     monkeypatch.setattr(module, "N_SPOTS", 60)
-    many = ("A",) * 100 + ("B",) * 10 + ("C",) * 100
+    many = keys_of({"A": 100, "B": 10, "C": 100})
     kept = module._kept_rows(many, 0)
-    names = [many[row] for row in kept]
+    names = many.section_names[kept].tolist()
     assert {name: names.count(name) for name in "ABC"} == {"A": 25, "B": 10, "C": 25}
     monkeypatch.setattr(module, "N_SPOTS", 50)
-    without = module._kept_rows(("A",) * 100 + ("C",) * 100, 0)
+    without = module._kept_rows(keys_of({"A": 100, "C": 100}), 0)
     assert [row for row in kept if row < 100] == [row for row in without if row < 100]
 
 

@@ -15,6 +15,7 @@ from histoscribe.train.run import train
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import parse_settings
 from histoscribe.train.tables import training_table
+from histoscribe.types import SpotKeys
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
 INPUTS = {"tile_px": 64, "mpp": 1.0}
@@ -105,8 +106,7 @@ def test_views_are_stacked_below_the_spots_with_the_same_targets(place):
     np.testing.assert_array_equal(table.feature[:n_spots], once.feature)
     np.testing.assert_array_equal(table.target, np.tile(once.target, (3, 1)))
     np.testing.assert_array_equal(table.log_total, np.tile(once.log_total, 3))
-    assert table.section == 3 * once.section
-    assert table.patient == 3 * once.patient
+    assert table.keys.same_spots(SpotKeys.concatenate(3 * [once.keys]))
     blocks = table.feature.reshape(3, n_spots, -1)
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert (np.abs(blocks[one] - blocks[other]).max(axis=1) > 0).mean() > 0.9
@@ -127,7 +127,8 @@ def test_inner_splits_fit_on_views_and_choose_on_spots_as_they_are(place):
         assert not set(fit_of_views % n_spots) & set(val)
     again = table.as_they_are
     np.testing.assert_array_equal(again.feature, once.feature)
-    assert (again.section, again.copies) == (once.section, 1)
+    assert again.keys.same_spots(once.keys)
+    assert again.copies == 1
     for one, two in zip(again.inner, once.inner, strict=True):
         np.testing.assert_array_equal(one[0], two[0])
 

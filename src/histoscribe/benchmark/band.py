@@ -66,8 +66,8 @@ def permuted_rows(table: SpotTable, seed: int, run: int) -> np.ndarray:
 
     The jittered views of a spot move with it.
     """
-    n_spots = len(table.section) // table.copies
-    section = np.asarray(table.section[:n_spots])
+    n_spots = len(table) // table.copies
+    section = table.keys.section_names[:n_spots]
     rows = np.arange(n_spots)
     for name in np.unique(section):
         within = np.flatnonzero(section == name)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.ties import first_best
@@ -13,16 +13,16 @@ from histoscribe.types import SpotTable
 def validation_score(
     predicted: Float[np.ndarray, "N G"],
     measured: Float[np.ndarray, "N G"],
-    section: Sequence[str],
+    section: Int[np.ndarray, " N"],
 ) -> float:
     """Pearson per gene within each section, mean over genes, then over sections.
 
+    `section` has the number of each spot's section.
     Undefined genes are left out; NaN where every gene of every section is undefined.
     """
-    labels = np.asarray(section)
     scores = []
-    for name in np.unique(labels):
-        of_section = labels == name
+    for code in np.unique(section):
+        of_section = section == code
         pcc = pearson_per_gene(predicted[of_section], measured[of_section])
         if np.isfinite(pcc).any():
             scores.append(float(np.nanmean(pcc)))
@@ -48,7 +48,7 @@ def best_on_inner(
     """
     scores = np.full((len(table.inner), n_settings), np.nan)
     for i, (fit, val) in enumerate(table.inner):
-        section = [table.section[row] for row in val]
+        section = table.keys.section[val]
         predictions = predict(table.feature[fit], table.target[fit], table.feature[val])
         for j, predicted in enumerate(predictions):
             scores[i, j] = validation_score(predicted, table.target[val], section)

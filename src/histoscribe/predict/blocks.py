@@ -28,6 +28,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.predict.plan import SlidePlan
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.progress import track
+from histoscribe.types import SpotKeys
 
 _BATCH = 16  # tiles that one thread encodes at once: more is hardly faster, and costs memory
 
@@ -111,6 +112,7 @@ def _one_thread_each() -> Iterator[int]:
 def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], _Part]:
     """Make the function that reads, encodes and predicts a batch; a GPU does one at a time."""
     section = plan.section
+    keys = SpotKeys.of_section(section.id, section.patient, section.spots.ids)
     read = tile_reader(section, plan.tiles, plan.look)
     encoder = predictor.encoder
     device = encoder.mean.device
@@ -123,9 +125,7 @@ def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], _Part
             feature = _encode(encoder, image.to(device))
             queries = SpotQueries(
                 feature=feature,
-                section=len(rows) * (section.id,),
-                patient=len(rows) * (section.patient,),
-                spot=tuple(section.spots.ids[row] for row in rows),
+                keys=keys.take(rows),
                 encoder=encoder.identity,
                 image=HeldTiles(image) if predictor.sees_tiles else None,
             )

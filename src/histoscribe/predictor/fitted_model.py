@@ -42,7 +42,7 @@ class Fitted:
         seen, evidence = self.seen(queries)
         if device is not None and queries.image is not None:
             model.to(device)
-        values = predict_rows(model, seen, np.arange(len(queries.feature)))
+        values = predict_rows(model, seen, np.arange(len(queries)))
         return Predicted(values, evidence)
 
     @property

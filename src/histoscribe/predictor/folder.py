@@ -12,7 +12,7 @@ from histoscribe.predictor.gene_scores import GENES_FILE
 from histoscribe.predictor.model_card import CARD_FILE
 from histoscribe.types import TrainingCard
 
-FORMAT = 4
+FORMAT = 5
 RECORD = "predictor.json"
 _OWN = ("*.safetensors", CARD_FILE, GENES_FILE)
 """Names that belong to predictors: in a folder, only where its record lists them."""
@@ -99,7 +99,8 @@ def _record(path: Path) -> dict[str, Any]:
                 where=str(path),
                 found=f"format {found}",
                 expected=f"format {FORMAT}",
-                remedy="use the histoscribe version that wrote it, or train it again",
+                remedy="train it again with this version: histoscribe train SETTINGS.toml --out "
+                f"{path.parent}, a new folder",
             )
         )
     recorded = record.pop("sha256", None)

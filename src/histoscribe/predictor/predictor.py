@@ -29,7 +29,7 @@ from histoscribe.predictor.gene_scores import (
     gene_scores_of_run,
 )
 from histoscribe.predictor.reference import Reference
-from histoscribe.types import Head, Output, Prediction, Section, TrainingCard
+from histoscribe.types import Head, Output, Prediction, Section, SpotKeys, TrainingCard
 
 
 @dataclass(eq=False)
@@ -133,12 +133,9 @@ class Predictor:
             precision=self.encoding.precision,
             cache=cache,
         )
-        n_spots = len(section.spots)
         return SpotQueries(
             feature=feature,
-            section=n_spots * (section.id,),
-            patient=n_spots * (section.patient,),
-            spot=section.spots.ids,
+            keys=SpotKeys.of_section(section.id, section.patient, section.spots.ids),
             encoder=self.encoder.identity,
             image=SlideTiles(section, self.encoding.tiles) if self.sees_tiles else None,
         )

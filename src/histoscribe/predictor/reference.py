@@ -11,7 +11,7 @@ from scipy.linalg import eigh
 from histoscribe.data.stain_density import TissueStain, slide_stain
 from histoscribe.models.closed_form.standard import mean_and_scale
 from histoscribe.seed import stream
-from histoscribe.types import Cohort, SpotRows, SpotTable
+from histoscribe.types import Cohort, SpotKeys, SpotRows, SpotTable
 
 N_AXES = 64
 """Most principal axes of the feature space."""
@@ -109,7 +109,7 @@ def fit_reference(table: SpotTable, cohort: Cohort, train: SpotRows, seed: int) 
     of any other as far as it has them; axes and unit are fitted on those.
     """
     mean, scale = mean_and_scale(table.feature)
-    rows = _kept_rows(table.section, seed)
+    rows = _kept_rows(table.keys, seed)
     standard = (table.feature[rows] - mean) / scale
     axes = _principal_axes(standard)
     points = _place(standard, axes).astype(np.float32)
@@ -129,20 +129,18 @@ def fit_reference(table: SpotTable, cohort: Cohort, train: SpotRows, seed: int) 
     )
 
 
-def _kept_rows(section: tuple[str, ...], seed: int) -> Int[np.ndarray, " M"]:
+def _kept_rows(keys: SpotKeys, seed: int) -> Int[np.ndarray, " M"]:
     """Rows of at most N_SPOTS spots, sections balanced, each drawn by a stream of its own."""
-    of_section: dict[str, list[int]] = {}
-    for row, name in enumerate(section):
-        of_section.setdefault(name, []).append(row)
-    room, kept = N_SPOTS, []
+    of_section = {section: rows for section, _, rows in keys.by_section()}
+    room, kept = N_SPOTS, [np.zeros(0, dtype=np.int64)]
     # the smallest first: what it does not fill is left to the others
     by_size = sorted(of_section, key=lambda name: (len(of_section[name]), name))
     for n_left, name in zip(range(len(by_size), 0, -1), by_size, strict=True):
         n_rows = min(len(of_section[name]), room // n_left)
         order = stream(seed, f"reference-{name}").permutation(len(of_section[name]))
-        kept += [of_section[name][place] for place in order[:n_rows]]
+        kept.append(of_section[name][order[:n_rows]])
         room -= n_rows
-    return np.sort(np.array(kept, dtype=np.int64))
+    return np.sort(np.concatenate(kept))
 
 
 def _principal_axes(standard: Float[np.ndarray, "M D"]) -> Float[np.ndarray, "K D"]:
@@ -172,9 +170,8 @@ def _apart(
     table: SpotTable, rows: Int[np.ndarray, " M"], cohort: Cohort, train: SpotRows
 ) -> tuple[Bool[np.ndarray, "M M"], str]:
     """Which pairs of kept spots are of different groups, and what a group is."""
-    for kind, names in (("patient", table.patient), ("section", table.section)):
-        _, group = np.unique(names, return_inverse=True)
-        if group.max() > 0:
+    for kind, group in (("patient", table.keys.patient), ("section", table.keys.section)):
+        if len(np.unique(group)) > 1:
             return group[rows][:, None] != group[rows][None, :], kind
     ((name, spots),) = train.items()
     section = cohort[name]

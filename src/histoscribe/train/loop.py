@@ -247,7 +247,7 @@ class EpochEnd(Callback):
         if self._val is None:
             return 0.0
         predicted = predict_rows(model, self._seen, self._val)
-        section = [self._table.section[row] for row in self._val]
+        section = self._table.keys.section[self._val]
         score = validation_score(predicted, self._table.target[self._val], section)
         return float(np.nan_to_num(score))
 

@@ -1,14 +1,14 @@
 """The spots of a fold as tables: spots to fit a model on, and spots to test it on."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from histoscribe.data.images import StackedTiles
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.data.target import Target
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
-from histoscribe.types import Cohort, Fold, SpotRows, SpotTable
+from histoscribe.types import Cohort, Fold, Section, SpotKeys, SpotRows, SpotTable
 
 
 def training_table(
@@ -30,9 +30,7 @@ def training_table(
         ),
         target=np.concatenate([target.apply(cohort[s], rows) for s, rows in stacked]),
         log_total=np.concatenate([log_total(cohort, s, rows) for s, rows in stacked]),
-        section=tuple(s for s, rows in stacked for _ in rows),
-        patient=tuple(str(cohort.patients[s]) for s, rows in stacked for _ in rows),
-        spot=tuple(cohort[s].spots.ids[row] for s, rows in stacked for row in rows),
+        keys=SpotKeys.concatenate([_keys(cohort[s], rows) for s, rows in stacked]),
         inner=tuple(
             (
                 (starts[:, None] + _places(fold.train, inner.fit)).ravel(),
@@ -54,9 +52,7 @@ def section_queries(bank: RunData, row: ModelRow, section: str, fold: Fold) -> S
         image = StackedTiles([(bank.tiles.pixels(section, fold), rows)])
     return SpotQueries(
         feature=bank.features(row.encoder, section, fold)[rows],
-        section=len(rows) * (section,),
-        patient=len(rows) * (of.patient,),
-        spot=tuple(of.spots.ids[spot] for spot in rows),
+        keys=_keys(of, rows),
         encoder=bank.source(row.encoder).open(fold).identity,
         image=image,
     )
@@ -65,6 +61,10 @@ def section_queries(bank: RunData, row: ModelRow, section: str, fold: Fold) -> S
 def log_total(cohort: Cohort, section: str, rows: np.ndarray) -> Float[np.ndarray, " rows"]:
     """log(1 + total count) of these spots, over all genes measured."""
     return np.log1p(cohort[section].measured.total[rows])
+
+
+def _keys(section: Section, rows: Int[np.ndarray, " rows"]) -> SpotKeys:
+    return SpotKeys.of_section(section.id, section.patient, section.spots.ids).take(rows)
 
 
 def _places(train: SpotRows, part: SpotRows) -> np.ndarray:

@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from histoscribe.types.spot_keys import SpotKeys
+
 
 class Images(ABC):
     """The tiles of the spots of a table, by row, read when asked for."""
@@ -26,10 +28,7 @@ class SpotTable:
     target: Float[np.ndarray, "N G"]
     log_total: Float[np.ndarray, " N"]
     """log(1 + total count of the spot over all genes)."""
-    section: tuple[str, ...]
-    patient: tuple[str, ...]
-    spot: tuple[str, ...]
-    """Ids, unique within a section."""
+    keys: SpotKeys
     inner: tuple[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]], ...]
     """Row numbers of each inner split."""
     encoder: str
@@ -39,17 +38,23 @@ class SpotTable:
     image: Images | None = None
     """Where a model looks at pixels itself."""
 
+    def __post_init__(self) -> None:
+        sizes = {len(self.feature), len(self.target), len(self.log_total), len(self.keys)}
+        if len(sizes) != 1:
+            raise ValueError(f"a spot has a row in every field; lengths {sorted(sizes)}")
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
     @property
     def as_they_are(self) -> "SpotTable":
         """The spots without their jittered views."""
-        n_spots = len(self.section) // self.copies
+        n_spots = len(self) // self.copies
         return SpotTable(
             feature=self.feature[:n_spots],
             target=self.target[:n_spots],
             log_total=self.log_total[:n_spots],
-            section=self.section[:n_spots],
-            patient=self.patient[:n_spots],
-            spot=self.spot[:n_spots],
+            keys=self.keys.take(slice(n_spots)),
             image=self.image,
             inner=tuple((fit[fit < n_spots], val) for fit, val in self.inner),
             encoder=self.encoder,

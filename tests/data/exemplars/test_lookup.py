@@ -13,7 +13,7 @@ from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.errors import DataContractError
 from histoscribe.train.exemplar_checks import lookup_problems, pool_lines
 from histoscribe.train.row import make_row
-from histoscribe.types import Cohort, CohortEntry, Fold, Inner
+from histoscribe.types import Cohort, CohortEntry, Fold, Inner, SpotKeys
 from tests.contracts.tables import planted_table, queries_of
 
 NEAREST = ExemplarSettings(n=3)
@@ -33,10 +33,11 @@ def in_training(table, rows, settings=NEAREST):
 def test_no_training_spot_is_shown_its_own_patient(draw):
     table = planted_table()
     found = in_training(table, np.arange(240), ExemplarSettings(n=5, draw=draw))
-    of = {feature.tobytes(): p for feature, p in zip(table.feature, table.patient, strict=True)}
+    whose = table.keys.patient_names
+    of = {feature.tobytes(): p for feature, p in zip(table.feature, whose, strict=True)}
     for row, shown in enumerate(found.rows):
         patients = {of[found.feature[place].tobytes()] for place in shown}
-        assert table.patient[row] not in patients
+        assert whose[row] not in patients
 
 
 def test_only_spots_that_are_fitted_on_are_shown():
@@ -55,9 +56,7 @@ def test_jittered_views_ask_and_are_never_shown():
         feature=np.concatenate([table.feature, table.feature + 0.01]),
         target=np.concatenate([table.target, table.target]),
         log_total=np.concatenate([table.log_total, table.log_total]),
-        section=2 * table.section,
-        patient=2 * table.patient,
-        spot=2 * table.spot,
+        keys=SpotKeys.concatenate([table.keys, table.keys]),
         copies=2,
         image=None,
     )
@@ -71,14 +70,16 @@ def test_a_spot_of_a_training_patient_is_not_shown_its_own_patient_when_predicte
     lookup = made(table)
     wanted = queries_of(table)
     found = lookup.of(wanted)
-    for patient, rows in zip(wanted.patient, found.rows, strict=True):
-        assert patient not in {lookup.pool.patient[row] for row in rows}
+    whose = lookup.pool.keys.patient_names
+    for patient, rows in zip(wanted.keys.patient_names, found.rows, strict=True):
+        assert patient not in whose[rows]
 
 
 def test_under_a_leaky_protocol_only_what_is_named_is_excluded():
     table = planted_table()
-    sections = tuple(f"{p}{row % 2}" for row, p in enumerate(table.patient))
-    table = replace(table, section=sections)
+    whose = table.keys.patient_names
+    sections = [f"{patient}{row % 2}" for row, patient in enumerate(whose)]
+    table = replace(table, keys=SpotKeys.of_names(sections, whose, table.keys.spot))
     by_section = ExemplarSettings(n=3, training_exclusion="section")
     leaky = made(table, by_section, protocol="section")
     assert (leaky.exclusion, leaky.shift) == ("section", False)
@@ -121,7 +122,7 @@ def test_tiles_that_look_alike_are_found_and_saved_with_their_net(tmp_path, monk
     wanted = replace(queries_of(table), image=tiles)
     found = lookup.of(wanted)
     for row, shown in enumerate(found.rows):
-        assert {kind[int(lookup.pool.spot[place])] for place in shown} == {kind[row]}
+        assert {kind[int(lookup.pool.keys.spot[place])] for place in shown} == {kind[row]}
     lookup.save(tmp_path / "exemplars.safetensors")
     monkeypatch.setattr("histoscribe.data.exemplars.lookup.load_perceptual", lambda *_, **__: net)
     again = Lookup.read(tmp_path / "exemplars.safetensors", {})

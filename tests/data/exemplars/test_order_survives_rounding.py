@@ -10,9 +10,9 @@ import torch
 
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.data.exemplars.lookup import Lookup
-from histoscribe.data.exemplars.pool import Queries
 from histoscribe.data.exemplars.search import ExemplarSearch
 from histoscribe.data.images import StackedTiles
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.encoders.perceptual import SMALLEST_PX, load_perceptual
 from tests.contracts.tables import planted_table, queries_of
 from tests.data.exemplars.test_pool_and_search import DISTANCES, cohort
@@ -39,9 +39,10 @@ def tied_table():
     table = planted_table(n_spots=16, n_features=64)
     rng = np.random.default_rng(0)
     tiles = rng.integers(0, 255, (4, SMALLEST_PX, SMALLEST_PX, 3)).astype(np.uint8)
-    spots = tuple(f"{row:02}" for row in range(len(KIND)))  # sorted as they are counted
+    # sorted as they are counted
+    keys = replace(table.keys, spot=np.array([f"{row:02}" for row in range(len(KIND))]))
     image = StackedTiles([(tiles, KIND)])
-    return replace(table, feature=table.feature[KIND], spot=spots, image=image)
+    return replace(table, feature=table.feature[KIND], keys=keys, image=image)
 
 
 def rough(net, seed):
@@ -80,10 +81,8 @@ def test_no_retrieval_changes_its_order_where_last_bits_change(settings):
 
 def of_b(pool):
     """The spots of patient B as queries."""
-    rows = [row for row, patient in enumerate(pool.patient) if patient == "B"]
-    names = (pool.patient, pool.section, pool.spot)
-    mine = (tuple(of[row] for row in rows) for of in names)
-    return Queries(pool.feature[rows], *mine, pool.encoder)
+    rows = np.flatnonzero(pool.keys.patient_names == "B")
+    return SpotQueries(pool.feature[rows], pool.keys.take(rows), pool.encoder)
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from histoscribe.data.exemplars.pool import (
     ExemplarPool,
-    Queries,
     check_exclusion,
     check_queries,
     pool_sizes,
 )
 from histoscribe.data.exemplars.search import ExemplarSearch
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.errors import DataContractError
+from histoscribe.types import SpotKeys
 
 ENCODER = "some-net/default/none"
 DISTANCES = ("l2", "l1", "cosine")
@@ -35,13 +36,25 @@ def cohort(spots_of, seed=0, width=6, levels=None):
     feature = rng.normal(size=shape) if levels is None else rng.integers(1, levels + 1, shape)
     patient, section, spot = zip(*names, strict=True)
     target = np.arange(len(names), dtype=np.float32)[:, None]
-    return ExemplarPool(feature.astype(np.float32), target, patient, section, spot, ENCODER)
+    keys = SpotKeys.of_names(section, patient, spot)
+    return ExemplarPool(feature.astype(np.float32), target, keys, ENCODER)
 
 
 def asking(pool, feature=None):
     """Every spot of a pool as a query."""
     feature = pool.feature if feature is None else feature
-    return Queries(feature, pool.patient, pool.section, pool.spot, pool.encoder)
+    return SpotQueries(feature, pool.keys, pool.encoder)
+
+
+def strangers(pool):
+    """Every spot of a pool as a query, of no patient that anybody knows."""
+    keys = pool.keys
+    unknown = SpotKeys.of_names(keys.section_names, len(keys) * (None,), keys.spot)
+    return SpotQueries(pool.feature, unknown, pool.encoder)
+
+
+def names(keys, exclusion):
+    return keys.patient_names if exclusion == "patient" else keys.section_names
 
 
 def brute_force(pool, queries, n, exclusion, distance):
@@ -56,9 +69,8 @@ def brute_force(pool, queries, n, exclusion, distance):
             far = ((x.astype(np.float32).astype(float) - y.astype(np.float32)) ** 2).sum(axis=1) / 2
         else:
             far = (np.abs(x - y) ** (2 if distance == "l2" else 1)).sum(axis=1)
-        whose = pool.patient if exclusion == "patient" else pool.section
-        own = queries.patient[query] if exclusion == "patient" else queries.section[query]
-        far[[name == own for name in whose]] = np.inf
+        own = names(queries.keys, exclusion)[query]
+        far[names(pool.keys, exclusion) == own] = np.inf
         norm = 1 if distance == "l1" else 2
         lengths = np.linalg.norm(x, norm, axis=1) + np.linalg.norm(y, norm)
         plain = {"l2": np.sqrt(far), "l1": far, "cosine": np.sqrt(2 * far)}[distance]
@@ -104,7 +116,7 @@ def test_no_exemplar_shares_what_is_excluded_and_all_are_those_of_brute_force(
 ):
     pool = cohort(spots_of, seed, levels=levels)
     queries = asking(pool)
-    least = min(pool_sizes(pool, queries.patient, queries.section, exclusion).values())
+    least = min(pool_sizes(pool, queries.keys, exclusion).values())
     search = ExemplarSearch(pool, distance, block_bytes=block_bytes)
     if least == 0:
         with pytest.raises(DataContractError, match="0 training spots of other"):
@@ -112,7 +124,7 @@ def test_no_exemplar_shares_what_is_excluded_and_all_are_those_of_brute_force(
         return
     n = min(least, 4)
     found = search.nearest(queries, n, exclusion)
-    whose = pool.patient if exclusion == "patient" else pool.section
+    whose = names(pool.keys, exclusion)
     for query, rows in enumerate(found.rows):
         assert all(whose[row] != whose[query] for row in rows)
     rows, apart = brute_force(pool, queries, n, exclusion, distance)
@@ -127,15 +139,11 @@ def test_the_order_of_the_cohort_changes_nothing(spots_of, seed, shuffle):
     order = list(range(len(pool)))
     shuffle.shuffle(order)
     mixed = ExemplarPool(
-        pool.feature[order],
-        pool.target[order],
-        *(tuple(names[row] for row in order) for names in (pool.patient, pool.section, pool.spot)),
-        pool.encoder,
+        pool.feature[order], pool.target[order], pool.keys.take(np.array(order)), pool.encoder
     )
-    assert mixed.spot == pool.spot
-    assert mixed.section == pool.section
+    assert mixed.keys.same_spots(pool.keys)
     np.testing.assert_array_equal(mixed.target, pool.target)
-    stranger = replace(asking(pool), patient=(None,) * len(pool))
+    stranger = strangers(pool)
     for drawn in (
         lambda held: ExemplarSearch(held).nearest(stranger, 1, "patient"),
         lambda held: ExemplarSearch(held).random(stranger, 1, "patient", seed=seed),
@@ -150,11 +158,7 @@ def test_a_large_pool_gives_the_exemplars_of_brute_force(distance, offset):
     pool = cohort([(p, f"{p}1", 1500) for p in "ABCD"], width=24)
     pool = replace(pool, feature=(0.1 * pool.feature + np.float32(offset)).astype(np.float32))
     rows = np.arange(0, len(pool), 150)
-    queries = Queries(
-        pool.feature[rows],
-        *(tuple(names[row] for row in rows) for names in (pool.patient, pool.section, pool.spot)),
-        ENCODER,
-    )
+    queries = SpotQueries(pool.feature[rows], pool.keys.take(rows), ENCODER)
     expected, apart = brute_force(pool, queries, 9, "patient", distance)
     for block_bytes in (1 << 16, 1 << 27):
         found = ExemplarSearch(pool, distance, block_bytes=block_bytes).nearest(
@@ -172,9 +176,8 @@ def test_distances_far_below_the_digits_of_a_product_are_told_apart():
     feature[:400, 0] += step * np.random.default_rng(1).permutation(400)
     feature[400:] *= -1
     pool = replace(pool, feature=feature)
-    queries = Queries(
-        np.full((1, 4), 1000.0, dtype=np.float32), (None,), ("slide",), ("0",), ENCODER
-    )
+    keys = SpotKeys.of_section("slide", None, ["0"])
+    queries = SpotQueries(np.full((1, 4), 1000.0, dtype=np.float32), keys, ENCODER)
     found = ExemplarSearch(pool).nearest(queries, 9, "patient")
     np.testing.assert_array_equal(found.distance[0], step * np.arange(9, dtype=np.float32))
 
@@ -183,9 +186,9 @@ def test_equal_exemplars_come_in_the_order_of_patient_section_and_spot():
     pool = cohort([("B", "B1", 30), ("A", "A2", 30), ("A", "A1", 30)])
     pool = replace(pool, feature=np.ones_like(pool.feature))
     found = ExemplarSearch(pool).nearest(asking(pool), 30, "patient")
-    of_b = [row for row, patient in enumerate(pool.patient) if patient == "B"]
+    of_b = np.flatnonzero(pool.keys.patient_names == "B")
     np.testing.assert_array_equal(found.rows[of_b], np.tile(np.arange(30), (30, 1)))
-    assert {pool.section[row] for row in found.rows[of_b[0]]} == {"A1"}
+    assert set(pool.keys.section_names[found.rows[of_b[0]]]) == {"A1"}
     assert (found.distance == 0).all()
 
 
@@ -195,22 +198,17 @@ def test_a_query_does_not_depend_on_the_others():
     for method in (search.nearest, lambda *given: search.random(*given, seed=3)):
         together = method(whole, 5, "patient")
         for query in (0, 77, 179):
-            one = Queries(
-                whole.feature[[query]],
-                (whole.patient[query],),
-                (whole.section[query],),
-                (whole.spot[query],),
-                ENCODER,
-            )
+            own = whole.keys.take(np.array([query]))
+            one = SpotQueries(whole.feature[[query]], own, ENCODER)
             np.testing.assert_array_equal(method(one, 5, "patient").rows[0], together.rows[query])
 
 
 def test_threads_that_share_a_search_find_what_one_finds():
     pool = cohort([("A", "a1", 2000), ("B", "b1", 2000)], width=256)
     search, rng = ExemplarSearch(pool), np.random.default_rng(3)
-    names = 16 * (None,), 16 * ("new",), tuple(map(str, range(16)))
+    keys = SpotKeys.of_section("new", None, [str(row) for row in range(16)])
     features = rng.normal(size=(100, 16, 256)).astype(np.float32)
-    wanted = [Queries(feature, *names, ENCODER) for feature in features]
+    wanted = [SpotQueries(feature, keys, ENCODER) for feature in features]
 
     def rows(queries):
         return search.nearest(queries, 9, "patient").rows
@@ -223,8 +221,7 @@ def test_threads_that_share_a_search_find_what_one_finds():
 
 def test_an_unknown_patient_excludes_nothing():
     pool = cohort([("A", "A1", 5), ("B", "B1", 5)])
-    queries = replace(asking(pool), patient=(None,) * 10)
-    found = ExemplarSearch(pool).nearest(queries, 1, "patient")
+    found = ExemplarSearch(pool).nearest(strangers(pool), 1, "patient")
     np.testing.assert_array_equal(found.rows[:, 0], np.arange(10))
     assert (found.distance == 0).all()
 
@@ -245,7 +242,7 @@ def test_random_exemplars_obey_the_exclusion_differ_by_seed_and_do_not_look_alik
     np.testing.assert_array_equal(drawn.rows, again.rows)
     assert (drawn.rows != other.rows).mean() > 0.9
     assert all(len(set(rows)) == 9 for rows in drawn.rows.tolist())
-    own = np.array(pool.patient)
+    own = pool.keys.patient_names
     assert (own[drawn.rows] != own[:, None]).all()
     nearest = search.nearest(queries, 9, "patient")
     assert drawn.distance.mean() > 1.5 * nearest.distance.mean()
@@ -269,9 +266,10 @@ def test_a_setting_of_torch_for_faster_products_changes_nothing():
 
 def test_pool_sizes_count_the_other_patients():
     pool = cohort([("A", "A1", 1000), ("A", "A2", 200), ("B", "B1", 30)])
-    sizes = pool_sizes(pool, ("A", "B", None, "Z"), ("A1", "B1", "slide", "Z1"), "patient")
+    asked = SpotKeys.of_names(["A1", "B1", "slide", "Z1"], ["A", "B", None, "Z"], list("0000"))
+    sizes = pool_sizes(pool, asked, "patient")
     assert sizes == {"A": 30, "B": 1200, "Z": 1230, "unknown patient": 1230}
-    sizes = pool_sizes(pool, ("A", "A"), ("A1", "A2"), "section")
+    sizes = pool_sizes(pool, SpotKeys.of_names(["A1", "A2"], ["A", "A"], ["0", "0"]), "section")
     assert sizes == {"A1": 230, "A2": 1030}
 
 
@@ -306,9 +304,8 @@ def test_a_single_training_section_is_refused(exclusion):
 
 def test_features_of_another_encoder_or_width_are_refused():
     pool = cohort([("A", "A1", 20), ("B", "B1", 20)])
-    queries = Queries(
-        np.ones((1, 5), dtype=np.float32), ("A",), ("A1",), ("0",), "another/default/none"
-    )
+    keys = SpotKeys.of_section("A1", "A", ["0"])
+    queries = SpotQueries(np.ones((1, 5), dtype=np.float32), keys, "another/default/none")
     with pytest.raises(DataContractError) as raised:
         ExemplarSearch(pool).nearest(queries, 9, "patient")
     assert len(raised.value.problems) == 2
@@ -321,9 +318,13 @@ def test_features_that_are_no_numbers_are_refused_with_their_count(bad):
     pool = cohort([("A", "A1", 4), ("B", "B1", 4)])
     feature = pool.feature.copy()
     feature[2, 1] = bad
-    for make in (lambda: replace(pool, feature=feature), lambda: asking(pool, feature)):
+    search = ExemplarSearch(pool)
+    for use in (
+        lambda: replace(pool, feature=feature),
+        lambda: search.nearest(asking(pool, feature), 1, "patient"),
+    ):
         with pytest.raises(DataContractError, match="1 of 8 rows hold a NaN"):
-            make()
+            use()
 
 
 def test_zeros_have_no_direction_for_cosine_and_a_distance_otherwise():
@@ -334,14 +335,14 @@ def test_zeros_have_no_direction_for_cosine_and_a_distance_otherwise():
     assert ExemplarSearch(pool).nearest(asking(pool), 4, "patient").distance.max() == 0
 
 
-def test_a_pool_with_a_spot_twice_or_a_section_of_two_patients_is_refused():
+def test_a_pool_without_spots_or_with_a_spot_twice_is_refused():
     pool = cohort([("A", "A1", 4), ("B", "B1", 4)])
+    twice = pool.keys.take(np.array([0, 0, 2, 3, 4, 5, 6, 7]))
     with pytest.raises(DataContractError, match="1 spots are there twice"):
-        replace(pool, spot=("0", "0", *pool.spot[2:]))
-    with pytest.raises(DataContractError, match="section A1: spots of more than one patient"):
-        replace(pool, patient=("B", *pool.patient[1:]))
+        replace(pool, keys=twice)
+    nothing = pool.keys.take(slice(0))
     with pytest.raises(DataContractError, match="no training spot"):
-        ExemplarPool(pool.feature[:0], pool.target[:0], (), (), (), ENCODER)
+        ExemplarPool(pool.feature[:0], pool.target[:0], nothing, ENCODER)
 
 
 def test_a_query_wants_one_exemplar_at_least():

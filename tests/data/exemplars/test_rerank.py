@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from histoscribe.data.exemplars.pool import ExemplarPool, Queries, Retrieved
+from histoscribe.data.exemplars.pool import ExemplarPool, Retrieved
 from histoscribe.data.exemplars.rerank import Lookalikes, rerank_by_look
 from histoscribe.data.exemplars.search import ExemplarSearch
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.encoders.perceptual import load_perceptual
+from histoscribe.types import SpotKeys
 
 SIDE_PX = 64
 
@@ -83,8 +85,9 @@ def test_what_the_search_excluded_stays_excluded(perceptual, pool_tiles):
     patient = tuple("A" if row < 15 else "B" for row in range(30))
     feature = rng.normal(size=(30, 4)).astype(np.float32)
     spot = tuple(f"{row:02}" for row in range(30))
-    pool = ExemplarPool(feature, feature, patient, patient, spot, "e")
-    queries = Queries(feature, patient, patient, spot, "e")
+    keys = SpotKeys.of_names(patient, patient, spot)
+    pool = ExemplarPool(feature, feature, keys, "e")
+    queries = SpotQueries(feature, keys, "e")
     nearest = ExemplarSearch(pool).nearest(queries, 8, "patient")
     found = rerank_by_look(
         nearest, 3, Lookalikes(perceptual, reader(pool_tiles)), reader(pool_tiles)

@@ -170,7 +170,7 @@ def test_drawn_tiles_are_those_of_the_exemplars(explained, tmp_path, monkeypatch
     assert strip.query.lines[:2] == (spot, "named by the user")
     request = explained.request()
     shown = look_up(request.predictor, request.cohort[NEW], request.cache)
-    keys = shown.pool_keys
+    keys = shown.pool.keys
     for row, picture in zip(shown.retrieved.rows[4], strip.neighbours, strict=True):
         section = read_cohort(explained.manifest)[str(keys.section_names[row])]
         at = section.spots.ids.index(keys.spot[row])

@@ -17,7 +17,6 @@ from histoscribe.data.exemplars.pool import (
     Distance,
     Exclusion,
     ExemplarPool,
-    Queries,
     Retrieved,
     pool_sizes,
 )
@@ -29,7 +28,7 @@ from histoscribe.data.items.spots import Exemplars, SpotQueries
 from histoscribe.encoders.perceptual import Perceptual, load_perceptual
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
-from histoscribe.types import ExemplarsCard, Images, SpotTable
+from histoscribe.types import ExemplarsCard, SpotKeys, SpotTable
 
 _SHIFT = (
     "retrieval shift: training spots are shown exemplars of their own patient, test spots never"
@@ -45,20 +44,20 @@ class _Finder:
     seed: int
     looks: Lookalikes | None
 
-    def find(self, queries: Queries, exclusion: Exclusion, image: Images | None) -> Retrieved:
-        """Exemplars of these queries; `image` has their tiles by row."""
+    def find(self, queries: SpotQueries, exclusion: Exclusion) -> Retrieved:
+        """Exemplars of these queries."""
         n = self.settings.n
         if self.settings.draw == "random":
             return self.search.random(queries, n, exclusion, self.seed)
         if self.looks is None:
             return self.search.nearest(queries, n, exclusion)
-        if image is None:
+        if queries.image is None:
             raise ValueError("tiles are compared, and these spots come without theirs")
         pool = self.search.pool
-        sizes = pool_sizes(pool, queries.patient, queries.section, exclusion)
+        sizes = pool_sizes(pool, queries.keys, exclusion)
         n_candidates = max(n, min([N_CANDIDATES, *sizes.values()]))
         candidates = self.search.nearest(queries, n_candidates, exclusion)
-        return rerank_by_look(candidates, n, self.looks, image.read)
+        return rerank_by_look(candidates, n, self.looks, queries.image.read)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +101,7 @@ class Lookup:
             seed=seed,
         )
 
-    def of(self, wanted: SpotQueries) -> Retrieved:
+    def of(self, queries: SpotQueries) -> Retrieved:
         """Look up the exemplars of spots to predict.
 
         Raises
@@ -110,14 +109,7 @@ class Lookup:
         DataContractError
             Features of another encoder; too few exemplars that a spot may be shown.
         """
-        queries = Queries(
-            feature=wanted.feature.astype(np.float32, copy=False),
-            patient=wanted.patient,
-            section=wanted.section,
-            spot=wanted.spot,
-            encoder=wanted.encoder,
-        )
-        return self._finder.find(queries, self.exclusion, wanted.image)
+        return self._finder.find(queries, self.exclusion)
 
     @cached_property
     def _finder(self) -> _Finder:
@@ -144,9 +136,7 @@ class Lookup:
         """Write the exemplars: features, targets, whose they are, and tiles that are compared."""
         pool = self.pool
         about = {
-            "patient": pool.patient,
-            "section": pool.section,
-            "spot": pool.spot,
+            **pool.keys.names(),
             "encoder": pool.encoder,
             "settings": self.settings.model_dump(),
             "exclusion": self.exclusion,
@@ -155,7 +145,7 @@ class Lookup:
             "seed": self.seed,
             "perceptual": None if self.looks is None else self.looks.perceptual.source,
         }
-        arrays = {"feature": pool.feature, "target": pool.target}
+        arrays = {"feature": pool.feature, "target": pool.target, **pool.keys.arrays()}
         if self.looks is not None:
             arrays["tiles"] = self.looks.read(np.arange(len(pool))).contiguous().numpy()
         with replacing(path) as temporary:
@@ -173,8 +163,7 @@ class Lookup:
         with safe_open(path, framework="np") as file:
             about = json.loads(file.metadata()["exemplars"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        names = {name: tuple(about[name]) for name in ("patient", "section", "spot")}
-        feature, target = arrays["feature"], arrays["target"]
+        keys = SpotKeys.restored(arrays, about)
         settings = ExemplarSettings.model_validate(about["settings"])
         perceptual = perceptual_of(settings, given)
         looks = None
@@ -182,7 +171,7 @@ class Lookup:
             _check_same(perceptual, about["perceptual"], path)
             looks = Lookalikes(perceptual, HeldTiles(torch.from_numpy(arrays["tiles"])).read)
         return cls(
-            pool=ExemplarPool(feature, target, **names, encoder=about["encoder"]),
+            pool=ExemplarPool(arrays["feature"], arrays["target"], keys, about["encoder"]),
             settings=settings,
             looks=looks,
             exclusion=about["exclusion"],
@@ -207,16 +196,10 @@ def training_exemplars(
     """
     n_spots = len(table.as_they_are.target)
     pool = _pool(table, fit[fit < n_spots])
-    queries = Queries(
-        feature=table.feature.astype(np.float32, copy=False),
-        patient=table.patient,
-        section=table.section,
-        spot=table.spot,
-        encoder=table.encoder,
-    )
+    queries = SpotQueries(table.feature, table.keys, table.encoder, table.image)
     search = ExemplarSearch(pool, _of_features(settings), device)
     finder = _Finder(search, settings, seed, _looks(table, pool, perceptual))
-    found = finder.find(queries, settings.training_exclusion, table.image)
+    found = finder.find(queries, settings.training_exclusion)
     return Exemplars(pool.feature, pool.target, found.rows)
 
 
@@ -224,9 +207,7 @@ def _pool(table: SpotTable, rows: Int[np.ndarray, " M"]) -> ExemplarPool:
     return ExemplarPool(
         feature=table.feature[rows].astype(np.float32, copy=False),
         target=table.target[rows].astype(np.float32, copy=False),
-        patient=tuple(table.patient[row] for row in rows),
-        section=tuple(table.section[row] for row in rows),
-        spot=tuple(table.spot[row] for row in rows),
+        keys=table.keys.take(rows),
         encoder=table.encoder,
     )
 
@@ -257,9 +238,7 @@ def _looks(
         return None
     if table.image is None:
         raise ValueError("tiles are compared, and this table has none")
-    spots = table.as_they_are
-    row_of = {key: row for row, key in enumerate(zip(spots.section, spots.spot, strict=True))}
-    rows = np.array([row_of[key] for key in zip(pool.section, pool.spot, strict=True)])
+    rows = pool.keys.rows_in(table.as_they_are.keys)
     return Lookalikes(perceptual, ChosenTiles(table.image, rows).read)
 
 

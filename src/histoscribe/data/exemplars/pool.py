@@ -5,15 +5,16 @@ training and never in testing teaches a model to lean on it. So one rule holds f
 asks is excluded together with its patient, or with its section where that was named.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.types import SpotKeys
 
 Distance = Literal["l2", "l1", "cosine"]
 Exclusion = Literal["patient", "section"]
@@ -32,66 +33,45 @@ class ExemplarPool:
     Raises
     ------
     DataContractError
-        A spot twice, a section of two patients, a feature that is no finite number.
+        A spot twice, a feature that is no finite number.
     """
 
     feature: Float32[np.ndarray, "M D"]
     target: Float32[np.ndarray, "M G"]
-    patient: tuple[str, ...]
-    section: tuple[str, ...]
-    spot: tuple[str, ...]
+    keys: SpotKeys
     encoder: str
     """Identity of the encoder the features come from."""
 
     def __post_init__(self) -> None:
-        sizes = {len(self.feature), len(self.target)}
-        sizes |= {len(self.patient), len(self.section), len(self.spot)}
+        sizes = {len(self.feature), len(self.target), len(self.keys)}
         if len(sizes) != 1:
             raise ValueError(f"an exemplar has a row in every field; lengths {sorted(sizes)}")
-        keys = list(zip(self.patient, self.section, self.spot, strict=True))
-        problems = [*_pool_problems(keys), *_feature_problems("exemplars", self.feature)]
+        problems = [*_pool_problems(self.keys), *_feature_problems("exemplars", self.feature)]
         if problems:
             raise DataContractError(problems)
-        order = sorted(range(len(keys)), key=keys.__getitem__)
-        if order != list(range(len(keys))):
-            rows = np.array(order)
-            object.__setattr__(self, "feature", self.feature[rows])
-            object.__setattr__(self, "target", self.target[rows])
-            for name, column in zip(("patient", "section", "spot"), range(3), strict=True):
-                object.__setattr__(self, name, tuple(keys[row][column] for row in order))
+        order = self.keys.order()
+        if not np.array_equal(order, np.arange(len(self))):
+            for name, sorted_rows in (
+                ("feature", self.feature[order]),
+                ("target", self.target[order]),
+                ("keys", self.keys.take(order)),
+            ):
+                object.__setattr__(self, name, sorted_rows)
 
     def __len__(self) -> int:
-        return len(self.spot)
+        return len(self.keys)
 
-    def excluded(
-        self, patient: str | None, section: str | None, exclusion: Exclusion
-    ) -> tuple[int, int]:
+    def excluded(self, patient: str | None, section: str, exclusion: Exclusion) -> tuple[int, int]:
         """First row and end of what this query may not see; an unknown patient excludes nothing."""
-        names, own = (self.patient, patient) if exclusion == "patient" else (self.section, section)
-        return _slices(names).get(own, (0, 0)) if own is not None else (0, 0)
-
-
-@dataclass(frozen=True, eq=False)
-class Queries:
-    """Spots that ask for exemplars."""
-
-    feature: Float32[np.ndarray, "N D"]
-    patient: tuple[str | None, ...]
-    """None where nobody knows, as on a slide that was never sequenced."""
-    section: tuple[str, ...]
-    spot: tuple[str, ...]
-    encoder: str
-
-    def __post_init__(self) -> None:
-        sizes = {len(self.feature), len(self.patient), len(self.section), len(self.spot)}
-        if len(sizes) != 1:
-            raise ValueError(f"a query has a row in every field; lengths {sorted(sizes)}")
-        problems = _feature_problems("queries", self.feature)
-        if problems:
-            raise DataContractError(problems)
-
-    def __len__(self) -> int:
-        return len(self.spot)
+        keys = self.keys
+        if exclusion == "patient":
+            code, names, name = keys.patient, keys.patients, patient
+        else:
+            code, names, name = keys.section, keys.sections, section
+        if name not in names:
+            return 0, 0
+        rows = np.flatnonzero(code == names.index(name))
+        return (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,19 +124,11 @@ def check_exclusion(patients: Mapping[str, str], exclusion: Exclusion, where: st
         )
 
 
-def pool_sizes(
-    pool: ExemplarPool,
-    patients: Sequence[str | None],
-    sections: Sequence[str],
-    exclusion: Exclusion,
-) -> dict[str, int]:
-    """Count the exemplars that each patient (or section, where that is excluded) may see.
-
-    `patients` and `sections` have an entry a query.
-    """
+def pool_sizes(pool: ExemplarPool, keys: SpotKeys, exclusion: Exclusion) -> dict[str, int]:
+    """Count the exemplars that the spots of each patient (or section) may see."""
     groups = {
         (patient or "unknown patient") if exclusion == "patient" else section: (patient, section)
-        for patient, section in zip(patients, sections, strict=True)
+        for section, patient, _ in keys.by_section()
     }
     spans = {name: pool.excluded(*group, exclusion) for name, group in groups.items()}
     return {name: len(pool) - stop + start for name, (start, stop) in sorted(spans.items())}
@@ -169,8 +141,10 @@ def more_sections(exclusion: Exclusion) -> str:
     return "give more training sections"
 
 
-def check_queries(pool: ExemplarPool, queries: Queries, n: int, exclusion: Exclusion) -> None:
-    """Refuse queries of another encoder, and those with fewer than `n` eligible exemplars.
+def check_queries(pool: ExemplarPool, queries: SpotQueries, n: int, exclusion: Exclusion) -> None:
+    """Refuse queries with unusable features, and those with fewer than `n` eligible exemplars.
+
+    Features are unusable where another encoder made them, or where they are no numbers.
 
     Raises
     ------
@@ -179,9 +153,9 @@ def check_queries(pool: ExemplarPool, queries: Queries, n: int, exclusion: Exclu
     """
     if n < 1:
         raise ValueError(f"{n} exemplars a query; at least 1 is needed")
-    problems = _fit_problems(pool, queries)
+    problems = [*_fit_problems(pool, queries), *_feature_problems("queries", queries.feature)]
     if len(queries) and not problems:
-        sizes = pool_sizes(pool, queries.patient, queries.section, exclusion)
+        sizes = pool_sizes(pool, queries.keys, exclusion)
         problems = [
             Problem(
                 where=f"exemplars of {exclusion} {name}",
@@ -197,46 +171,22 @@ def check_queries(pool: ExemplarPool, queries: Queries, n: int, exclusion: Exclu
         raise DataContractError(problems)
 
 
-def _slices(sorted_names: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """First row and end of each name's rows."""
-    spans: dict[str, tuple[int, int]] = {}
-    start = 0
-    for name, rows in groupby(sorted_names):
-        stop = start + sum(1 for _ in rows)
-        spans[name] = (start, stop)
-        start = stop
-    return spans
-
-
-def _pool_problems(keys: Sequence[tuple[str, str, str]]) -> list[Problem]:
-    if not keys:
+def _pool_problems(keys: SpotKeys) -> list[Problem]:
+    if not len(keys):
         return [Problem("exemplars", "no training spot", "one or more", "give training sections")]
-    problems = []
-    if len({key[1:] for key in keys}) != len(keys):
-        problems.append(
+    if keys.n_repeated:
+        return [
             Problem(
                 where="exemplars",
-                found=f"{len(keys) - len({key[1:] for key in keys})} spots are there twice",
+                found=f"{keys.n_repeated} spots are there twice",
                 expected="each spot of a section once",
                 remedy="give each section once, and no jittered copies",
             )
-        )
-    owners = {(section, patient) for patient, section, _ in keys}
-    if len({section for section, _ in owners}) != len(owners):
-        sections = sorted(section for section, _ in owners)
-        shared = sorted({s for s in sections if sections.count(s) > 1})
-        problems.append(
-            Problem(
-                where=f"exemplars of section {', '.join(shared)}",
-                found="spots of more than one patient",
-                expected="one patient a section",
-                remedy="correct the patient in the manifest",
-            )
-        )
-    return problems
+        ]
+    return []
 
 
-def _feature_problems(where: str, feature: Float32[np.ndarray, "N D"]) -> list[Problem]:
+def _feature_problems(where: str, feature: Float[np.ndarray, "N D"]) -> list[Problem]:
     bad = ~(np.abs(feature) <= LARGEST_FEATURE).all(axis=1)  # NaN compares false
     if not bad.any():
         return []
@@ -251,7 +201,7 @@ def _feature_problems(where: str, feature: Float32[np.ndarray, "N D"]) -> list[P
     ]
 
 
-def _fit_problems(pool: ExemplarPool, queries: Queries) -> list[Problem]:
+def _fit_problems(pool: ExemplarPool, queries: SpotQueries) -> list[Problem]:
     """Distances between features of two encoders mean nothing, even where widths agree."""
     remedy = "embed the queries with the encoder of the exemplars, or build the exemplars anew"
     problems = []

@@ -24,14 +24,15 @@ from histoscribe.data.exemplars.pool import (
     Distance,
     Exclusion,
     ExemplarPool,
-    Queries,
     Retrieved,
     check_queries,
 )
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.progress import track
 from histoscribe.seed import stream
 from histoscribe.ties import UNIT, farthest_tie, nearest_first
+from histoscribe.types import SpotKeys
 
 _SPARE = 7
 """Candidates beyond those asked for; fewer, and near ties send more queries round again."""
@@ -83,7 +84,7 @@ class ExemplarSearch:
         self._squared = torch.linalg.vector_norm(centred, dim=1, dtype=torch.float64).square()
         self._squared = self._squared.float().to(self.device)
 
-    def nearest(self, queries: Queries, n: int, exclusion: Exclusion) -> Retrieved:
+    def nearest(self, queries: SpotQueries, n: int, exclusion: Exclusion) -> Retrieved:
         """Find the `n` nearest exemplars of each query that it may see.
 
         Raises
@@ -103,7 +104,7 @@ class ExemplarSearch:
                 distance[asking] = self._as_distance(apart).numpy()
         return Retrieved(rows, distance)
 
-    def random(self, queries: Queries, n: int, exclusion: Exclusion, seed: int) -> Retrieved:
+    def random(self, queries: SpotQueries, n: int, exclusion: Exclusion, seed: int) -> Retrieved:
         """Draw `n` of the exemplars each query may see, whatever they look like: the control.
 
         A query's draw depends on the seed, its section and spot, and the pool, not on the other
@@ -116,7 +117,7 @@ class ExemplarSearch:
         for span, asking in _by_excluded(self.pool, queries, exclusion).items():
             eligible = len(self.pool) - (span[1] - span[0])
             drawn = np.stack(
-                [_draw(queries, query, eligible, n, seed) for query in asking.tolist()]
+                [_draw(queries.keys, query, eligible, n, seed) for query in asking.tolist()]
             )
             with torch.inference_mode():
                 found, apart, _ = self._ranked(
@@ -254,7 +255,7 @@ class ExemplarSearch:
     def _prepared(self, feature: Float[np.ndarray, "N D"], where: str) -> Float[np.ndarray, "N D"]:
         """Features as they are compared: of unit length for cosine."""
         if self.distance != "cosine":
-            return np.ascontiguousarray(feature)
+            return np.ascontiguousarray(feature, dtype=np.float32)
         length = np.linalg.norm(feature.astype(np.float64), axis=1, keepdims=True)
         if (length == 0).any():
             raise DataContractError(
@@ -275,16 +276,13 @@ def _lengths(feature: Float[Tensor, "M D"], distance: Distance) -> Float64[Tenso
 
 
 def _by_excluded(
-    pool: ExemplarPool, queries: Queries, exclusion: Exclusion
+    pool: ExemplarPool, queries: SpotQueries, exclusion: Exclusion
 ) -> dict[Span, Int[np.ndarray, " _"]]:
     """Queries by what they may not see."""
-    asking: dict[Span, list[int]] = {}
-    known: dict[tuple[str | None, str], Span] = {}
-    for query, who in enumerate(zip(queries.patient, queries.section, strict=True)):
-        if who not in known:
-            known[who] = pool.excluded(*who, exclusion)
-        asking.setdefault(known[who], []).append(query)
-    return {span: np.array(rows) for span, rows in asking.items()}
+    asking: dict[Span, list[Int[np.ndarray, " _"]]] = {}
+    for section, patient, rows in queries.keys.by_section():
+        asking.setdefault(pool.excluded(patient, section, exclusion), []).append(rows)
+    return {span: np.sort(np.concatenate(parts)) for span, parts in asking.items()}
 
 
 def _past(columns: Int[Tensor, "b m"], span: Span) -> Int[Tensor, "b m"]:
@@ -310,8 +308,8 @@ def _least(
     return columns.gather(1, place), kept.amax(dim=1)
 
 
-def _draw(queries: Queries, query: int, eligible: int, n: int, seed: int) -> Int[np.ndarray, " E"]:
-    use = f"random exemplars of {queries.section[query]} {queries.spot[query]}"
+def _draw(keys: SpotKeys, query: int, eligible: int, n: int, seed: int) -> Int[np.ndarray, " E"]:
+    use = f"random exemplars of {keys.sections[keys.section[query]]} {keys.spot[query]}"
     return stream(seed, use).choice(eligible, size=n, replace=False)
 
 

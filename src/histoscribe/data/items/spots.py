@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from histoscribe.types import Images
+from histoscribe.types import Images, SpotKeys
 
 Batch = dict[str, Tensor]
 """Field of `Inputs` -> its values for the items of a batch."""
@@ -19,24 +19,26 @@ class SpotQueries:
     """Spots to predict, with what must be known of them."""
 
     feature: Float[np.ndarray, "N D"]
-    section: tuple[str, ...]
-    patient: tuple[str | None, ...]
-    """None where it is unknown."""
-    spot: tuple[str, ...]
-    """Ids, unique within a section."""
+    keys: SpotKeys
     encoder: str
     """Identity of what made the features."""
     image: Images | None = None
     """Row by row as the features; None where the model sees none."""
+
+    def __post_init__(self) -> None:
+        if len(self.feature) != len(self.keys):
+            raise ValueError(f"{len(self.feature)} features for {len(self.keys)} spots")
+
+    def __len__(self) -> int:
+        return len(self.keys)
 
     @classmethod
     def unnamed(
         cls, feature: Float[np.ndarray, "N D"], encoder: str, image: Images
     ) -> "SpotQueries":
         """Spots of which nothing is known but their features and tiles."""
-        n_spots = len(feature)
-        names = tuple(map(str, range(n_spots)))
-        return cls(feature, n_spots * ("",), n_spots * (None,), names, encoder, image)
+        keys = SpotKeys.of_section("", None, [str(row) for row in range(len(feature))])
+        return cls(feature, keys, encoder, image)
 
 
 @dataclass(frozen=True, eq=False)

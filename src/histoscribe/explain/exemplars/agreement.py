@@ -81,9 +81,9 @@ def _agreement(
 def _shares(selection: ExemplarSelection) -> tuple[_Numbers, _Numbers]:
     """Share of each patient in the exemplars, and in the eligible training spots."""
     pool = selection.pool
-    ((section, owner, _),) = selection.spot_keys.by_section()
+    ((section, owner, _),) = selection.queries.keys.by_section()
     start, stop = pool.excluded(owner, section, selection.lookup.exclusion)
-    patients = selection.pool_keys.patient_names
+    patients = selection.pool.keys.patient_names
     eligible = Counter([*patients[:start].tolist(), *patients[stop:].tolist()])
     used = Counter(patients[selection.retrieved.rows.ravel()].tolist())
     n_used, n_eligible = selection.retrieved.rows.size, eligible.total()

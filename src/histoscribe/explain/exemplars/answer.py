@@ -95,7 +95,7 @@ class ExemplarsAnswer:
         change[rows] = change_of_each(selection, rows, gene)
         values = _GeneValues(predicted, measured, expression, swaps.exemplars[:, gene], change)
         write_text(out / TABLE, _table(selection, values))
-        tiles = ExemplarTiles(self.request, selection.pool_keys)
+        tiles = ExemplarTiles(self.request, selection.pool.keys)
         strips = [_strip(selection, values, spot, tiles) for spot in spots]
         statistic, null = numbers(selection, swaps, measured, gene)
         changes = f"{statistic[0].value:.2f}, by {null[0].value:.2f}"
@@ -190,7 +190,7 @@ def _strip(
     row = spot.row
     measured = values.measured[row]
     lines = (
-        str(selection.spot_keys.spot[row]),
+        str(selection.queries.keys.spot[row]),
         spot.why,
         f"predicted {values.predicted[row]:.2f}",
         "not measured" if np.isnan(measured) else f"measured {measured:.2f}",
@@ -205,7 +205,7 @@ def _exemplar_picture(
     selection: ExemplarSelection, values: _GeneValues, place: tuple[int, int], tiles: ExemplarTiles
 ) -> Picture:
     """The tile of the exemplar at `place`: row of the spot, and rank."""
-    keys, row = selection.pool_keys, int(selection.retrieved.rows[place])
+    keys, row = selection.pool.keys, int(selection.retrieved.rows[place])
     tile = tiles.of(row)
     lines = (
         f"{place[1] + 1}: {keys.patient_names[row]}, {keys.section_names[row]}",
@@ -219,7 +219,7 @@ def _exemplar_picture(
 
 def _table(selection: ExemplarSelection, values: _GeneValues) -> str:
     """One line for each exemplar of each spot, as CSV."""
-    keys, rows = selection.pool_keys, selection.retrieved.rows
+    keys, rows = selection.pool.keys, selection.retrieved.rows
     n_spots, n_exemplars = rows.shape
     exemplar = keys.take(rows.ravel())
 
@@ -228,7 +228,7 @@ def _table(selection: ExemplarSelection, values: _GeneValues) -> str:
 
     table = pd.DataFrame(
         {
-            "spot": per_spot(selection.spot_keys.spot),
+            "spot": per_spot(selection.queries.keys.spot),
             "predicted": per_spot(values.predicted),
             "measured": per_spot(values.measured),
             "exemplars_mean": per_spot(values.expression.mean(axis=1)),

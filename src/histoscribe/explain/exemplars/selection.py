@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 
 from histoscribe.data.exemplars.lookup import Lookup
-from histoscribe.data.exemplars.pool import ExemplarPool, Queries, Retrieved
+from histoscribe.data.exemplars.pool import ExemplarPool, Retrieved
 from histoscribe.data.exemplars.search import ExemplarSearch
 from histoscribe.data.images import StackedTiles, stored_tiles
 from histoscribe.data.items.spots import Exemplars, SpotItems, SpotQueries
@@ -26,7 +26,7 @@ from histoscribe.models.catalog import list_models
 from histoscribe.predictor.forward import predict_rows
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.seed import integer
-from histoscribe.types import Section, SpotKeys
+from histoscribe.types import Section
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,21 +45,10 @@ class ExemplarSelection:
         """The training spots that exemplars are taken from."""
         return self.lookup.pool
 
-    @cached_property
-    def pool_keys(self) -> SpotKeys:
-        """Section, patient and id of each row of the pool."""
-        return SpotKeys.of_names(self.pool.section, self.pool.patient, self.pool.spot)
-
-    @cached_property
-    def spot_keys(self) -> SpotKeys:
-        """Section, patient and id of each spot."""
-        of = self.queries
-        return SpotKeys.of_names(of.section, of.patient, of.spot)
-
     @property
     def every(self) -> Int[np.ndarray, " N"]:
         """Rows of all spots."""
-        return np.arange(len(self.queries.feature))
+        return np.arange(len(self.queries))
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -92,17 +81,11 @@ class ExemplarSelection:
         n = self.retrieved.rows.shape[1]
         for draw in range(n_draws):
             seed = integer(self.lookup.seed, f"explain-{use}-{draw}")
-            yield self._search.random(self._queries, n, self.lookup.exclusion, seed).rows
+            yield self._search.random(self.queries, n, self.lookup.exclusion, seed).rows
 
     @cached_property
     def _search(self) -> ExemplarSearch:
         return ExemplarSearch(self.pool)
-
-    @cached_property
-    def _queries(self) -> Queries:
-        of = self.queries
-        feature = of.feature.astype(np.float32, copy=False)
-        return Queries(feature, of.patient, of.section, of.spot, of.encoder)
 
 
 def look_up(predictor: Predictor, section: Section, cache: Path) -> ExemplarSelection:

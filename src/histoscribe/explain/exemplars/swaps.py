@@ -63,7 +63,7 @@ def leaning(selection: ExemplarSelection) -> Leaning:
     rows, every = selection.retrieved.rows, selection.every
     prediction = selection.predict(every, rows)
     random_rows = list(selection.random(N_SWAPS, "swap"))
-    use = f"explain-look-{selection.spot_keys.sections[0]}"
+    use = f"explain-look-{selection.queries.keys.sections[0]}"
     draws = [stream(selection.lookup.seed, f"{use}-{draw}") for draw in range(N_SWAPS)]
     others = [draw.permutation(every) for draw in draws]
 
