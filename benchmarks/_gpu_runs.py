@@ -19,9 +19,10 @@ from _predicting import predicted, simulated_slide
 from egn import _synchronise
 from torch import Tensor
 
-from histoscribe.data.exemplars.pool import Queries, Retrieved
+from histoscribe.data.exemplars.pool import Retrieved
 from histoscribe.data.exemplars.search import ExemplarSearch
 from histoscribe.data.folds import whole_fold
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.io.predictions.prediction_store import CHUNK_ROWS
@@ -68,7 +69,7 @@ class Asked:
 def exemplars(asked: Asked) -> Iterator[Row]:
     """Exact search on the device, compared with its bare product and with the rows of the CPU."""
     pool = exemplars_script._pool(asked.n_pool, asked.pool_width, 12)
-    queries = Queries(pool.feature, pool.patient, pool.section, pool.spot, pool.encoder)
+    queries = SpotQueries(pool.feature, pool.keys, pool.encoder)
     feature = torch.from_numpy(pool.feature).to(asked.device)
 
     def bare() -> None:

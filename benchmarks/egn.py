@@ -26,6 +26,7 @@ from histoscribe.models.base import ExpressionModel, Facts, create_model, inputs
 from histoscribe.train.batches import Batches, TrainingBatch
 from histoscribe.train.optimiser import make_optimiser
 from histoscribe.train.settings import TrainSettings
+from histoscribe.types import SpotKeys, SpotTable
 
 from timm.models.vision_transformer import VisionTransformer  # isort: skip
 
@@ -80,10 +81,10 @@ def training_share(device: torch.device, batch: int, steps: int, preset: str) ->
         optimiser = make_optimiser(model, TrainSettings())
 
         def work(given: TrainingBatch) -> None:
-            inputs, target = given
+            inputs, labels = given
             seen = {name: value.to(device) for name, value in inputs.items()}
             optimiser.zero_grad()
-            model.loss(model(**seen).expression, target.to(device)).backward()
+            model.loss(model(**seen), labels.to(device)).backward()
             optimiser.step()
             _synchronise(device)
 
@@ -119,12 +120,17 @@ def _batches(folder: Path, batch: int, n_spots: int) -> Batches:
     feature = rng.normal(size=(n_spots, WIDTH)).astype(np.float32)
     target = rng.random((n_spots, GENES), dtype=np.float32)
     rows = rng.integers(n_spots, size=(n_spots, NEIGHBOURS))
-    seen = SpotItems(
-        feature, StackedTiles([(tiles, np.arange(n_spots))]), Exemplars(feature, target, rows)
+    table = SpotTable(
+        feature=feature,
+        target=target,
+        log_total=np.zeros(n_spots),
+        keys=SpotKeys.of_section("S", "P", [str(row) for row in range(n_spots)]),
+        inner=(),
+        encoder="drawn",
+        image=StackedTiles([(tiles, np.arange(n_spots))]),
     )
     return Batches(
-        seen=seen,
-        target=target,
+        items=SpotItems(table, Exemplars(feature, target, rows)),
         names=inputs_of(model_class("egn")),
         rows=np.arange(n_spots),
         batch_size=batch,

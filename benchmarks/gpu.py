@@ -44,6 +44,7 @@ from histoscribe.models.base import ExpressionModel, Facts, create_model, model_
 from histoscribe.models.catalog import list_models
 from histoscribe.train.optimiser import make_optimiser
 from histoscribe.train.settings import TrainSettings
+from histoscribe.types import Labels
 
 WAYS = ("float32", "whole float32", "bfloat16")
 ENCODERS = (
@@ -143,13 +144,14 @@ class _Trained:
         draws = torch.Generator().manual_seed(SEED)
         every = _inputs(asked, draws)
         self.inputs = {field: every[field].to(asked.device) for field in names}
-        target = torch.rand(asked.batch, asked.n_genes, generator=draws).to(asked.device)
+        target = torch.rand(asked.batch, asked.n_genes, generator=draws)
+        labels = Labels(target).to(asked.device)
         optimiser = make_optimiser(self.model, TrainSettings())
 
         def step() -> None:
             optimiser.zero_grad()
             with _autocast(asked.device, way):
-                loss = self.model.loss(self.model(**self.inputs).expression.float(), target)
+                loss = self.model.loss(self.model(**self.inputs).float(), labels)
             loss.backward()
             optimiser.step()
 

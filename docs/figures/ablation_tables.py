@@ -16,7 +16,6 @@ from typing import Any
 
 import pandas as pd
 
-from histoscribe.models.base import make_config
 from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import RunSettings, parse_settings
 
@@ -102,7 +101,7 @@ def _tables_of(row: ModelRow, full: ModelRow) -> tuple[str, ...]:
 def _facts(row: ModelRow) -> dict[str, Any]:
     """All settings of a network's row."""
     exemplars = {} if row.exemplars is None else row.exemplars.model_dump()
-    return {**asdict(make_config(row.model, row.settings)), **exemplars, "encoder": row.encoder}
+    return {**asdict(row.config), **exemplars, "encoder": row.encoder}
 
 
 def _sorted(name: str, rows: Iterable[ModelRow]) -> list[ModelRow]:

@@ -35,7 +35,14 @@ def planted_table(
         ),
         encoder="planted",
         image=StackedTiles([(_tiles(feature), np.arange(n_spots))]),
+        xy_um=places(n_spots),
     )
+
+
+def places(n_spots: int) -> np.ndarray:
+    """Places in um, a row of ten spots after the other."""
+    row, column = np.divmod(np.arange(n_spots), 10)
+    return 100.0 * np.stack([column - 4.5, row - n_spots / 20], axis=1)
 
 
 def queries_of(table: SpotTable, rows: slice = slice(None)) -> SpotQueries:
@@ -46,6 +53,7 @@ def queries_of(table: SpotTable, rows: slice = slice(None)) -> SpotQueries:
         keys=table.keys.take(rows),
         encoder=table.encoder,
         image=StackedTiles([(_tiles(table.feature), numbers)]),
+        xy_um=None if table.xy_um is None else table.xy_um[rows],
     )
 
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from histoscribe.models.catalog import list_models
+from tests.contracts.fitting import fitted, predicted_by
 from tests.contracts.tables import planted_table
-from tests.contracts.test_models import fitted, predicted_by
 
 
 @pytest.mark.parametrize("name", list_models())

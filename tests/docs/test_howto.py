@@ -13,7 +13,8 @@ from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor, save_predictor
 from tests.cards import training_card
-from tests.contracts import test_models as contracts
+from tests.contracts import test_spots as contracts
+from tests.contracts.fitting import fitted, predicted_by
 from tests.contracts.tables import planted_table
 from tests.predictor.references import reference_of
 
@@ -38,24 +39,27 @@ def test_the_page_has_a_file_for_each_kind_of_model():
 
 
 def test_a_model_of_the_page_keeps_the_contracts(name, tmp_path):
-    models = {name: contracts.fitted(name, tmp_path)}
-    contracts.test_one_row_a_spot_and_one_column_a_gene(models, name)
-    contracts.test_a_spot_does_not_depend_on_its_batch_mates(models, name)
-    contracts.test_prediction_draws_nothing(models, name)
-    contracts.test_same_seed_same_bits(name, tmp_path / "again")
+    learned = fitted(name, tmp_path)
+    contracts.test_one_row_a_spot_and_one_column_a_gene(learned, name)
+    contracts.test_a_spot_does_not_depend_on_its_batch_mates(learned, name)
+    contracts.test_prediction_draws_nothing(learned, name)
+    whole = contracts.briefly_fitted(name, tmp_path / "whole")
+    contracts.test_same_seed_same_bits_and_the_global_generator_stays_as_it_was(
+        whole, name, tmp_path / "again"
+    )
     if name == "linear-head":
-        contracts.test_gradients_reach_every_parameter(models, name)
-        contracts.test_a_planted_truth_is_found(models, name)
+        contracts.test_gradients_reach_every_parameter(learned, name)
+        contracts.test_a_planted_truth_is_found(learned, name)
 
 
 def test_a_model_of_the_page_is_saved_and_loaded_to_the_bit(name, tmp_path):
-    fitted, table = contracts.fitted(name, tmp_path), planted_table(1)
+    made, table = fitted(name, tmp_path), planted_table(1)
     feature = table.feature
     encoding = Encoding("colour_texture", None, "none", 64, 1.0, True, "float32")
     target = Target(tuple("ABCDE"), "list", Log1p(), ("S1",), 240, ())
     predictor = Predictor(
         row=name,
-        fitted=fitted,
+        fitted=made,
         target=target,
         encoding=encoding,
         card=training_card(feature.shape[1], target.genes),
@@ -63,5 +67,5 @@ def test_a_model_of_the_page_is_saved_and_loaded_to_the_bit(name, tmp_path):
     )
     save_predictor(predictor, tmp_path / "saved")
     again = load_predictor(tmp_path / "saved").fitted
-    expected = contracts.predicted_by(fitted, table)
-    np.testing.assert_array_equal(contracts.predicted_by(again, table), expected)
+    expected = predicted_by(made, table)
+    np.testing.assert_array_equal(predicted_by(again, table), expected)

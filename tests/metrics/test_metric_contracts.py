@@ -19,7 +19,18 @@ PER_GENE = [m for m in METRICS.values() if isinstance(m, GeneMetric)]
 NAMES = [
     *("pcc", "pcc_given_depth", "pcc_pooled", "pcc_spot", "scc"),
     *("mse", "mae", "rmse", "nrmse", "ccc", "rvd", "ssim", "js", "nmi"),
-    *("auc@0", "auc@1", "auc@2", "auc@5", "auc@7", "auc@10", "auc@20", "moran_r", "mape"),
+    *(
+        "auc@0",
+        "auc@1",
+        "auc@2",
+        "auc@5",
+        "auc@7",
+        "auc@10",
+        "auc@20",
+        "moran_r",
+        "pcc_over_patients",
+        "mape",
+    ),
 ]
 
 

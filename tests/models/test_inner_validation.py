@@ -31,7 +31,8 @@ def test_the_first_epoch_is_kept_unless_a_later_one_is_better_by_more_than_round
     tmp_path, monkeypatch, step, kept
 ):
     model, end = torch.nn.Linear(2, 2), EpochEnd.__new__(EpochEnd)  # no table, for none is read
-    vars(end).update(_val=np.arange(3), _patience=9, _folder=tmp_path, scores=[], best_epoch=0)
+    sides = SimpleNamespace(val=np.arange(3))
+    vars(end).update(_sides=sides, _patience=9, _folder=tmp_path, scores=[], best_epoch=0)
     scores = iter(0.5 + step * np.arange(4))
     monkeypatch.setattr("histoscribe.train.loop._copy", lambda model: {})
     monkeypatch.setattr(EpochEnd, "_score", lambda self, model: float(next(scores)))

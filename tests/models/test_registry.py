@@ -25,7 +25,7 @@ def test_an_unknown_setting_names_the_known_ones():
 
 
 def test_a_model_that_names_a_label_is_refused():
-    with pytest.raises(TypeError, match="target"):
+    with pytest.raises(TypeError, match="target: labels are for `loss`"):
 
         @register("cheat")
         class Cheat(ExpressionModel):
@@ -35,6 +35,21 @@ def test_a_model_that_names_a_label_is_refused():
                 return Output(target)
 
     assert "cheat" not in list_models()
+
+
+def test_a_model_of_an_unknown_item_is_refused():
+    with pytest.raises(TypeError, match="item is 'slide'; choose from spot, section, bag"):
+
+        @register("whole")
+        class Whole(ExpressionModel):
+            """Takes a slide for one item."""
+
+            item = "slide"
+
+            def forward(self, context_feature) -> Output:
+                return Output(context_feature)
+
+    assert "whole" not in list_models()
 
 
 def test_the_baselines_of_the_protocol_are_there():

@@ -10,14 +10,27 @@ from histoscribe.models.base import Facts, create_model
 from histoscribe.train.batches import Batches, turned
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import TrainSettings
+from histoscribe.types import SpotKeys, SpotTable
+
+
+def table(feature, image=None):
+    """Spots of one section whose target is twice the feature."""
+    return SpotTable(
+        feature=feature,
+        target=2 * feature,
+        log_total=np.zeros(len(feature)),
+        keys=SpotKeys.of_section("S", "P", [str(row) for row in range(len(feature))]),
+        inner=(),
+        encoder="made",
+        image=image,
+    )
 
 
 def batches(epoch=0, **changes):
     feature = np.arange(10, dtype=np.float32)[:, None]
     image = HeldTiles(torch.arange(10 * 3 * 4 * 4).reshape(10, 3, 4, 4).to(torch.uint8))
     known = {
-        "seen": SpotItems(feature, image),
-        "target": 2 * feature,
+        "items": SpotItems(table(feature, image)),
         "names": ("feature", "image"),
         "rows": np.arange(1, 8),
         "batch_size": 3,
@@ -30,23 +43,24 @@ def batches(epoch=0, **changes):
 
 def test_every_row_comes_once_with_its_own_target_and_tile():
     seen = list(batches())
-    assert [len(target) for _, target in seen] == [3, 3, 1]
+    assert [len(labels.target) for _, labels in seen] == [3, 3, 1]
     rows = torch.cat([inputs["feature"][:, 0] for inputs, _ in seen])
     assert sorted(rows.tolist()) == list(range(1, 8))
-    for inputs, target in seen:
-        assert torch.equal(target, 2 * inputs["feature"])
+    for inputs, labels in seen:
+        assert torch.equal(labels.target, 2 * inputs["feature"])
         first = inputs["image"][:, 0, 0, 0].float()
         assert torch.equal(first, inputs["feature"][:, 0] * 48 % 256)
 
 
 def test_only_named_fields_are_built():
-    (inputs, _), *_ = batches(names=("feature",), seen=SpotItems(np.zeros((10, 1), np.float32)))
+    without = SpotItems(table(np.zeros((10, 1), np.float32)))
+    (inputs, _), *_ = batches(names=("feature",), items=without)
     assert set(inputs) == {"feature"}
 
 
 def test_each_epoch_has_an_order_of_its_own_and_the_same_one_again():
     def order(epoch):
-        return torch.cat([target[:, 0] for _, target in batches(epoch)]).tolist()
+        return torch.cat([labels.target[:, 0] for _, labels in batches(epoch)]).tolist()
 
     assert order(0) == order(0)
     assert order(0) != order(1)
@@ -62,10 +76,14 @@ def test_the_eight_symmetries_are_all_different_and_keep_every_pixel():
 
 
 def test_turned_tiles_are_those_of_their_own_spots():
-    plain = {float(i["feature"][k]): i["image"][k] for i, _ in batches() for k in range(len(_))}
+    plain = {
+        float(feature): image
+        for inputs, _ in batches()
+        for feature, image in zip(inputs["feature"], inputs["image"], strict=True)
+    }
     moved = 0
-    for inputs, target in batches(turned=True):
-        for place in range(len(target)):
+    for inputs, labels in batches(turned=True):
+        for place in range(len(labels.target)):
             of = plain[float(inputs["feature"][place])]
             ways = [turned(of[None], np.array([number]))[0] for number in range(8)]
             assert any(torch.equal(inputs["image"][place], way) for way in ways)

@@ -5,6 +5,7 @@ import tomllib
 import pytest
 
 from histoscribe.errors import DataContractError
+from histoscribe.models.base import model_class
 from histoscribe.train.row import tile_problems
 from histoscribe.train.settings import dump_settings, parse_settings
 
@@ -35,8 +36,14 @@ def test_one_model_may_have_several_rows_with_settings_of_their_own():
     assert near.encoder is None
     assert (far.exemplars.n, far.exemplars.distance, far.exemplars.draw) == (3, "l1", "random")
     assert far.encoder == "mean_colour"
-    assert far.settings == {"preset": "tiny"}
+    assert far.config == model_class("egn").Config.tiny()
     assert far.sees_tiles
+
+
+def test_a_model_that_reads_what_its_item_does_not_have_is_refused(monkeypatch):
+    monkeypatch.setattr(model_class("mlp"), "item", "bag")
+    with pytest.raises(DataContractError, match="reads feature, and its item is a bag; a bag has"):
+        settings(["mlp"])
 
 
 def test_settings_with_rows_come_back_as_they_were():

@@ -57,6 +57,18 @@ def test_training_stops_when_patience_is_out(tmp_path, monkeypatch):
     assert model.choice == {"epoch": 3, "inner_pcc": [0.3, 0.1, 0.4, 0.2, 0.2, 0.2]}
 
 
+def test_an_undefined_score_never_beats_a_defined_one(tmp_path, monkeypatch):
+    nan = float("nan")
+    with monkeypatch.context() as patch:
+        scored(patch, [nan, nan, -0.2, nan, -0.3, nan, nan])
+        model = trained(tmp_path / "some", epochs=50, patience=4)
+    scores = [None, None, -0.2, None, -0.3, None, None]
+    assert model.choice == {"epoch": 3, "inner_pcc": scores}
+    with monkeypatch.context() as patch:
+        scored(patch, [nan, nan, nan])
+        assert trained(tmp_path / "none", epochs=3, patience=1).choice["epoch"] == 3
+
+
 def test_a_run_out_of_patience_started_again_trains_no_further(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         scored(patch, [0.3, 0.1, 0.2])

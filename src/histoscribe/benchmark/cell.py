@@ -1,12 +1,19 @@
 """One cell of the benchmark: one model fitted for one fold, its predictor and its predictions."""
 
+import json
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import safetensors.numpy
+from safetensors import safe_open
+
 from histoscribe.benchmark.plan import RunPlan
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.data.target import Target
+from histoscribe.io.atomic import replacing
 from histoscribe.io.predictions.anndata import read_prediction, write_prediction
+from histoscribe.predictor.fitted_model import BagValues
 from histoscribe.predictor.saving import is_predictor, load_predictor
 from histoscribe.train.run import fit_predictor
 from histoscribe.train.tables import section_queries
@@ -33,7 +40,9 @@ def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
     row = plan.settings.row(model)
     folder = predictor_folder(plan.out, model, fold)
     missing = [s for s in sorted(fold.test) if not _file(plan, fold, model, s).exists()]
-    if is_predictor(folder) and not missing:
+    bags = _bag_file(plan, fold, model)
+    bags_missing = row.item == "bag" and not bags.exists()
+    if is_predictor(folder) and not missing and not bags_missing:
         return
     bank = plan.bank
     predictor = (
@@ -48,11 +57,31 @@ def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
             tested, section_queries(bank, row, section, fold), with_gene_scores=False
         )
         write_prediction(prediction, _file(plan, fold, model, section))
+    if bags_missing:
+        queries = [section_queries(bank, row, section, fold) for section in sorted(fold.test)]
+        _write_bags(predictor.fitted.predict_bags(SpotQueries.concatenate(queries)), bags)
 
 
 def cell_prediction(plan: RunPlan, fold: Fold, model: str, section: str) -> Prediction:
     """Read the prediction of a test section that `run_cell` wrote."""
     return read_prediction(_file(plan, fold, model, section))
+
+
+def cell_bags(plan: RunPlan, fold: Fold, model: str) -> BagValues:
+    """Read the values of the test patients that a model of bags predicted in `run_cell`."""
+    with safe_open(_bag_file(plan, fold, model), framework="np") as file:
+        patients = json.loads(file.metadata()["patients"])
+        return BagValues(tuple(patients), file.get_tensor("values"))
+
+
+def _write_bags(bags: BagValues, path: Path) -> None:
+    with replacing(path) as temporary:
+        about = {"patients": json.dumps(bags.patients)}
+        safetensors.numpy.save_file({"values": bags.values}, temporary, about)
+
+
+def _bag_file(plan: RunPlan, fold: Fold, model: str) -> Path:
+    return plan.out / "predictions" / model / folder_name(fold) / "patients.safetensors"
 
 
 def _file(plan: RunPlan, fold: Fold, model: str, section: str) -> Path:

@@ -28,6 +28,7 @@ _CHECKS: tuple[Callable[[Results], Iterator[Check]], ...] = (
     checks_of_data.weak_validation,
     checks_of_data.no_baselines,
     checks_of_data.shallow,
+    checks_of_scores.patients_scored,
     checks_of_scores.undefined,
     checks_of_scores.constant,
 )

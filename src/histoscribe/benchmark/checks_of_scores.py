@@ -79,6 +79,23 @@ def undefined(results: Results) -> Iterator[Check]:
         )
 
 
+def patients_scored(results: Results) -> Iterator[Check]:
+    """Rows that predict one value a patient."""
+    rows = [row.name for row in results.plan.settings.rows if row.item == "bag"]
+    if rows:
+        n_patients = len({truth.patient for truth in results.truths})
+        yield Check(
+            "scored-by-patient",
+            "info",
+            f"{', '.join(rows)} predict one value a patient: see pcc_over_patients, over "
+            f"{n_patients} patients. Other rows have the mean of their spots there. A row that "
+            "predicts the mean of its training patients has -1 where each patient is predicted "
+            f"from the others. The maps and spot scores of {', '.join(rows)} are of bags of one "
+            "spot each, which no such model was trained on",
+            "judge these rows by pcc_over_patients, beside the other rows",
+        )
+
+
 def constant(results: Results) -> Iterator[Check]:
     """Number of constant predictions."""
     listed = [f"{m} {n}" for m, n in results.constant.items() if n and m not in ("mean", ORACLE)]

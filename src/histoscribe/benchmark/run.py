@@ -16,6 +16,13 @@ from histoscribe.benchmark.cell import run_cell
 from histoscribe.benchmark.checks import run_checks
 from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
+from histoscribe.benchmark.patients import (
+    PatientValues,
+    fold_patients,
+    patient_rows,
+    patients_table,
+    scored_by_patient,
+)
 from histoscribe.benchmark.plan import RunPlan, make_plan
 from histoscribe.benchmark.results import Results, best_model
 from histoscribe.benchmark.score import Truth, score_fold, score_rows
@@ -79,6 +86,7 @@ class _FoldResult:
     scores: pd.DataFrame
     band: list[Shuffled]
     constant: dict[str, int]
+    patients: list[PatientValues]
 
 
 @spelled_out(RunOptions)
@@ -174,7 +182,15 @@ def _score(plan: RunPlan, fold: Fold) -> _FoldResult:
         n_constant = item.evaluated.n_constant_predictions
         constant[item.model] = constant.get(item.model, 0) + n_constant
     band = shuffled_fold(plan, fold, target, truths)
-    return _FoldResult(fold, target, truths, score_rows(fold, scored), band, constant)
+    return _FoldResult(
+        fold=fold,
+        target=target,
+        truths=truths,
+        scores=score_rows(fold, scored),
+        band=band,
+        constant=constant,
+        patients=fold_patients(plan, fold, scored),
+    )
 
 
 def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
@@ -182,7 +198,8 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     scores = pd.concat([result.scores for result in folds], ignore_index=True)
     band = [part for result in folds for part in result.band]
     truths = [(result.fold, truth) for result in folds for truth in result.truths]
-    summary = summary_table(scores, band, seed)
+    patients = patients_table([part for result in folds for part in result.patients])
+    summary = summary_table(scores, band, seed, patient_rows(patients))
     genes = genes_table(scores, band, [truth for _, truth in truths])
     constant = {
         model: sum(result.constant[model] for result in folds) for model in folds[0].constant
@@ -196,6 +213,8 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     _write_csv(out / "genes.csv", genes)
     _write_csv(out / "alignment.csv", alignment)
     _write_csv(out / "differences.csv", differences_table(scores, seed))
+    if scored_by_patient(plan):
+        _write_csv(out / "patients.csv", patients)
     write_json(out / CARD, card.to_json())
     write_text(out / "card.md", card_text(card))
     _write_csv(out / "summary.csv", summary)

@@ -16,8 +16,15 @@ from histoscribe.metrics.summary import SectionScores, Summary, pcc_at, summaris
 SUMMARY_COLUMNS = ("model", "metric", "mean", "low", "high", "n_patients", "n_undefined")
 
 
-def summary_table(scores: pd.DataFrame, band: Sequence[Shuffled], seed: int) -> pd.DataFrame:
+def summary_table(
+    scores: pd.DataFrame,
+    band: Sequence[Shuffled],
+    seed: int,
+    more: Sequence[tuple[object, ...]] = (),
+) -> pd.DataFrame:
     """One row per model and metric: mean over patients, with its interval if it has one.
+
+    `more` are rows of metrics that are no mean over sections.
 
     The rows of `shuffled` give the mean of 100 shuffled runs, with the 2.5 and 97.5 percentiles
     of those runs as `low` and `high`.
@@ -29,6 +36,7 @@ def summary_table(scores: pd.DataFrame, band: Sequence[Shuffled], seed: int) -> 
     ]
     for model, of_model in scores.groupby("model", sort=False):
         rows.extend(_named_summaries(str(model), of_model, seed))
+    rows.extend(more)
     rows.extend(_band_rows(band))
     table = pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
     order = {model: i for i, model in enumerate(dict.fromkeys(table["model"]))}

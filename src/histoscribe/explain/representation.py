@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from histoscribe.device import choose_device
 from histoscribe.io.sections.labels import read_labels
 from histoscribe.models.base import Estimator
-from histoscribe.predictor.forward import represent_rows
+from histoscribe.predictor.forward import represent_spots
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.progress import track
 from histoscribe.seed import stream
@@ -93,10 +93,9 @@ def _of_section(
     if predictor.sees_tiles:
         model.to(torch.device(device))
     queries = predictor.queries(section, cache)
-    items, _ = predictor.fitted.seen(queries)
     patient = section.patient or f"unknown ({section.id})"
     return Representation(
-        values=represent_rows(model, items, np.arange(n_spots)),
+        values=represent_spots(model, predictor.fitted.items(queries)),
         feature=queries.feature,
         um=section.spots.xy * section.slide.mpp,
         keys=SpotKeys.of_section(section.id, patient, section.spots.ids),

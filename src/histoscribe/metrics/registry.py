@@ -53,7 +53,7 @@ class FoldMetric(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class BagMetric(Metric):
-    """A score per gene over patients, on the linear scale."""
+    """A score per gene over patients."""
 
     of: Callable[
         [Float[np.ndarray, "patients G"], Float[np.ndarray, "patients G"]], Float[np.ndarray, " G"]
@@ -126,6 +126,13 @@ _ALL: tuple[AnyMetric, ...] = (
         id="moran_r",
         of=across.moran_r,
         undefined="NaN with fewer than three genes that vary; a constant prediction has I = 0",
+        higher_is_better=True,
+    ),
+    BagMetric(
+        id="pcc_over_patients",
+        of=bags.pcc_over_patients,
+        undefined="NaN for fewer than three patients and for a gene constant in the truth; "
+        "0 for a constant prediction",
         higher_is_better=True,
     ),
     BagMetric(

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from torch.nn import functional
 from histoscribe.errors import Problem
 from histoscribe.models.catalog import add_model, load_class
 from histoscribe.models.recipe import Recipe
-from histoscribe.types import Inputs, Output, SpotTable
+from histoscribe.types import Inputs, Item, Labels, Output, SpotTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class ExpressionModel(nn.Module, ABC):
     encoder: ClassVar[str | None] = None
     choice: Mapping[str, Any] = {}
     """Settings that training chose on the inner folds, with their scores; JSON."""
-    item: ClassVar[str] = "spot"
+    item: ClassVar[Item] = "spot"
     """Kind of item in a batch: `spot`, `section` or `bag`."""
     pretrained: ClassVar[str | None] = None
     """Encoder with the published weights that the network starts from; its config then has
@@ -107,13 +107,14 @@ class ExpressionModel(nn.Module, ABC):
         """Predict from the named fields of `Inputs`."""
 
     @abstractmethod
-    def represent(self, *args: Any, **inputs: Any) -> Float[Tensor, "B R"]:
+    def represent(self, *args: Any, **inputs: Any) -> Float[Tensor, "*B R"]:
         """Input of the last layer, from the same inputs as `forward`."""
 
-    def loss(
-        self, predicted: Float[Tensor, "B G"], target: Float[Tensor, "B G"]
-    ) -> Float[Tensor, ""]:
-        """What training minimises over a batch."""
+    def loss(self, output: Output, labels: Labels) -> Float[Tensor, ""]:
+        """What training minimises over a batch; padding takes no part."""
+        predicted, target = output.expression, labels.target
+        if labels.present is not None and predicted.ndim == 3:
+            predicted, target = predicted[labels.present], target[labels.present]
         return functional.mse_loss(predicted, target)
 
     def recipe(self) -> Recipe:
@@ -153,22 +154,36 @@ def register(name: str) -> Callable[[_Model], _Model]:
         if another model has the name, or if a class of this package differs from its entry in
         `catalog.toml`.
     TypeError
-        if `forward` names anything but fields of `Inputs`.
+        if `forward` names anything but fields of `Inputs`, or `item` is none that there is.
     """
 
     def add(cls: _Model) -> _Model:
         if issubclass(cls, ExpressionModel):
-            unknown = set(inputs_of(cls)) - {field.name for field in fields(Inputs)}
-            if unknown:
-                raise TypeError(
-                    f"{cls.__qualname__}.forward names {', '.join(sorted(unknown))}; a model "
-                    "reads fields of Inputs only"
-                )
+            _check(cls)
         cls.name = name
         add_model(name, cls)
         return cls
 
     return add
+
+
+def _check(cls: type[ExpressionModel]) -> None:
+    named, known = set(inputs_of(cls)), {field.name for field in fields(Inputs)}
+    labels = named & {field.name for field in fields(Labels)} - known
+    if labels:
+        raise TypeError(
+            f"{cls.__qualname__}.forward names {', '.join(sorted(labels))}: labels are for `loss`, "
+            "a model reads fields of Inputs only"
+        )
+    if named - known:
+        raise TypeError(
+            f"{cls.__qualname__}.forward names {', '.join(sorted(named - known))}; "
+            "a model reads fields of Inputs only"
+        )
+    if cls.item not in get_args(Item):
+        raise TypeError(
+            f"{cls.__qualname__}.item is {cls.item!r}; choose from {', '.join(get_args(Item))}"
+        )
 
 
 def inputs_of(cls: type[ExpressionModel]) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ reading keeps up with many cores and with a GPU.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,13 +21,13 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from histoscribe.data.images import HeldTiles
-from histoscribe.data.items.spots import SpotQueries
+from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.data.tiles import tile_reader
 from histoscribe.device import choose_device
 from histoscribe.encoders.encoder import Encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.predict.plan import SlidePlan
-from histoscribe.predictor.predictor import Predictor
+from histoscribe.predictor.predictor import BAG, Predictor
 from histoscribe.progress import track
 from histoscribe.types import SpotKeys
 
@@ -37,6 +38,7 @@ DISTANCE = "distance_to_training"
 
 Rows = Int[np.ndarray, " _"]
 Features = Float32[np.ndarray, "_ D"]
+T = TypeVar("T", bound=Sized)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,9 @@ class _Part:
     values: Float32[np.ndarray, "_ G"]
     evidence: Mapping[str, Float[np.ndarray, "_ _"]]
 
+    def __len__(self) -> int:
+        return len(self.feature)
+
 
 @dataclass(frozen=True, eq=False)
 class PredictedBlock:
@@ -55,7 +60,16 @@ class PredictedBlock:
     rows: slice
     values: Float32[np.ndarray, "rows G"]
     beside: Mapping[str, Float[np.ndarray, "rows _"]]
-    """What is known of each spot besides, by name: `DISTANCE`, and what the values rest on."""
+    """What is known of each spot besides, by name: `DISTANCE`, and what the values rest on.
+
+    Of a model of bags, `bag` has what it predicts for the whole slide: the same at each spot.
+    """
+
+
+def beside_widths(predictor: Predictor) -> dict[str, int]:
+    """What a block has beside its values, by name, and how many numbers a spot that is."""
+    bag = {BAG: len(predictor.target.genes)} if predictor.fitted.item == "bag" else {}
+    return {DISTANCE: 1, **predictor.fitted.evidence, **bag}
 
 
 def predicted_blocks(
@@ -63,19 +77,19 @@ def predicted_blocks(
 ) -> Generator[PredictedBlock, None, None]:
     """Predict these chunks of rows, one after the other, reading ahead.
 
-    The encoder runs in float32, on a GPU where torch sees one.
+    The encoder runs in float32, on a GPU where torch sees one. A model whose item is not a spot
+    is asked once, about all places of the slide.
 
     Raises
     ------
     DataContractError
         A feature is not finite (names the places).
     """
+    if predictor.fitted.item != "spot" and chunks:
+        yield from _blocks_of_whole(predictor, plan, chunks)
+        return
     predictor.encoder.to(choose_device("auto"))
-    batches = [
-        np.arange(start, min(start + _BATCH, rows.stop))
-        for rows in chunks
-        for start in range(rows.start, rows.stop, _BATCH)
-    ]
+    batches = _batches(chunks)
     n_tiles = sum(rows.stop - rows.start for rows in chunks)
     with (
         _one_thread_each() as n_threads,
@@ -97,6 +111,47 @@ def predicted_blocks(
             yield PredictedBlock(rows, values, beside)
 
 
+def _blocks_of_whole(
+    predictor: Predictor, plan: SlidePlan, chunks: Sequence[slice]
+) -> Iterator[PredictedBlock]:
+    """Encode every place of the slide, predict all of them together, and give these chunks."""
+    device = choose_device("auto")
+    predictor.encoder.to(device)
+    n_spots, section = len(plan.grid), plan.section
+    whole = slice(0, n_spots)
+    with (
+        _one_thread_each() as n_threads,
+        closing(track(range(n_spots), f"tiles of {section.id}")) as ticks,
+        closing(_in_order(_encoding(predictor, plan), _batches([whole]), n_threads)) as encoded,
+    ):
+        feature = np.concatenate(list(_until(whole, encoded, ticks)))
+        _check_finite(plan, predictor, whole, feature)
+        queries = SpotQueries(
+            feature, _keys(plan), predictor.encoder.identity, xy_um=places_um(section)
+        )
+        predicted = predictor.fitted.predict(queries, torch.device(device))
+        bag = predictor.bag_facts(queries)
+        distance = predictor.reference.distance(feature)[:, None]
+    for rows in chunks:
+        values = predicted.values[rows].astype(np.float32)
+        repeated = {name: np.tile(of, (len(values), 1)) for name, of in bag.items()}
+        yield PredictedBlock(rows, values, {DISTANCE: distance[rows], **repeated})
+
+
+def _batches(chunks: Sequence[slice]) -> list[Rows]:
+    """Rows that a thread reads and encodes in one pass."""
+    return [
+        np.arange(start, min(start + _BATCH, rows.stop))
+        for rows in chunks
+        for start in range(rows.start, rows.stop, _BATCH)
+    ]
+
+
+def _keys(plan: SlidePlan) -> SpotKeys:
+    section = plan.section
+    return SpotKeys.of_section(section.id, section.patient, section.spots.ids)
+
+
 @contextmanager
 def _one_thread_each() -> Iterator[int]:
     """Keep every thread to itself; gives how many there may be."""
@@ -111,13 +166,11 @@ def _one_thread_each() -> Iterator[int]:
 
 def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], _Part]:
     """Make the function that reads, encodes and predicts a batch; a GPU does one at a time."""
-    section = plan.section
-    keys = SpotKeys.of_section(section.id, section.patient, section.spots.ids)
-    read = tile_reader(section, plan.tiles, plan.look)
+    keys = _keys(plan)
+    read = tile_reader(plan.section, plan.tiles, plan.look)
     encoder = predictor.encoder
     device = encoder.mean.device
-    # else the activations of as many batches as there are threads would lie in its memory
-    alone: AbstractContextManager[object] = nullcontext() if device.type == "cpu" else Lock()
+    alone = _alone(device)
 
     def predict(rows: Rows) -> _Part:
         image = read(rows)
@@ -135,11 +188,31 @@ def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], _Part
     return predict
 
 
+def _encoding(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], Features]:
+    """Make the function that reads and encodes a batch; a GPU does one at a time."""
+    read = tile_reader(plan.section, plan.tiles, plan.look)
+    encoder = predictor.encoder
+    device = encoder.mean.device
+    alone = _alone(device)
+
+    def encode(rows: Rows) -> Features:
+        image = read(rows)
+        with alone:
+            return _encode(encoder, image.to(device))
+
+    return encode
+
+
+def _alone(device: torch.device) -> AbstractContextManager[object]:
+    """On a GPU, one batch at a time: its memory would hold the activations of all of them."""
+    return nullcontext() if device.type == "cpu" else Lock()
+
+
 def _in_order(
-    predict: Callable[[Rows], _Part], batches: Sequence[Rows], n_threads: int
-) -> Generator[_Part, None, None]:
+    predict: Callable[[Rows], T], batches: Sequence[Rows], n_threads: int
+) -> Generator[T, None, None]:
     """Each batch in order; as many batches at once as there are threads."""
-    waiting: deque[Future[_Part]] = deque()
+    waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
             for batch in batches:
@@ -157,18 +230,14 @@ def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"]) -> Features:
         return encoder(image).float().cpu().numpy()
 
 
-def _until(
-    rows: slice,
-    predicted: Iterator[_Part],
-    ticks: Iterator[int],
-) -> Iterator[_Part]:
+def _until(rows: slice, batches: Iterator[T], ticks: Iterator[int]) -> Iterator[T]:
     """The batches of one chunk; progress counts tiles."""
     done = 0
     while done < rows.stop - rows.start:
-        part = next(predicted)
-        for _ in part.feature:
+        part = next(batches)
+        for _ in range(len(part)):
             next(ticks)
-        done += len(part.feature)
+        done += len(part)
         yield part
 
 

@@ -14,7 +14,7 @@ from histoscribe.io.predictions.prediction_store import CHUNK_ROWS
 from histoscribe.predict.blocks import DISTANCE, predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
 from histoscribe.predict.warnings import unlike_training
-from histoscribe.predictor.predictor import Predictor
+from histoscribe.predictor.predictor import BAG, Predictor
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.progress import track
 from histoscribe.types import Head, Prediction, Slide
@@ -102,6 +102,7 @@ def head_of(
 ) -> Head:
     """All that is known of a slide's prediction beside the values; `beside` is that of a block."""
     row, column = GRID
+    bag = {BAG: beside[BAG][0].astype(np.float64)} if BAG in beside else {}
     facts = {
         row: plan.grid.row,
         column: plan.grid.column,
@@ -115,7 +116,7 @@ def head_of(
         unit=predictor.target.transform,
         predictor=predictor.name,
         spot_facts={name: values.astype(np.float64) for name, values in facts.items()},
-        gene_facts=predictor.gene_score_values,
+        gene_facts={**predictor.gene_score_values, **bag},
         card=json.dumps(predictor.card.to_json(), sort_keys=True),
         gene_names=predictor.gene_names,
         evidence={name: beside[name].astype(np.float64) for name in predictor.fitted.evidence},

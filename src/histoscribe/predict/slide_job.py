@@ -18,7 +18,7 @@ from histoscribe.io.predictions.anndata import background, write_blocks
 from histoscribe.io.predictions.geojson import Measured, write_detections
 from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
-from histoscribe.predict.blocks import DISTANCE, predicted_blocks
+from histoscribe.predict.blocks import DISTANCE, beside_widths, predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
 from histoscribe.predict.slide import head_of, warnings_of
 from histoscribe.predictor.facts import spots_hash
@@ -148,8 +148,8 @@ def _check_same(record: Path, origin: str) -> None:
 def _predicted(job: SlideJob, predictor: Predictor, plan: SlidePlan, origin: str) -> SlideResult:
     shape = (len(plan.grid), len(predictor.target.genes))
     key = hashlib.sha256(f"{origin}{predictor.hash}{spots_hash(plan.section)}".encode())
-    beside = {DISTANCE: 1, **predictor.fitted.evidence}
-    store = PredictionStore.open(job.work, key.hexdigest()[:32], shape, beside)
+    widths = beside_widths(predictor)
+    store = PredictionStore.open(job.work, key.hexdigest()[:32], shape, widths)
     began, missing = perf_counter(), store.missing
     for block in predicted_blocks(predictor, plan, missing):
         store.write(block.rows, block.values, block.beside)

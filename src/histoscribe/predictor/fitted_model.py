@@ -8,9 +8,12 @@ import torch
 from jaxtyping import Float
 
 from histoscribe.data.exemplars.lookup import Lookup
+from histoscribe.data.items.items import Items
+from histoscribe.data.items.kinds import bags_to_predict, items_to_predict
 from histoscribe.data.items.spots import Exemplars, SpotItems, SpotQueries
 from histoscribe.models.base import Estimator, ExpressionModel
-from histoscribe.predictor.forward import predict_rows
+from histoscribe.predictor.forward import predict_items, predict_spots
+from histoscribe.types import Item
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,14 +25,31 @@ class Predicted:
 
 
 @dataclass(frozen=True, eq=False)
+class BagValues:
+    """Predicted values of whole bags."""
+
+    patients: tuple[str, ...]
+    """The patient of each bag; `unknown` where nobody knows."""
+    values: Float[np.ndarray, "M G"]
+
+
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A model and, where it is shown exemplars, the training spots they are taken from."""
 
     model: Estimator | ExpressionModel
     lookup: Lookup | None = None
 
+    @property
+    def item(self) -> Item:
+        """What the model takes for one item: a spot, a section or a bag."""
+        return "spot" if isinstance(self.model, Estimator) else self.model.item
+
     def predict(self, queries: SpotQueries, device: torch.device | None = None) -> Predicted:
         """Predict spots, without gradients; a network that sees tiles on `device`, else on CPU.
+
+        A model of sections takes the spots of a section for the whole section: give all that it
+        may see. A model of bags predicts a spot as if it were a whole bag: a map of its bag.
 
         Raises
         ------
@@ -39,11 +59,33 @@ class Fitted:
         model = self.model
         if isinstance(model, Estimator):
             return Predicted(model.predict(queries.feature))
-        seen, evidence = self.seen(queries)
+        spots, evidence = self._spots(queries)
         if device is not None and queries.image is not None:
             model.to(device)
-        values = predict_rows(model, seen, np.arange(len(queries)))
-        return Predicted(values, evidence)
+        return Predicted(predict_spots(model, items_to_predict(model.item, spots)), evidence)
+
+    def predict_bags(self, queries: SpotQueries) -> BagValues:
+        """Predict the bags of these spots, one a patient.
+
+        Raises TypeError for a model whose item is no bag.
+        """
+        model = self.model
+        if isinstance(model, Estimator) or model.item != "bag":
+            raise TypeError(f"{model.name} predicts spots, not bags")
+        bags = bags_to_predict(SpotItems(queries))
+        every = np.arange(len(bags))
+        names = queries.keys.patient_names
+        patients = tuple(str(names[bags.runs[bag][0]]) for bag in every)
+        return BagValues(patients, predict_items(model, bags, every))
+
+    def items(self, queries: SpotQueries) -> Items:
+        """The items from which a network predicts each of these spots.
+
+        Raises TypeError for a model that is no network.
+        """
+        if isinstance(self.model, Estimator):
+            raise TypeError(f"{self.model.name} is no network")
+        return items_to_predict(self.model.item, self._spots(queries)[0])
 
     @property
     def evidence(self) -> Mapping[str, int]:
@@ -53,16 +95,16 @@ class Fitted:
         n = self.lookup.settings.n
         return {"exemplar_row": n, "exemplar_distance": n}
 
-    def seen(
+    def _spots(
         self, queries: SpotQueries
     ) -> tuple[SpotItems, Mapping[str, Float[np.ndarray, "N _"]]]:
-        """What a network is shown of these spots, and which exemplars were looked up."""
+        """The spots with their exemplars, and which exemplars were looked up."""
         if self.lookup is None:
-            return SpotItems(queries.feature, queries.image), {}
+            return SpotItems(queries), {}
         found = self.lookup.of(queries)
         exemplars = Exemplars(self.lookup.pool.feature, self.lookup.pool.target, found.rows)
         evidence = {
             "exemplar_row": found.rows.astype(np.float64),
             "exemplar_distance": found.distance.astype(np.float64),
         }
-        return SpotItems(queries.feature, queries.image, exemplars), evidence
+        return SpotItems(queries, exemplars), evidence

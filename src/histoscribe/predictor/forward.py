@@ -7,44 +7,64 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from histoscribe.data.items.spots import Batch, SpotItems
+from histoscribe.data.items.items import Batch, Items
 from histoscribe.models.base import ExpressionModel
 from histoscribe.precision import whole_convolutions
 
-_TILES = 64  # spots at once where tiles are looked at
-_SPOTS = 4096  # spots at once where they are not
+
+def predict_items(
+    model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "M G"]:
+    """Predict these items in eval mode without gradients; the model stays in the mode it was in.
+
+    Returns
+    -------
+    A row for each of `items.spots(rows)`, in that order; of items that give no prediction of
+    their spots, a row an item.
+    """
+    return _by_batches(model, items, rows, lambda inputs: model(**inputs).expression)
 
 
-def predict_rows(
-    model: ExpressionModel, seen: SpotItems, rows: Int[np.ndarray, " N"]
-) -> Float[np.ndarray, "N G"]:
-    """Predict in eval mode without gradients, and leave the model in the mode it was in."""
-    return _by_batches(model, seen, rows, lambda inputs: model(**inputs).expression)
+def predict_spots(model: ExpressionModel, items: Items) -> Float[np.ndarray, "N G"]:
+    """Predict every spot of the table that the items are made of, in the order of its rows."""
+    return _by_spot(items, predict_items(model, items, np.arange(len(items))))
 
 
-def represent_rows(
-    model: ExpressionModel, seen: SpotItems, rows: Int[np.ndarray, " N"]
-) -> Float[np.ndarray, "N R"]:
-    """What the last layer reads of these spots, under the same conditions."""
-    return _by_batches(model, seen, rows, lambda inputs: model.represent(**inputs))
+def represent_spots(model: ExpressionModel, items: Items) -> Float[np.ndarray, "N R"]:
+    """What the last layer reads of every spot, under the same conditions."""
+    every = np.arange(len(items))
+    read = _by_batches(model, items, every, lambda inputs: model.represent(**inputs))
+    return _by_spot(items, read)
+
+
+def _by_spot(items: Items, values: Float[np.ndarray, "M _"]) -> Float[np.ndarray, "N _"]:
+    spots = items.spots(np.arange(len(items)))
+    if spots is None:
+        raise ValueError("these items give no predictions of their spots")
+    ordered = np.empty_like(values)
+    ordered[spots] = values
+    return ordered
 
 
 def _by_batches(
     model: ExpressionModel,
-    seen: SpotItems,
-    rows: Int[np.ndarray, " N"],
-    ask: Callable[[Batch], Float[Tensor, "b _"]],
-) -> Float[np.ndarray, "N _"]:
+    items: Items,
+    rows: Int[np.ndarray, " n"],
+    ask: Callable[[Batch], Float[Tensor, "*b _"]],
+) -> Float[np.ndarray, "M _"]:
     device = next(model.parameters()).device
     names = model.inputs(model.config)
-    at_once = _TILES if "image" in names else _SPOTS
+    at_once = items.at_once(names)
     was_training = model.training
     model.eval()
     parts = []
     with torch.no_grad(), whole_convolutions(device):
         for start in range(0, len(rows), at_once):
-            batch = seen.batch(names, rows[start : start + at_once])
-            inputs = {name: value.to(device) for name, value in batch.items()}
-            parts.append(ask(inputs).float().cpu())
+            some = rows[start : start + at_once]
+            inputs = {name: value.to(device) for name, value in items.inputs(names, some).items()}
+            answer = ask(inputs).float().cpu()
+            if answer.ndim == 3:  # the spots of each item, and padding
+                answer = answer[items.inputs(("present",), some)["present"]]
+            parts.append(answer)
     model.train(was_training)
     return torch.cat(parts).numpy()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from histoscribe.data.features import features
 from histoscribe.data.images import HeldTiles, SlideTiles
-from histoscribe.data.items.spots import SpotQueries
+from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.data.target import Target
 from histoscribe.device import choose_device
 from histoscribe.encoders.encoder import Encoder
@@ -30,6 +30,9 @@ from histoscribe.predictor.gene_scores import (
 )
 from histoscribe.predictor.reference import Reference
 from histoscribe.types import Head, Output, Prediction, Section, SpotKeys, TrainingCard
+
+BAG = "bag"
+"""Name of a gene's predicted value of a whole bag, beside its map."""
 
 
 @dataclass(eq=False)
@@ -138,6 +141,7 @@ class Predictor:
             keys=SpotKeys.of_section(section.id, section.patient, section.spots.ids),
             encoder=self.encoder.identity,
             image=SlideTiles(section, self.encoding.tiles) if self.sees_tiles else None,
+            xy_um=places_um(section),
         )
 
     def from_queries(
@@ -146,7 +150,9 @@ class Predictor:
         """Predict from features (and tiles) that were made with this predictor's encoding.
 
         Each spot gets its distance to the training spots; each gene what is known of it, unless
-        the caller is the very benchmark that finds that out.
+        the caller is the very benchmark that finds that out. A model of sections needs all spots
+        of the section. A model of bags says of each spot what it would say of a bag of that spot
+        alone, and of the whole section, by gene, the `bag` value.
         """
         predicted = self.fitted.predict(queries, torch.device(choose_device(self.device)))
         head = Head(
@@ -156,37 +162,73 @@ class Predictor:
             unit=self.target.transform,
             predictor=self.name,
             gene_names=self.gene_names,
-            gene_facts=self.gene_score_values if with_gene_scores else {},
+            gene_facts={
+                **(self.gene_score_values if with_gene_scores else {}),
+                **self.bag_facts(queries),
+            },
             spot_facts={"distance_to_training": self.reference.distance(queries.feature)},
             evidence=predicted.evidence,
             card=json.dumps(self.card.to_json(), sort_keys=True),
         )
         return Prediction(head, predicted.values.astype(np.float32))
 
-    def from_pixels(self, image: Float[Tensor, "B 3 P P"]) -> Output:
+    def bag_facts(self, queries: SpotQueries) -> Mapping[str, Float[np.ndarray, " G"]]:
+        """What a model of bags predicts for all these spots together; nothing of other models."""
+        if self.fitted.item != "bag":
+            return {}
+        (values,) = self.fitted.predict_bags(queries).values
+        return {BAG: values.astype(np.float64)}
+
+    def from_pixels(
+        self, image: Float[Tensor, "B 3 P P"], xy_um: Float[Tensor, "B 2"] | None = None
+    ) -> Output:
         """Encoder and network as one differentiable graph, from pixels in 0-255, on their device.
 
         Exemplars are looked up by the features and then held fixed. Nothing is known of whose
-        pixels these are: of a training patient, its own spots would be among them.
+        pixels these are: of a training patient, its own spots would be among them. For a model of
+        sections or bags the tiles are one item, and `xy_um` has their places in um from the
+        centroid of its spots.
+
+        Returns
+        -------
+        Expression [B, G]; [1, G] of a model of bags.
 
         Raises
         ------
         TypeError
             for an estimator that is not a network.
+        ValueError
+            where the model sees places and none are given.
         """
         if isinstance(self.model, Estimator):
             raise TypeError(f"{self.model.name} is no network: it has no gradient to its pixels")
         self._encoder = self.encoder.to(image.device)
         self.model.to(image.device)
         feature = self._encoder(image)
+        if self.fitted.item != "spot":
+            return _predict_one(self.model, feature, xy_um)
         shown = {"image": image, "feature": feature}
         if self.fitted.lookup is not None:
             # whole numbers, as tiles of a pool are that are compared with them
             pixels = image.detach().cpu().round().clamp(0, 255).to(torch.uint8)
             known = feature.detach().cpu().numpy()
             wanted = SpotQueries.unnamed(known, self.encoder.identity, HeldTiles(pixels))
-            seen, _ = self.fitted.seen(wanted)
             looked_up = ("exemplar_feature", "exemplar_target")
-            batch = seen.batch(looked_up, np.arange(len(feature)))
+            batch = self.fitted.items(wanted).inputs(looked_up, np.arange(len(feature)))
             shown |= {name: value.to(feature) for name, value in batch.items()}
         return self.model(**{name: shown[name] for name in self.inputs})
+
+
+def _predict_one(
+    model: ExpressionModel, feature: Float[Tensor, "K D"], xy_um: Float[Tensor, "K 2"] | None
+) -> Output:
+    """Predict the spots with these features as one section or bag."""
+    names = model.inputs(model.config)
+    if xy_um is None and "context_um" in names:
+        raise ValueError(f"{model.name} sees places: give xy_um")
+    everywhere = torch.ones((1, len(feature)), dtype=torch.bool, device=feature.device)
+    shown = {"context_feature": feature[None], "present": everywhere}
+    if xy_um is not None:
+        shown["context_um"] = xy_um.to(feature)[None]
+    output: Output = model(**{name: shown[name] for name in names})
+    return replace(output, expression=output.expression.flatten(0, -2))

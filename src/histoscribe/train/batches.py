@@ -1,4 +1,4 @@
-"""The batches of an epoch: every training row once, read one batch ahead of the one in use."""
+"""The batches of an epoch: every training item once, read one batch ahead of the one in use."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -6,25 +6,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from histoscribe.data.items.spots import Batch, SpotItems
+from histoscribe.data.items.items import Batch, Items
 from histoscribe.seed import stream
+from histoscribe.types import Labels
 
-TrainingBatch = tuple[Batch, Float[Tensor, "B G"]]
+TrainingBatch = tuple[Batch, Labels]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batches:
-    """Every training row once an epoch, in an order that the seed and the epoch fix."""
+    """Every training item once an epoch, in an order that the seed and the epoch fix."""
 
-    seen: SpotItems
-    target: Float[np.ndarray, "N G"]
+    items: Items
     names: tuple[str, ...]
     """Fields of `Inputs` to build."""
     rows: Int[np.ndarray, " rows"]
+    """Numbers of the items to train on."""
     batch_size: int
+    """Items a batch."""
     seed: int
     turned: bool
     """Whether tiles are turned and mirrored at random."""
@@ -53,10 +55,10 @@ class Batches:
         self, order: Int[np.ndarray, " N"], symmetry: Int[np.ndarray, " N"] | None, part: slice
     ) -> TrainingBatch:
         rows = order[part]
-        batch = self.seen.batch(self.names, rows)
+        batch = self.items.inputs(self.names, rows)
         if symmetry is not None:
             batch["image"] = turned(batch["image"], symmetry[part])
-        return batch, torch.from_numpy(self.target[rows])
+        return batch, self.items.labels(rows)
 
 
 def turned(

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def _compared(settings: RunSettings, model: str) -> dict[str, Any]:
     free = {*_FREE, *(("train",) if issubclass(row.cls, Estimator) else ())}
     table = settings.model_dump(mode="json", exclude=free)
     exemplars = {} if row.exemplars is None else row.exemplars.model_dump()
-    own = {"model": row.model, "encoder": row.encoder, **row.settings}
+    own = {"model": row.model, "encoder": row.encoder, **asdict(row.config)}
     return _flat({**table, "exemplars": exemplars, "settings": {model: own}})
 
 

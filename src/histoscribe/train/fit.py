@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from histoscribe.data.exemplars.lookup import Lookup, perceptual_of, training_exemplars
-from histoscribe.data.items.spots import BUILT, SpotItems
+from histoscribe.data.items.kinds import training_sides
+from histoscribe.data.items.spots import SpotItems
 from histoscribe.device import choose_device
-from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
+from histoscribe.models.base import Estimator, Facts
 from histoscribe.models.closed_form.standard import mean_and_scale
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.fitted_model import Fitted
@@ -49,28 +50,26 @@ def fit(
     """
     cls = row.cls
     if issubclass(cls, Estimator):
-        return Fitted(create_model(row.model, **row.settings).fit(table))
-    unknown = sorted(set(row.inputs) - BUILT)
-    if unknown:
-        raise ValueError(f"model {row.model!r} wants {', '.join(unknown)}: not built yet")
-    seen, lookup = _shown(row, table, settings, protocol, weights or {})
+        return Fitted(cls(row.config).fit(table))
+    spots, lookup = _spots(row, table, settings, protocol, weights or {})
+    sides = training_sides(cls.item, spots, *fit_and_val_rows(table, settings.train.keep))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer(settings.seed, f"init-{row.name}"))
-        model: ExpressionModel = create_model(row.model, facts=_facts(row, table), **row.settings)
+        model = cls(_facts(row, table), row.config)
         initial = initial_weights(row, weights or {})
         if initial is not None:
             model.start_from(initial)
-        train_network(model, table, seen, settings, resume)
+        train_network(model, sides, settings, resume)
     return Fitted(model.eval(), lookup)
 
 
-def _shown(
+def _spots(
     row: ModelRow, table: SpotTable, settings: RunSettings, protocol: str, weights: WeightFiles
 ) -> tuple[SpotItems, Lookup | None]:
-    """What the network is shown of the spots of a table, and what it looks up later."""
+    """The spots of a table with their exemplars, and what the network looks up later."""
     asked, seed = row.exemplars, settings.seed
     if asked is None:
-        return SpotItems(table.feature, table.image), None
+        return SpotItems(table), None
     rows, _ = fit_and_val_rows(table, settings.train.keep)
     device = torch.device(choose_device(settings.run.device))
     net = perceptual_of(asked, weights)
@@ -79,7 +78,7 @@ def _shown(
     found = training_exemplars(table, rows, asked, seed=seed, perceptual=net, device=device)
     n_fitted = len(rows) // table.copies
     lookup = Lookup.of_table(table, asked, protocol, n_fitted=n_fitted, seed=seed, perceptual=net)
-    return SpotItems(table.feature, table.image, found), lookup
+    return SpotItems(table, found), lookup
 
 
 def _facts(row: ModelRow, table: SpotTable) -> Facts:

@@ -18,19 +18,18 @@ from jaxtyping import Int
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from histoscribe.data.items.spots import SpotItems
+from histoscribe.data.items.kinds import Sides
 from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 from histoscribe.models.base import ExpressionModel
-from histoscribe.models.inner_validation import validation_score
-from histoscribe.predictor.forward import predict_rows
 from histoscribe.progress import track
 from histoscribe.seed import integer
 from histoscribe.ties import SCORE_ROUNDING
 from histoscribe.train.batches import Batches, TrainingBatch
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import RunSettings, TrainSettings
+from histoscribe.train.validation import score_kind, validate
 from histoscribe.types import SpotTable
 
 CHECKPOINT = "last.ckpt"
@@ -38,20 +37,15 @@ _log = logging.getLogger(__name__)
 
 
 def train_network(
-    model: ExpressionModel, table: SpotTable, seen: SpotItems, settings: RunSettings, resume: Path
+    model: ExpressionModel, sides: Sides, settings: RunSettings, resume: Path
 ) -> None:
-    """Train in place; afterwards the model holds the weights of the epoch that is kept.
-
-    `seen` shows the spots of the table, row by row.
-    """
+    """Train in place; afterwards the model holds the weights of the epoch that is kept."""
     train, seed = settings.train, settings.seed
-    rows, val = fit_and_val_rows(table, train.keep)
-    end = EpochEnd(model, table, seen, val, patience=train.patience, folder=resume)
+    end = EpochEnd(model, sides, patience=train.patience, folder=resume)
     batches = Batches(
-        seen=seen,
-        target=table.target,
+        items=sides.items,
         names=model.inputs(model.config),
-        rows=rows,
+        rows=sides.fit,
         batch_size=train.batch_size,
         seed=seed,
         turned=model.recipe().turned,
@@ -69,8 +63,16 @@ def train_network(
                 trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
     model.cpu()
     end.restore_best(model)
-    model.choice = {"epoch": end.best_epoch, "inner_pcc": end.scores if val is not None else []}
+    model.choice = {"epoch": end.best_epoch, **_inner_scores(end.scores, sides)}
     _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
+
+
+def _inner_scores(scores: list[float], sides: Sides) -> dict[str, list[float | None]]:
+    """The score of each epoch, by its kind; None where it was undefined."""
+    if sides.val is None:
+        return {"inner_pcc": []}
+    known = [None if np.isnan(score) else score for score in scores]
+    return {f"inner_{score_kind(sides.items, sides.val)}": known}
 
 
 def fit_and_val_rows(
@@ -154,8 +156,8 @@ class Task(lightning.LightningModule):
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
         del batch_idx
-        inputs, target = batch
-        return self.model.loss(self.model(**inputs).expression.float(), target)
+        inputs, labels = batch
+        return self.model.loss(self.model(**inputs).float(), labels)
 
     def configure_optimizers(self) -> Any:
         """Give the optimiser and the schedule of the model's recipe."""
@@ -181,14 +183,12 @@ class EpochEnd(Callback):
     def __init__(
         self,
         model: ExpressionModel,
-        table: SpotTable,
-        seen: SpotItems,
-        val: Int[np.ndarray, " val"] | None,
+        sides: Sides,
         *,
         patience: int,
         folder: Path,
     ) -> None:
-        self._table, self._seen, self._val = table, seen, val
+        self._sides = sides
         self._patience, self._folder = patience, folder
         self.scores: list[float] = []
         self.best_epoch = 0
@@ -205,9 +205,9 @@ class EpochEnd(Callback):
         if not all(weight.isfinite().all() for weight in model.parameters()):
             raise DataContractError(_diverged(model, len(self.scores) + 1))
         # the score of the epoch that is kept, not the highest: small steps add up
-        kept = self.scores[self.best_epoch - 1] if self.scores else -np.inf
+        kept = self.scores[self.best_epoch - 1] if self.scores else np.nan
         self.scores.append(self._score(model))
-        if self._val is None or self.scores[-1] > kept + SCORE_ROUNDING:
+        if self._sides.val is None or _is_better(self.scores[-1], kept):
             self.best_epoch, self._best = len(self.scores), _copy(model)
         trainer.should_stop = self._out_of_patience()
         with replacing(self._folder / CHECKPOINT) as temporary:
@@ -241,15 +241,16 @@ class EpochEnd(Callback):
         model.load_state_dict(self._best)
 
     def _out_of_patience(self) -> bool:
-        return self._val is not None and len(self.scores) - self.best_epoch >= self._patience
+        return self._sides.val is not None and len(self.scores) - self.best_epoch >= self._patience
 
     def _score(self, model: ExpressionModel) -> float:
-        if self._val is None:
-            return 0.0
-        predicted = predict_rows(model, self._seen, self._val)
-        section = self._table.keys.section[self._val]
-        score = validation_score(predicted, self._table.target[self._val], section)
-        return float(np.nan_to_num(score))
+        val = self._sides.val
+        return 0.0 if val is None else validate(model, self._sides.items, val)
+
+
+def _is_better(score: float, kept: float) -> bool:
+    """Whether a score beats that of the epoch that is kept; an undefined one beats none defined."""
+    return bool(np.isnan(kept) or score > kept + SCORE_ROUNDING)
 
 
 def _diverged(model: ExpressionModel, epoch: int) -> Problem:

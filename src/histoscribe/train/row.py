@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
+from histoscribe.data.items.kinds import ITEMS
 from histoscribe.encoders.perceptual import SMALLEST_PX
 from histoscribe.errors import Problem
 from histoscribe.models.base import (
@@ -17,6 +18,7 @@ from histoscribe.models.base import (
     wrong_values,
 )
 from histoscribe.models.catalog import list_models
+from histoscribe.types import Item
 
 _OF_THE_ROW = ("model", "encoder", "exemplars")
 _OF_EVERY_TABLE = ("oracle-depth", "shuffled")
@@ -29,8 +31,8 @@ class ModelRow:
     name: str
     model: str
     """Its name in the registry."""
-    settings: Mapping[str, Any]
-    """The model's own."""
+    config: Any
+    """The model's own settings, parsed: a `Config` of its class."""
     encoder: str | None
     """What makes its features, by name; None is the encoder of the run."""
     exemplars: ExemplarSettings | None
@@ -42,9 +44,15 @@ class ModelRow:
         return model_class(self.model)
 
     @property
+    def item(self) -> Item:
+        """What the model takes for one item; an estimator predicts spots."""
+        cls = self.cls
+        return cls.item if issubclass(cls, ExpressionModel) else "spot"
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The fields of `Inputs` that the model sees."""
-        return _inputs(self.cls, make_config(self.model, self.settings))
+        return _inputs(self.cls, self.config)
 
     @property
     def sees_tiles(self) -> bool:
@@ -77,7 +85,8 @@ def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -
         hint = "" if "model" in given else f'; or say of which: [settings.{name}] model = "..."'
         raise ValueError(f"{error}{hint}") from None
     own = {key: value for key, value in given.items() if key not in _OF_THE_ROW}
-    inputs = _inputs(cls, make_config(model, own))
+    config = make_config(model, own)
+    inputs = _inputs(cls, config)
     looks_up = any(field.startswith("exemplar") for field in inputs)
     if "exemplars" in given and not looks_up:
         raise ValueError(f"row {name!r}: model {model!r}, so set, sees no exemplars")
@@ -86,14 +95,23 @@ def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -
     return ModelRow(
         name=name,
         model=model,
-        settings=own,
+        config=config,
         encoder=given.get("encoder", cls.encoder),
         exemplars=_laid_over(exemplars, given.get("exemplars", {}), name) if looks_up else None,
     )
 
 
 def _inputs(cls: type[Estimator] | type[ExpressionModel], config: Any) -> tuple[str, ...]:
-    return cls.inputs(config) if issubclass(cls, ExpressionModel) else ("feature",)
+    if not issubclass(cls, ExpressionModel):
+        return ("feature",)
+    names, built = cls.inputs(config), ITEMS[cls.item].built
+    unknown = [name for name in names if name not in built]
+    if unknown:
+        raise ValueError(
+            f"model {cls.name!r} reads {', '.join(unknown)}, and its item is a {cls.item}; a "
+            f"{cls.item} has {', '.join(sorted(built))}"
+        )
+    return names
 
 
 def _check_name(name: str, model: str) -> None:
@@ -136,6 +154,6 @@ def tile_problems(rows: Sequence[ModelRow], tile_px: int) -> Iterator[Problem]:
             yield from _too_small_to_compare(row.name, tile_px)
         cls = row.cls
         if row.sees_tiles and issubclass(cls, ExpressionModel):
-            problem = cls.tile_problem(make_config(row.model, row.settings), tile_px)
+            problem = cls.tile_problem(row.config, tile_px)
             if problem is not None:
                 yield replace(problem, where=f"row {row.name}, {problem.where}")

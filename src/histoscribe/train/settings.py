@@ -64,7 +64,7 @@ class TrainSettings(StrictSettings):
     patience: Positive = 20
     """Epochs without a better inner score before stopping."""
     batch_size: Positive = 64
-    """Spots in a step."""
+    """Items in a step: spots, or whole sections or bags where a model takes those."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Of AdamW, for a model that has none of its own."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2

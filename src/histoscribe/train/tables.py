@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from histoscribe.data.images import StackedTiles
-from histoscribe.data.items.spots import SpotQueries
+from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.data.target import Target
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
@@ -41,6 +41,7 @@ def training_table(
         encoder=bank.source(encoder).open(fold).identity,
         copies=len(views),
         image=bank.tiles.training(fold) if tiles else None,
+        xy_um=np.concatenate([places_um(cohort[s])[rows] for s, rows in stacked]),
     )
 
 
@@ -55,6 +56,7 @@ def section_queries(bank: RunData, row: ModelRow, section: str, fold: Fold) -> S
         keys=_keys(of, rows),
         encoder=bank.source(row.encoder).open(fold).identity,
         image=image,
+        xy_um=places_um(of)[rows],
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from histoscribe.data.exemplars.lookup import perceptual_of
-from histoscribe.models.base import make_config
 from histoscribe.predictor.encoding import WeightFiles, weights_file
 from histoscribe.predictor.folder import sha256
 from histoscribe.train.row import ModelRow
@@ -37,6 +36,6 @@ def initial_weights(row: ModelRow, given: WeightFiles) -> Path | None:
         It is nowhere.
     """
     pretrained = getattr(row.cls, "pretrained", None)
-    if pretrained is None or make_config(row.model, row.settings).weights == "random":
+    if pretrained is None or row.config.weights == "random":
         return None
     return weights_file(pretrained, given, f'settings.{row.name}.weights = "random"')

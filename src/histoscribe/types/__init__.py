@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from histoscribe.types.tissue import Spots as Spots
     from histoscribe.types.training import Images as Images
     from histoscribe.types.training import Inputs as Inputs
+    from histoscribe.types.training import Item as Item
+    from histoscribe.types.training import Labels as Labels
     from histoscribe.types.training import Output as Output
     from histoscribe.types.training import SpotTable as SpotTable
 
@@ -81,7 +83,9 @@ _HOME = {
         ("Cohort", "CohortEntry", "Counts", "Section", "Shape", "Slide", "Spots"),
         "histoscribe.types.tissue",
     ),
-    **dict.fromkeys(("Images", "Inputs", "Output", "SpotTable"), "histoscribe.types.training"),
+    **dict.fromkeys(
+        ("Images", "Inputs", "Item", "Labels", "Output", "SpotTable"), "histoscribe.types.training"
+    ),
 }
 __all__ = sorted(_HOME)
 if not TYPE_CHECKING:  # a type checker would take any name for one that is here

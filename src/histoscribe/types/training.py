@@ -1,13 +1,19 @@
 """What models are fitted on, what they may see and what they return."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from histoscribe.types.spot_keys import SpotKeys
+
+Item = Literal["spot", "section", "bag"]
+"""What one row of a batch is: one spot, the spots of a section, or those of a patient."""
 
 
 class Images(ABC):
@@ -37,6 +43,8 @@ class SpotTable:
     """How often the spots are stacked: once as they are, then each jittered view of them."""
     image: Images | None = None
     """Where a model looks at pixels itself."""
+    xy_um: Float[np.ndarray, "N 2"] | None = None
+    """Places in um from the centroid of the spots of their section; None where they are unknown."""
 
     def __post_init__(self) -> None:
         sizes = {len(self.feature), len(self.target), len(self.log_total), len(self.keys)}
@@ -58,6 +66,7 @@ class SpotTable:
             image=self.image,
             inner=tuple((fit[fit < n_spots], val) for fit, val in self.inner),
             encoder=self.encoder,
+            xy_um=None if self.xy_um is None else self.xy_um[:n_spots],
         )
 
 
@@ -77,8 +86,41 @@ class Inputs:
 
 
 @dataclass(frozen=True, eq=False)
+class Labels:
+    """What a loss may see of a batch, beside the output; a model's `forward` never sees these.
+
+    A field is None where nobody knows it or nothing asks for it.
+    """
+
+    target: Float[Tensor, "B G"] | Float[Tensor, "B K G"]
+    """In the target's space; zeros where an item has no spot."""
+    present: Bool[Tensor, "B K"] | None = None
+    """Which of the K entries are spots of the item, and not padding."""
+    size_factor: Float[Tensor, "*B"] | None = None
+    """Total count of a spot over 10,000."""
+    counts: Float[Tensor, "*B G"] | None = None
+    """Raw counts of the genes."""
+    patient: Int[Tensor, " B"] | None = None
+    """A number for each patient of the training table."""
+    site: Int[Tensor, " B"] | None = None
+    """A number for each hospital or scanner."""
+
+    def to(self, device: torch.device) -> "Labels":
+        """The same labels on another device."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return Labels(**{name: value.to(device) for name, value in given.items()})
+
+
+@dataclass(frozen=True, eq=False)
 class Output:
     """What every neural model returns."""
 
     expression: Float[Tensor, "*B G"]
-    """In the target's space."""
+    """In the target's space: [B, G], or [B, K, G] of a model that predicts the spots of an item."""
+    heads: Mapping[str, Float[Tensor, "*B _"]] = field(default_factory=dict)
+    """What else the model says of an item or its spots, by name, e.g. scores of pathways."""
+
+    def float(self) -> "Output":
+        """The same output in float32, whatever precision the model works in."""
+        heads = {name: value.float() for name, value in self.heads.items()}
+        return Output(self.expression.float(), heads)

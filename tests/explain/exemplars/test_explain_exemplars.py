@@ -92,8 +92,8 @@ def test_the_table_has_every_exemplar_of_the_prediction_and_what_it_brings(expla
     pool = explained.predictor.fitted.lookup.pool
     rows = prediction.head.evidence["exemplar_row"].astype(int)
     assert len(table) == rows.size
-    assert table["exemplar"].tolist() == [pool.spot[row] for row in rows.ravel()]
-    assert table["patient"].tolist() == [pool.patient[row] for row in rows.ravel()]
+    assert table["exemplar"].tolist() == pool.keys.spot[rows.ravel()].tolist()
+    assert table["patient"].tolist() == pool.keys.patient_names[rows.ravel()].tolist()
     np.testing.assert_allclose(table["expression"], pool.target[rows.ravel(), 3], rtol=1e-4)
     apart = prediction.head.evidence["exemplar_distance"].ravel()
     np.testing.assert_allclose(table["distance"], apart, rtol=1e-4)

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from histoscribe.models.base import Facts, create_model
+from histoscribe.types import Labels
 
 N_FEATURES, N_GENES, N_EXEMPLARS = 12, 5, 9
 
@@ -49,8 +50,8 @@ def dead_parameters(model, seen):
     """Names of parameters that the loss does not reach."""
     model.train()
     model.zero_grad()
-    predicted = model(**seen).expression
-    model.loss(predicted, torch.zeros_like(predicted)).backward()
+    output = model(**seen)
+    model.loss(output, Labels(torch.zeros_like(output.expression))).backward()
     return [
         name
         for name, value in model.named_parameters()
@@ -70,6 +71,6 @@ def errors_before_and_after(model, seen, target, steps):
     model.train()
     for _ in range(steps):
         made.zero_grad()
-        model.loss(model(**seen).expression, target).backward()
+        model.loss(model(**seen), Labels(target)).backward()
         made.step()
     return before, (predict(model.eval(), seen) - target).square().mean().item()

@@ -10,6 +10,7 @@ from histoscribe.models.base import Facts, create_model, make_config
 from histoscribe.models.networks.egn import EGNConfig
 from histoscribe.models.networks.egn_parts import ExemplarState
 from histoscribe.models.networks.egn_released import ReleasedConfig
+from histoscribe.types import Labels, Output
 
 NAMES = ("egn", "egn-released")
 WIDTH, GENES, TILE_PX, DIM, TOKENS = 12, 5, 32, 32, 16
@@ -137,10 +138,11 @@ def test_the_presets_weigh_correlation_and_fall_in_rate_each_in_its_own_way():
     predicted, target = torch.randn(8, GENES), torch.randn(8, GENES)
     paper, released = (network(name) for name in NAMES)
     squared = torch.nn.functional.mse_loss(predicted, target)
-    correlation = paper.loss(predicted, target) - squared
+    output, labels = Output(predicted), Labels(target)
+    correlation = paper.loss(output, labels) - squared
     lost = [1 - np.corrcoef(predicted[:, g], target[:, g])[0, 1] for g in range(GENES)]
     assert correlation.item() == pytest.approx(np.mean(lost), abs=1e-5)
-    torch.testing.assert_close(released.loss(predicted, target) - squared, 0.5 * correlation)
+    torch.testing.assert_close(released.loss(output, labels) - squared, 0.5 * correlation)
     assert paper.recipe().schedule == "cosine"
     assert released.recipe().schedule == "warm-restarts"
     assert {EGNConfig().learning_rate, ReleasedConfig().learning_rate} == {5e-4}
@@ -148,10 +150,10 @@ def test_the_presets_weigh_correlation_and_fall_in_rate_each_in_its_own_way():
 
 def test_a_batch_of_one_spot_has_a_loss_and_gradients(name):
     model = network(name)
-    predicted = model(*inputs(1)).expression
-    loss = model.loss(predicted, torch.zeros(1, GENES))
+    output = model(*inputs(1))
+    loss = model.loss(output, Labels(torch.zeros(1, GENES)))
     loss.backward()
-    assert loss.item() == pytest.approx(predicted.square().mean().item())
+    assert loss.item() == pytest.approx(output.expression.square().mean().item())
     assert all(torch.isfinite(value.grad).all() for value in model.parameters())
 
 
@@ -183,7 +185,7 @@ SIGHTS = ("exemplars", "feature", "image")
 @pytest.mark.parametrize("depth", [2, 3])
 def test_gradients_reach_every_parameter(name, sees, depth):
     model = network(name, sees=sees, depth=depth, bridge_every=2).train()
-    model.loss(model(*inputs()).expression, torch.rand(6, GENES)).backward()
+    model.loss(model(*inputs()), Labels(torch.rand(6, GENES))).backward()
     missed = [key for key, value in model.named_parameters() if value.grad is None]
     assert missed == []
     assert [key for key, value in model.named_parameters() if not value.grad.any()] == []
@@ -299,7 +301,7 @@ def test_what_only_exemplars_know_is_learned_from_them_alone(name, floor):
             rows = torch.arange(50) + 50 * (step % (n_fit // 50))
             given = (image[rows], feature[rows], code[rows], target[rows])
             optimiser.zero_grad()
-            model.loss(model(*given).expression, truth[rows]).backward()
+            model.loss(model(*given), Labels(truth[rows])).backward()
             optimiser.step()
         with torch.no_grad():
             seen = model.eval()(*(part[n_fit:] for part in (image, feature, code, target)))

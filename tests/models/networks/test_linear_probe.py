@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from histoscribe.models.base import Facts, create_model
+from histoscribe.types import Labels, Output
 
 N_FEATURES, N_GENES = 6, 3
 
@@ -52,7 +53,8 @@ def test_loss_and_rates_are_those_of_the_guided_network():
     for preset in ("default", "small", "tiny"):
         net = probe(preset=preset)
         guided = create_model("egn", facts=facts, preset="tiny")
-        assert torch.equal(net.loss(predicted, target), guided.loss(predicted, target))
+        output, labels = Output(predicted), Labels(target)
+        assert torch.equal(net.loss(output, labels), guided.loss(output, labels))
         own = create_model("egn", facts=facts, preset="tiny").Config
         sized = own() if preset == "default" else getattr(own, preset)()
         recipe = net.recipe()
@@ -76,7 +78,7 @@ def test_finds_a_planted_line():
     optimiser = torch.optim.AdamW(net.parameters(), lr=0.05)
     for _ in range(300):
         optimiser.zero_grad()
-        net.loss(net(feature=feature).expression, target).backward()
+        net.loss(net(feature=feature), Labels(target)).backward()
         optimiser.step()
     feature, target = planted(64, seed=4)
     assert (predict(net, feature) - target).square().mean() < 0.01 * target.var()

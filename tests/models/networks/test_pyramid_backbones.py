@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from histoscribe.models.base import Facts, create_model, make_config, model_class
+from histoscribe.types import Labels
 
 FOUR_STAGES = {
     "cyclemlp": {"widths": (8, 16, 24, 32), "depths": (1, 1, 1, 1)},
@@ -158,7 +159,7 @@ def trained(name):
     for _ in range(60):
         image, across = striped(32, generator)
         optimiser.zero_grad()
-        model.loss(model(image).expression, across).backward()
+        model.loss(model(image), Labels(across)).backward()
         optimiser.step()
     return model.eval(), generator
 

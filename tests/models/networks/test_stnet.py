@@ -9,6 +9,7 @@ from histoscribe import torchvision_guard  # noqa: F401 - before torchvision
 from histoscribe.errors import DataContractError
 from histoscribe.models.base import make_config
 from histoscribe.models.networks.stnet import STNet, STNetConfig
+from histoscribe.types import Labels, Output
 from tests.models.networks.networks import (
     N_GENES,
     dead_parameters,
@@ -86,7 +87,7 @@ def test_the_default_is_densenet_121():
 def test_the_loss_sums_over_the_batch_and_averages_over_genes():
     net = network("stnet")
     predicted, target = torch.zeros(3, N_GENES), torch.full((3, N_GENES), 2.0)
-    assert net.loss(predicted, target).item() == pytest.approx(3 * 4.0)
+    assert net.loss(Output(predicted), Labels(target)).item() == pytest.approx(3 * 4.0)
 
 
 def test_trains_as_its_paper_says():

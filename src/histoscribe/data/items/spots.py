@@ -1,17 +1,16 @@
-"""What networks are shown of spots: the fields of `Inputs` that a `forward` names, by row."""
+"""Spots as items: a row of a batch is one spot, with its tile and its exemplars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from histoscribe.types import Images, SpotKeys
-
-Batch = dict[str, Tensor]
-"""Field of `Inputs` -> its values for the items of a batch."""
+from histoscribe.data.items.items import Batch, Items
+from histoscribe.types import Images, Labels, Section, SpotKeys, SpotTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +23,8 @@ class SpotQueries:
     """Identity of what made the features."""
     image: Images | None = None
     """Row by row as the features; None where the model sees none."""
+    xy_um: Float[np.ndarray, "N 2"] | None = None
+    """Places in um from the centroid of the spots of their section; None where they are unknown."""
 
     def __post_init__(self) -> None:
         if len(self.feature) != len(self.keys):
@@ -33,12 +34,29 @@ class SpotQueries:
         return len(self.keys)
 
     @classmethod
+    def concatenate(cls, parts: "Sequence[SpotQueries]") -> "SpotQueries":
+        """The spots of all parts, of one encoder, with their places and without tiles."""
+        if len({part.encoder for part in parts}) != 1:
+            raise ValueError("features of several encoders do not go together")
+        places = [part.xy_um for part in parts if part.xy_um is not None]
+        return cls(
+            feature=np.concatenate([part.feature for part in parts]),
+            keys=SpotKeys.concatenate([part.keys for part in parts]),
+            encoder=parts[0].encoder,
+            xy_um=np.concatenate(places) if len(places) == len(parts) else None,
+        )
+
+    @classmethod
     def unnamed(
-        cls, feature: Float[np.ndarray, "N D"], encoder: str, image: Images
+        cls,
+        feature: Float[np.ndarray, "N D"],
+        encoder: str,
+        image: Images | None = None,
+        xy_um: Float[np.ndarray, "N 2"] | None = None,
     ) -> "SpotQueries":
-        """Spots of which nothing is known but their features and tiles."""
+        """Spots of which nothing is known but features, tiles and places."""
         keys = SpotKeys.of_section("", None, [str(row) for row in range(len(feature))])
-        return cls(feature, keys, encoder, image)
+        return cls(feature, keys, encoder, image, xy_um)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,25 +71,51 @@ class Exemplars:
     """Of each spot, nearest first."""
 
 
+@final
 @dataclass(frozen=True, eq=False)
-class SpotItems:
-    """All that may be shown of some spots."""
+class SpotItems(Items):
+    """Every spot of a table is an item of its own."""
 
-    feature: Float[np.ndarray, "N D"]
-    image: Images | None = None
+    table: SpotTable | SpotQueries
     exemplars: Exemplars | None = None
 
-    def batch(self, names: Sequence[str], rows: Int[np.ndarray, " B"]) -> Batch:
-        """Build these fields for these rows, and no others."""
+    built = frozenset({"feature", "image", "exemplar_feature", "exemplar_target"})
+
+    @property
+    def keys(self) -> SpotKeys:
+        """Those of the table."""
+        return self.table.keys
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def at_once(self, names: Sequence[str]) -> int:
+        """Fewer where tiles are looked at: they fill the memory."""
+        return 64 if "image" in names else 4096
+
+    def inputs(self, names: Sequence[str], rows: Int[np.ndarray, " B"]) -> Batch:
+        """Build these fields for these spots, and no others."""
         return {name: _BUILD[name](self, rows) for name in names}
 
+    def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
+        """Target and patient of each spot."""
+        table = training_table_of(self.table)
+        return Labels(
+            target=torch.from_numpy(table.target[rows]),
+            patient=torch.from_numpy(table.keys.patient[rows]),
+        )
+
+    def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:
+        """An item is a row of the table."""
+        return rows
+
     def _feature(self, rows: Int[np.ndarray, " B"]) -> Float[Tensor, "B D"]:
-        return torch.from_numpy(self.feature[rows])
+        return torch.from_numpy(self.table.feature[rows])
 
     def _image(self, rows: Int[np.ndarray, " B"]) -> Tensor:
-        if self.image is None:
+        if self.table.image is None:
             raise ValueError("these spots come without their tiles")
-        return self.image.read(rows)
+        return self.table.image.read(rows)
 
     def _exemplar_feature(self, rows: Int[np.ndarray, " B"]) -> Float[Tensor, "B E D"]:
         found = self._found()
@@ -87,11 +131,22 @@ class SpotItems:
         return self.exemplars
 
 
+def places_um(section: Section) -> Float[np.ndarray, "N 2"]:
+    """Places of all spots of a section in um, from their centroid; x right, y down."""
+    xy = section.spots.xy
+    return (xy - xy.mean(axis=0)) * section.slide.mpp
+
+
+def training_table_of(table: SpotTable | SpotQueries) -> SpotTable:
+    """The table itself; an error where it has spots to predict, which have no labels."""
+    if not isinstance(table, SpotTable):
+        raise ValueError("spots to predict have no labels")
+    return table
+
+
 _BUILD = {
     "feature": SpotItems._feature,
     "image": SpotItems._image,
     "exemplar_feature": SpotItems._exemplar_feature,
     "exemplar_target": SpotItems._exemplar_target,
 }
-BUILT = frozenset(_BUILD)
-"""The fields of `Inputs` that can be built for a spot."""

@@ -23,7 +23,7 @@ from histoscribe.models.base import (
     model_class,
 )
 from histoscribe.models.catalog import list_models
-from histoscribe.predictor.forward import predict_rows
+from histoscribe.predictor.forward import predict_spots
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.seed import integer
 from histoscribe.types import Section
@@ -72,9 +72,14 @@ class ExemplarSelection:
             places = np.arange(rows.size).reshape(rows.shape)
             feature, target = pool.feature[rows.ravel()], pool.target[expression.ravel()]
             exemplars = Exemplars(feature, target, places)
-        image = StackedTiles([(self.tiles, spots)]) if "image" in self.fields else None
-        items = SpotItems(self.queries.feature[spots], image, exemplars)
-        return predict_rows(self.model, items, np.arange(len(spots)))
+        queries = replace(
+            self.queries,
+            feature=self.queries.feature[spots],
+            keys=self.queries.keys.take(spots),
+            image=StackedTiles([(self.tiles, spots)]) if "image" in self.fields else None,
+            xy_um=None,
+        )
+        return predict_spots(self.model, SpotItems(queries, exemplars))
 
     def random(self, n_draws: int, use: str) -> Iterator[Int[np.ndarray, "N E"]]:
         """Draw random exemplars for every spot, as many as it has, by the same rule."""

@@ -28,7 +28,7 @@ class GeneHead(nn.Module):
         with torch.no_grad():
             self.linear.bias.copy_(torch.from_numpy(facts.target_mean))
 
-    def forward(self, representation: Float[Tensor, "B R"]) -> Float[Tensor, "B G"]:
+    def forward(self, representation: Float[Tensor, "*B R"]) -> Float[Tensor, "*B G"]:
         """Predict the genes in float32, or in float64 from a float64 network."""
         with torch.autocast(representation.device.type, enabled=False):
             return self.linear(representation.to(self.linear.weight.dtype))

@@ -20,7 +20,7 @@ from histoscribe.models.networks.egn_parts import (
     PatchTokens,
     TransformerLayer,
 )
-from histoscribe.types import Output
+from histoscribe.types import Labels, Output
 
 Sight = Literal["exemplars", "feature", "image"]
 _FIELDS: Mapping[Sight, tuple[str, ...]] = {
@@ -200,11 +200,9 @@ class GuidedNetwork(ExpressionModel):
         pooled = self.pool(self.token_norm(tokens))
         return self.joined_norm(pooled if query is None else torch.cat([pooled, query], dim=1))
 
-    def loss(
-        self, predicted: Float[Tensor, "B G"], target: Float[Tensor, "B G"]
-    ) -> Float[Tensor, ""]:
+    def loss(self, output: Output, labels: Labels) -> Float[Tensor, ""]:
         """Mean squared error, plus one minus the genes' mean correlation over the batch."""
-        return mse_and_pcc_loss(predicted, target, self.config.pcc_weight)
+        return mse_and_pcc_loss(output.expression, labels.target, self.config.pcc_weight)
 
     @classmethod
     def inputs(cls, config: GuidedConfig) -> tuple[str, ...]:

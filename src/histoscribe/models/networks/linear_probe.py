@@ -11,7 +11,7 @@ from histoscribe.metrics.loss import mse_and_pcc_loss
 from histoscribe.models.base import ExpressionModel, Facts, register
 from histoscribe.models.layers.head import GeneHead
 from histoscribe.models.recipe import Recipe
-from histoscribe.types import Output
+from histoscribe.types import Labels, Output
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +67,9 @@ class LinearProbe(ExpressionModel):
         """The standardised features."""
         return (feature - self.feature_mean) / self.feature_scale
 
-    def loss(
-        self, predicted: Float[Tensor, "B G"], target: Float[Tensor, "B G"]
-    ) -> Float[Tensor, ""]:
+    def loss(self, output: Output, labels: Labels) -> Float[Tensor, ""]:
         """Mean squared error, plus one minus the genes' mean correlation over the batch."""
-        return mse_and_pcc_loss(predicted, target, self.config.pcc_weight)
+        return mse_and_pcc_loss(output.expression, labels.target, self.config.pcc_weight)
 
     def recipe(self) -> Recipe:
         """AdamW, one cosine."""

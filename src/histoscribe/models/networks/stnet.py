@@ -24,7 +24,7 @@ from histoscribe.models.layers.head import GeneHead
 from histoscribe.models.layers.image_input import NormalisedTiles
 from histoscribe.models.layers.pyramid import small_tile
 from histoscribe.models.recipe import Recipe
-from histoscribe.types import Output
+from histoscribe.types import Labels, Output
 
 _BLOCKS = (6, 12, 24, 16)
 _GROWTH = 32
@@ -103,11 +103,10 @@ class STNet(ExpressionModel):
             return self._pooled(tiles)
         return torch.stack([self._pooled(laid) for laid in _symmetries(tiles)]).mean(dim=0)
 
-    def loss(
-        self, predicted: Float[Tensor, "B G"], target: Float[Tensor, "B G"]
-    ) -> Float[Tensor, ""]:
+    def loss(self, output: Output, labels: Labels) -> Float[Tensor, ""]:
         """Squared errors, averaged over genes and summed over the batch."""
-        return functional.mse_loss(predicted, target, reduction="sum") / target.shape[1]
+        squared = functional.mse_loss(output.expression, labels.target, reduction="sum")
+        return squared / labels.target.shape[1]
 
     def recipe(self) -> Recipe:
         """SGD with momentum at one rate, on tiles that are mirrored and turned at random."""

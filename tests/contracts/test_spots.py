@@ -1,40 +1,19 @@
-"""Promises that every model of the registry keeps; a new model is tested by being registered."""
+"""Promises that every model of spots keeps; a new model is tested by being registered."""
 
 import numpy as np
 import pytest
 import torch
 
-from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.models.base import ExpressionModel, model_class
-from histoscribe.models.catalog import list_models
-from histoscribe.train.fit import fit
 from histoscribe.train.loop import EpochEnd
-from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
+from tests.contracts.fitting import KilledError, fitted, killed_after, models_of, predicted_by
 from tests.contracts.tables import planted_table, queries_of
 
-MODELS = [name for name in list_models()]
-
-
-def fitted(name, tmp_path, table=None, epochs=20, seed=0):
-    settings = RunSettings(
-        seed=seed,
-        cohort="none",
-        models=(name,),
-        settings={name: {"preset": "tiny"}},
-        train=TrainSettings(epochs=epochs, batch_size=16),
-        exemplars=ExemplarSettings(n=3),
-        run=MachineSettings(device="cpu"),
-    )
-    table = planted_table() if table is None else table
-    return fit(settings.row(name), table, settings, tmp_path / f"resume-{name}")
+MODELS = models_of("spot")
 
 
 def briefly_fitted(name, tmp_path):
     return fitted(name, tmp_path, planted_table(n_spots=80), epochs=3)
-
-
-def predicted_by(fitted, table, rows=slice(None)):
-    return fitted.predict(queries_of(table, rows)).values
 
 
 @pytest.fixture(params=MODELS, scope="module")
@@ -103,29 +82,13 @@ def test_gradients_reach_every_parameter(learned, name):
         pytest.skip("no network")
     table, model = planted_table(1), learned.model
     names = model.inputs(model.config)
-    inputs = learned.seen(queries_of(table))[0].batch(names, np.arange(64))
+    inputs = learned.items(queries_of(table)).inputs(names, np.arange(64))
     model.train()(**inputs).expression.square().sum().backward()
     for parameter, value in model.named_parameters():
         assert value.grad is not None, parameter
         assert value.grad.abs().sum() > 0, parameter
     model.zero_grad(set_to_none=True)
     model.eval()
-
-
-class KilledError(Exception):
-    """Ends a training from outside."""
-
-
-def killed_after(n_epochs):
-    """What ends an epoch, and after that many everything."""
-    end_epoch = EpochEnd.on_train_epoch_end
-
-    def end(self, trainer, pl_module):
-        end_epoch(self, trainer, pl_module)
-        if len(self.scores) == n_epochs:
-            raise KilledError
-
-    return end
 
 
 def test_killed_between_epochs_ends_in_the_same_bits(whole, name, tmp_path, monkeypatch):
@@ -145,7 +108,7 @@ def test_the_last_layer_reads_the_representation(learned, name):
     if not issubclass(model_class(name), ExpressionModel):
         pytest.skip("no network")
     model = learned.model
-    inputs = learned.seen(queries_of(planted_table(1)))[0].batch(
+    inputs = learned.items(queries_of(planted_table(1))).inputs(
         model.inputs(model.config), np.arange(5)
     )
     with torch.no_grad():

@@ -1,0 +1,70 @@
+"""Bags as items: a row of a batch is all spots of one patient, and has one label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from histoscribe.data.items.runs import RunItems, Runs, runs_of
+from histoscribe.data.items.spots import training_table_of
+from histoscribe.types import Labels, SpotKeys
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BagItems(RunItems):
+    """Each item is the spots of one patient, of one section or several.
+
+    Its label is the mean of their targets: the pseudo-bulk of the patient, in the target's unit.
+    """
+
+    may_be_divided = False
+
+    @classmethod
+    def divide(cls, keys: SpotKeys, rows: Int[np.ndarray, " n"], n_once: int) -> Runs:
+        """These rows, patient by patient; a section of no known patient is a bag by itself."""
+        known = keys.patient >= 0
+        bag = np.where(known, keys.patient, len(keys.patients) + keys.section)
+        return runs_of(bag, rows, n_once)
+
+    def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
+        """Mean target of each bag, and its patient."""
+        target = training_table_of(self.table).target
+        means = [target[self.runs[row]].mean(axis=0, dtype=np.float64) for row in rows]
+        return Labels(
+            target=torch.from_numpy(np.stack(means).astype(np.float32)),
+            patient=self.patient(rows),
+        )
+
+    def spots(self, rows: Int[np.ndarray, " B"]) -> None:
+        """A bag has one prediction, and none of its spots."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TileItems(RunItems):
+    """Bags of one spot each: what a bag model says of every spot, as if it were a whole bag."""
+
+    may_be_divided = False
+
+    @classmethod
+    def divide(cls, keys: SpotKeys, rows: Int[np.ndarray, " n"], n_once: int) -> Runs:
+        """Each row by itself."""
+        del keys, n_once
+        return tuple(rows[:, None])
+
+    def at_once(self, names: Sequence[str]) -> int:
+        """Many: all are of one spot, so none is filled up."""
+        del names
+        return 4096
+
+    def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
+        """None: nothing is trained on them."""
+        raise ValueError("bags of one spot are predicted, never trained on")
+
+    def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:
+        """The spot of each bag."""
+        return np.concatenate([self.runs[row] for row in rows])

@@ -1,0 +1,103 @@
+"""Items that hold many spots: runs of rows of a table, which a model sees as context."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from histoscribe.data.items.items import Batch, Items
+from histoscribe.data.items.spots import SpotQueries
+from histoscribe.types import Labels, SpotKeys, SpotTable
+
+Runs = tuple[Int[np.ndarray, " _"], ...]
+"""Rows of a table, item by item."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunItems(Items):
+    """Each item is a run of rows of a table; shorter runs of a batch are filled up with zeros."""
+
+    table: SpotTable | SpotQueries
+    runs: Runs
+
+    may_be_divided: ClassVar[bool]
+    """Whether the part of an item that is on one side of a fold is an item of that side."""
+    built = frozenset({"context_feature", "context_um", "present"})
+
+    @classmethod
+    @abstractmethod
+    def divide(cls, keys: SpotKeys, rows: Int[np.ndarray, " n"], n_once: int) -> Runs:
+        """Divide these rows of a table into items.
+
+        `n_once` is the number of spots of the table without their jittered views.
+        """
+
+    @property
+    def keys(self) -> SpotKeys:
+        """Those of the table."""
+        return self.table.keys
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def at_once(self, names: Sequence[str]) -> int:
+        """One: alone it is not filled up, so that no other item can change its last bits."""
+        del names
+        return 1
+
+    def inputs(self, names: Sequence[str], rows: Int[np.ndarray, " B"]) -> Batch:
+        """Build these fields for these items, and no others."""
+        return {name: _BUILD[name](self, rows) for name in names}
+
+    @abstractmethod
+    def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
+        """What a loss may see of these items."""
+
+    def padded(
+        self, values: Float[np.ndarray, "N width"], rows: Int[np.ndarray, " B"]
+    ) -> Float[Tensor, "B K width"]:
+        """Values of the spots of these items in float32; zeros below the shorter ones."""
+        runs = [self.runs[row] for row in rows]
+        longest = max(map(len, runs))
+        filled = np.zeros((len(runs), longest, values.shape[1]), dtype=np.float32)
+        for place, run in enumerate(runs):
+            filled[place, : len(run)] = values[run]
+        return torch.from_numpy(filled)
+
+    def present(self, rows: Int[np.ndarray, " B"]) -> Bool[Tensor, "B K"]:
+        """True for a spot, false for what fills a shorter item up."""
+        sizes = torch.tensor([len(self.runs[row]) for row in rows])
+        return torch.arange(int(sizes.max()))[None] < sizes[:, None]
+
+    def patient(self, rows: Int[np.ndarray, " B"]) -> Int[Tensor, " B"]:
+        """The patient of each item, as a code of the table; all its spots are of one patient."""
+        codes = self.keys.patient
+        return torch.tensor([int(codes[self.runs[row][0]]) for row in rows])
+
+    def _feature(self, rows: Int[np.ndarray, " B"]) -> Float[Tensor, "B K D"]:
+        return self.padded(self.table.feature, rows)
+
+    def _um(self, rows: Int[np.ndarray, " B"]) -> Float[Tensor, "B K 2"]:
+        if self.table.xy_um is None:
+            raise ValueError("these spots come without their places")
+        return self.padded(self.table.xy_um, rows)
+
+
+def runs_of(code: Int[np.ndarray, " N"], rows: Int[np.ndarray, " n"], n_once: int) -> Runs:
+    """Rows with one code, ascending; jittered views of spots, `n_once` rows on, apart."""
+    group = (rows // max(n_once, 1)) * (int(code.max(initial=0)) + 1) + code[rows]
+    order = np.lexsort((rows, group))
+    starts = np.flatnonzero(np.diff(group[order])) + 1
+    return tuple(np.split(rows[order], starts)) if len(rows) else ()
+
+
+_BUILD = {
+    "context_feature": RunItems._feature,
+    "context_um": RunItems._um,
+    "present": RunItems.present,
+}

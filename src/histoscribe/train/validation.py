@@ -1,0 +1,46 @@
+"""The score of the items that an epoch is chosen on."""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int
+
+from histoscribe.data.items.items import Items
+from histoscribe.models.base import ExpressionModel
+from histoscribe.models.inner_validation import validation_score
+from histoscribe.predictor.forward import predict_items
+
+FEWEST_BAGS = 8
+"""Bags below which a correlation over them says nothing: they are scored by squared error."""
+
+Score = Literal["pcc", "minus_mse"]
+
+
+def score_kind(items: Items, rows: Int[np.ndarray, " n"]) -> Score:
+    """How these items are scored: `pcc`, or `minus_mse` where they are few bags."""
+    few = items.spots(rows[:1]) is None and len(rows) < FEWEST_BAGS
+    return "minus_mse" if few else "pcc"
+
+
+def validate(model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]) -> float:
+    """Score the predictions of these items; higher is better.
+
+    Where items give predictions of spots: Pearson within each section, mean over genes, then over
+    sections. Where they give one each: Pearson over the items, mean over genes, or minus the mean
+    squared error of fewer than 8. NaN where nothing is defined.
+    """
+    predicted, spots = predict_items(model, items, rows), items.spots(rows)
+    measured = _measured(items, rows)
+    if spots is not None:
+        return validation_score(predicted, measured, items.keys.section[spots])
+    if score_kind(items, rows) == "minus_mse":
+        return -float(np.square(predicted - measured).mean(dtype=np.float64))
+    return validation_score(predicted, measured, np.zeros(len(rows), dtype=np.int64))
+
+
+def _measured(items: Items, rows: Int[np.ndarray, " n"]) -> np.ndarray:
+    """The target of each prediction."""
+    labels = items.labels(rows)
+    if labels.present is None:
+        return labels.target.numpy()
+    return labels.target[labels.present].numpy()

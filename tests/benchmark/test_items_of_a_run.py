@@ -1,0 +1,217 @@
+"""A model of sections and one of bags go the way of every model: train, benchmark, predict."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import histoscribe as hs
+from histoscribe.benchmark.cell import cell_bags, cell_prediction, predictor_folder
+from histoscribe.benchmark.plan import make_plan
+from histoscribe.benchmark.run import benchmark
+from histoscribe.data.images import SlideTiles
+from histoscribe.explain.run import explain
+from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.io.predictions.anndata import read_prediction
+from histoscribe.io.slides.slide import open_whole_slide
+from histoscribe.predict import blocks, slide
+from histoscribe.predict.order import Order, predict
+from histoscribe.predictor.predictor import BAG
+from histoscribe.predictor.saving import load_predictor
+from histoscribe.report import write
+from histoscribe.train.run import train
+from histoscribe.types import Section
+from tests import toys
+from tests.benchmark.runs import tiny_cohort, tiny_settings
+from tests.predict.conftest import MPP, SPACING_UM, draw_slide
+
+MODELS = ["mean", "ridge", toys.SECTION, toys.BAG]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _toys():
+    with toys.registered():
+        yield
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("items")
+
+
+@pytest.fixture(scope="module")
+def settings(place):
+    return tiny_settings(
+        tiny_cohort(place / "cohort"),
+        models=MODELS,
+        settings={},
+        train={"epochs": 3, "batch_size": 2},
+    )
+
+
+@pytest.fixture(scope="module")
+def result(place, settings):
+    return benchmark(settings=settings, out=place / "run", cache=place / "cache")
+
+
+@pytest.fixture(scope="module")
+def plan(result, place, settings):
+    return make_plan(settings, place / "run", weights={}, cache=place / "cache")
+
+
+@pytest.fixture(scope="module")
+def trained(place, settings):
+    """Predictors of the two toys, trained on all sections."""
+    return {
+        name: train(
+            settings=settings.model_copy(update={"models": (name,)}),
+            out=place / name,
+            cache=place / "cache",
+        )
+        for name in (toys.SECTION, toys.BAG)
+    }
+
+
+def known_answer(predictor, feature):
+    """What the toy of sections says of the spots of one section, in NumPy."""
+    state = {key: value.double().numpy() for key, value in predictor.model.state_dict().items()}
+    standard = (feature - state["mean"]) / state["scale"]
+    both = np.hstack([standard, np.tile(standard.mean(axis=0), (len(standard), 1))])
+    return both @ state["head.linear.weight"].T + state["head.linear.bias"]
+
+
+def test_every_spot_of_a_section_is_predicted_from_the_mean_of_its_own_section(plan, result):
+    for fold in plan.folds:
+        predictor = load_predictor(predictor_folder(plan.out, toys.SECTION, fold))
+        for section in fold.test:
+            expected = known_answer(predictor, plan.bank.features(None, section, fold))
+            found = cell_prediction(plan, fold, toys.SECTION, section)
+            np.testing.assert_allclose(found.values, expected, atol=1e-4)
+
+
+def test_a_bag_is_scored_by_patient_with_its_map_beside(plan, result):
+    table = pd.read_csv(plan.out / "patients.csv")
+    assert set(table["model"]) == set(MODELS)
+    assert set(table["metric"]) == {"pcc_over_patients", "mape"}
+    assert (table["n_patients"] == 3).any()
+    of_mean = table[(table["model"] == "mean") & (table["metric"] == "pcc_over_patients")]
+    constant_panel = of_mean.dropna()
+    assert len(constant_panel)
+    assert table.loc[table["metric"] == "mape", "value"].isna().all(), "residuals are below zero"
+    summary = result.summary.set_index(["model", "metric"])
+    assert summary.loc[(toys.BAG, "pcc_over_patients"), "n_patients"] == 3
+    assert np.isfinite(summary.loc[(toys.BAG, "pcc"), "mean"]), "of its maps"
+    (check,) = [check for check in result.checks if check.code == "scored-by-patient"]
+    assert toys.BAG in check.message
+
+
+def test_the_value_of_a_bag_is_that_of_all_its_spots(plan, result):
+    fold = plan.folds[0]
+    bags = cell_bags(plan, fold, toys.BAG)
+    assert bags.patients == (fold.name,)
+    predictor = load_predictor(predictor_folder(plan.out, toys.BAG, fold))
+    feature = np.concatenate([plan.bank.features(None, s, fold) for s in sorted(fold.test)])
+    state = {key: value.double().numpy() for key, value in predictor.model.state_dict().items()}
+    mean = ((feature - state["mean"]) / state["scale"]).mean(axis=0)
+    expected = state["head.linear.weight"] @ mean + state["head.linear.bias"]
+    np.testing.assert_allclose(bags.values[0], expected, atol=1e-4)
+
+
+def test_the_report_of_such_a_run_builds(plan, result):
+    page = write(plan.out).read_text("utf-8")
+    assert toys.BAG in page
+    assert "pcc_over_patients" in page
+
+
+def test_a_run_started_again_changes_nothing(plan, result, settings, place):
+    before = {path: path.read_bytes() for path in plan.out.rglob("*.csv")}
+    benchmark(settings=settings, out=place / "run", cache=place / "cache")
+    assert {path: path.read_bytes() for path in plan.out.rglob("*.csv")} == before
+
+
+@pytest.fixture(scope="module")
+def slide_file(place):
+    return draw_slide(place / "slide.png")
+
+
+def predicted(predictor, path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the drawn tissue is unlike the simulated cohort
+        return hs.predict_slide(predictor, path, spacing_um=SPACING_UM, mpp=MPP)
+
+
+def test_a_slide_is_one_section_whatever_the_blocks_and_threads(
+    trained, slide_file, tmp_path, monkeypatch
+):
+    predictor = trained[toys.SECTION]
+    whole = predicted(predictor, slide_file)
+    section = Section("slide", None, open_whole_slide(slide_file, MPP), whole.spots, None)
+    feature = predictor.queries(section, tmp_path / "cache").feature
+    np.testing.assert_allclose(whole.values, known_answer(predictor, feature), atol=1e-4)
+    with monkeypatch.context() as patch:
+        patch.setattr(slide, "CHUNK_ROWS", 7)
+        patch.setattr(blocks, "_BATCH", 5)
+        patch.setattr(torch, "get_num_threads", lambda: 3)
+        again = predicted(predictor, slide_file)
+    np.testing.assert_allclose(again.values, whole.values, atol=1e-6)
+    as_section = predictor(section, tmp_path / "cache")
+    np.testing.assert_allclose(as_section.values, whole.values, atol=1e-6)
+
+
+def test_files_of_slides_and_sections_hold_the_same(trained, slide_file, place, tmp_path):
+    for name, predictor in trained.items():
+        order = Order(
+            predictor=predictor.folder,
+            targets=(str(slide_file), str(place / "cohort" / "cohort.csv")),
+            sections=("P1S1",),
+            out=tmp_path / name,
+            spacing_um=SPACING_UM,
+            mpp=MPP,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            list(predict(order))
+        of_slide = read_prediction(tmp_path / name / "slide.h5ad")
+        whole = predicted(predictor, slide_file)
+        np.testing.assert_array_equal(of_slide.values, whole.values)
+        of_section = read_prediction(tmp_path / name / "P1S1.h5ad")
+        cohort = read_cohort(str(place / "cohort" / "cohort.csv"))
+        direct = predictor(cohort["P1S1"], tmp_path / "cache")
+        np.testing.assert_array_equal(of_section.values, direct.values)
+        for prediction in (of_slide, whole, of_section, direct):
+            assert (BAG in prediction.head.gene_facts) == (name == toys.BAG)
+        if name == toys.BAG:
+            np.testing.assert_allclose(
+                of_slide.head.gene_facts[BAG], whole.head.gene_facts[BAG], atol=1e-6
+            )
+
+
+def test_pixels_of_one_section_give_what_the_section_gives(trained, place, tmp_path):
+    section = read_cohort(str(place / "cohort" / "cohort.csv"))["P1S1"].take(np.arange(9))
+    for name, predictor in trained.items():
+        image = SlideTiles(section, predictor.encoding.tiles).read(np.arange(9)).float()
+        queries = predictor.queries(section, tmp_path / "cache")
+        xy_um = torch.from_numpy(queries.xy_um)
+        output = predictor.from_pixels(image.requires_grad_(), xy_um).expression
+        output.sum().backward()
+        assert image.grad.abs().sum() > 0
+        expected = (
+            predictor.fitted.predict(queries).values
+            if name == toys.SECTION
+            else predictor.fitted.predict_bags(queries).values
+        )
+        np.testing.assert_allclose(output.detach().numpy(), expected, atol=2e-3)
+    with pytest.raises(ValueError, match="give xy_um"):
+        trained[toys.SECTION].from_pixels(image)
+
+
+def test_what_the_last_layer_reads_is_explained_spot_by_spot(trained, place, tmp_path):
+    cohort = read_cohort(str(place / "cohort" / "cohort.csv"))
+    for name, predictor in trained.items():
+        sections = ("P1S1", "P2S1")
+        found = explain("latent", predictor, cohort, out=tmp_path / name, sections=sections)
+        assert found.question == "latent"
+        table = pd.read_csv(tmp_path / name / "latent.csv")
+        assert len(table) == sum(len(cohort[s].spots) for s in sections)

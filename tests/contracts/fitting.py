@@ -1,0 +1,50 @@
+"""Models fitted on planted tables, for the contracts of every item."""
+
+from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
+from histoscribe.models.base import model_class
+from histoscribe.models.catalog import list_models
+from histoscribe.train.fit import fit
+from histoscribe.train.loop import EpochEnd
+from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
+from tests.contracts.tables import planted_table, queries_of
+
+
+def models_of(item):
+    """Names of the models in the registry whose item this is; estimators predict spots."""
+    return [name for name in list_models() if getattr(model_class(name), "item", "spot") == item]
+
+
+def fitted(name, tmp_path, table=None, epochs=20, seed=0, batch_size=16):
+    """A model of this name, fitted on a table."""
+    settings = RunSettings(
+        seed=seed,
+        cohort="none",
+        models=(name,),
+        settings={name: {"preset": "tiny"}},
+        train=TrainSettings(epochs=epochs, batch_size=batch_size),
+        exemplars=ExemplarSettings(n=3),
+        run=MachineSettings(device="cpu"),
+    )
+    table = planted_table() if table is None else table
+    return fit(settings.row(name), table, settings, tmp_path / f"resume-{name}")
+
+
+def predicted_by(fitted, table, rows=slice(None)):
+    """What a fitted model says of the spots of a table."""
+    return fitted.predict(queries_of(table, rows)).values
+
+
+class KilledError(Exception):
+    """Ends a training from outside."""
+
+
+def killed_after(n_epochs):
+    """What ends an epoch, and after that many everything."""
+    end_epoch = EpochEnd.on_train_epoch_end
+
+    def end(self, trainer, pl_module):
+        end_epoch(self, trainer, pl_module)
+        if len(self.scores) == n_epochs:
+            raise KilledError
+
+    return end

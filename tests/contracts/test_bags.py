@@ -1,0 +1,130 @@
+"""Promises that every model of bags keeps; a new model is tested by being registered."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from histoscribe.data.items.bags import BagItems
+from histoscribe.train.loop import EpochEnd
+from tests import toys
+from tests.contracts.fitting import KilledError, fitted, killed_after, models_of, predicted_by
+from tests.contracts.tables import planted_table, queries_of
+
+MODELS = [*models_of("bag"), toys.BAG]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _toys():
+    with toys.registered():
+        yield
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def made(name, tmp_path_factory):
+    return fitted(name, tmp_path_factory.mktemp("models"), batch_size=2)
+
+
+@pytest.fixture
+def inputs(made):
+    """Three bags of 60, 13 and 1 spots: what the model sees of them, and which are present."""
+    items = BagItems(planted_table(1), (np.arange(60), np.arange(60, 73), np.arange(120, 121)))
+    given = items.inputs(made.model.inputs(made.model.config), np.arange(3))
+    return {**given, "present": items.present(np.arange(3))}
+
+
+def predict(made, inputs):
+    names = made.model.inputs(made.model.config)
+    with torch.no_grad():
+        return made.model(**{name: inputs[name] for name in names}).expression
+
+
+def test_one_row_a_patient_and_one_column_a_gene(made):
+    table = planted_table(1)
+    bags = made.predict_bags(queries_of(table))
+    assert bags.patients == ("A", "B", "C", "D")
+    assert bags.values.shape == (4, table.target.shape[1])
+    assert np.isfinite(bags.values).all()
+
+
+def test_a_map_has_a_row_a_spot_which_is_the_bag_of_that_spot_alone(made):
+    table = planted_table(1)
+    predicted = predicted_by(made, table)
+    assert predicted.shape == table.target.shape
+    for row in (0, 77, 239):
+        alone = made.predict_bags(queries_of(table, slice(row, row + 1))).values
+        np.testing.assert_allclose(alone, predicted[row : row + 1], atol=1e-5)
+
+
+def test_a_bag_does_not_depend_on_the_others_of_its_batch(made, inputs):
+    together = predict(made, inputs)
+    for place, size in enumerate((60, 13, 1)):
+        alone = {key: value[place : place + 1, :size] for key, value in inputs.items()}
+        torch.testing.assert_close(together[place], predict(made, alone)[0], atol=1e-5, rtol=0)
+
+
+def test_padding_with_random_numbers_changes_nothing(made, inputs):
+    there, draws = inputs["present"], torch.Generator().manual_seed(3)
+    filled = {
+        key: value
+        if key == "present"
+        else torch.where(there[..., None], value, 1000 * torch.randn(value.shape, generator=draws))
+        for key, value in inputs.items()
+    }
+    torch.testing.assert_close(predict(made, inputs), predict(made, filled), atol=1e-6, rtol=0)
+
+
+def test_the_order_of_spots_does_not_matter(made):
+    queries = queries_of(planted_table(1))
+    order = np.random.default_rng(0).permutation(len(queries))
+    mixed = replace(
+        queries,
+        feature=queries.feature[order],
+        keys=queries.keys.take(order),
+        image=None,
+        xy_um=queries.xy_um[order],
+    )
+    bags, again = made.predict_bags(queries), made.predict_bags(mixed)
+    assert bags.patients == again.patients
+    np.testing.assert_allclose(bags.values, again.values, atol=1e-5)
+
+
+def test_same_seed_same_bits_and_the_global_generator_is_left_alone(name, tmp_path):
+    table, before = planted_table(1), torch.get_rng_state()
+    one, again = (fitted(name, tmp_path / part, epochs=3) for part in ("one", "again"))
+    np.testing.assert_array_equal(predicted_by(one, table), predicted_by(again, table))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_few_bags_choose_their_epoch_by_squared_error(made):
+    assert set(made.model.choice) == {"epoch", "inner_minus_mse"}
+    assert all(score <= 0 for score in made.model.choice["inner_minus_mse"])
+
+
+def test_gradients_reach_every_parameter(made, inputs):
+    names = made.model.inputs(made.model.config)
+    output = made.model.train()(**{name: inputs[name] for name in names})
+    output.expression.square().sum().backward()
+    for parameter, value in made.model.named_parameters():
+        assert value.grad is not None, parameter
+        assert value.grad.abs().sum() > 0, parameter
+    made.model.zero_grad(set_to_none=True)
+    made.model.eval()
+
+
+def test_killed_between_epochs_ends_in_the_same_bits(name, tmp_path, monkeypatch):
+    table = planted_table(1)
+    whole = fitted(name, tmp_path / "whole", epochs=4, batch_size=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochEnd, "on_train_epoch_end", killed_after(2))
+        with pytest.raises(KilledError):
+            fitted(name, tmp_path / "parts", epochs=4, batch_size=2)
+    resumed = fitted(name, tmp_path / "parts", epochs=4, batch_size=2)
+    np.testing.assert_array_equal(predicted_by(whole, table), predicted_by(resumed, table))
+    assert whole.model.choice == resumed.model.choice
