@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from jaxtyping import UInt8
@@ -17,6 +18,7 @@ _TILE_INCHES = 1.25
 _TEXT_INCHES = 0.65
 _GAP = 0.12  # of a tile
 _FRAME_POINTS = 4.0
+_CHARACTERS_PER_INCH = 16  # of the text below, 7 points
 _BLANK = 235  # grey of a missing tile
 
 
@@ -77,8 +79,13 @@ def draw_strips(strips: Sequence[Strip], text: StripText, path: Path) -> None:
     bar.set_label(text.unit, fontsize=8)
     bar.ax.tick_params(labelsize=7)
     figure.suptitle(text.title, fontsize=10)
-    figure.supxlabel(text.below, fontsize=7)
+    figure.supxlabel(_wrapped(text.below, width), fontsize=7)
     save_png(figure, path)
+
+
+def _wrapped(text: str, width: float) -> str:
+    n_characters = int(width * _CHARACTERS_PER_INCH)
+    return "\n".join(fill(line, n_characters) for line in text.splitlines())
 
 
 def _scale(strips: Sequence[Strip]) -> ScalarMappable:

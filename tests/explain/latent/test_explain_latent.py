@@ -112,6 +112,15 @@ def test_of_very_many_spots_each_section_keeps_its_share(monkeypatch):
     assert kept.values[:, 0].astype(int).tolist() == [int(spot) for spot in kept.keys.spot]
 
 
+def test_a_model_of_bags_is_refused(explained, tmp_path):
+    class OfBags(Blind):
+        item = "bag"
+
+    request = explained.request(model=OfBags(explained.n_genes))
+    with pytest.raises(DataContractError, match="all tiles of a patient as one"):
+        explained.answer("latent", tmp_path / "out", request)
+
+
 def test_wrong_settings_come_at_once(explained, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(DataContractError) as error:

@@ -57,6 +57,15 @@ def plan_latent(request: ExplainRequest, settings: LatentQuestionSettings) -> An
                 remedy="give a predictor of another model",
             )
         )
+    elif model.item == "bag":
+        problems.append(
+            Problem(
+                where=f"predictor {request.predictor.name}",
+                found=f"{model.name} reads all tiles of a patient as one",
+                expected="a predictor of a network that represents single spots",
+                remedy="give a predictor of another model",
+            )
+        )
     if problems:
         raise DataContractError(problems)
     sections = tuple(cohort[name] for name in settings.sections or cohort.ids)
