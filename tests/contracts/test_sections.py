@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from histoscribe.data.items.sections import SectionItems
+from histoscribe.data.items.spots import places_um
 from histoscribe.train.loop import EpochEnd
 from histoscribe.types import Labels
 from tests import toys
 from tests.contracts.fitting import KilledError, fitted, killed_after, models_of, predicted_by
 from tests.contracts.tables import planted_table, queries_of
+from tests.data.fakes_for_data import fake_section
 
 MODELS = [*models_of("section"), toys.SECTION]
 
@@ -102,6 +104,18 @@ def test_the_order_of_spots_does_not_matter(made):
     )
     expected = made.predict(queries).values[order]
     np.testing.assert_allclose(made.predict(mixed).values, expected, atol=1e-5)
+
+
+def test_the_centre_of_the_slide_does_not_matter(made):
+    section = fake_section("S", "P", np.ones((60, 2), dtype=np.int64))
+    moved = replace(
+        section, spots=replace(section.spots, xy=section.spots.xy + np.array([5e3, 70]))
+    )
+    queries = queries_of(planted_table(1), slice(60))
+    here, there = (
+        made.predict(replace(queries, xy_um=places_um(of))).values for of in (section, moved)
+    )
+    np.testing.assert_allclose(here, there, atol=1e-4)
 
 
 def test_sections_apart_are_predicted_as_sections_together(made):
