@@ -33,6 +33,8 @@ OF_FEATURES = [
 """Networks that look at tiles take minutes on such a cohort: they have a test of their own below,
 and benchmarks/egn_simulated.py."""
 OF_TILES = [name for name in list_models() if name not in OF_FEATURES]
+WIDE_PIXELS = {"tile_px": 112, "mpp": 1.0}
+"""The tiles of the default with a quarter of its px: enough for stain and density of nuclei."""
 SEEDS = [1, pytest.param(0, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
 
 
@@ -193,6 +195,7 @@ def flip_cohort(tmp_path_factory):
         sections_per_patient=3,
         families=("patient_flip", "compartment"),
         genes_per_family=8,
+        spots_per_section=80,
         seed=0,
     )
 
@@ -206,6 +209,7 @@ def test_a_programme_that_flips_by_patient_is_learnable_only_by_leaking(flip_coh
             0,
             models=["knn", "ridge", "mlp"],
             settings={},
+            inputs=WIDE_PIXELS,
             folds={"protocol": protocol},
         )
         plan = make_plan(settings, tmp_path / protocol, weights={}, cache=tmp_path / "cache")
@@ -231,6 +235,8 @@ def test_the_depth_check_trips_where_depth_follows_cell_density(tmp_path, depth,
         tmp_path / "cohort", n_patients=3, genes_per_family=4, depth=depth, spots_per_section=80
     )
     families = {"compartment", "density", "null"}
-    settings = settings_for(manifest, families, 0, models=["mean", "depth", "ridge"], settings={})
+    settings = settings_for(
+        manifest, families, 0, models=["mean", "depth", "ridge"], settings={}, inputs=WIDE_PIXELS
+    )
     result = benchmark(settings=settings, out=tmp_path / "run", cache=tmp_path / "cache")
     assert ("depth-visible" in {check.code for check in result.checks}) is trips
