@@ -117,6 +117,8 @@ def test_what_a_question_needs_is_asked_for_before_anything_is_opened(tmp_path):
     lost = tmp_path / "lost"
     with pytest.raises(DataContractError) as error:
         explain("latent", [lost, lost], bulk="bulk.csv")
+    with pytest.raises(DataContractError, match="no cohort"):
+        explain("latent", lost, [])
     found = [problem.found for problem in error.value.problems]
     assert found == ["2 predictors", "no cohort", "the question latent reads no bulk expression"]
 

@@ -128,7 +128,8 @@ def _request(
     bulk: str | Path | None,
 ) -> ExplainRequest:
     """Load predictors and cohort after checking their number."""
-    problems = [*input_problems(question, len(predictors), has_cohort=cohort is not None)]
+    has_cohort = isinstance(cohort, Path) or bool(cohort)  # one without sections is none
+    problems = [*input_problems(question, len(predictors), has_cohort=has_cohort)]
     if bulk is not None:
         found = f"the question {question.name} reads no bulk expression"
         problems.append(Problem(f"bulk {bulk}", found, "no bulk table", "leave it out"))
