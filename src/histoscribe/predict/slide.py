@@ -24,8 +24,8 @@ def predict_slide(
     predictor: Predictor | str | Path,
     path: str | Path,
     *,
-    spacing_um: float = 100.0,
-    mpp: float | None = None,
+    spacing_um: float | int = 100.0,
+    mpp: float | int | None = None,
     mask: str | Path | None = None,
 ) -> Prediction:
     """Predict a slide on a square grid over its tissue.
@@ -62,7 +62,10 @@ def predict_slide(
     """
     loaded = predictor if isinstance(predictor, Predictor) else load_predictor(predictor)
     request = SlideRequest(
-        path=Path(path), spacing_um=spacing_um, mpp=mpp, mask=None if mask is None else Path(mask)
+        path=Path(path),
+        spacing_um=float(spacing_um),
+        mpp=None if mpp is None else float(mpp),
+        mask=None if mask is None else Path(mask),
     )
     tiles = loaded.encoding.tiles
     plan = make_plan(request, open_request(request, tiles), tiles)

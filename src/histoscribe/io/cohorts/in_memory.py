@@ -26,7 +26,7 @@ def cohort_of(
     images: Mapping[str, Image],
     patients: Mapping[str, str],
     *,
-    mpp: float | Mapping[str, float] | None = None,
+    mpp: float | int | Mapping[str, float | int] | None = None,
     facts: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Cohort:
     """Make a cohort of sections that are in memory as AnnData.
@@ -67,7 +67,8 @@ def cohort_of(
     ...     mpp=0.5,
     ... )  # doctest: +SKIP
     """
-    by_section = mpp if isinstance(mpp, Mapping) else dict.fromkeys(adata_by_section, mpp)
+    given = mpp if isinstance(mpp, Mapping) else dict.fromkeys(adata_by_section, mpp)
+    by_section = {name: float(value) for name, value in given.items() if value is not None}
     names = tuple(adata_by_section)
     tables = {"images": images, "patients": patients, "mpp": by_section, "facts": facts or {}}
     problems = [*_wrong_names(names, patients), *_not_of_the_cohort(names, tables)]
