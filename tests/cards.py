@@ -76,6 +76,7 @@ def run_card(
     return RunCard(
         protocol="section" if leaky else "patient",
         leaky=leaky,
+        grouping="section" if leaky else "patient",
         seed=0,
         patients=patients,
         sections={"S1": SECTION, "S1-HLA": SECTION},

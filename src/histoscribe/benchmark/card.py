@@ -48,6 +48,7 @@ def run_card(
     return RunCard(
         protocol=settings.folds.protocol,
         leaky="; ".join(leaks_in_words(settings.folds)) or None,
+        grouping=settings.folds.protocol,
         seed=settings.seed,
         patients=tuple(sorted({truth.patient for truth in results.truths})),
         sections=cohort_card(plan.bank.cohort, plan.bank.cohort.ids),
@@ -152,7 +153,7 @@ def card_text(card: RunCard) -> str:
         f"# Protocol card: {card.protocol}",
         *([f"\n**LEAKY: {card.leaky}**"] if card.leaky else []),
         "",
-        f"- Patients tested: {', '.join(card.patients)}; grouped by {card.protocol}; "
+        f"- Patients tested: {', '.join(card.patients)}; grouped by {card.grouping}; "
         f"seed {card.seed}.",
         f"- Folds (sha256 {card.folds_sha256[:12]}): see folds.json.",
         f"- Inner validation: {validations}.",

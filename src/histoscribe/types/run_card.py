@@ -112,6 +112,8 @@ class RunCard(Card):
     protocol: str
     leaky: str | None
     """Why the protocol leaks; None where it does not."""
+    grouping: str
+    """What is held out together."""
     seed: int
     patients: tuple[str, ...]
     """Those that were tested."""
