@@ -102,8 +102,8 @@ def test_a_run_goes_on_with_the_weights_it_began_with(place, monkeypatch):
         return load_perceptual(random_seed=next(seed))
 
     monkeypatch.setattr("histoscribe.data.exemplars.lookup.load_perceptual", another)
-    assert needed.needed_by_row(row, {}) != needed.needed_by_row(row, {})
-    assert not needed.needed_by_row(settings_of(place, models=["ridge"]).rows[0], {})
+    assert needed.row_needs(row, {}) != needed.row_needs(row, {})
+    assert not needed.row_needs(settings_of(place, models=["ridge"]).rows[0], {})
 
 
 @pytest.mark.parametrize("setting", [{"layer": "features.10"}, {"weights": "random"}])

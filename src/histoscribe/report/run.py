@@ -66,7 +66,7 @@ class Run:
 
     @property
     def protocol(self) -> str:
-        """What was held out together."""
+        """What is held out together: patients, sections or spots."""
         return self.card.protocol
 
     @property
@@ -76,7 +76,7 @@ class Run:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """What the run says against itself."""
+        """Warnings and notes of the checks of the run."""
         return self.card.checks
 
     @property

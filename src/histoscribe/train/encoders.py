@@ -1,4 +1,4 @@
-"""Where the encoders of a run come from: known by name, or trained by each fold for itself."""
+"""Sources of the encoders of a run: known by name, or trained by each fold."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from histoscribe.types import Fold
 
 @dataclass(frozen=True)
 class EncoderIdentity:
-    """What decides the features of an encoder in a run, before any fold has trained it."""
+    """Everything known before training that decides the features of an encoder."""
 
     encoder: str
     layer: str | None
@@ -69,13 +69,13 @@ class EncoderSource(ABC):
 
     @abstractmethod
     def identity(self) -> EncoderIdentity:
-        """What decides its features; a run goes on only where this is as it was."""
+        """Everything that decides its features; a resumed run must have the same."""
 
     @abstractmethod
     def open(self, fold: Fold | None) -> Encoder:
-        """The encoder as a fold uses it, on the run's device; the same object each time.
+        """The encoder as a fold uses it, on the run's device; the same weights each time.
 
-        Without a fold only an encoder can be opened that is the same in all of them.
+        Only an encoder that is the same in all folds can be opened without a fold.
         """
 
 
@@ -92,7 +92,7 @@ class NamedEncoder(EncoderSource):
         self.layer = settings.inputs.layer if self.of_run else None
 
     def needs(self) -> Mapping[str, str]:
-        """Open it, so that missing weights are said; nothing is needed beside them."""
+        """Open the encoder, so that missing weights are reported; nothing else is needed."""
         self.open(None)
         return {}
 

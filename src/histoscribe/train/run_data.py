@@ -21,7 +21,7 @@ from histoscribe.train.exemplar_checks import lookup_problems, pool_lines
 from histoscribe.train.fold_tiles import FoldTiles
 from histoscribe.train.row import tile_problems
 from histoscribe.train.settings import RunSettings
-from histoscribe.train.weight_needs import needed_by_row
+from histoscribe.train.weight_needs import row_needs
 from histoscribe.types import Cohort, Fold, SpotRows
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class RunData:
         keep = self.settings.train.keep
         problems += lookup_problems(self.cohort, folds, self.settings.rows, keep)
         problems += _problems(self.encoders(), lambda encoder: self.source(encoder).needs())
-        problems += _problems(self.settings.rows, lambda row: needed_by_row(row, self.weights))
+        problems += _problems(self.settings.rows, lambda row: row_needs(row, self.weights))
         problems += _problems(self.cohort, Tiles(inputs.tile_px, inputs.mpp).check)
         if self.tiles.normalised:
             names = track(self.cohort.ids, "colour of the tissue")
@@ -113,7 +113,7 @@ class RunData:
         used: list[Mapping[str, Any]] = [
             {**tiles, **self.source(encoder).identity().to_json()} for encoder in self.encoders()
         ]
-        needed = {row.name: needed_by_row(row, self.weights) for row in self.settings.rows}
+        needed = {row.name: row_needs(row, self.weights) for row in self.settings.rows}
         used += [{"row": name, **files} for name, files in needed.items() if files]
         return json.dumps(used, indent=1, sort_keys=True) + "\n"
 

@@ -9,7 +9,7 @@ from histoscribe.predictor.folder import sha256
 from histoscribe.train.row import ModelRow
 
 
-def needed_by_row(row: ModelRow, given: WeightFiles) -> Mapping[str, str]:
+def row_needs(row: ModelRow, given: WeightFiles) -> Mapping[str, str]:
     """What a row starts from and compares tiles by, with checksums; empty for most rows.
 
     Raises

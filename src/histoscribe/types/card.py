@@ -17,7 +17,7 @@ _Kind = TypeVar("_Kind", bound="Card")
 
 
 class Card:
-    """What every card can do: become JSON, and be read from it."""
+    """Base of all cards: writes plain values for JSON, and reads them strictly."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -27,7 +27,7 @@ class Card:
 
     @classmethod
     def from_json(cls: type[_Kind], value: object, where: str, remedy: str) -> _Kind:
-        """Take back what `to_json` gave; `where` and `remedy` are for the message.
+        """Restore a card from `to_json`; `where` and `remedy` go into the message.
 
         Raises
         ------
@@ -42,7 +42,7 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class SectionCard(Card):
-    """One section: whose it is, its size and resolution, and the hashes of its data."""
+    """One section: patient, size, resolution, and the hashes of its data."""
 
     patient: str | None
     spots: int
@@ -92,7 +92,7 @@ class EncoderCard(Card):
     licence: str
     paper: str
     needs: Mapping[str, str] = field(default_factory=dict)
-    """What its training here rests on besides, e.g. `compared_by`."""
+    """Other nets that its training used, e.g. `compared_by`; see `EncoderSource.needs`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class ExemplarsCard(Card):
     perceptual_weights: Mapping[str, str] = field(default_factory=dict)
     """Its weights by name, as `sha256:...`."""
     shift: str | None = None
-    """In words, where training spots were shown what test spots never are."""
+    """A sentence, where training spots get exemplars of a kind that test spots never get."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,7 @@ class ScoreCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkCard(Card):
-    """What a predictor says of the benchmark of its model."""
+    """Summary of the benchmark of a model, kept with its predictor."""
 
     protocol: str
     patients: tuple[str, ...]
@@ -182,7 +182,7 @@ _ADAPTERS: dict[type[Card], TypeAdapter[Any]] = {}
 
 
 def _adapter(card: type[Card]) -> Any:
-    """What reads and writes a kind of card; made once, for that takes milliseconds."""
+    """Reader and writer of a kind of card; made once, because that takes milliseconds."""
     if card not in _ADAPTERS:
         _ADAPTERS[card] = TypeAdapter(card)
     return _ADAPTERS[card]
