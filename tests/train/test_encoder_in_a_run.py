@@ -51,5 +51,5 @@ def test_the_checksum_of_the_weights_is_recorded_and_asked_for_again(run_data, t
     assert again.identity == encoder.identity
     other = tmp_path / "other.pth"
     torch.save({name: tensor + 1 for name, tensor in state.items()}, other)
-    with pytest.raises(DataContractError, match="with which the predictor was trained"):
+    with pytest.raises(DataContractError, match="as in the training of the predictor"):
         encoding.open({NAME: other})
