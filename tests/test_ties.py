@@ -24,6 +24,10 @@ def test_a_chain_is_one_tie_and_ends_at_a_gap():
     np.testing.assert_array_equal(tie, [[0, 0, 0, 0, 0, 0, 1]])
 
 
+def test_no_scores_have_no_order():
+    assert best_first(np.array([])).tolist() == []
+
+
 def test_distances_of_equal_tiles_are_zero_whatever_the_processor_makes_of_them():
     distance = np.array([[7e-6, 0.0, 3e-6, 1e-4]])
     order, _ = nearest_first(distance, np.full((1, 4), 2.0), width=100_000)
@@ -52,5 +56,5 @@ def test_nearest_rows_survive_rounding_and_are_those_of_brute_force(offset):
     for seed in range(3):
         noise = UNIT * np.random.default_rng(seed).uniform(-1, 1, points.shape)
         near = (points * (1 + noise)).astype(np.float32) - offset
-        found = nearest_rows(near, near, 12, offset=offset, own=np.arange(120))
+        found = nearest_rows(near, near, 12, offset=offset, query_rows=np.arange(120))
         np.testing.assert_array_equal(found, exact)

@@ -1,12 +1,12 @@
 """Orders and choices that rounding cannot change.
 
-Two processors, two numbers of threads or two sizes of a batch give the same number but for its
-last bits. Where an order hangs on those bits, results differ from machine to machine. So numbers
-that rounding may swap count as equal, and equal ones keep the order in which they were given.
+Other processors, numbers of threads or batch sizes change the last bits of a number. If an order
+depends on these bits, results differ from machine to machine. So numbers that rounding may swap
+count as equal, and equal numbers keep their given order.
 
 "Equal within rounding" is not transitive: a may equal b and b equal c, while a and c differ. Here
 sorted numbers are chained: each is compared with the one before it, and a chain is one tie.
-Cutting the numbers into steps instead would part two equal numbers that lie beside an edge.
+Cutting the numbers into steps instead would part two equal numbers at an edge.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,24 @@ UNIT = 2.0**-24
 """Largest relative error of one float32 operation."""
 
 _SAME = 64
-"""Distances of at most so many units of the vectors' lengths are those of equal tiles: what nets
-see in one tile on two processors differs by up to 3.5e-6 of its length (VGG-16 on 64 px)."""
+"""Distances up to this number of units of the vectors' lengths count as those of equal tiles:
+embeddings of one tile on two processors differ by up to 3.5e-6 of their length (VGG-16 on 64
+px).
+"""
 
 _UNITS = 8
-"""Units by which a number of a net is off from one processor to another, about."""
+"""Approximate difference of a net's numbers between processors, in units."""
 
 SCORE_ROUNDING = 1e-6
-"""Correlations that differ by no more are equal: predictions in float32 move them by some 1e-7."""
+"""Correlations with smaller differences count as equal: predictions in float32 change them by about
+1e-7.
+"""
 
 
 def farthest_tie(
     distance: Float[np.ndarray, " b"], query_length: Float[np.ndarray, " b"]
 ) -> Float[np.ndarray, " b"]:
-    """How far a vector may be at most and still tie with one at `distance` from the query."""
+    """Largest distance of a vector that ties with one at `distance` from the query."""
     # a vector at distance d is at most as long as d + query_length
     equal = 2 * _SAME * UNIT * (1 + 2 * _SAME * UNIT) * query_length
     least = np.maximum(distance, equal)
@@ -41,24 +45,23 @@ def farthest_tie(
 def nearest_first(
     distance: Float[np.ndarray, "b m"], lengths: Float[np.ndarray, "b m"], width: int
 ) -> tuple[Int[np.ndarray, "b m"], Int[np.ndarray, "b m"]]:
-    """Columns of each row from the least distance up, ties in the order of columns.
+    """Columns of each row by rising distance, ties in the order of columns.
 
-    A distance is known within a slack on both sides; neighbours in the order whose ranges meet
-    are one tie.
+    A distance has a tolerance on both sides; neighbours in the order with overlapping ranges are
+    one tie.
 
     Parameters
     ----------
     lengths
-        Length of the query and of the other vector, added: in the norm of the distance, before
-        anything was subtracted from both. Numbers that are off by one unit move a distance by at
-        most one unit of it.
+        Sum of the lengths of query and other vector, in the norm of the distance, before centring.
+        Numbers that are off by one unit change a distance by at most one unit of this sum.
     width
-        Numbers of a vector. Where they are many, their errors go in random directions, of which
-        a distance takes up one part in the root of `width`.
+        Number of values of a vector. With many values, errors have random directions, and a
+        distance gets only one part in the square root of `width`.
 
     Returns
     -------
-    The columns, and the number of the tie that each is in, which grows along a row.
+    The columns, and the number of each one's tie, which increases along a row.
 
     >>> nearest_first(np.array([[2.0, 1.0 + 1e-9, 1.0]]), np.full((1, 3), 2.0), width=4)[0]
     array([[1, 2, 0]])
@@ -77,7 +80,7 @@ def nearest_first(
 def best_first(
     score: Float[np.ndarray, " n"], rounding: float = SCORE_ROUNDING
 ) -> Int[np.ndarray, " n"]:
-    """Places from the highest score down, ties in the order given; NaN last.
+    """Indices by falling score, ties in the given order; NaN last.
 
     >>> best_first(np.array([0.1, 0.5, 0.5 + 1e-9, np.nan]))
     array([1, 2, 0, 3])
@@ -85,14 +88,15 @@ def best_first(
     down = np.where(np.isnan(score), np.inf, -score)
     order = np.argsort(down, kind="stable")
     down = down[order]
-    tie = np.concatenate([[0], np.cumsum(down[1:] > down[:-1] + rounding)])
-    return order[np.lexsort((order, tie))]
+    apart = np.zeros(len(down), dtype=np.int64)
+    apart[1:] = down[1:] > down[:-1] + rounding
+    return order[np.lexsort((order, np.cumsum(apart)))]
 
 
 def first_best(
     score: Sequence[float] | Float[np.ndarray, " n"], rounding: float = SCORE_ROUNDING
 ) -> int:
-    """Place of the first score that ties with the highest one; NaN wins only among its like.
+    """Index of the first score that ties with the highest; NaN only if all are NaN.
 
     >>> first_best([0.5, 0.5 + 1e-9, 0.1])
     0
