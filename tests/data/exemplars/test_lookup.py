@@ -59,6 +59,7 @@ def test_jittered_views_ask_and_are_never_shown():
         keys=SpotKeys.concatenate([table.keys, table.keys]),
         copies=2,
         image=None,
+        xy_um=None,
     )
     found = in_training(views, np.arange(480))
     assert found.rows.shape == (480, 3)
