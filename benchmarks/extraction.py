@@ -75,13 +75,19 @@ def _load(name: str) -> Encoder:
 
 def _through(sections: Sequence[Section], encoder: Encoder, folder: Path) -> Callable[[], None]:
     """A run of `embed` on a slide without cached pages, into a new cache."""
-    looks = [TILES.look(section.slide) for section in sections]
+    looks = [TILES.slide_look(section.slide) for section in sections]
     fresh = count()
 
     def run() -> None:
         turn = next(fresh)
-        look = looks[turn % len(looks)]
-        embed(sections[turn % len(sections)], encoder, TILES, cache=folder / str(turn), look=look)
+        slide_look = looks[turn % len(looks)]
+        embed(
+            sections[turn % len(sections)],
+            encoder,
+            TILES,
+            cache=folder / str(turn),
+            slide_look=slide_look,
+        )
 
     return run
 
@@ -149,8 +155,10 @@ def _openvino(encoder: Encoder, batches: Sequence[Tensor], kind: str) -> Callabl
 
 def _in_memory(section: Section) -> list[Tensor]:
     """The same tiles, already decoded, in batches like those of `embed`."""
-    look = TILES.look(section.slide)
-    pixels = [TILES.read(section.slide, look, (float(x), float(y))) for x, y in section.spots.xy]
+    slide_look = TILES.slide_look(section.slide)
+    pixels = [
+        TILES.read(section.slide, slide_look, (float(x), float(y))) for x, y in section.spots.xy
+    ]
     return list(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).split(BATCH))
 
 

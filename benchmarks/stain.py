@@ -28,7 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         section = _section(Path(folder))
         plain = Tiles(TILE_PX, MPP, white_off_tissue=False)
-        mask = Tiles(TILE_PX, MPP).look(section.slide).mask
+        mask = Tiles(TILE_PX, MPP).slide_look(section.slide).mask
         normalised = Tiles(TILE_PX, MPP, white_off_tissue=False, stain=REFERENCE)
         jittered = Tiles(
             TILE_PX, MPP, white_off_tissue=False, jitter=HedJitter(0.05, 0, "hed-benchmark-1")
@@ -50,8 +50,8 @@ def main() -> None:
     )
 
 
-def _read(section: Section, tiles: Tiles, look: SlideLook) -> None:
-    for _ in tile_batches(section, tiles, np.split(np.arange(N_ACROSS**2), 5), look):
+def _read(section: Section, tiles: Tiles, slide_look: SlideLook) -> None:
+    for _ in tile_batches(section, tiles, np.split(np.arange(N_ACROSS**2), 5), slide_look):
         pass
 
 

@@ -25,20 +25,18 @@ your
 )
 MOST_FUNCTION_WORDS = 0.6
 """Share of a docstring's first sentence."""
-UNFINISHED = {"train", "data", "predictor", "predict", "benchmark", "io"}
-UNFINISHED |= {"errors", "types"}
-"""Rooms and modules whose names and summaries are not mended yet."""
+KEPT = {"errors.py: found"}
+"""Every error message has three parts: what was found, what was expected, and the remedy."""
 
 
 def test_public_names_are_nouns_of_the_field():
     named = [
         f"{path}: {name}"
         for path, tree in TREES.items()
-        if path.parts[0].removesuffix(".py") not in UNFINISHED
         for name in public_names(tree)
         if name in FORBIDDEN or path.stem in FORBIDDEN
     ]
-    assert named == []
+    assert sorted(set(named) - KEPT) == []
 
 
 def test_no_public_class_has_two_meanings():
@@ -58,14 +56,12 @@ def test_no_module_name_is_used_twice_in_the_rooms_of_data_and_training():
 
 
 def test_a_summary_says_more_than_function_words():
-    vague = []
-    for path, tree in TREES.items():
-        if path.parts[0].removesuffix(".py") not in UNFINISHED:
-            vague += [
-                f"{path}: {text}"
-                for text in summaries(tree)
-                if function_share(text) > MOST_FUNCTION_WORDS
-            ]
+    vague = [
+        f"{path}: {text}"
+        for path, tree in TREES.items()
+        for text in summaries(tree)
+        if function_share(text) > MOST_FUNCTION_WORDS
+    ]
     assert vague == []
 
 

@@ -7,7 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 from histoscribe.ties import nearest_first
 
 _SPARE = 7
-"""Candidates beyond those asked for, so that most ties end among them."""
+"""Number of additional candidates, so that most ties end among them."""
 
 
 def nearest_rows(
@@ -16,21 +16,22 @@ def nearest_rows(
     n: int,
     *,
     offset: Float[np.ndarray, " D"] | float = 0.0,
-    own: Int[np.ndarray, " M"] | None = None,
+    query_rows: Int[np.ndarray, " M"] | None = None,
 ) -> Int[np.ndarray, "M n"]:
-    """Rows of the `n` points nearest to each query by L2, exact; ties in the order of rows.
+    """Rows of the `n` nearest points of each query by L2, exact; ties in the order of rows.
 
     Parameters
     ----------
     offset
-        What was subtracted from points and queries before: they are as rough as what they were.
-    own
-        Row of the point that each query is, which is left out.
+        Value already subtracted from points and queries: their rounding is that of the original
+        values.
+    query_rows
+        Row of each query among the points, which is excluded.
 
     Returns
     -------
     Rows, nearest first. Distances that rounding of float32 can swap are ties, see
-    `histoscribe.ties`; the search goes on until the whole tie of the last neighbour was found.
+    `histoscribe.ties`; the search continues until the whole tie of the last neighbour is found.
     """
     search = NearestNeighbors(algorithm="brute").fit(points)
     length = np.linalg.norm(points + offset, axis=1)
@@ -39,13 +40,13 @@ def nearest_rows(
     while open_.size:
         n_kept = min(n_kept, len(points))
         distance, rows = search.kneighbors(queries[open_], n_kept)
-        if own is not None:
-            distance[rows == own[open_, None]] = np.inf
+        if query_rows is not None:
+            distance[rows == query_rows[open_, None]] = np.inf
         rows, distance = _by_row(rows, distance)
         query_length = np.linalg.norm(queries[open_] + offset, axis=1, keepdims=True)
         order, tie = nearest_first(distance, query_length + length[rows], points.shape[1])
-        # a tie that takes in the farthest candidate may go on among those left out
-        settled = tie[:, n - 1] < np.maximum(tie.max(axis=1) - (own is not None), 0)
+        # a tie with the farthest candidate may continue among the other points
+        settled = tie[:, n - 1] < np.maximum(tie.max(axis=1) - (query_rows is not None), 0)
         settled |= n_kept == len(points)
         found[open_[settled]] = np.take_along_axis(rows, order[:, :n], axis=1)[settled]
         open_, n_kept = open_[~settled], 8 * n_kept

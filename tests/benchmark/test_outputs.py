@@ -250,7 +250,7 @@ def test_every_map_is_on_the_card_with_its_model_and_reason(result):
     assert {(m["section"], m["why"]) for m in card["maps"]} == {
         (f"P{n}S1", why)
         for n in (1, 2, 3)
-        for why in ("best gene, picked on test data", "median gene")
+        for why in ("best gene, chosen on test data", "median gene")
     }
     for item in card["maps"]:
         assert item["model"] == card["best_model"]

@@ -61,9 +61,9 @@ def test_rows_are_those_of_the_spots(section, tmp_path):
     found = features(section, encoder, TILES, cache=tmp_path)
     assert found.shape == (len(section.spots), encoder.width)
     assert found.dtype == np.float32
-    look = TILES.look(section.slide)
+    slide_look = TILES.slide_look(section.slide)
     for spot in (0, 50, 168):
-        tile = TILES.read(section.slide, look, tuple(section.spots.xy[spot]))
+        tile = TILES.read(section.slide, slide_look, tuple(section.spots.xy[spot]))
         alone = encoder(torch.from_numpy(tile.copy()).permute(2, 0, 1)[None])
         np.testing.assert_allclose(found[spot], alone[0], rtol=1e-4, atol=1e-4)
 

@@ -269,7 +269,7 @@ def test_one_patient_cannot_be_divided_by_patient():
         (FoldSettings(test=(("alicia",),)), "try alice"),
         (FoldSettings(test=(("alice",), ("alice",))), "tested twice"),
         (FoldSettings(test=(("alice", "bob"),)), "tests every patient"),
-        (FoldSettings(test=((),)), "without a test side"),
+        (FoldSettings(test=((),)), "without test"),
     ],
 )
 def test_settings_that_do_not_fit_the_cohort_say_so(chosen, words):

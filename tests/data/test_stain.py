@@ -122,8 +122,8 @@ def test_tissue_is_normalised_and_the_ground_is_not(draw_tissue, make_section, w
     section = make_section(image)
     tiles = Tiles(1000, 2.0, white_off_tissue=white_off_tissue, stain=TWO)
     mask = TissueMask(inside, (1.0, 1.0), 2.0)
-    look = tiles.look(section.slide, mask)
-    tile = tiles.read(section.slide, look, (500.0, 500.0))
+    slide_look = tiles.slide_look(section.slide, mask)
+    tile = tiles.read(section.slide, slide_look, (500.0, 500.0))
     expected = recoloured(image, tissue_colour(section.slide, mask), TWO)
     np.testing.assert_array_equal(tile[inside], expected[inside])
     ground = np.full_like(image, 255) if white_off_tissue else image
@@ -139,7 +139,7 @@ def test_normalised_slides_of_two_scanners_look_alike(draw_tissue, make_section)
         means[stain] = []
         for name, picture in (("one", image), ("paler", paler)):
             slide = make_section(picture, name=name).slide
-            tile = tiles.read(slide, tiles.look(slide), (310.0, 310.0))
+            tile = tiles.read(slide, tiles.slide_look(slide), (310.0, 310.0))
             means[stain].append(tile.mean(axis=(0, 1)))
     before, after = (np.abs(np.subtract(*pair)).max() for pair in means.values())
     assert before > 20
@@ -148,7 +148,7 @@ def test_normalised_slides_of_two_scanners_look_alike(draw_tissue, make_section)
 
 def test_a_look_without_colour_is_not_taken_for_one_with_it(draw_tissue, make_section):
     slide = make_section(draw_tissue()[0]).slide
-    with pytest.raises(ValueError, match="normalised"):
+    with pytest.raises(ValueError, match="normalise its tiles"):
         Tiles(64, 2.0, stain=TWO).read(slide, SlideLook(tissue_mask(slide)), (500.0, 500.0))
 
 

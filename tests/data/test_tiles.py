@@ -28,7 +28,7 @@ def test_off_tissue_pixels_are_white_and_tissue_is_untouched(draw_tissue, make_s
     image, inside = draw_tissue("pink")
     section = make_section(image)
     tiles = Tiles(1000, 2.0)
-    tile = tiles.read(section.slide, tiles.look(section.slide), (500.0, 500.0))
+    tile = tiles.read(section.slide, tiles.slide_look(section.slide), (500.0, 500.0))
     white = (tile == 255).all(axis=2)
     assert white[~inside].mean() > 0.95
     assert not white[inside].mean() > 0.02

@@ -47,7 +47,7 @@ def test_the_card_says_what_a_user_must_know(facts):
         "1 patient, 1 section, 240 spots",
         "licence BSD-3-Clause",
         "sha256:abc",
-        "Not known to this folder: run `histoscribe benchmark`",
+        "Unknown: run `histoscribe benchmark`",
         "Diagnosis",
         "trained on one",
         "below 0.45 or above 0.55",

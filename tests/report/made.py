@@ -43,7 +43,7 @@ def make_run(folder, n_patients=3, leaky=None, genes=GENES):
         table,
     )
     maps = (
-        one_map("S1", "ERBB2", "best gene, picked on test data"),
+        one_map("S1", "ERBB2", "best gene, chosen on test data"),
         one_map("S1", "HLA-A", "median gene"),
         one_map("S1-HLA", "B", "another reason"),
     )

@@ -217,7 +217,7 @@ def test_the_card_is_on_the_page_with_its_table(run):
 def test_a_map_says_why_its_gene_was_picked(run):
     page = page_of(run)
     assert (
-        "<figcaption>Section S1, ERBB2, ridge: best gene, picked on test data</figcaption>" in page
+        "<figcaption>Section S1, ERBB2, ridge: best gene, chosen on test data</figcaption>" in page
     )
     assert "prediction of <strong>ridge</strong>" in page
 

@@ -58,14 +58,14 @@ def test_settings_with_rows_come_back_as_they_were():
         (["rige"], {}, "did you mean"),
         (["mine"], {}, r"\[settings.mine\] model"),
         (["mine"], {"mine": {"model": "rige"}}, "did you mean"),
-        (["ridge"], {"ridge": {"exemplars": {"n": 3}}}, "sees no exemplars"),
+        (["ridge"], {"ridge": {"exemplars": {"n": 3}}}, "reads no exemplars"),
         (["colour"], {"colour": {"encoder": "colour_texture"}}, "reads mean_colour"),
         (["egn"], {"egn": {"exemplars": {"k": 3}}}, "its keys are n, "),
         (["egn"], {"egn": {"exemplars": {"n": 0}}}, "greater than or equal to 1"),
         (["egn"], {"egn": {"deph": 3}}, "has no setting deph"),
-        (["ridge"], {"ridge": {"model": "egn"}}, "a name of its own"),
-        (["shuffled"], {"shuffled": {"model": "egn"}}, "a name of its own"),
-        (["../egn"], {"../egn": {"model": "egn"}}, "its folder"),
+        (["ridge"], {"ridge": {"model": "egn"}}, "choose another name"),
+        (["shuffled"], {"shuffled": {"model": "egn"}}, "choose another name"),
+        (["../egn"], {"../egn": {"model": "egn"}}, "name of a folder"),
     ],
 )
 def test_a_mistake_in_a_row_is_named(models, own, said):
@@ -78,7 +78,7 @@ def test_a_network_that_looks_away_from_exemplars_has_none():
     rows = settings(["alone", "direct", "vitexp", "nsl", "ridge"], own).rows
     assert [row.name for row in rows if row.exemplars] == ["direct", "vitexp"]
     assert rows[0].inputs == ("image",)
-    with pytest.raises(DataContractError, match="so set, sees no exemplars"):
+    with pytest.raises(DataContractError, match="reads no exemplars with these settings"):
         settings(["alone"], {"alone": {**own["alone"], "exemplars": {"n": 3}}})
 
 

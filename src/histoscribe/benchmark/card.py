@@ -42,7 +42,7 @@ def run_card(
     checks: Sequence[Check],
     maps: Sequence[GeneMap],
 ) -> RunCard:
-    """Everything a number of this run depends on."""
+    """Card of a run: everything that its numbers depend on."""
     plan: RunPlan = results.plan
     settings = plan.settings
     return RunCard(
@@ -83,10 +83,10 @@ def _encoder_of_each(plan: RunPlan) -> dict[str, str]:
 
 
 def _encoders_used(plan: RunPlan) -> Iterator[EncoderUse]:
-    """Every encoder, and the precision it ran in, which may be more than was asked for."""
+    """Encoders of a run, with the precision used, which may exceed the requested one."""
     bank = plan.bank
     for encoder in bank.encoders():
-        # an encoder that folds train has other weights in each
+        # an encoder trained by folds has other weights in each
         source = bank.source(encoder)
         for fold in plan.folds if source.by_fold else plan.folds[:1]:
             encoding = bank.encoding(encoder, fold)
@@ -105,7 +105,7 @@ def _encoders_used(plan: RunPlan) -> Iterator[EncoderUse]:
 
 
 def _references(plan: RunPlan) -> dict[str, StainCard]:
-    """The colour that the slides of each fold were given; nothing where they kept their own."""
+    """Reference colour of each fold; empty without normalisation."""
     stains = {fold.name: plan.bank.tiles.geometry(fold).stain for fold in plan.folds}
     return {
         name: StainCard(mean=stain.mean, deviation=stain.deviation)
@@ -115,7 +115,7 @@ def _references(plan: RunPlan) -> dict[str, StainCard]:
 
 
 def _row_card(plan: RunPlan, row: ModelRow) -> RowCard:
-    """Settings, the number of fitted numbers in each fold, and what networks started from."""
+    """Settings, number of fitted parameters in each fold, and initial weights of networks."""
     cards = {
         fold.name: read_training_card(predictor_folder(plan.out, row.name, fold))
         for fold in plan.folds

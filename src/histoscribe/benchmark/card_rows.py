@@ -1,4 +1,4 @@
-"""The rows of a run on its card, in words: sizes, where networks started, what they looked up."""
+"""Rows of a run on its card, in words: sizes, initial weights, exemplars."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from histoscribe.types import RowCard
 
 
 def row_lines(rows: Mapping[str, RowCard], train: TrainSettings) -> Iterator[str]:
-    """A table of the rows, and how networks were trained; nothing where all are fitted at once."""
+    """Table of the rows, and the training of networks; empty for models in closed form."""
     networks = {name: row for name, row in rows.items() if row.weights}
     if not networks:
         return

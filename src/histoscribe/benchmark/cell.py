@@ -23,7 +23,7 @@ _LONGEST = 200  # bytes; the limit is 255, and files carry an ending
 
 
 def folder_name(fold: Fold) -> str:
-    """The fold's name; shortened, with its hash, where no file system would take it."""
+    """Folder name of a fold; very long names are shortened, with a hash."""
     name = fold.name
     if len(name.encode()) <= _LONGEST:
         return name
@@ -31,12 +31,12 @@ def folder_name(fold: Fold) -> str:
 
 
 def predictor_folder(out: Path, model: str, fold: Fold) -> Path:
-    """Where the predictor of a cell lies."""
+    """Folder of the predictor of a cell."""
     return out / "predictors" / model / folder_name(fold)
 
 
 def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
-    """Fit, save and predict; what is already there is not done again."""
+    """Fit, save and predict; existing results are kept."""
     row = plan.settings.row(model)
     folder = predictor_folder(plan.out, model, fold)
     missing = [s for s in sorted(fold.test) if not _file(plan, fold, model, s).exists()]
@@ -52,7 +52,7 @@ def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
     )
     for section in missing:
         tested = bank.cohort[section].take(fold.test[section])
-        # scores come after predictions: a run that is resumed when it has some gives them none
+        # predictions are written before scores: a resumed run must not add scores to them
         prediction = predictor.from_queries(
             tested, section_queries(bank, row, section, fold), with_gene_scores=False
         )

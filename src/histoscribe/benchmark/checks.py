@@ -1,4 +1,4 @@
-"""What a run says against itself: each check has a code, a reason and what to do."""
+"""Checks of a run: each finding has a code, a reason and a remedy."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,7 +8,7 @@ from histoscribe.types import Check
 
 
 def run_checks(results: Results) -> list[Check]:
-    """Every check that has something to say, in the order a reader needs them."""
+    """Findings of all checks, in the order of importance."""
     return [check for of in _CHECKS for check in of(results)]
 
 

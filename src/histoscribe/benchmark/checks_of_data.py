@@ -42,7 +42,7 @@ def panel_leaks(results: Results) -> Iterator[Check]:
             "leaky-panel",
             "warning",
             "leaky panel: the genes were chosen on all sections, test sections included",
-            'take "panel" out of folds.leaks: the panel is then chosen on training sections',
+            'remove "panel" from folds.leaks: the panel is then chosen on training sections',
         )
 
 
@@ -62,19 +62,19 @@ def twins_leak(results: Results) -> Iterator[Check]:
             "warning",
             "leaky pictures: one picture is in training and in test, so a model can look up the "
             f"answer: {'; '.join(found)}",
-            'take "twins" out of folds.leaks and keep each picture on one side',
+            'remove "twins" from folds.leaks and keep each picture on one side',
         )
 
 
 def few_patients(results: Results) -> Iterator[Check]:
-    """Too few patients for an interval or a ranking."""
+    """Finding of too few patients for an interval or a ranking."""
     n_patients = len({truth.patient for truth in results.truths})
     if n_patients == 1:
         yield Check(
             "one-patient",
             "warning",
             "all test sections are of one patient: the scores say nothing about other patients",
-            'claim nothing beyond this patient; test more patients, with protocol = "patient"',
+            'do not generalise beyond this patient; test more patients, with protocol = "patient"',
         )
     elif n_patients < MIN_PATIENTS:
         yield Check(
@@ -127,7 +127,7 @@ def shallow(results: Results) -> Iterator[Check]:
 
 
 def coarse(results: Results) -> Iterator[Check]:
-    """Tiles too coarse to show a nucleus."""
+    """Finding of tiles too coarse to show a nucleus."""
     mpp = results.plan.settings.inputs.mpp
     if mpp > COARSE_MPP:
         yield Check(

@@ -42,7 +42,7 @@ def depth_is_visible(results: Results) -> Iterator[Check]:
             "warning",
             "the image predicts the number of molecules of a spot (correlation of predicted with "
             f"measured log total, by test patient: {listed}); a model can score by depth alone",
-            "read pcc_given_depth beside pcc, and the rows depth and oracle-depth",
+            "read pcc_given_depth together with pcc, and the rows depth and oracle-depth",
         )
 
 
@@ -92,7 +92,7 @@ def patients_scored(results: Results) -> Iterator[Check]:
             "predicts the mean of its training patients has -1 where each patient is predicted "
             f"from the others. The maps and spot scores of {', '.join(rows)} are of bags of one "
             "spot each, which no such model was trained on",
-            "judge these rows by pcc_over_patients, beside the other rows",
+            "judge these rows by pcc_over_patients, and compare it with the other rows",
         )
 
 

@@ -1,7 +1,7 @@
-"""What a run draws and keeps for its report.
+"""Pictures and values of a run for its report.
 
-Maps of two genes a section: the one predicted best and the median one, both said to be so; the
-spots over the image; the tissue as a thumbnail; and all measured values.
+Maps of two genes per section, the best predicted and the median one, labelled as such; the spots
+over the image; the tissue as a thumbnail; and all measured values.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from histoscribe.types import Fold, GeneMap
 def draw_maps(
     plan: RunPlan, truths: list[tuple[Fold, Truth]], genes: pd.DataFrame, model: str
 ) -> list[GeneMap]:
-    """Write a map for each section and gene picked, and what the report shows of each section.
+    """Write a map for each section and chosen gene, and the section's data for the report.
 
     In `figures/`: `maps/<section>/<gene>.png`, `overlays/<section>.png`, `tissue/<section>.jpg`
-    with its place; in `maps/` the measured values. What is there is kept.
+    with its position; in `maps/` the measured values. Existing files are kept.
 
-    Genes are picked by their `pcc_given_depth` on the test sections, so the first map is the
-    best of the panel and not what to expect; the median one is.
+    Genes are chosen by their `pcc_given_depth` on the test sections, so the first map shows the
+    best gene of the panel; the median gene is typical.
     """
     figures = plan.out / "figures"
     for name in track(sorted({truth.section for _, truth in truths}), "overlays"):
@@ -48,11 +48,11 @@ def draw_maps(
 
 
 def picked_genes(genes: pd.DataFrame, model: str) -> dict[str, str]:
-    """Gene -> why it is shown: best and median by `pcc_given_depth`."""
+    """Gene -> reason for showing it: best and median by `pcc_given_depth`."""
     names = ranked_genes(genes, model)
     if not names:
         return {}
-    return {names[len(names) // 2]: "median gene", names[0]: "best gene, picked on test data"}
+    return {names[len(names) // 2]: "median gene", names[0]: "best gene, chosen on test data"}
 
 
 def _keep_measured(plan: RunPlan, fold: Fold, truth: Truth) -> None:

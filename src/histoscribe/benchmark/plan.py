@@ -1,4 +1,4 @@
-"""What a run will do, written down before anything is fitted."""
+"""Plan of a run, made before anything is fitted."""
 
 import json
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from histoscribe.types import Cohort, Fold
 
 @dataclass(frozen=True, eq=False)
 class RunPlan:
-    """A run before its first fit."""
+    """Plan of a run before its first fit."""
 
     bank: RunData
     folds: tuple[Fold, ...]
     targets: Mapping[str, Target]
-    """Panel and transform of each fold, by its name."""
+    """Panel and transform of each fold, by name."""
     out: Path
 
     @property
@@ -32,7 +32,7 @@ class RunPlan:
         return self.bank.settings
 
     def files(self) -> dict[str, str]:
-        """The files of a run folder, by name, that say which run it is."""
+        """Files that identify the run in its folder, by name."""
         folds = [card.to_json() for card in fold_cards(self.folds)]
         return {
             "settings.toml": dump_settings(self.settings),
@@ -57,7 +57,7 @@ def make_plan(
     Raises
     ------
     DataContractError
-        for a cohort, settings or weights that do not do.
+        for an invalid cohort, settings or weights.
     """
     if cohort is None:
         cohort = run_cohort(settings.cohort, settings)

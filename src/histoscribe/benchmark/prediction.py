@@ -56,7 +56,9 @@ def score(prediction: Prediction, section: Section, predictor: Predictor | Targe
     target = predictor.target if isinstance(predictor, Predictor) else predictor
     if problems := _mismatches(prediction, section, target):
         raise DataContractError(problems)
-    evaluated = truth_at(section, np.arange(len(section.spots)), target).beside(prediction.values)
+    evaluated = truth_at(section, np.arange(len(section.spots)), target).with_prediction(
+        prediction.values
+    )
     columns = {
         metric.id: metric.of(evaluated)
         for metric in METRICS.values()
@@ -87,7 +89,7 @@ def figures(
         Folder to write to.
     predictor
         The predictor that made the prediction, or its target. With it, and with a section that has
-        counts, what was measured is drawn beside what was predicted.
+        counts, measured and predicted values are drawn side by side.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the checks of a run look at, and what each of them says."""
+"""Results of a run as input of its checks, and their findings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ NOT_MODELS = (ORACLE, SHUFFLED)
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What the checks look at."""
+    """Results of a run as input of the checks."""
 
     plan: RunPlan
     truths: Sequence[Truth]
-    """Of every fold."""
+    """Truths of every fold."""
     summary: pd.DataFrame
     constant: dict[str, int]
-    """Scores of each model that are 0 because its prediction was constant."""
+    """Number of scores of each model that are 0 because its prediction was constant."""
     alignment: pd.DataFrame
     """See `alignment.alignment_table`."""
 
     def mean(self, model: str, metric: str) -> float:
-        """A model's mean in the summary."""
+        """Mean of a model in the summary."""
         return float(self._row(model, metric)["mean"])
 
     def band_top(self, metric: str) -> float:
@@ -35,7 +35,7 @@ class Results:
         return float(self._row(SHUFFLED, metric)["high"])
 
     def best(self) -> str:
-        """The model that the maps show; see `best_model`."""
+        """Model of the maps; see `best_model`."""
         return best_model(self.summary, self.plan.settings.models)
 
     def _row(self, model: str, metric: str) -> pd.Series:
@@ -53,7 +53,7 @@ def best_model(summary: pd.DataFrame, models: Sequence[str]) -> str:
 
 
 def ranked_genes(genes: pd.DataFrame, model: str) -> tuple[str, ...]:
-    """Genes of a model in `genes.csv` from the best `pcc_given_depth` down; ties go by name.
+    """Genes of a model in `genes.csv` by falling `pcc_given_depth`; ties by name.
 
     A gene whose score is undefined has no rank and is left out.
     """

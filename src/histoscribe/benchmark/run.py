@@ -1,4 +1,4 @@
-"""One command, one honest answer: every model on held-out patients, beside its baselines."""
+"""Run a benchmark: every model and the baselines on held-out patients."""
 
 import platform
 from dataclasses import dataclass
@@ -49,18 +49,18 @@ _MAIN = ("pcc", "pcc_given_depth")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Benchmark:
-    """The result of a benchmark; the same tables lie in its run folder."""
+    """Result of a benchmark; its run folder contains the same tables."""
 
     folder: Path
-    """The run folder; a temporary one goes when this result is no longer used."""
+    """Run folder; a temporary one is removed when this result is no longer used."""
     summary: pd.DataFrame
-    """One row a model and metric: mean over patients, with its interval where there is one."""
+    """One row per model and metric: mean over patients, with its interval, if any."""
     genes: pd.DataFrame
-    """One row a model and gene."""
+    """One row per model and gene."""
     scores: pd.DataFrame
-    """One row a model, section, gene and metric."""
+    """One row per model, section, gene and metric."""
     checks: tuple[Check, ...]
-    """What the run found out about itself."""
+    """Findings of the run's checks."""
 
     def __repr__(self) -> str:
         n_warnings = sum(check.level == "warning" for check in self.checks)
@@ -72,7 +72,7 @@ class Benchmark:
         return self._means().to_html(float_format="{:.3f}".format)
 
     def _means(self) -> pd.DataFrame:
-        """The main scores, a model a row, in the order of the run."""
+        """Main scores, one model per row, in the order of the run."""
         of_main = self.summary[self.summary["metric"].isin(_MAIN)]
         table = of_main.pivot_table(index="model", columns="metric", values="mean", sort=False)
         return table.reindex(columns=list(_MAIN)).rename_axis(index=None, columns=None)
@@ -98,31 +98,33 @@ def benchmark(
     settings: RunSettings | str | Path | None = None,
     **options: Unpack[RunOptions],
 ) -> Benchmark:
-    """Score models on patients that they were not trained on.
+    """Score models on patients outside their training data.
 
-    Every model is fitted once a fold and predicts the sections of the patients left out. A killed
-    run that is started again with the same `out` does only what is missing and ends in the same
-    files.
+    Every model is fitted once per fold and predicts the sections of the held-out patients. A
+    stopped run that is started again with the same `out` computes only what is missing and ends in
+    the same files.
 
     Parameters
     ----------
     cohort
         A manifest (path of a CSV file), `catalog:NAME`, `hest:FOLDER`, `stnet:FOLDER`, or a cohort
-        in memory (see `cohort_of` and `read_cohort`). May be left out where `settings` name it.
+        in memory (see `cohort_of` and `read_cohort`). Optional if `settings` contain it.
     models
         Names of models, or the settings of each model by its name:
         `{"ridge": {}, "egn": {"preset": "tiny"}}`. `list_models` has all names.
     out
-        The run folder. By default a temporary one, which goes when the result is no longer used.
+        The run folder. By default a temporary one, which is removed when the result is no longer
+        used.
     settings
-        A settings file (TOML) in place of `models` and of the single tables.
+        A settings file (TOML) instead of `models` and single tables.
     seed, sections, where, filters, folds, target, inputs, exemplars, extractor, train, run
-        The tables of a settings file, e.g. `target={"n_genes": 100}`. They are checked in the same
-        way: an unknown key is an error. The reference of settings lists the keys.
+        Tables of a settings file, e.g. `target={"n_genes": 100}`, with the same checks: an unknown
+        key is an error. The settings reference lists the keys.
     cache
-        Folder for computed features; by default `$HISTOSCRIBE_CACHE`, else that of the platform.
+        Folder for computed features; by default `$HISTOSCRIBE_CACHE`, else the platform's cache
+        folder.
     weights
-        Files of encoder weights by name, where they are in none of the usual places.
+        Weight files of encoders by name, if they are not in the usual places.
 
     Returns
     -------
@@ -131,8 +133,8 @@ def benchmark(
     Raises
     ------
     DataContractError
-        for a cohort, settings or weights that cannot be used, before anything is written, and
-        where `out` holds another run. All problems come at once.
+        for an invalid cohort, settings or weights, before anything is written; and if `out` holds
+        another run. All problems are reported at once.
 
     Examples
     --------

@@ -36,7 +36,7 @@ class Truth:
     counts: Float[np.ndarray, "N G"]
     graph: sp.csr_matrix
 
-    def beside(self, predicted: Float[np.ndarray, "N G"]) -> Evaluated:
+    def with_prediction(self, predicted: Float[np.ndarray, "N G"]) -> Evaluated:
         """Truth and prediction of the same spots and genes."""
         return Evaluated(predicted, self.measured, self.log_total, self.counts, self.graph)
 
@@ -56,7 +56,7 @@ def truth_of(plan: RunPlan, fold: Fold, target: Target, section: str) -> Truth:
 
 
 def truth_at(section: Section, rows: Int[np.ndarray, " N"], target: Target) -> Truth:
-    """What these spots of a section measured, in the space of a target."""
+    """Measured values of spots of a section, on the scale of a target."""
     panel = target.panel_counts(section, rows)
     return Truth(
         section=section.id,
@@ -75,11 +75,11 @@ def score_fold(plan: RunPlan, fold: Fold, target: Target) -> Iterator[Scored]:
     for model in plan.settings.models:
         for truth in truths:
             prediction = cell_prediction(plan, fold, model, truth.section)
-            yield Scored(model, truth, truth.beside(prediction.values))
+            yield Scored(model, truth, truth.with_prediction(prediction.values))
     slope, intercept = oracle_lines(plan, fold, target)
     for truth in truths:
         predicted = truth.log_total[:, None] * slope + intercept
-        yield Scored(ORACLE, truth, truth.beside(predicted.astype(np.float32)))
+        yield Scored(ORACLE, truth, truth.with_prediction(predicted.astype(np.float32)))
 
 
 def oracle_lines(

@@ -181,7 +181,7 @@ def _adjusted(
 
 
 def _mean(values: Float[np.ndarray, "*axes"], axis: int) -> Float[np.ndarray, "*less"]:
-    """Mean of the defined values; NaN, without a warning, if there are none."""
+    """Mean of defined values; NaN without a warning if none are defined."""
     defined = np.isfinite(values)
     count = defined.sum(axis=axis)
     total = np.where(defined, values, 0).sum(axis=axis)

@@ -1,4 +1,4 @@
-"""Features of a section's tiles, through the cache."""
+"""Features of a section's tiles, computed or read from the cache."""
 
 import hashlib
 import warnings
@@ -21,13 +21,13 @@ from histoscribe.types import Section
 
 Precision = Literal["float32", "bfloat16"]
 
-_BATCH = 32  # a divisor of the rows of a chunk: every chunk is cut the same way in every run
-_ALIKE = 0.999  # least cosine of a tile's features in bfloat16 to those in float32
+_BATCH = 32  # a divisor of the rows of a chunk: batches are the same in every run
+_ALIKE = 0.999  # least cosine between a tile's features in bfloat16 and in float32
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """Features of every spot of a section, and what they were computed in."""
+    """Features of every spot of a section, with the precision used."""
 
     values: Float32[np.ndarray, "N D"]
     precision: str
@@ -54,31 +54,31 @@ def embed(
     *,
     precision: Precision = "float32",
     cache: Path,
-    look: SlideLook | None = None,
+    slide_look: SlideLook | None = None,
 ) -> Embedding:
-    """Compute what the cache lacks, and read the rest.
+    """Compute features missing in the cache, and read the others.
 
-    `bfloat16` is used where the processor supports it and the cosine to float32 stays above
-    0.999 for every tile of the section's first batch; else float32 is used and a warning says
-    why. An encoder without weights has nothing to gain and runs in float32. However often a
-    run is interrupted, the bits are the same. `look` is that of the slide if taken before.
+    `bfloat16` is used if the processor supports it and the cosine to float32 stays above 0.999 for
+    every tile of the section's first batch; otherwise float32 is used and a warning gives the
+    reason. An encoder without weights runs in float32, because bfloat16 gains nothing.
+    Interruptions do not change the bits. `slide_look` is that of the slide, if already made.
 
     Raises
     ------
     DataContractError
-        The image is too coarse for the tiles, a feature is not finite (names the spots), or
-        the disk is full (finished chunks stay).
+        if the image is too coarse for the tiles, a feature is not finite (the message names the
+        spots), or the disk is full (finished chunks stay).
     """
     tiles.check(section)
     order = grid_order(section.spots, section.slide.mpp)
     origin = _origin(section, encoder, tiles, precision, order)
     store = FeatureStore.find(cache, origin)
     if store is None:
-        used = _settle(section, encoder, tiles, precision, order[:_BATCH], look)
+        used = _settle(section, encoder, tiles, precision, order[:_BATCH], slide_look)
         store = FeatureStore.create(cache, origin, (len(order), encoder.width), used)
     elif store.precision != precision and encoder.record.needs_weights:
-        _warn(section, encoder, "as found when this cache was begun")
-    _fill(store, section, encoder, tiles, order, look)
+        _warn(section, encoder, "as decided when this cache was created")
+    _fill(store, section, encoder, tiles, order, slide_look)
     values = np.empty((len(order), encoder.width), dtype=np.float32)
     for rows in store.chunks:
         chunk = store.read(rows)
@@ -95,9 +95,9 @@ def _fill(
     encoder: Encoder,
     tiles: Tiles,
     order: Int[np.ndarray, " N"],
-    look: SlideLook | None,
+    slide_look: SlideLook | None,
 ) -> None:
-    """Compute the chunks that are not done, in batches that never cross a chunk."""
+    """Compute the unfinished chunks, in batches that never cross a chunk."""
     missing = [rows for rows in store.chunks if store.read(rows) is None]
     batches = [
         order[start : min(start + _BATCH, rows.stop)]
@@ -105,7 +105,11 @@ def _fill(
         for start in range(rows.start, rows.stop, _BATCH)
     ]
     images = iter(
-        track(tile_batches(section, tiles, batches, look), f"features {section.id}", len(batches))
+        track(
+            tile_batches(section, tiles, batches, slide_look),
+            f"features {section.id}",
+            len(batches),
+        )
     )
     for rows in missing:
         n_batches = -(-(rows.stop - rows.start) // _BATCH)
@@ -133,15 +137,15 @@ def _settle(
     tiles: Tiles,
     precision: Precision,
     first: Int[np.ndarray, " rows"],
-    look: SlideLook | None,
+    slide_look: SlideLook | None,
 ) -> Precision:
-    """Choose the precision of a section from its first batch; say so where it is not as asked."""
+    """Precision of a section, from its first batch; warns if it differs from the setting."""
     if precision == "float32" or not encoder.record.needs_weights:
         return "float32"
     if not _supports_bfloat16(encoder.mean.device):
         _warn(section, encoder, "this processor has no bfloat16 arithmetic")
         return "float32"
-    (image,) = tile_batches(section, tiles, [first], look)
+    (image,) = tile_batches(section, tiles, [first], slide_look)
     full, half = (
         torch.from_numpy(_encode(encoder, image, kind)) for kind in ("float32", "bfloat16")
     )

@@ -1,7 +1,7 @@
-"""Outer folds: which spots a model is fitted on, and which it is tested on once.
+"""Outer folds: training spots of a model, and test spots that are used once.
 
-Folds depend on the cohort and the seed only. Every draw is keyed by the name of a patient or
-section, so the order of a manifest, or a section more, changes no other draw.
+Folds depend only on the cohort and the seed. Every draw is keyed by the name of a patient or
+section, so neither the order of a manifest nor an additional section changes other draws.
 """
 
 import json
@@ -59,8 +59,8 @@ def make_folds(cohort: Cohort, settings: FoldSettings, seed: int) -> tuple[Fold,
     Raises
     ------
     DataContractError
-        Listing missing patients, sections without counts or spots and twin images; then for too
-        few patients, or fixed folds that name unknown or repeated patients.
+        listing missing patients, sections without counts or spots and twin images; then for too few
+        patients, or fixed folds with unknown or repeated patients.
     """
     check_sections(cohort)
     divide = _spot_sides if settings.protocol == "spot" else _group_sides
@@ -70,8 +70,8 @@ def make_folds(cohort: Cohort, settings: FoldSettings, seed: int) -> tuple[Fold,
 
 
 def whole_fold(cohort: Cohort, seed: int = 0) -> Fold:
-    """All spots for training and none for test, to fit the predictor that is given away."""
-    del seed  # nothing is drawn: the inner splits are by name and place
+    """All spots for training and none for test, to fit the final predictor."""
+    del seed  # no random draw: the inner splits depend on names and positions
     check_sections(cohort)
     train = {id_: _all_rows(cohort, id_) for id_ in cohort.ids}
     inner, validation = inner_splits(cohort, train)
@@ -122,7 +122,7 @@ def _fold(cohort: Cohort, settings: FoldSettings, seed: int, side: _Side) -> Fol
 
 
 def _group_sides(cohort: Cohort, settings: FoldSettings, seed: int) -> Iterator[_Side]:
-    """Sides of the patient and section protocols: groups of sections that stay together."""
+    """Folds of the patient and section protocols, from groups of sections that stay together."""
     by_patient = settings.protocol == "patient"
     group = {id_: str(cohort.patients[id_]) if by_patient else id_ for id_ in cohort.ids}
     names = sorted(set(group.values()))
@@ -198,10 +198,12 @@ def _fixed_problems(
                 where, f"{what} {name!r} is tested twice", "each spot tested once", "name it once"
             )
     if not test or not all(test):
-        yield Problem(where, "a fold without a test side", f"at least one {what}", "name one")
+        yield Problem(where, f"a fold without test {what}s", f"at least one {what}", "name one")
     for group in test:
         if set(names) <= set(group):
-            yield Problem(where, f"a fold tests every {what}", "some left to train on", "split it")
+            yield Problem(
+                where, f"a fold tests every {what}", f"some {what}s left for training", "split it"
+            )
 
 
 def _too_few(names: list[str], what: str, needed: int) -> Problem:
@@ -210,8 +212,8 @@ def _too_few(names: list[str], what: str, needed: int) -> Problem:
         where="cohort",
         found=f"{len(names)} {what}{'' if len(names) == 1 else 's'}: {', '.join(names)}",
         expected=f"at least {needed} {what}s under the protocol {what!r}",
-        remedy="add patients; within one patient only the protocols 'section' and 'spot' run, "
-        "and every table of theirs says that they leak"
+        remedy="add patients; one patient allows only the protocols 'section' and 'spot', whose "
+        "tables state that they leak"
         if one_patient
         else "use a smaller k, or add to the cohort",
     )

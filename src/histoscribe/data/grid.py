@@ -1,4 +1,4 @@
-"""A square grid over a slide: the places that are predicted where nothing was sequenced."""
+"""A square grid over a slide: the positions of predictions without measured spots."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,19 @@ from histoscribe.data.tissue import TissueMask
 from histoscribe.types import Slide, Spots
 
 _BAND = 4
-"""Grid rows that are visited together, column by column: near places share decoded pixels."""
+"""Grid rows that are visited together, column by column: near positions share decoded pixels."""
 _LEAST_SHARE = 0.5
 _ROUNDING = 1e-9  # of a share: half a square stays half, whatever its last bits
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Squares that lie side by side on tissue, in bands of four rows, left to right."""
+    """Adjacent squares on tissue, in bands of four rows, left to right."""
 
     row: Int[np.ndarray, " N"]
-    """From the top of the slide."""
+    """Row number from the top of the slide."""
     column: Int[np.ndarray, " N"]
-    """From the left of the slide."""
+    """Column number from the left of the slide."""
     tissue: Float[np.ndarray, " N"]
     """Share of the square that is tissue, 0.5 to 1."""
     spacing_um: float
@@ -34,17 +34,17 @@ class Grid:
 
     @property
     def spots(self) -> Spots:
-        """The centres; place `r12c34` is the same wherever the tissue is."""
+        """Centres of the squares; position `r12c34` does not depend on the tissue."""
         ids = tuple(f"r{r}c{c}" for r, c in zip(self.row, self.column, strict=True))
         xy = (np.stack([self.column, self.row], axis=1) + 0.5) * self.spacing_px
         return Spots(ids, xy, self.spacing_um, self.spacing_um, "squares")
 
 
 def lay_grid(slide: Slide, mask: TissueMask, spacing_um: float) -> Grid:
-    """Lay squares of `spacing_um` from the upper left corner of the slide.
+    """Place squares of `spacing_um` from the upper left corner of the slide.
 
-    A square belongs when at least half of it is tissue; beyond the slide is none. Corner and
-    spacing fix the squares: another mask takes some out or in, and moves none.
+    A square is included if at least half of it is tissue; there is no tissue beyond the slide.
+    Corner and spacing fix the squares: another mask adds or removes squares but moves none.
     """
     if not spacing_um >= slide.mpp:
         raise ValueError(f"{spacing_um} um is less than a px of the slide ({slide.mpp} um)")
@@ -79,7 +79,7 @@ def _shares(
 
 
 def _squares(side: int, spacing_px: float) -> int:
-    """How many squares along a side have their centre on the slide."""
+    """Number of squares along a side with their centre on the slide."""
     n_squares = int(np.floor(side / spacing_px + 0.5))
     # the quotient may round up to a half: the centre would lie off the slide by its last bit
     return n_squares - ((n_squares - 0.5) * spacing_px > side)

@@ -69,9 +69,9 @@ class HeldTiles(Images):
 class SlideTiles(Images):
     """Tiles of a section, read from its slide."""
 
-    def __init__(self, section: Section, tiles: Tiles, look: SlideLook | None = None) -> None:
+    def __init__(self, section: Section, tiles: Tiles, slide_look: SlideLook | None = None) -> None:
         self.side_px = tiles.side_px
-        self._read = tile_reader(section, tiles, look)
+        self._read = tile_reader(section, tiles, slide_look)
 
     def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
         """Tiles of these spots."""
@@ -79,7 +79,7 @@ class SlideTiles(Images):
 
 
 def stored_tiles(
-    section: Section, tiles: Tiles, *, cache: Path, look: SlideLook | None = None
+    section: Section, tiles: Tiles, *, cache: Path, slide_look: SlideLook | None = None
 ) -> UInt8[np.ndarray, "N P P 3"]:
     """Map the tiles of every spot of a section, in the order of the spots; missing tiles are read.
 
@@ -99,8 +99,8 @@ def stored_tiles(
         return found
     order = grid_order(section.spots, section.slide.mpp)
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
-    images = tile_batches(section, tiles, batches, look)
+    images = tile_batches(section, tiles, batches, slide_look)
     pixels = (image.permute(0, 2, 3, 1).numpy() for image in images)
     read = zip(batches, track(pixels, f"tiles {section.id}", len(batches)), strict=True)
     write_tiles(cache, origin, (len(order), tiles.side_px, tiles.side_px, 3), read)
-    return stored_tiles(section, tiles, cache=cache, look=look)
+    return stored_tiles(section, tiles, cache=cache, slide_look=slide_look)

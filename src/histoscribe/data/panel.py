@@ -1,4 +1,4 @@
-"""Which genes are predicted: chosen on training spots, best first, ties by gene id."""
+"""Choice of the panel on training spots: best genes first, ties by gene id."""
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
@@ -15,22 +15,23 @@ from histoscribe.metrics.spatial import moran_i, neighbour_graph
 from histoscribe.ties import best_first
 
 SEEN_SHARE = 0.05
-"""Least share of training spots with a count for a spatially variable gene: two lucky
-neighbours alone give a rare gene a high Moran's I."""
+"""Least share of training spots with a count for a spatially variable gene: a single pair of
+neighbours can give a rare gene a high Moran's I.
+"""
 
 _ROUNDING = 1e-12  # of sums of float64, in units of the highest score: what is nearer is a tie
 _BLOCK = 512
 _BLOCK_COUNTS = 5_000 * _BLOCK  # counts written out at a time: 20 MB; fewer genes of more spots
-_NAMED = 10  # problems are listed up to this many genes each, for a person to read
+_NAMED = 10  # number of genes listed for each problem
 
 
 def choose_genes(candidates: Candidates, panel: str, n_genes: int) -> tuple[str, ...]:
-    """The `n_genes` best genes of a named panel, best first; constant genes take no part.
+    """The `n_genes` best genes of a named panel, best first; constant genes are left out.
 
     Raises
     ------
     DataContractError
-        When fewer genes can be chosen from.
+        if there are fewer genes to choose from.
     """
     varies = _varies(candidates)
     if panel == "spatially-variable":
@@ -42,7 +43,7 @@ def choose_genes(candidates: Candidates, panel: str, n_genes: int) -> tuple[str,
                 found=f"{varies.sum()} genes to choose {n_genes} from ({len(candidates.listed)} "
                 f"listed, {len(candidates.genes)} measured in every training section)",
                 expected=f"at least {n_genes} genes that vary over the training spots",
-                remedy=f"ask for at most {varies.sum()} genes, or use sections that share more",
+                remedy=f"set at most {varies.sum()} genes, or use sections that share more",
             )
         )
     score = np.where(varies, PANELS[panel](candidates), -np.inf)
@@ -52,12 +53,12 @@ def choose_genes(candidates: Candidates, panel: str, n_genes: int) -> tuple[str,
 
 
 def listed_genes(candidates: Candidates, genes: tuple[str, ...]) -> tuple[str, ...]:
-    """The user's genes, in the user's order, once each is known to be usable.
+    """The user's genes, in the user's order, after a check that each is usable.
 
     Raises
     ------
     DataContractError
-        Listing every gene that no training section lists (with near ones), that some training
+        listing every gene that no training section lists (with similar ones), that a training
         section did not measure, or that is constant over the training spots.
     """
     problems = tuple(_list_problems(candidates, genes))
@@ -112,7 +113,7 @@ def _moran(part: TrainingPart) -> Float[np.ndarray, " candidates"]:
 
 
 def _varies(candidates: Candidates) -> Bool[np.ndarray, " candidates"]:
-    """Genes whose raw count is not the same in all training spots."""
+    """Whether the raw count of each gene varies over the training spots."""
     high = np.max([_dense(part.counts.max(axis=0)) for part in candidates.parts], axis=0)
     low = np.min([_dense(part.counts.min(axis=0)) for part in candidates.parts], axis=0)
     return high > low
@@ -176,7 +177,7 @@ def _hint(gene: str, candidates: Candidates) -> str:
         if name == gene
     }
     if ids:
-        return f"{gene} is a name here: give its id, {' or '.join(sorted(ids))}"
+        return f"{gene} is a name, not an id: give its id, {' or '.join(sorted(ids))}"
     near = get_close_matches(gene, candidates.listed, n=3)
     return f"did you mean {' or '.join(near)}?" if near else "leave it out, or correct its id"
 

@@ -1,4 +1,4 @@
-"""What is predicted: a panel of genes and a transform, fitted on training spots and stored."""
+"""Target of prediction: a panel of genes and a transform, fitted on training spots and stored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from histoscribe.data.transform import Transform, transform_class
 from histoscribe.types import Section, TargetCard
 
 Parts = Sequence[tuple[Section, Int[np.ndarray, " _"]]]
-"""Sections with the rows of their spots that belong."""
+"""Sections with the rows of their included spots."""
 
 _ON = {
     "highest-mean": "mean raw count over the {} spots",
@@ -28,18 +28,18 @@ _ON = {
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSettings:
-    """Which genes are predicted, and on which scale."""
+    """Panel and scale of the predicted genes."""
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # an unknown key is an error
 
     panel: Literal["highest-mean", "highly-variable", "spatially-variable", "list"] = "highest-mean"
-    """How genes are chosen, on the training spots of each fold; `list` takes `genes`."""
+    """Choice of genes on the training spots of each fold; `list` uses `genes`."""
     n_genes: int = 250
-    """Size of the panel; a list has its own."""
+    """Size of the panel; ignored for `list`."""
     transform: str = "pearson-residuals"
-    """What counts become, by name."""
+    """Name of the transform of counts."""
     genes: tuple[str, ...] | None = None
-    """Ids, in order, for the panel `list`."""
+    """Gene ids, in order, for the panel `list`."""
 
     def __post_init__(self) -> None:
         if self.panel not in _ON:
@@ -56,11 +56,11 @@ class TargetSettings:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """Panel and transform as fitted on training spots; stored with every predictor.
+    """Panel and transform, fitted on training spots and stored with every predictor.
 
     Genes are matched by id. A panel gene that a section lacks is NaN there: undefined, never a
-    zero. The exception is a whole-transcriptome table that leaves out genes without a count
-    (see `data.genes`): there an absent gene is zero, for a training section lists it.
+    zero. The exception is a whole-transcriptome table that leaves out genes without a count (see
+    `data.measured_genes`): there an absent gene is zero, because a training section lists it.
     """
 
     genes: tuple[str, ...]
@@ -71,9 +71,11 @@ class Target:
     n_spots: int
     """Training spots."""
     n_filled: tuple[tuple[str, int], ...]
-    """Training section -> candidate genes absent from its table and taken as zero."""
+    """Training section -> number of candidate genes that are absent from its table and count as
+    zero.
+    """
     panel_saw_test: bool = False
-    """Whether the panel was chosen on all spots of the run, those tested too: a named leak."""
+    """Whether the panel was chosen on all spots of the run, including test spots: a named leak."""
 
     @property
     def transform(self) -> str:
@@ -104,12 +106,12 @@ class Target:
         Raises
         ------
         ValueError
-            Where the transform has no way back, saying why.
+            if the transform is not invertible; the message gives the reason.
         """
         return self.state.invert(values, total)
 
     def card(self) -> TargetCard:
-        """What the protocol card says about the target."""
+        """Entry of the target on the protocol card."""
         return TargetCard(
             panel=self.panel,
             chosen_by=_ON[self.panel].replace("{}", self._panel_spots),
@@ -124,7 +126,7 @@ class Target:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, in JSON's types; numbers come back to the bit."""
+        """Complete target in JSON types; numbers are restored to the bit."""
         return {
             "genes": list(self.genes),
             "panel": self.panel,
@@ -142,7 +144,7 @@ class Target:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Target":
-        """Take what `to_json` gave."""
+        """Restore a target from `to_json`."""
         state = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in record["state"].items()
@@ -159,14 +161,14 @@ class Target:
 
 
 def fit_target(parts: Parts, settings: TargetSettings, all_parts: Parts | None = None) -> Target:
-    """Choose the panel and fit the transform on these training spots and no others.
+    """Choose the panel and fit the transform on these training spots only.
 
-    With `all_parts`, the panel alone is chosen on those: the leak `panel`, for who names it.
+    With `all_parts`, only the panel is chosen on those: the named leak `panel`.
 
     Raises
     ------
     DataContractError
-        For fewer genes than asked, and for listed genes that are unknown, not measured in every
+        for fewer genes than requested, and for listed genes that are unknown, not measured in every
         training section, or constant.
     """
     parts = sorted(parts, key=lambda part: part[0].id)
@@ -196,7 +198,7 @@ def fit_target(parts: Parts, settings: TargetSettings, all_parts: Parts | None =
 
 
 def genes_hash(genes: tuple[str, ...]) -> str:
-    """Sha256 of the genes in order, one a line."""
+    """Sha256 of the genes in order, one per line."""
     return sha256("\n".join(genes).encode()).hexdigest()
 
 

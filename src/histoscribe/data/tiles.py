@@ -68,7 +68,7 @@ class Tiles:
         if section.slide.mpp > 1.01 * self.mpp:
             raise DataContractError(_too_coarse(section, self))
 
-    def look(self, slide: Slide, mask: TissueMask | None = None) -> SlideLook:
+    def slide_look(self, slide: Slide, mask: TissueMask | None = None) -> SlideLook:
         """Tissue and colour of a slide; `mask` is its tissue if already known.
 
         Raises
@@ -82,30 +82,30 @@ class Tiles:
         return SlideLook(tissue, None if self.stain is None else tissue_colour(slide, tissue))
 
     def read(
-        self, slide: Slide, look: SlideLook, xy: tuple[float, float]
+        self, slide: Slide, slide_look: SlideLook, xy: tuple[float, float]
     ) -> UInt8[np.ndarray, "P P 3"]:
         """Read one tile centred on `xy` (level-0 px).
 
         Pixels off the tissue are white or unchanged; the stain of tissue is normalised if set.
         """
         pixels = slide.read(xy, self.side_px, self.mpp)
-        if look.mask is None:
+        if slide_look.mask is None:
             return pixels
-        inside = look.mask.tile(xy, self.side_px, self.mpp)
-        tissue = self._normalised(pixels, look)
+        inside = slide_look.mask.tile(xy, self.side_px, self.mpp)
+        tissue = self._normalised(pixels, slide_look)
         if inside.all():
             return tissue
         ground = np.uint8(255) if self.white_off_tissue else pixels
         return np.where(inside[..., None], tissue, ground)
 
     def _normalised(
-        self, pixels: UInt8[np.ndarray, "P P 3"], look: SlideLook
+        self, pixels: UInt8[np.ndarray, "P P 3"], slide_look: SlideLook
     ) -> UInt8[np.ndarray, "P P 3"]:
         if self.stain is None:
             return pixels
-        if look.colour is None:
+        if slide_look.colour is None:
             raise ValueError("the colour of this slide is needed to normalise its tiles")
-        return recoloured(pixels, look.colour, self.stain)
+        return recoloured(pixels, slide_look.colour, self.stain)
 
 
 def grid_order(spots: Spots, mpp: float) -> Int[np.ndarray, " N"]:
@@ -122,16 +122,16 @@ def tile_batches(
     section: Section,
     tiles: Tiles,
     batches: list[Int[np.ndarray, " _"]],
-    look: SlideLook | None = None,
+    slide_look: SlideLook | None = None,
 ) -> Iterator[UInt8[Tensor, "B 3 P P"]]:
     """Read the tiles of each batch of rows, one batch ahead of the one in use.
 
-    The tensors are channels-last in memory. `look` is that of the slide where it was taken before.
+    The tensors are channels-last in memory. `slide_look` is that of the slide, if already made.
     """
     if not batches:
         tiles.check(section)
         return
-    read = tile_reader(section, tiles, look)
+    read = tile_reader(section, tiles, slide_look)
     with ThreadPoolExecutor(max_workers=1) as reader:
         ahead = reader.submit(read, batches[0])
         for following in [*batches[1:], None]:
@@ -142,11 +142,11 @@ def tile_batches(
 
 
 def tile_reader(
-    section: Section, tiles: Tiles, look: SlideLook | None = None
+    section: Section, tiles: Tiles, slide_look: SlideLook | None = None
 ) -> Callable[[Int[np.ndarray, " rows"]], UInt8[Tensor, "B 3 P P"]]:
     """Make the function that reads the tiles of a batch of rows; threads may share it."""
     tiles.check(section)
-    seen = tiles.look(section.slide) if look is None else look
+    seen = tiles.slide_look(section.slide) if slide_look is None else slide_look
     draws = None if tiles.jitter is None else tiles.jitter.draw(len(section.spots))
 
     def read(rows: Int[np.ndarray, " rows"]) -> UInt8[Tensor, "B 3 P P"]:

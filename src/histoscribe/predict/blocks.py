@@ -1,9 +1,8 @@
-"""Predicting the places of a plan in blocks: what is held does not grow with the slide.
+"""Predict the positions of a slide in blocks, so that memory does not grow with the slide.
 
-Every block is cut the same way in every run, and every batch of tiles is read and encoded by one
-thread from end to end, so that neither an interruption nor the number of threads or processes can
-change a bit: work is shared by giving threads whole batches. Slides are read by all threads, so
-reading keeps up with many cores and with a GPU.
+Blocks are the same in every run, and every batch of tiles is read and encoded by one thread from
+end to end. So neither an interruption nor the number of threads or processes changes a bit: threads
+get whole batches. All threads read the slide, so reading keeps up with many cores and with a GPU.
 """
 
 from collections import deque
@@ -31,10 +30,10 @@ from histoscribe.predictor.predictor import BAG, Predictor
 from histoscribe.progress import track
 from histoscribe.types import SpotKeys
 
-_BATCH = 16  # tiles that one thread encodes at once: more is hardly faster, and costs memory
+_BATCH = 16  # tiles that one thread encodes at once: more tiles are hardly faster, and cost memory
 
 DISTANCE = "distance_to_training"
-"""To the nearest training spot, by features; 1 is far for training tissue, NaN unknown."""
+"""Distance to the nearest training spot, by features; 1 is far for training tissue, NaN unknown."""
 
 Rows = Int[np.ndarray, " _"]
 Features = Float32[np.ndarray, "_ D"]
@@ -43,7 +42,7 @@ T = TypeVar("T", bound=Sized)
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """What a thread made of a batch."""
+    """Result of a thread for one batch."""
 
     feature: Features
     values: Float32[np.ndarray, "_ G"]
@@ -55,19 +54,19 @@ class _Part:
 
 @dataclass(frozen=True, eq=False)
 class PredictedBlock:
-    """Some rows of a prediction."""
+    """Block of rows of a prediction."""
 
     rows: slice
     values: Float32[np.ndarray, "rows G"]
-    beside: Mapping[str, Float[np.ndarray, "rows _"]]
-    """What is known of each spot besides, by name: `DISTANCE`, and what the values rest on.
+    spot_columns: Mapping[str, Float[np.ndarray, "rows _"]]
+    """Further columns of each spot, by name: `DISTANCE` and the evidence of the values.
 
-    Of a model of bags, `bag` has what it predicts for the whole slide: the same at each spot.
+    For a bag model, `bag` is its prediction for the whole slide, equal at each spot.
     """
 
 
-def beside_widths(predictor: Predictor) -> dict[str, int]:
-    """What a block has beside its values, by name, and how many numbers a spot that is."""
+def spot_column_widths(predictor: Predictor) -> dict[str, int]:
+    """Names of a block's further columns, and their number per spot."""
     bag = {BAG: len(predictor.target.genes)} if predictor.fitted.item == "bag" else {}
     return {DISTANCE: 1, **predictor.fitted.evidence, **bag}
 
@@ -77,13 +76,13 @@ def predicted_blocks(
 ) -> Generator[PredictedBlock, None, None]:
     """Predict these chunks of rows, one after the other, reading ahead.
 
-    The encoder runs in float32, on a GPU where torch sees one. A model whose item is not a spot
-    is asked once, about all places of the slide.
+    The encoder runs in float32, on a GPU if torch finds one. A model whose item is not a spot
+    predicts all positions of the slide at once.
 
     Raises
     ------
     DataContractError
-        A feature is not finite (names the places).
+        if a feature is not finite; the message names the positions.
     """
     if predictor.fitted.item != "spot" and chunks:
         yield from _blocks_of_whole(predictor, plan, chunks)
@@ -101,20 +100,20 @@ def predicted_blocks(
             feature = np.concatenate([part.feature for part in parts])
             _check_finite(plan, predictor, rows, feature)
             values = np.concatenate([part.values for part in parts])
-            beside = {
+            spot_columns = {
                 DISTANCE: predictor.reference.distance(feature)[:, None],
                 **{
                     name: np.concatenate([part.evidence[name] for part in parts])
                     for name in predictor.fitted.evidence
                 },
             }
-            yield PredictedBlock(rows, values, beside)
+            yield PredictedBlock(rows, values, spot_columns)
 
 
 def _blocks_of_whole(
     predictor: Predictor, plan: SlidePlan, chunks: Sequence[slice]
 ) -> Iterator[PredictedBlock]:
-    """Encode every place of the slide, predict all of them together, and give these chunks."""
+    """Encode every position of the slide, predict all of them together, and yield these chunks."""
     device = choose_device("auto")
     predictor.encoder.to(device)
     n_spots, section = len(plan.grid), plan.section
@@ -154,7 +153,7 @@ def _keys(plan: SlidePlan) -> SpotKeys:
 
 @contextmanager
 def _one_thread_each() -> Iterator[int]:
-    """Keep every thread to itself; gives how many there may be."""
+    """Let every worker use one thread; yields the number of workers."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -165,9 +164,9 @@ def _one_thread_each() -> Iterator[int]:
 
 
 def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], _Part]:
-    """Make the function that reads, encodes and predicts a batch; a GPU does one at a time."""
+    """Make the function that reads, encodes and predicts a batch; a GPU runs one at a time."""
     keys = _keys(plan)
-    read = tile_reader(plan.section, plan.tiles, plan.look)
+    read = tile_reader(plan.section, plan.tiles, plan.slide_look)
     encoder = predictor.encoder
     device = encoder.mean.device
     alone = _alone(device)
@@ -189,8 +188,8 @@ def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], _Part
 
 
 def _encoding(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], Features]:
-    """Make the function that reads and encodes a batch; a GPU does one at a time."""
-    read = tile_reader(plan.section, plan.tiles, plan.look)
+    """Make the function that reads and encodes a batch; a GPU runs one at a time."""
+    read = tile_reader(plan.section, plan.tiles, plan.slide_look)
     encoder = predictor.encoder
     device = encoder.mean.device
     alone = _alone(device)
@@ -204,20 +203,20 @@ def _encoding(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows], Feature
 
 
 def _alone(device: torch.device) -> AbstractContextManager[object]:
-    """On a GPU, one batch at a time: its memory would hold the activations of all of them."""
+    """Lock of a GPU, for one batch at a time: its memory cannot hold activations of all."""
     return nullcontext() if device.type == "cpu" else Lock()
 
 
 def _in_order(
     predict: Callable[[Rows], T], batches: Sequence[Rows], n_threads: int
 ) -> Generator[T, None, None]:
-    """Each batch in order; as many batches at once as there are threads."""
+    """Yield each batch in order; the number of parallel batches is that of threads."""
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
             for batch in batches:
                 waiting.append(pool.submit(predict, batch))
-                if len(waiting) > 2 * n_threads:  # enough to do while a block is written
+                if len(waiting) > 2 * n_threads:  # enough work while a block is written
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -231,7 +230,7 @@ def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"]) -> Features:
 
 
 def _until(rows: slice, batches: Iterator[T], ticks: Iterator[int]) -> Iterator[T]:
-    """The batches of one chunk; progress counts tiles."""
+    """Collect the batches of one chunk; progress counts tiles."""
     done = 0
     while done < rows.stop - rows.start:
         part = next(batches)

@@ -42,7 +42,7 @@ class SlidePlan:
     grid: Grid
     mask: TissueMask
     tiles: Tiles
-    look: SlideLook
+    slide_look: SlideLook
     """Tissue and colour of the slide, measured once for all blocks."""
 
 
@@ -90,7 +90,7 @@ def make_plan(request: SlideRequest, slide: Slide, tiles: Tiles) -> SlidePlan:
     if len(grid) == 0:
         raise DataContractError(_no_tissue(request, slide, mask))
     section = Section(request.name, None, slide, grid.spots, None)
-    return SlidePlan(section, grid, mask, tiles, tiles.look(slide, mask))
+    return SlidePlan(section, grid, mask, tiles, tiles.slide_look(slide, mask))
 
 
 def _mistakes(request: SlideRequest) -> Iterator[Problem]:

@@ -46,8 +46,8 @@ def predict_slide(
 
     Returns
     -------
-    Values [N, G] with grid position, share of tissue and distance to the training features of
-    each place. It warns where slide or tissue are unlike those of the training.
+    Values [N, G] with grid position, share of tissue and distance to the training features of each
+    position. Warns if slide or tissue differ from the training data.
 
     Raises
     ------
@@ -70,47 +70,48 @@ def predict_slide(
     tiles = loaded.encoding.tiles
     plan = make_plan(request, open_request(request, tiles), tiles)
     blocks = list(predicted_blocks(loaded, plan, _chunks(len(plan.grid))))
-    beside = {
-        name: np.concatenate([block.beside[name] for block in blocks]) for name in blocks[0].beside
+    spot_columns = {
+        name: np.concatenate([block.spot_columns[name] for block in blocks])
+        for name in blocks[0].spot_columns
     }
-    for warning in warnings_of(loaded, plan.section.slide, plan.mask, beside[DISTANCE][:, 0]):
+    for warning in warnings_of(loaded, plan.section.slide, plan.mask, spot_columns[DISTANCE][:, 0]):
         warnings.warn(warning, stacklevel=2)
     values = np.concatenate([block.values for block in blocks])
-    return Prediction(head_of(loaded, plan, beside), values)
+    return Prediction(head_of(loaded, plan, spot_columns), values)
 
 
 def warnings_of(
     predictor: Predictor, slide: Slide, mask: TissueMask, distance: Float[np.ndarray, " N"]
 ) -> tuple[str, ...]:
-    """Why the values of a slide may not be what the scores of this predictor promise, in words."""
+    """Warnings that the values of a slide may be worse than the predictor's scores."""
     normalised = predictor.encoding.stain is not None
     unlike = unlike_training(slide, mask, predictor.reference, distance, normalised=normalised)
     return (*_trained_on(predictor, slide), *unlike)
 
 
 def _trained_on(predictor: Predictor, slide: Slide) -> Iterator[str]:
-    """A slide of the training under another name would even be shown its own spots' exemplars."""
+    """Warn of a training slide under another name: its exemplars would be its own spots."""
     trained = predictor.card.sections
     (shown,) = (one.pixel_hash() for one in track([slide], "slide compared with the training"))
     same = [name for name, of in trained.items() if of.image_sha256 == shown]
     if same:
         yield (
-            f"The predictor was trained on this picture, as {', '.join(same)}: its scores are of "
-            "patients it had not seen, and say nothing of these values."
+            f"The predictor was trained on this picture, as {', '.join(same)}: its scores were "
+            "measured on patients outside the training data and do not apply to these values."
         )
 
 
 def head_of(
-    predictor: Predictor, plan: SlidePlan, beside: Mapping[str, Float[np.ndarray, "N _"]]
+    predictor: Predictor, plan: SlidePlan, spot_columns: Mapping[str, Float[np.ndarray, "N _"]]
 ) -> Head:
-    """All that is known of a slide's prediction beside the values; `beside` is that of a block."""
+    """Head of a slide's prediction, from its further columns."""
     row, column = GRID
-    bag = {BAG: beside[BAG][0].astype(np.float64)} if BAG in beside else {}
+    bag = {BAG: spot_columns[BAG][0].astype(np.float64)} if BAG in spot_columns else {}
     facts = {
         row: plan.grid.row,
         column: plan.grid.column,
         "tissue_share": plan.grid.tissue,
-        DISTANCE: beside[DISTANCE][:, 0],
+        DISTANCE: spot_columns[DISTANCE][:, 0],
     }
     return Head(
         section=plan.section.id,
@@ -122,11 +123,13 @@ def head_of(
         gene_facts={**predictor.gene_score_values, **bag},
         card=json.dumps(predictor.card.to_json(), sort_keys=True),
         gene_names=predictor.gene_names,
-        evidence={name: beside[name].astype(np.float64) for name in predictor.fitted.evidence},
+        evidence={
+            name: spot_columns[name].astype(np.float64) for name in predictor.fitted.evidence
+        },
     )
 
 
 def _chunks(n_spots: int) -> list[slice]:
-    """The same blocks as on disk, so that the values are the same to the bit."""
+    """Same blocks as on disk, for values that are equal to the bit."""
     starts = range(0, n_spots, CHUNK_ROWS)
     return [slice(start, min(start + CHUNK_ROWS, n_spots)) for start in starts]

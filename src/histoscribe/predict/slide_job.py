@@ -1,4 +1,4 @@
-"""One slide, predicted into a folder: block by block, resumed where it was, written at the end."""
+"""Predict one slide into a folder: block by block, resumable, with its files written at the end."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from histoscribe.io.predictions.anndata import background, write_blocks
 from histoscribe.io.predictions.geojson import Measured, write_detections
 from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
-from histoscribe.predict.blocks import DISTANCE, beside_widths, predicted_blocks
+from histoscribe.predict.blocks import DISTANCE, predicted_blocks, spot_column_widths
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
 from histoscribe.predict.slide import head_of, warnings_of
 from histoscribe.predictor.facts import spots_hash
@@ -39,7 +39,7 @@ class SlideJob:
     request: SlideRequest
     out: Path
     detections: GeneChoice
-    """What goes into the GeoJSON."""
+    """Genes for the GeoJSON."""
     spatialdata: bool
 
     @property
@@ -49,18 +49,18 @@ class SlideJob:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What is written; the summary comes last: where it is, all is there."""
+        """Result files; the summary is written last, so it marks a complete slide."""
         endings = ("h5ad", "geojson", *(["zarr"] if self.spatialdata else []), "json")
         return tuple(self.out / f"{self.request.name}.{ending}" for ending in endings)
 
     @property
     def record(self) -> Path:
-        """Says which slide, and how it is predicted."""
+        """Record of the slide and the options of its prediction."""
         return self.out / "data" / f"{self.request.name}.json"
 
     @property
     def work(self) -> Path:
-        """Holds the finished blocks until all is written."""
+        """Folder of the finished blocks until all files are written."""
         return self.out / f".work-{self.request.name}"
 
     def run(self) -> "SlideResult":
@@ -74,26 +74,26 @@ class SlideResult:
 
     n_places: int
     n_tiles: int
-    """Read and encoded now; the rest was there."""
+    """Number of tiles read and encoded now; the others were finished before."""
     seconds: float
-    """That this took."""
+    """Duration of this work."""
     warnings: tuple[str, ...]
 
 
 def opened(folder: Path, weights: tuple[tuple[str, Path], ...]) -> Predictor:
-    """The predictor of a job; a process loads it once, and again when it was trained again."""
+    """Predictor of a job; a process loads it once, and again after a new training."""
     record = folder / RECORD
     return _opened(folder, weights, sha256(record) if record.is_file() else "")
 
 
 def write_slide(job: SlideJob) -> SlideResult:
-    """Predict a slide and write its files; what a killed run finished is kept.
+    """Predict a slide and write its files; finished blocks of a stopped run are kept.
 
     Raises
     ------
     DataContractError
-        for a slide that does not do; nothing of it is written then. And where the folder holds
-        results of a slide of this name that was another or was predicted otherwise.
+        for an invalid slide, of which nothing is written; and if the folder holds results of
+        another slide of this name, or of other options.
     """
     predictor, request = opened(job.predictor, job.weights), job.request
     slide = open_request(request, predictor.encoding.tiles)
@@ -117,7 +117,7 @@ def _opened(folder: Path, weights: tuple[tuple[str, Path], ...], record: str) ->
 
 
 def _origin(job: SlideJob, slide: Slide) -> str:
-    """What decides the results of a slide, beside the predictor, as the text of a file."""
+    """Text of everything besides the predictor that decides the results of a slide."""
     request = job.request
     mask = None
     if request.mask is not None and request.mask.is_file():
@@ -139,8 +139,8 @@ def _check_same(record: Path, origin: str) -> None:
             Problem(
                 where=str(record),
                 found="this folder holds another slide of this name, or other options for it",
-                expected="a new folder, or the same slide and options to go on with",
-                remedy="give another --out, or remove this file and the results of the slide",
+                expected="a new folder, or the same slide and options to continue with",
+                remedy="choose another --out, or remove this file and the results of the slide",
             )
         )
 
@@ -148,14 +148,14 @@ def _check_same(record: Path, origin: str) -> None:
 def _predicted(job: SlideJob, predictor: Predictor, plan: SlidePlan, origin: str) -> SlideResult:
     shape = (len(plan.grid), len(predictor.target.genes))
     key = hashlib.sha256(f"{origin}{predictor.hash}{spots_hash(plan.section)}".encode())
-    widths = beside_widths(predictor)
+    widths = spot_column_widths(predictor)
     store = PredictionStore.open(job.work, key.hexdigest()[:32], shape, widths)
     began, missing = perf_counter(), store.missing
     for block in predicted_blocks(predictor, plan, missing):
-        store.write(block.rows, block.values, block.beside)
+        store.write(block.rows, block.values, block.spot_columns)
     n_tiles = sum(rows.stop - rows.start for rows in missing)
     seconds = perf_counter() - began
-    known = store.beside()
+    known = store.spot_columns()
     unlike = warnings_of(predictor, plan.section.slide, plan.mask, known[DISTANCE][:, 0])
     _write(job, plan, head_of(predictor, plan, known), store, unlike)
     return SlideResult(shape[0], n_tiles, seconds, unlike)
@@ -175,7 +175,7 @@ def _write(
 
 
 def _summary(job: SlideJob, plan: SlidePlan, head: Head, unlike: tuple[str, ...]) -> dict[str, Any]:
-    """What a reader of the results must know, as JSON."""
+    """Facts that readers of the results need, as JSON."""
     distance = head.spot_facts[DISTANCE]
     far = float((distance > 1).mean()) if np.isfinite(distance).all() else None
     return {
@@ -193,7 +193,7 @@ def _summary(job: SlideJob, plan: SlidePlan, head: Head, unlike: tuple[str, ...]
 
 
 def _measurements(job: SlideJob, head: Head, store: PredictionStore) -> Iterator[Measured]:
-    """The chosen genes and the distance of each spot, a chunk at a time."""
+    """Values of the chosen genes and the distance of each spot, a chunk at a time."""
     distance = head.spot_facts[DISTANCE]
     chosen = zip(job.detections.labels, job.detections.genes, strict=True)
     columns = {label: head.genes.index(gene) for label, gene in chosen}

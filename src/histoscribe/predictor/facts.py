@@ -1,4 +1,4 @@
-"""The protocol card: what a number or a predictor was made from."""
+"""Facts for the protocol card: the origin of a number or a predictor."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ _PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of every package that a number may depend on."""
+    """Versions of Python and of every package with influence on a number."""
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
@@ -46,9 +46,9 @@ def counts_hash(section: Section) -> str:
 
 
 def data_files(cohort: Cohort) -> dict[str, str]:
-    """A file a section, by name, with the hashes of its image, spots and counts.
+    """One file per section, by name, with the hashes of its image, spots and counts.
 
-    A run folder is claimed with them: work done on other data is never taken for this run's.
+    A run folder is claimed with them, so that results of other data are never mixed into the run.
     """
     files = {}
     for section in track(cohort, "hashes of the data"):
@@ -68,7 +68,7 @@ def spots_hash(section: Section) -> str:
 
 
 def section_card(section: Section) -> SectionCard:
-    """What must be said of one section: patient, size, resolution, hashes, what was left out."""
+    """Card of one section: patient, size, resolution, hashes, dropped spots."""
     return SectionCard(
         patient=section.patient,
         spots=len(section.spots),
@@ -82,17 +82,17 @@ def section_card(section: Section) -> SectionCard:
 
 
 def rows_card(rows: SpotRows) -> dict[str, int]:
-    """How many spots of each section."""
+    """Number of spots of each section."""
     return {section: len(spots) for section, spots in sorted(rows.items())}
 
 
 def cohort_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, SectionCard]:
-    """The cards of these sections."""
+    """Cards of these sections."""
     return {section: section_card(cohort[section]) for section in sorted(sections)}
 
 
 def spot_sizes(cohort: Cohort, sections: Iterable[str]) -> SpotSizes:
-    """Least and largest diameter and pitch of the spots of these sections, um."""
+    """Smallest and largest diameter and pitch of the spots of these sections, in um."""
     spots = [cohort[section].spots for section in sorted(sections)]
     diameter = [float(of.diameter_um) for of in spots]
     pitch = [float(of.pitch_um) for of in spots if of.pitch_um is not None]
@@ -103,7 +103,7 @@ def spot_sizes(cohort: Cohort, sections: Iterable[str]) -> SpotSizes:
 
 
 def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) -> tuple[str, ...]:
-    """The symbol of each gene in the first of these sections that has one; else its id."""
+    """Symbol of each gene in the first section with one; else its id."""
     known: dict[str, str] = {}
     for section in sorted(sections):
         counts = cohort[section].measured
@@ -114,7 +114,7 @@ def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) ->
 
 
 def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """What genes are called for people: the symbol, or the id where two genes share a symbol.
+    """Display names of genes: the symbol, or the id if two genes share a symbol.
 
     >>> gene_labels(("ENSG1", "ENSG2", "ENSG3"), ("ACTB", "TBCE", "TBCE"))
     ('ACTB', 'ENSG2', 'ENSG3')
@@ -127,7 +127,7 @@ def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ..
 
 
 def needs_in_words(needs: Mapping[str, str]) -> str:
-    """What the training of an encoder rests on besides, to stand behind a sentence on it.
+    """Nets that the training of an encoder needed, as the end of a sentence.
 
     >>> needs_in_words({"compared_by": "LPIPS (torchvision:alexnet)"})
     ', compared by LPIPS (torchvision:alexnet)'
@@ -136,5 +136,5 @@ def needs_in_words(needs: Mapping[str, str]) -> str:
 
 
 def encoder_card(record: EncoderRecord, needs: Mapping[str, str]) -> EncoderCard:
-    """Whose work an encoder is, under which licence it is used, and what its training needed."""
+    """Paper and licence of an encoder, and the nets that its training needed."""
     return EncoderCard(licence=record.licence, paper=record.paper, needs=needs)

@@ -1,4 +1,4 @@
-"""A fitted model of either kind, with what it looks up, asked in one way."""
+"""A fitted model of either kind, with its exemplars, behind one interface."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from histoscribe.types import Item
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """Values of some spots, and what they rest on."""
+    """Predicted values of spots, with their evidence."""
 
     values: Float[np.ndarray, "N G"]
     evidence: Mapping[str, Float[np.ndarray, "N _"]] = field(default_factory=dict)
@@ -29,32 +29,32 @@ class BagValues:
     """Predicted values of whole bags."""
 
     patients: tuple[str, ...]
-    """The patient of each bag; `unknown` where nobody knows."""
+    """Patient of each bag; `unknown` without one."""
     values: Float[np.ndarray, "M G"]
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A model and, where it is shown exemplars, the training spots they are taken from."""
+    """A model and, for models with exemplars, the pool of training spots."""
 
     model: Estimator | ExpressionModel
     lookup: Lookup | None = None
 
     @property
     def item(self) -> Item:
-        """What the model takes for one item: a spot, a section or a bag."""
+        """Kind of item of the model: a spot, a section or a bag."""
         return "spot" if isinstance(self.model, Estimator) else self.model.item
 
     def predict(self, queries: SpotQueries, device: torch.device | None = None) -> Predicted:
-        """Predict spots, without gradients; a network that sees tiles on `device`, else on CPU.
+        """Predict spots without gradients; networks that read tiles run on `device`.
 
-        A model of sections takes the spots of a section for the whole section: give all that it
-        may see. A model of bags predicts a spot as if it were a whole bag: a map of its bag.
+        A section model treats the given spots of a section as the whole section: give all of them.
+        A bag model predicts each spot as if it were a whole bag, which gives a map of the bag.
 
         Raises
         ------
         DataContractError
-            Too few exemplars may be shown beside a spot.
+            if a spot has too few permitted exemplars.
         """
         model = self.model
         if isinstance(model, Estimator):
@@ -65,7 +65,7 @@ class Fitted:
         return Predicted(predict_spots(model, items_to_predict(model.item, spots)), evidence)
 
     def predict_bags(self, queries: SpotQueries) -> BagValues:
-        """Predict the bags of these spots, one a patient.
+        """Predict the bags of these spots, one per patient.
 
         Raises TypeError for a model whose item is no bag.
         """
@@ -79,7 +79,7 @@ class Fitted:
         return BagValues(patients, predict_items(model, bags, every))
 
     def items(self, queries: SpotQueries) -> Items:
-        """The items from which a network predicts each of these spots.
+        """Items from which a network predicts each of these spots.
 
         Raises TypeError for a model that is no network.
         """
@@ -89,7 +89,7 @@ class Fitted:
 
     @property
     def evidence(self) -> Mapping[str, int]:
-        """What predictions rest on, by name, and how many numbers a spot that is."""
+        """Names of the evidence, and its number of columns per spot."""
         if self.lookup is None:
             return {}
         n = self.lookup.settings.n
@@ -98,7 +98,7 @@ class Fitted:
     def _spots(
         self, queries: SpotQueries
     ) -> tuple[SpotItems, Mapping[str, Float[np.ndarray, "N _"]]]:
-        """The spots with their exemplars, and which exemplars were looked up."""
+        """Spots with their exemplars, and the retrieved exemplars."""
         if self.lookup is None:
             return SpotItems(queries), {}
         found = self.lookup.of(queries)

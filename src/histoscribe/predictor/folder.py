@@ -1,4 +1,4 @@
-"""The files of a predictor folder: which they are, and that nobody changed them."""
+"""Files of a predictor folder, verified by checksum."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from histoscribe.types import TrainingCard
 FORMAT = 5
 RECORD = "predictor.json"
 _OWN = ("*.safetensors", CARD_FILE, GENES_FILE)
-"""Names that belong to predictors: in a folder, only where its record lists them."""
+"""File names reserved for predictors: each must be listed in the folder's record."""
 
 
 def is_predictor(folder: Path) -> bool:
@@ -24,9 +24,9 @@ def is_predictor(folder: Path) -> bool:
 
 
 def begin(folder: Path) -> None:
-    """Make room for a predictor: until its record is there, the folder is none.
+    """Prepare a predictor folder, which becomes valid with its record.
 
-    What a save left behind that was killed goes: the record of another save does not list it.
+    Files of a killed save are removed, because the record of another save does not list them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECORD).unlink(missing_ok=True)
@@ -35,20 +35,20 @@ def begin(folder: Path) -> None:
 
 
 def write_record(folder: Path, record: Mapping[str, Any], files: tuple[str, ...]) -> str:
-    """Write the record with the sha256 of every file and of itself; gives the file's sha256."""
+    """Write the record with the sha256 of every file and of itself; returns the file's sha256."""
     whole = {"format": FORMAT, **record, "files": {name: sha256(folder / name) for name in files}}
     write_json(folder / RECORD, {**whole, "sha256": _record_hash(whole)})
     return sha256(folder / RECORD)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Read the record of a folder whose files are those that it lists, to the bit.
+    """Read the record of a folder, and verify its files by checksum.
 
     Raises
     ------
     DataContractError
-        listing every file that is missing, changed or unknown to the record; and for a folder
-        that is no predictor or one of another format.
+        listing every file that is missing, changed or not in the record; and for a folder that is
+        no predictor or has another format.
     """
     if not is_predictor(folder):
         raise DataContractError(
@@ -70,7 +70,7 @@ def read_training_card(folder: Path) -> TrainingCard:
 
 
 def card_of_record(record: Mapping[str, Any], folder: Path) -> TrainingCard:
-    """The card in a record that was read from this folder.
+    """Card from the record of this folder.
 
     Raises
     ------
@@ -141,5 +141,5 @@ def _damaged(path: Path, found: str, expected: str = "the file ") -> Problem:
 
 
 def _record_hash(record: Mapping[str, Any]) -> str:
-    """Sha256 of a record's values, whatever the layout of the file they are read from."""
+    """Sha256 of a record's values, independent of the layout of its file."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

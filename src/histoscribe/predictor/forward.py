@@ -1,4 +1,4 @@
-"""Predicting with a network, a batch at a time."""
+"""Predict with a network, a batch at a time."""
 
 from collections.abc import Callable
 
@@ -15,23 +15,23 @@ from histoscribe.precision import whole_convolutions
 def predict_items(
     model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, "M G"]:
-    """Predict these items in eval mode without gradients; the model stays in the mode it was in.
+    """Predict these items in eval mode without gradients; the model's mode is restored.
 
     Returns
     -------
-    A row for each of `items.spots(rows)`, in that order; of items that give no prediction of
-    their spots, a row an item.
+    One row for each of `items.spots(rows)`, in that order; one row per item if there are no
+    predictions for spots.
     """
     return _by_batches(model, items, rows, lambda inputs: model(**inputs).expression)
 
 
 def predict_spots(model: ExpressionModel, items: Items) -> Float[np.ndarray, "N G"]:
-    """Predict every spot of the table that the items are made of, in the order of its rows."""
+    """Predict every spot of the items' table, in the order of its rows."""
     return _by_spot(items, predict_items(model, items, np.arange(len(items))))
 
 
 def represent_spots(model: ExpressionModel, items: Items) -> Float[np.ndarray, "N R"]:
-    """What the last layer reads of every spot, under the same conditions."""
+    """Input of the last layer for every spot, under the same conditions."""
     every = np.arange(len(items))
     read = _by_batches(model, items, every, lambda inputs: model.represent(**inputs))
     return _by_spot(items, read)
@@ -40,7 +40,7 @@ def represent_spots(model: ExpressionModel, items: Items) -> Float[np.ndarray, "
 def _by_spot(items: Items, values: Float[np.ndarray, "M _"]) -> Float[np.ndarray, "N _"]:
     spots = items.spots(np.arange(len(items)))
     if spots is None:
-        raise ValueError("these items give no predictions of their spots")
+        raise ValueError("these items have no predictions for spots")
     ordered = np.empty_like(values)
     ordered[spots] = values
     return ordered
@@ -63,7 +63,7 @@ def _by_batches(
             some = rows[start : start + at_once]
             inputs = {name: value.to(device) for name, value in items.inputs(names, some).items()}
             answer = ask(inputs).float().cpu()
-            if answer.ndim == 3:  # the spots of each item, and padding
+            if answer.ndim == 3:  # spots of each item, and padding
                 answer = answer[items.inputs(("present",), some)["present"]]
             parts.append(answer)
     model.train(was_training)

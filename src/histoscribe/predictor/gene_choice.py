@@ -1,4 +1,4 @@
-"""Which genes go where not all can go."""
+"""Choice of genes for outputs with limited room."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,47 +11,47 @@ from histoscribe.predictor.predictor import Predictor
 from histoscribe.ties import best_first
 
 _MANY = 20
-"""Measurements of a detection that QuPath still lists on one screen."""
+"""Number of measurements that QuPath lists on one screen."""
 _SCORES = ("pcc_given_depth", "pcc")
-"""Trust columns to choose by, the more careful one first."""
+"""Score columns to choose by, the stricter one first."""
 
 
 @dataclass(frozen=True)
 class GeneChoice:
-    """Genes of a predictor, in the order they are written, and why these."""
+    """Chosen genes of a predictor, in written order, with the reason."""
 
     genes: tuple[str, ...]
     labels: tuple[str, ...]
-    """What they are called in the file: symbols where these are known."""
+    """Names in the file: symbols where known."""
     why: str
 
 
-def choose_genes(predictor: Predictor, asked: Sequence[str]) -> GeneChoice:
-    """Take the genes asked for by id or symbol; else all, or the 20 that do best.
+def choose_genes(predictor: Predictor, requested: Sequence[str]) -> GeneChoice:
+    """Genes requested by id or symbol; else all, or the 20 with the best scores.
 
     Raises
     ------
     DataContractError
-        listing every gene that the predictor lacks, with near names.
+        listing every gene that the predictor lacks, with similar names.
     """
     genes, labels = predictor.target.genes, predictor.gene_labels
     place = {name: at for names in (labels, genes) for at, name in enumerate(names)}
-    if asked:
-        problems = [_unknown(gene, predictor) for gene in asked if gene not in place]
+    if requested:
+        problems = [_unknown(gene, predictor) for gene in requested if gene not in place]
         if problems:
             raise DataContractError(problems)
-        return _choice(predictor, dict.fromkeys(place[gene] for gene in asked), "asked for")
+        return _choice(predictor, dict.fromkeys(place[gene] for gene in requested), "requested")
     if len(genes) <= _MANY:
         return _choice(predictor, range(len(genes)), "all")
     return _best(predictor, _MANY)
 
 
-def one_gene(predictor: Predictor, asked: str | None) -> GeneChoice:
-    """Take the gene asked for; else the one that does best on held-out patients, if that is known.
+def one_gene(predictor: Predictor, requested: str | None) -> GeneChoice:
+    """Requested gene; else the best one on held-out patients, if known.
 
     Raises DataContractError as `choose_genes` does.
     """
-    return _best(predictor, 1) if asked is None else choose_genes(predictor, [asked])
+    return _best(predictor, 1) if requested is None else choose_genes(predictor, [requested])
 
 
 def _best(predictor: Predictor, n_genes: int) -> GeneChoice:
@@ -61,7 +61,7 @@ def _best(predictor: Predictor, n_genes: int) -> GeneChoice:
             best = best_first(known)[:n_genes]
             chosen = [int(gene) for gene in best if np.isfinite(known[gene])]
             return _choice(predictor, chosen, f"best {score} on held-out patients")
-    why = "first of the panel; how good each is, is not known"
+    why = "first of the panel; the scores of genes are unknown"
     return _choice(predictor, range(n_genes), why)
 
 

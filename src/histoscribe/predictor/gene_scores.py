@@ -1,4 +1,4 @@
-"""How far each gene is to be believed: its scores on held-out patients, from a benchmark."""
+"""Reliability of each gene: its scores on held-out patients, from a benchmark."""
 
 import csv
 import io
@@ -19,35 +19,35 @@ GENE_SCORE_COLUMNS = (
     *("pcc", "pcc_given_depth", "null_low", "null_high"),
     *("q", "detection_rate", "skewness"),
 )
-"""Of `genes.csv`, a row a gene; what each means stands in `benchmark.tables`."""
+"""Columns of `genes.csv`, one row per gene; `benchmark.tables` explains them."""
 _RUN = "the folder of a finished benchmark"
 
 
 @dataclass(frozen=True, eq=False)
 class GeneScores:
-    """What held-out patients say of each gene of a predictor; NaN where it is unknown."""
+    """Scores of each gene of a predictor on held-out patients; NaN if unknown."""
 
     columns: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
-    """Name -> values in the order of the panel; empty where no benchmark is known."""
+    """Name -> values in the order of the panel; empty without a benchmark."""
     why_unknown: str = ""
-    """In words; empty where `columns` are there."""
+    """Reason for missing scores; empty if there are `columns`."""
 
     def n_above_chance(self) -> tuple[int, int]:
-        """Genes that do better than shuffled training data (q < 0.05), and genes scored."""
+        """Number of genes above shuffled training data (q < 0.05), and of scored genes."""
         q = self.columns["q"]
         return int((q < 0.05).sum()), int(np.isfinite(q).sum())
 
 
 @dataclass(frozen=True, eq=False)
 class Benchmarked:
-    """What a predictor's folder says of the benchmark of its model."""
+    """Benchmark of a model, as stored in its predictor's folder."""
 
     gene_scores: GeneScores
     card: BenchmarkCard
     """Patients, protocol, scores and the hash of the folds."""
 
     def same(self, other: "Benchmarked") -> bool:
-        """Whether both say the same of the same genes."""
+        """Whether both have equal scores for equal genes."""
         return self.card == other.card and all(
             np.array_equal(values, other.gene_scores.columns[name], equal_nan=True)
             for name, values in self.gene_scores.columns.items()
@@ -60,7 +60,7 @@ def read_gene_scores(path: Path, model: str, genes: tuple[str, ...]) -> GeneScor
     Raises
     ------
     DataContractError
-        The file has not the columns, values or model that it should have; nothing is guessed.
+        if the file lacks columns, values or the model; nothing is guessed.
     """
     rows = _rows(path, model)
     unknown = dict.fromkeys(GENE_SCORE_COLUMNS, "")
@@ -75,7 +75,7 @@ def read_gene_scores(path: Path, model: str, genes: tuple[str, ...]) -> GeneScor
 
 
 def gene_scores_text(gene_scores: GeneScores, model: str, genes: tuple[str, ...]) -> str:
-    """The same as text: what `read_trust` reads back to the bit."""
+    """The same as text, which `read_gene_scores` reads back to the bit."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["model", "gene", *GENE_SCORE_COLUMNS])
@@ -86,10 +86,10 @@ def gene_scores_text(gene_scores: GeneScores, model: str, genes: tuple[str, ...]
 
 
 def gene_scores_of_run(folder: Path | None, model: str, genes: tuple[str, ...]) -> GeneScores:
-    """What the benchmark says whose run folder this predictor lies in, if it does.
+    """Scores from the benchmark whose run folder contains this predictor, if any.
 
-    `RUN/predictors/<model>/<fold>` reads `RUN/genes.csv`. It is no part of the predictor, for
-    it holds scores of the very patients that the predictor has not seen.
+    `RUN/predictors/<model>/<fold>` reads `RUN/genes.csv`. This file is not part of the predictor,
+    because it contains scores of the patients held out from its training.
     """
     place = Path() if folder is None else folder.resolve()
     if folder is None or len(place.parents) < 3 or place.parents[1].name != "predictors":

@@ -1,4 +1,4 @@
-"""The model card in words: what a predictor is, what to believe of it, and how to run it."""
+"""The model card in words: content, reliability and use of a predictor."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
 from histoscribe.types import ExemplarsCard, ScoreCard, TrainingCard
 
 CARD_FILE = "MODEL_CARD.md"
-_MOST_LISTED = 300  # genes or sections; all of them stand in predictor.json
+_MOST_LISTED = 300  # genes or sections; all of them are in predictor.json
 
 
 @dataclass(frozen=True, eq=False)
 class CardFacts:
-    """What the card is written from; all of it is saved in the predictor folder."""
+    """Source of the card; everything is saved in the predictor folder."""
 
     model: str
     paper: str
@@ -27,20 +27,20 @@ class CardFacts:
     card: TrainingCard
     reference: Reference
     benchmark: Benchmarked | None
-    """None where no benchmark was given."""
+    """None without a benchmark."""
 
 
 def model_card(facts: CardFacts) -> str:
-    """Write the card as Markdown: the same predictor gives the same text."""
+    """Write the card as Markdown; the same predictor gives the same text."""
     parts = (
         [f"# Model card: {facts.model}, {len(facts.target.genes)} genes", ""],
         ["Predicts spatial gene expression from a slide stained with H&E.", ""],
-        ["## What it predicts", "", *_predicts(facts), ""],
-        ["## What it was trained on", "", *_trained_on(facts), ""],
-        ["## How well it does on patients it has not seen", "", *_how_well(facts), ""],
-        ["## What not to use it for", "", *_not_for(facts), ""],
-        ["## When it warns", "", *_warns(facts), ""],
-        ["## How to run it", "", *_how_to_run(facts), ""],
+        ["## Prediction", "", *_predicts(facts), ""],
+        ["## Training data", "", *_trained_on(facts), ""],
+        ["## Scores on held-out patients", "", *_how_well(facts), ""],
+        ["## Limits of use", "", *_not_for(facts), ""],
+        ["## Warnings", "", *_warns(facts), ""],
+        ["## Usage", "", *_how_to_run(facts), ""],
         ["## Versions", "", _versions(facts.card.versions), ""],
     )
     return "\n".join(line for part in parts for line in part)
@@ -74,9 +74,9 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
 
 
 def _beside(shown: ExemplarsCard | None) -> str:
-    """What it looks at beside the tile."""
+    """Inputs besides the tile."""
     if shown is None:
-        return ", and at nothing else"
+        return ", and nothing else"
     how = "drawn at random" if shown.draw == "random" else "that look most like it"
     how += f" by {shown.perceptual}" if shown.perceptual else ""
     shift = f" ({shown.shift})" if shown.shift else ""
@@ -128,9 +128,9 @@ def _start(weights: str) -> str:
 def _how_well(facts: CardFacts) -> Iterator[str]:
     if facts.benchmark is None:
         yield (
-            "Not known to this folder: run `histoscribe benchmark`, and train with "
-            "`--benchmark RUN` to keep its scores here. A predictor inside the folder of a "
-            "benchmark is scored in the `genes.csv` of that folder."
+            "Unknown: run `histoscribe benchmark`, and train with `--benchmark RUN` to store its "
+            "scores here. A predictor inside the folder of a benchmark is scored in the "
+            "`genes.csv` of that folder."
         )
         return
     found, scores = facts.benchmark.card, facts.benchmark.card.scores
@@ -156,27 +156,27 @@ def _how_well(facts: CardFacts) -> Iterator[str]:
         f"- {above} of {scored} genes scored do better than shuffled spots (q < 0.05); "
         f"{len(facts.target.genes) - scored} genes of this predictor were not scored."
     )
-    yield "- `genes.csv` has each gene's scores; a map is worth what its row says."
+    yield "- `genes.csv` has the scores of each gene, which show the value of its map."
 
 
 def _not_for(facts: CardFacts) -> Iterator[str]:
     card = facts.card
     yield "- Diagnosis, or any decision about a patient: it is for research."
     yield (
-        "- Tissue, species, stains or scanners that it was not trained on: it gives numbers "
-        "there too, and they mean nothing."
+        "- Tissue, species, stains or scanners outside its training data: it also gives numbers "
+        "there, but they mean nothing."
     )
     if len(card.patients) == 1:
         yield (
-            "- Other patients: it was trained on one, and what varies between patients it "
-            "cannot know."
+            "- Other patients: it was trained on one, so variation between patients is unknown "
+            "to it."
         )
     if leaky(card.protocol):
         yield f"- Claims about new patients: {leaky(card.protocol)}."
     yield "- Genes whose row in `genes.csv` is empty or not above shuffled spots."
     yield "- Single cells: a value belongs to a whole spot."
-    rests_on = facts.target.state.statistic
-    yield f"- Absolute levels. What a value rests on beside its spot: {rests_on}."
+    statistic = facts.target.state.statistic
+    yield f"- Absolute levels. Statistics used besides the spot: {statistic}."
 
 
 def _warns(facts: CardFacts) -> Iterator[str]:
@@ -230,7 +230,7 @@ def _how_to_run(facts: CardFacts) -> Iterator[str]:
 
 
 def _files_needed(facts: CardFacts) -> dict[str, str]:
-    """Weights that a user must have: of a published encoder, and of what tiles are compared by."""
+    """Weight files that users need: of the encoder and of the perceptual distance."""
     shown = facts.card.exemplars
     nets = {} if shown is None else shown.perceptual_weights
     compared_by = {name: of for name, of in nets.items() if of.startswith("sha256:")}

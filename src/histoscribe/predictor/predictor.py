@@ -1,4 +1,4 @@
-"""The saved artefact: one folder that predicts a section; nothing pickled, loading is exact."""
+"""The predictor: a fitted model that predicts sections, saved as one folder without pickles."""
 
 import json
 from collections.abc import Mapping
@@ -32,24 +32,24 @@ from histoscribe.predictor.reference import Reference
 from histoscribe.types import Head, Output, Prediction, Section, SpotKeys, TrainingCard
 
 BAG = "bag"
-"""Name of a gene's predicted value of a whole bag, beside its map."""
+"""Name of the predicted value of a whole bag, a gene fact next to its map."""
 
 
 @dataclass(eq=False)
 class Predictor:
-    """A fitted model with all it needs: target state, tiles, encoder by name, protocol card."""
+    """A fitted model with target state, tiles, encoder by name, and protocol card."""
 
     row: str
-    """What the tables call it: the model's name, unless its settings gave it another."""
+    """Name of its row in the tables: the model's name, unless the settings give another."""
     fitted: Fitted
     target: Target
     encoding: Encoding
     card: TrainingCard
-    """What it was trained on; holds nothing of any test section."""
+    """Card of its training; without any information about test sections."""
     reference: Reference
-    """Training spots and slides, to know tissue that is unlike them."""
+    """Training spots and slides, to recognise tissue that differs from them."""
     benchmark: Benchmarked | None = None
-    """What a benchmark of the same model said, where one was given in training."""
+    """Benchmark of the same model, if given in training."""
     hash: str = ""
     """Sha256 of predictor.json, which holds the sha256 of every other file."""
     weights: WeightFiles = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Predictor:
     folder: Path | None = None
     """Where it was saved or loaded from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where networks that look at tiles predict."""
+    """Device of networks that read tiles."""
     _encoder: Encoder | None = None
 
     @property
@@ -67,12 +67,12 @@ class Predictor:
 
     @property
     def sees_tiles(self) -> bool:
-        """Whether the model looks at pixels itself, beside their features."""
+        """Whether the model reads pixels, not only features."""
         return "image" in self.inputs
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The fields of `Inputs` that the model sees."""
+        """Fields of `Inputs` that the model reads."""
         model = self.model
         return ("feature",) if isinstance(model, Estimator) else model.inputs(model.config)
 
@@ -90,14 +90,14 @@ class Predictor:
 
     @cached_property
     def gene_scores(self) -> GeneScores:
-        """How far each gene is to be believed; says why where that is unknown.
+        """Reliability of each gene, or the reason for missing scores.
 
         From its own benchmark, or from that of the run folder it lies in.
 
         Raises
         ------
         DataContractError
-            The `genes.csv` of the run folder was edited.
+            if the `genes.csv` of the run folder was edited.
         """
         if self.benchmark is not None:
             return self.benchmark.gene_scores
@@ -115,11 +115,11 @@ class Predictor:
 
     @property
     def gene_labels(self) -> tuple[str, ...]:
-        """What each gene is called for people: its symbol, or its id where that would not do."""
+        """Display name of each gene: its symbol, or its id if the symbol is ambiguous."""
         return gene_labels(self.target.genes, self.gene_names)
 
     def __call__(self, section: Section, cache: str | Path | None = None) -> Prediction:
-        """Predict every spot of a section; counts are not looked at.
+        """Predict every spot of a section; its counts are not used.
 
         Computed features are kept in `cache`: by default `$HISTOSCRIBE_CACHE`, else the cache
         folder of the platform.
@@ -128,7 +128,7 @@ class Predictor:
         return self.from_queries(section, self.queries(section, folder))
 
     def queries(self, section: Section, cache: Path) -> SpotQueries:
-        """Make a section's spots ready to be predicted: features, tiles, whose they are."""
+        """Prepare the spots of a section for prediction: features, tiles, section and patient."""
         feature = features(
             section,
             self.encoder,
@@ -149,10 +149,10 @@ class Predictor:
     ) -> Prediction:
         """Predict from features (and tiles) that were made with this predictor's encoding.
 
-        Each spot gets its distance to the training spots; each gene what is known of it, unless
-        the caller is the very benchmark that finds that out. A model of sections needs all spots
-        of the section. A model of bags says of each spot what it would say of a bag of that spot
-        alone, and of the whole section, by gene, the `bag` value.
+        Each spot gets its distance to the training spots, and each gene its scores, unless the
+        caller is the benchmark that computes them. A section model needs all spots of the section.
+        A bag model gives for each spot its prediction for a bag of that spot only, and for the
+        whole section, by gene, the `bag` value.
         """
         predicted = self.fitted.predict(queries, torch.device(choose_device(self.device)))
         head = Head(
@@ -173,7 +173,7 @@ class Predictor:
         return Prediction(head, predicted.values.astype(np.float32))
 
     def bag_facts(self, queries: SpotQueries) -> Mapping[str, Float[np.ndarray, " G"]]:
-        """What a model of bags predicts for all these spots together; nothing of other models."""
+        """Prediction of a bag model for all these spots together; empty for other models."""
         if self.fitted.item != "bag":
             return {}
         (values,) = self.fitted.predict_bags(queries).values
@@ -184,10 +184,10 @@ class Predictor:
     ) -> Output:
         """Encoder and network as one differentiable graph, from pixels in 0-255, on their device.
 
-        Exemplars are looked up by the features and then held fixed. Nothing is known of whose
-        pixels these are: of a training patient, its own spots would be among them. For a model of
-        sections or bags the tiles are one item, and `xy_um` has their places in um from the
-        centroid of its spots.
+        Exemplars are found by the features and then fixed. The patient of the pixels is unknown:
+        for a training patient, its spots would be among the exemplars. For a section or bag model
+        the tiles are one item, and `xy_um` has their positions in um from the centroid of its
+        spots.
 
         Returns
         -------
@@ -198,7 +198,7 @@ class Predictor:
         TypeError
             for an estimator that is not a network.
         ValueError
-            where the model sees places and none are given.
+            if the model reads positions and none are given.
         """
         if isinstance(self.model, Estimator):
             raise TypeError(f"{self.model.name} is no network: it has no gradient to its pixels")
@@ -209,7 +209,7 @@ class Predictor:
             return _predict_one(self.model, feature, xy_um)
         shown = {"image": image, "feature": feature}
         if self.fitted.lookup is not None:
-            # whole numbers, as tiles of a pool are that are compared with them
+            # whole numbers, like the tiles of the pool that they are compared with
             pixels = image.detach().cpu().round().clamp(0, 255).to(torch.uint8)
             known = feature.detach().cpu().numpy()
             wanted = SpotQueries.unnamed(known, self.encoder.identity, HeldTiles(pixels))
@@ -225,7 +225,7 @@ def _predict_one(
     """Predict the spots with these features as one section or bag."""
     names = model.inputs(model.config)
     if xy_um is None and "context_um" in names:
-        raise ValueError(f"{model.name} sees places: give xy_um")
+        raise ValueError(f"{model.name} reads positions: give xy_um")
     everywhere = torch.ones((1, len(feature)), dtype=torch.bool, device=feature.device)
     shown = {"context_feature": feature[None], "present": everywhere}
     if xy_um is not None:

@@ -1,4 +1,4 @@
-"""What a predictor remembers of its training tissue, to know tissue that is unlike it."""
+"""Reference of the training tissue, to recognise tissue that differs from it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,13 +14,13 @@ from histoscribe.seed import stream
 from histoscribe.types import Cohort, SpotKeys, SpotRows, SpotTable
 
 N_AXES = 64
-"""Most principal axes of the feature space."""
+"""Largest number of principal axes of the feature space."""
 N_SPOTS = 2000
-"""Most training spots that are kept."""
+"""Largest number of stored training spots."""
 MPP_MARGIN = 0.10
-"""A slide's um/px may lie outside those of training by this share before it is warned of."""
+"""Tolerated relative difference of a slide's um/px from those of training."""
 MOST_FAR = 1 / 3
-"""Of a slide's spots may lie beyond one unit before it is warned of."""
+"""Tolerated share of a slide's spots beyond one unit."""
 _PERCENTILE = 95  # of the training spots lie within one unit of another patient
 _NEAR_STEPS = 2.0  # within one section, tiles nearer than this share pixels
 _LEAST_UNIT = 1e-6  # of a training deviation: less is rounding
@@ -31,30 +31,31 @@ _CHUNK = 4096  # spots searched at once
 class Reference:
     """Training spots in a small feature space, and the slides they come from.
 
-    K axes; the last column of a point is the length of what the axes leave out, so that
-    tissue that differs in a direction in which training tissue did not vary is far, too.
+    K axes; the last column of a point is the length of the remainder outside the axes, so that
+    tissue that differs in a direction without variation in training is far, too.
     """
 
     mean: Float[np.ndarray, " D"]
     scale: Float[np.ndarray, " D"]
-    """Of the training spots; infinite where they did not differ."""
+    """Standard deviation of the training spots; infinite for constant features."""
     axes: Float[np.ndarray, "K D"]
     points: Float[np.ndarray, "M K_and_rest"]
-    """The training spots kept, sections in sorted order."""
+    """Stored training spots, sections in sorted order."""
     unit: float | None
-    """The distance within which 95 % of the kept training spots have a spot of another group;
-    None where there is no such other spot, and distances are NaN."""
+    """Distance within which 95 % of the stored training spots have a spot of another group; None
+    without such a spot, and distances are then NaN.
+    """
     unit_of: str
-    """What that other spot differs in: `patient`, `section`, or `place` within one section."""
+    """Kind of the other group: another `patient`, `section`, or `place` within one section."""
     mpp: tuple[float, float]
-    """Least and largest native um/px of the training slides."""
+    """Smallest and largest native um/px of the training slides."""
     stain: Mapping[str, TissueStain]
-    """Of each training section's slide; without those on which no tissue is found."""
+    """Stain of each training section's slide; slides without detected tissue are left out."""
 
     def distance(self, feature: Float[np.ndarray, "N D"]) -> Float32[np.ndarray, " N"]:
         """Distance of spots to the nearest kept training spot, exact, in units of `unit`.
 
-        About 5 % of spots of tissue like the training tissue lie beyond 1. NaN where `unit` is
+        About 5 % of spots of tissue similar to the training tissue lie beyond 1. NaN if `unit` is
         unknown.
         """
         parts = [
@@ -65,16 +66,16 @@ class Reference:
         return (found / (np.nan if self.unit is None else self.unit)).astype(np.float32)
 
     def place(self, feature: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N K_and_rest"]:
-        """Where spots lie in the feature space."""
+        """Positions of spots in the feature space."""
         return _place((feature - self.mean) / self.scale, self.axes)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by name, as they are saved."""
+        """Saved arrays, by name."""
         names = ("mean", "scale", "axes", "points")
         return {name: np.asarray(getattr(self, name), order="C") for name in names}
 
     def to_json(self) -> dict[str, Any]:
-        """All but the arrays."""
+        """Plain values, without the arrays."""
         return {
             "unit": self.unit,
             "unit_of": self.unit_of,
@@ -84,7 +85,7 @@ class Reference:
 
     @classmethod
     def restored(cls, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> "Reference":
-        """Take back what `arrays` and `to_json` gave; a missing or extra name is an error."""
+        """Restore from `arrays` and `to_json`; a missing or additional name is an error."""
         low, high = record["mpp"]
         return cls(
             **arrays,
@@ -98,15 +99,15 @@ class Reference:
         points = self.points.astype(np.float64)
         place = self.place(feature)
         nearest = (np.square(points).sum(axis=1) - 2.0 * place @ points.T).argmin(axis=1)
-        # squares of sums lose the digits of small distances: those of the nearest are taken anew
+        # squares of sums lose digits of small distances: those of the nearest are computed again
         return np.sqrt(np.square(place - points[nearest]).sum(axis=1))
 
 
 def fit_reference(table: SpotTable, cohort: Cohort, train: SpotRows, seed: int) -> Reference:
-    """Remember training spots, and the um/px and stain of the slides they lie on.
+    """Fit the reference: training spots, and um/px and stain of their slides.
 
-    `table` holds the spots of `train`. At most 2,000 spots are kept, as many of each section as
-    of any other as far as it has them; axes and unit are fitted on those.
+    `table` holds the spots of `train`. At most 2,000 spots are stored, equally many from each
+    section as far as possible; axes and unit are fitted on them.
     """
     mean, scale = mean_and_scale(table.feature)
     rows = _kept_rows(table.keys, seed)
@@ -133,7 +134,7 @@ def _kept_rows(keys: SpotKeys, seed: int) -> Int[np.ndarray, " M"]:
     """Rows of at most N_SPOTS spots, sections balanced, each drawn by a stream of its own."""
     of_section = {section: rows for section, _, rows in keys.by_section()}
     room, kept = N_SPOTS, [np.zeros(0, dtype=np.int64)]
-    # the smallest first: what it does not fill is left to the others
+    # the smallest first: its free places go to the others
     by_size = sorted(of_section, key=lambda name: (len(of_section[name]), name))
     for n_left, name in zip(range(len(by_size), 0, -1), by_size, strict=True):
         n_rows = min(len(of_section[name]), room // n_left)
@@ -169,7 +170,7 @@ def _place(
 def _apart(
     table: SpotTable, rows: Int[np.ndarray, " M"], cohort: Cohort, train: SpotRows
 ) -> tuple[Bool[np.ndarray, "M M"], str]:
-    """Which pairs of kept spots are of different groups, and what a group is."""
+    """Pairs of stored spots from different groups, and the kind of group."""
     for kind, group in (("patient", table.keys.patient), ("section", table.keys.section)):
         if len(np.unique(group)) > 1:
             return group[rows][:, None] != group[rows][None, :], kind

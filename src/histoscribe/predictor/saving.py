@@ -1,4 +1,4 @@
-"""Saving and loading a predictor folder: nothing pickled, loading is exact."""
+"""Save and load a predictor folder: nothing is pickled, and loading is exact."""
 
 import shutil
 from collections.abc import Mapping
@@ -47,13 +47,13 @@ _ENCODER = "encoder.safetensors"
 
 def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     """Write the folder; predictor.json comes last, so a folder that has one is complete."""
-    # before the folder is emptied: it may be the one that has the encoder's weights
+    # before the folder is emptied: it may contain the encoder's weights
     encoder = predictor.encoder if predictor.encoding.trained else None
     begin(folder)
     benchmark = predictor.benchmark
     files = [_save_model(predictor.model, folder), _REFERENCE, CARD_FILE]
     lookup = predictor.fitted.lookup
-    if encoder is not None:  # trained for this very model: nobody else has it
+    if encoder is not None:  # trained for this model only: it exists nowhere else
         files.append(_ENCODER)
         save_trained(encoder, folder / _ENCODER)
     if lookup is not None:
@@ -83,7 +83,7 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     folder
         A folder that `train` wrote, or one below `predictors/` in a run folder.
     weights
-        Files of encoder weights by name, where they are in none of the usual places.
+        Weight files of encoders by name, if they are not in the usual places.
 
     Raises
     ------

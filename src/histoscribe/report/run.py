@@ -71,7 +71,7 @@ class Run:
 
     @property
     def leaky(self) -> str | None:
-        """Why the protocol leaks; None where it does not."""
+        """Reason why the protocol leaks; None for an honest one."""
         return self.card.leaky
 
     @property

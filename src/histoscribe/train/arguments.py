@@ -37,7 +37,7 @@ class RunOptions(TypedDict, total=False):
 
 @runtime_checkable
 class RunFolder(Protocol):
-    """An object with a run folder, such as the result of a benchmark."""
+    """Result with a run folder, e.g. of a benchmark."""
 
     @property
     def folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""The batches of an epoch: every training item once, read one batch ahead of the one in use."""
+"""Batches of an epoch: every training item once, read one batch in advance."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +18,15 @@ TrainingBatch = tuple[Batch, Labels]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batches:
-    """Every training item once an epoch, in an order that the seed and the epoch fix."""
+    """Every training item once per epoch, in an order fixed by seed and epoch."""
 
     items: Items
     names: tuple[str, ...]
     """Fields of `Inputs` to build."""
     rows: Int[np.ndarray, " rows"]
-    """Numbers of the items to train on."""
+    """Numbers of the training items."""
     batch_size: int
-    """Items a batch."""
+    """Number of items per batch."""
     seed: int
     turned: bool
     """Whether tiles are turned and mirrored at random."""
@@ -64,7 +64,7 @@ class Batches:
 def turned(
     image: UInt8[Tensor, "B 3 P P"], symmetry: Int[np.ndarray, " B"]
 ) -> UInt8[Tensor, "B 3 P P"]:
-    """Turn each tile by right angles (0 to 3 times), and from symmetry 4 on mirror it too."""
+    """Turn each tile by right angles (0 to 3 times), and from symmetry 4 on also mirror it."""
     out = torch.empty_like(image)
     for number in np.unique(symmetry):
         of_it = torch.from_numpy(np.flatnonzero(symmetry == number))

@@ -1,4 +1,4 @@
-"""A benchmark of the model that a predictor is a fit of: what it found on held-out patients."""
+"""Benchmark of a predictor's model: its scores on held-out patients."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from histoscribe.types import BenchmarkCard, RunCard, ScoreCard, SectionCard
 
 _FILES = ("settings.toml", CARD, "summary.csv", GENES_FILE)
 _FREE = ("seed", "cohort", "sections", "models", "folds", "settings", "exemplars", "run")
-"""Settings that may differ: the data are compared by their hashes, models one by one."""
+"""Settings that may differ: data are compared by their hashes, models one by one."""
 _HEADLINE = ("pcc", "pcc_given_depth")
 _SHUFFLED = "shuffled"
 
@@ -29,15 +29,15 @@ def read_benchmark(
     sections: Mapping[str, SectionCard],
     genes: tuple[str, ...],
 ) -> Benchmarked:
-    """Take a benchmark for a predictor of `genes`, trained by `settings` on `sections`.
+    """Read the benchmark for a predictor of `genes`, trained with `settings` on `sections`.
 
     `sections` holds the card of each section, which has the hashes of its data.
 
     Raises
     ------
     DataContractError
-        listing all in which the benchmark differs: another model, settings, encoder or data
-        says nothing of this predictor; nor does a leaky protocol.
+        listing all differences: a benchmark of another model, settings, encoder or data, or with a
+        leaky protocol, does not apply to this predictor.
     """
     (model,) = settings.models
     missing = [_missing(run / name) for name in _FILES if not (run / name).is_file()]
@@ -77,7 +77,7 @@ def _other_settings(run: Path, here: RunSettings, there: RunSettings) -> Iterato
 
 
 def _compared(settings: RunSettings, model: str) -> dict[str, Any]:
-    """The settings that decide what a model is fitted to and how, by dotted key."""
+    """Settings that decide the data and the fitting of a model, by dotted key."""
     row = settings.row(model)
     free = {*_FREE, *(("train",) if issubclass(row.cls, Estimator) else ())}
     table = settings.model_dump(mode="json", exclude=free)
@@ -105,9 +105,9 @@ def _other_encoder(run: Path, here: Encoding, card: RunCard) -> Iterator[Problem
 
 
 def _other_data(run: Path, here: Mapping[str, SectionCard], card: RunCard) -> Iterator[Problem]:
-    """The benchmark's sections must be among those that the predictor is trained on.
+    """Problems of benchmark sections that are not in the predictor's training data.
 
-    Scores of models that were fitted on more data than the predictor would flatter it.
+    Scores of models fitted on more data than the predictor would be too high for it.
     """
     for name, there in sorted(card.sections.items()):
         if name not in here:
@@ -145,6 +145,6 @@ def _other(run: Path, where: str, found: str, expected: str) -> Problem:
     return Problem(
         where=f"benchmark {run}, {where}",
         found=found,
-        expected=f"{expected}, as this predictor is trained",
+        expected=f"{expected}, as in the training of this predictor",
         remedy="benchmark with the same settings and sections, or train without --benchmark",
     )

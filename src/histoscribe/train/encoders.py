@@ -26,7 +26,7 @@ class EncoderIdentity:
     encoder: str
     layer: str | None
     weights: str
-    """`none`, `sha256:...`, `random:<seed>`, or in words where each fold has its own."""
+    """`none`, `sha256:...`, `random:<seed>`, or words if each fold has other weights."""
     needs: Mapping[str, str] = field(default_factory=dict)
     """See `EncoderSource.needs`."""
 
@@ -37,19 +37,19 @@ class EncoderIdentity:
 
 
 class EncoderSource(ABC):
-    """The encoder of some rows of a run, wherever it comes from."""
+    """Encoder of one or more rows of a run, independent of its source."""
 
     name: str
     layer: str | None = None
     by_fold: bool
-    """Whether each fold has weights of its own: its features then differ from fold to fold."""
+    """Whether each fold has other weights: features then differ from fold to fold."""
 
     def __init__(
         self, encoder: str | None, settings: RunSettings, weights: WeightFiles, tiles: FoldTiles
     ) -> None:
-        """Take the run's encoder (None), or the one of this name that a row reads.
+        """Source of the run's encoder (None), or of the one with this name that a row reads.
 
-        `weights` are files by name, and `tiles` the tiles of the run's spots, to train on.
+        `weights` are files by name; `tiles` are the tiles of the run's spots, for training.
         """
         self.name = settings.inputs.encoder if encoder is None else encoder
         self.of_run = encoder is None
@@ -57,14 +57,14 @@ class EncoderSource(ABC):
 
     @abstractmethod
     def needs(self) -> Mapping[str, str]:
-        """Check that all it needs is there, before the long work.
+        """Check the required files before the long work.
 
-        Gives the files that it needs beside its own weights, by name, with their checksums.
+        Returns the files that it needs besides its weights, by name, with their checksums.
 
         Raises
         ------
         DataContractError
-            Weights are missing, or a setting does not fit it.
+            if weights are missing or a setting does not fit.
         """
 
     @abstractmethod
@@ -81,7 +81,7 @@ class EncoderSource(ABC):
 
 @final
 class NamedEncoder(EncoderSource):
-    """An encoder that is known by its name: with published weights, random ones or none."""
+    """A named encoder: with published weights, random ones or none."""
 
     by_fold = False
 
@@ -101,14 +101,14 @@ class NamedEncoder(EncoderSource):
         return EncoderIdentity(self.name, self.layer, self._encoder.weights)
 
     def open(self, fold: Fold | None) -> Encoder:
-        """The one encoder of all folds."""
+        """Encoder of all folds."""
         del fold
         return self._encoder
 
     @cached_property
     def _encoder(self) -> Encoder:
         settings = self.settings
-        # a row may read an encoder that has nothing to draw
+        # a row may use an encoder without weights to draw
         random = settings.inputs.weights == "random" and (self.of_run or needs_weights(self.name))
         opened = load_encoder(
             self.name,
@@ -121,7 +121,7 @@ class NamedEncoder(EncoderSource):
 
 @final
 class TrainedExtractor(EncoderSource):
-    """The extractor of EGN, which each fold trains on the tiles of its training spots."""
+    """The extractor of EGN, trained in each fold on the tiles of its training spots."""
 
     by_fold = True
 
@@ -132,24 +132,24 @@ class TrainedExtractor(EncoderSource):
         self._opened: dict[str, Encoder] = {}
 
     def needs(self) -> Mapping[str, str]:
-        """Find the net that it compares windows by.
+        """Find the net of its perceptual term.
 
         Raises
         ------
         DataContractError
-            That net is missing; the extractor cannot be made for tiles of this side; a setting
-            is given that it does not have.
+            if this net is missing, the extractor does not support tiles of this side, or a setting
+            does not apply to it.
         """
         return self._needs
 
     def identity(self) -> EncoderIdentity:
-        """Its name and the net it compares windows by; the settings of a run decide the rest."""
+        """Name and net of the perceptual term; the settings of a run decide the rest."""
         return EncoderIdentity(self.name, None, "trained in each fold", self._needs)
 
     def open(self, fold: Fold | None) -> Encoder:
-        """The extractor of a fold: trained now, or read from the cache where it is there."""
+        """Extractor of a fold: read from the cache, or trained now."""
         if fold is None:
-            raise ValueError("each fold trains this encoder for itself: name the fold")
+            raise ValueError("each fold trains this encoder separately: give the fold")
         if fold.name not in self._opened:
             settings = self.settings
             device = choose_device(settings.run.device)
@@ -180,19 +180,19 @@ class TrainedExtractor(EncoderSource):
 
 
 SOURCES: dict[str, type[EncoderSource]] = {EXTRACTOR: TrainedExtractor}
-"""Encoders with a source of their own, by name; every other one is a `NamedEncoder`."""
+"""Encoders with a special source, by name; all others are `NamedEncoder`s."""
 
 
 def encoder_source(
     encoder: str | None, settings: RunSettings, weights: WeightFiles, tiles: FoldTiles
 ) -> EncoderSource:
-    """The source of the run's encoder (None), or of one that a row names."""
+    """Source of the run's encoder (None), or of one that a row names."""
     name = settings.inputs.encoder if encoder is None else encoder
     return SOURCES.get(name, NamedEncoder)(encoder, settings, weights, tiles)
 
 
 def _of_frozen_nets(name: str, inputs: InputSettings) -> Iterator[Problem]:
-    """Settings that an encoder which is trained here would pass over."""
+    """Problems of settings that a trained encoder would ignore."""
     # a layer is asked of the run's own encoder, random weights of that of every row
     asked = {
         "layer": inputs.layer if inputs.encoder == name else None,
@@ -202,9 +202,9 @@ def _of_frozen_nets(name: str, inputs: InputSettings) -> Iterator[Problem]:
         if value is not None:
             yield Problem(
                 where=f"settings, inputs.{setting}",
-                found=f'"{value}", beside the encoder {name}',
-                expected="no such setting: each fold trains it and takes its code",
-                remedy=f"remove inputs.{setting}, or take another encoder",
+                found=f'"{value}", together with the encoder {name}',
+                expected="no such setting: each fold trains this encoder and uses its code",
+                remedy=f"remove inputs.{setting}, or use another encoder",
             )
 
 
@@ -212,6 +212,6 @@ def _without_channels(error: ValueError) -> Problem:
     return Problem(
         where="settings, extractor",
         found=str(error),
-        expected="a channel or more in every map of the nets",
+        expected="at least one channel in every map of the nets",
         remedy="raise extractor.width or extractor.full_width_px",
     )

@@ -1,4 +1,4 @@
-"""Fitting any row of the tables on the training spots of one fold."""
+"""Fit any row of the results on the training spots of one fold."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from histoscribe.train.weight_needs import initial_weights
 from histoscribe.types import Images, SpotTable
 
 _Colour = tuple[float, float, float]
-_TILES_MEASURED = 1024  # tiles that the mean and deviation of colour are taken of
+_TILES_MEASURED = 1024  # number of tiles for mean and deviation of colour
 
 
 def fit(
@@ -36,17 +36,17 @@ def fit(
 ) -> Fitted:
     """Fit a row on a table of training spots.
 
-    Networks train on the first inner split's `fit` rows, stop on its `val` rows and keep the
-    best epoch; without inner splits, or where the last epoch is kept, on all rows for all epochs.
-    `resume` is a folder for the checkpoint of the last finished epoch: a killed fit started again
-    ends in the same bits. The caller removes the folder once the result is saved. `protocol` is
-    that of the fold; `weights` are files by name, for what starts from or is compared by a
-    pretrained net.
+    Networks train on the first inner split's `fit` rows, stop on its `val` rows and keep the best
+    epoch; without inner splits, or with `keep = "last"`, they train on all rows for all epochs.
+    `resume` is a folder for the checkpoint of the last finished epoch: a killed fit that is started
+    again ends in the same bits. The caller removes the folder after saving the result. `protocol`
+    is that of the fold; `weights` are files by name, for pretrained backbones and perceptual
+    distances.
 
     Raises
     ------
     DataContractError
-        Too few exemplars may be shown beside a training spot; weights are missing.
+        if a training spot has too few permitted exemplars, or weights are missing.
     """
     cls = row.cls
     if issubclass(cls, Estimator):
@@ -86,7 +86,7 @@ def _facts(row: ModelRow, table: SpotTable) -> Facts:
     colour: dict[str, Any] = {}
     if row.sees_tiles:
         if table.image is None:
-            raise ValueError(f"model {row.model!r} sees tiles, and this table has none")
+            raise ValueError(f"model {row.model!r} reads tiles, but this table has none")
         image_mean, image_scale = _colour(table.image, len(table.target))
         colour = {"image_mean": image_mean, "image_scale": image_scale}
         colour["tile_px"] = table.image.side_px

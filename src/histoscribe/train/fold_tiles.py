@@ -41,7 +41,7 @@ class FoldTiles:
         inputs = self.settings.inputs
         return inputs.views if inputs.hed_jitter > 0 else 0
 
-    def look(self, section: str) -> SlideLook | None:
+    def slide_look(self, section: str) -> SlideLook | None:
         """Tissue and colour of a section's slide; None without normalisation.
 
         Raises
@@ -49,7 +49,7 @@ class FoldTiles:
         DataContractError
             if the slide shows no tissue or is grey.
         """
-        return self._colours.look(section) if self.normalised else None
+        return self._colours.slide_look(section) if self.normalised else None
 
     def geometry(self, fold: Fold | None) -> Tiles:
         """Tile geometry of a fold, for prediction.
@@ -81,7 +81,7 @@ class FoldTiles:
             self.cohort[section],
             self.view(fold, section, view),
             cache=self.cache,
-            look=self.look(section),
+            slide_look=self.slide_look(section),
         )
 
     def training(self, fold: Fold) -> StackedTiles:

@@ -1,4 +1,4 @@
-"""The parts of a training run: the task, its batches, and what happens when an epoch ends."""
+"""Training of a network: task, batches, and the end of each epoch."""
 
 import histoscribe.torchvision_guard  # noqa: F401  before lightning, which imports torchvision
 
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 def train_network(
     model: ExpressionModel, sides: Sides, settings: RunSettings, resume: Path
 ) -> None:
-    """Train in place; afterwards the model holds the weights of the epoch that is kept."""
+    """Train in place; afterwards the model has the weights of the kept epoch."""
     train, seed = settings.train, settings.seed
     end = EpochEnd(model, sides, patience=train.patience, folder=resume)
     batches = Batches(
@@ -54,7 +54,7 @@ def train_network(
     task = Task(model, train, seed, n_steps=train.epochs * len(batches))
     if not end.finished(train.epochs):
         with _contained(), _interruptible(), warnings.catch_warnings():
-            # lightning 2.6.6 on torch 2.13: its own use of LeafSpec, which nothing here can change
+            # lightning 2.6.6 on torch 2.13: its internal use of LeafSpec, which we cannot change
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
             warnings.filterwarnings("ignore", message="max_pool2d_with_indices_backward_cuda")
             trainer = _trainer(settings, end)
@@ -68,7 +68,7 @@ def train_network(
 
 
 def _inner_scores(scores: list[float], sides: Sides) -> dict[str, list[float | None]]:
-    """The score of each epoch, by its kind; None where it was undefined."""
+    """Score of each epoch, by its kind; None if undefined."""
     if sides.val is None:
         return {"inner_pcc": []}
     known = [None if np.isnan(score) else score for score in scores]
@@ -78,7 +78,7 @@ def _inner_scores(scores: list[float], sides: Sides) -> dict[str, list[float | N
 def fit_and_val_rows(
     table: SpotTable, keep: Literal["best", "last"]
 ) -> tuple[Int[np.ndarray, " fit"], Int[np.ndarray, " val"] | None]:
-    """Rows to train on, and rows to choose the epoch on; None where the last epoch is kept."""
+    """Rows for training, and rows for choosing the epoch (None if the last epoch is kept)."""
     if keep == "best" and table.inner:
         return table.inner[0]
     return np.arange(len(table.target)), None
@@ -95,7 +95,8 @@ def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        # on a GPU the gradient of a max-pooling has no other form: its sums are in any order
+        # on a GPU the gradient of max-pooling has no deterministic form: its sums have no fixed
+        # order
         deterministic=True if device == "cpu" else "warn",
         precision="bf16-mixed" if settings.run.precision == "bfloat16" else "32-true",
     )
@@ -103,10 +104,10 @@ def _trainer(settings: RunSettings, end: Callback) -> lightning.Trainer:
 
 @contextmanager
 def _contained() -> Iterator[None]:
-    """Keep lightning's advice to itself, and leave torch's deterministic mode as it was.
+    """Silence lightning's advice, and restore torch's deterministic mode afterwards.
 
-    One kind of attention is left out on a GPU: where torch only warns, as here, the sums of its
-    gradient are in any order. It is what float32 would take.
+    One kind of attention is disabled on a GPU, the default for float32: with warnings only, as
+    here, torch sums its gradient in any order.
     """
     attention = torch.backends.cuda.mem_efficient_sdp_enabled()
     torch.backends.cuda.enable_mem_efficient_sdp(enabled=False)
@@ -127,7 +128,7 @@ def _contained() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C rise as such: lightning makes an exit of it and stops listening for another."""
+    """Raise Ctrl-C as KeyboardInterrupt, which lightning would turn into an exit."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -137,10 +138,10 @@ def _interruptible() -> Iterator[None]:
 
 
 class Task(lightning.LightningModule):
-    """A model with its loss and its recipe; torch's generator is set anew for every epoch."""
+    """A model with its loss and recipe; torch's generator is reset for every epoch."""
 
     epochs: Iterator[int] = iter(())
-    """Whoever draws progress is told of an epoch by taking it."""
+    """Taking an epoch from it reports the epoch to the progress display."""
 
     def __init__(
         self, model: ExpressionModel, settings: TrainSettings, seed: int, n_steps: int
@@ -149,7 +150,7 @@ class Task(lightning.LightningModule):
         self.model, self._settings, self._seed, self._n_steps = model, settings, seed, n_steps
 
     def on_train_epoch_start(self) -> None:
-        """Set the generator that dropout draws from, and say that an epoch begins."""
+        """Reset the generator of dropout, and report the new epoch."""
         next(self.epochs, None)
         torch.manual_seed(integer(self._seed, f"epoch-{self.current_epoch}"))
 
@@ -160,7 +161,7 @@ class Task(lightning.LightningModule):
         return self.model.loss(self.model(**inputs).float(), labels)
 
     def configure_optimizers(self) -> Any:
-        """Give the optimiser and the schedule of the model's recipe."""
+        """Optimiser and schedule of the model's recipe."""
         optimiser = make_optimiser(self.model, self._settings)
         n_steps = self._n_steps
         steps_per_epoch = n_steps // self._settings.epochs
@@ -175,9 +176,9 @@ class Task(lightning.LightningModule):
 
 
 class EpochEnd(Callback):
-    """Scores the inner validation, keeps the best weights, stops, and saves for a resume.
+    """Score the inner validation, keep the best weights, stop, and save a checkpoint.
 
-    One callback, so that the checkpoint always holds the score of its own epoch.
+    A single callback, so that the checkpoint always contains the score of its epoch.
     """
 
     def __init__(
@@ -199,7 +200,7 @@ class EpochEnd(Callback):
     ) -> None:
         """Score, keep, stop, save.
 
-        Raises DataContractError where the weights are no numbers any more.
+        Raises DataContractError if weights are no longer numbers.
         """
         model: Any = pl_module.model
         if not all(weight.isfinite().all() for weight in model.parameters()):
@@ -214,21 +215,21 @@ class EpochEnd(Callback):
             trainer.save_checkpoint(temporary, weights_only=False)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must know."""
+        """State for a resumed run."""
         return {"scores": self.scores, "best_epoch": self.best_epoch, "best": self._best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
+        """Restore the state of `state_dict`."""
         self.scores = list(state_dict["scores"])
         self.best_epoch, self._best = state_dict["best_epoch"], state_dict["best"]
 
     def checkpoint(self) -> Path | None:
-        """The checkpoint of the last finished epoch, if there is one."""
+        """Checkpoint of the last finished epoch; None without one."""
         path = self._folder / CHECKPOINT
         return path if path.exists() else None
 
     def finished(self, epochs: int) -> bool:
-        """Whether the checkpoint says that there is nothing left to train; loads its state."""
+        """Whether the checkpoint is complete, i.e. no training is left; loads its state."""
         path = self.checkpoint()
         if path is None:
             return False
@@ -237,7 +238,7 @@ class EpochEnd(Callback):
         return len(self.scores) >= epochs or self._out_of_patience()
 
     def restore_best(self, model: ExpressionModel) -> None:
-        """Give the model the weights of the best epoch."""
+        """Load the weights of the best epoch into the model."""
         model.load_state_dict(self._best)
 
     def _out_of_patience(self) -> bool:
@@ -258,8 +259,8 @@ def _diverged(model: ExpressionModel, epoch: int) -> Problem:
         where=f"model {model.name}, epoch {epoch}",
         found="weights that are no numbers: training diverged",
         expected="finite weights",
-        remedy="lower its learning rate: settings.<row>.learning_rate, or train.learning_rate "
-        "where the model has none of its own",
+        remedy="lower its learning rate: settings.<row>.learning_rate, or train.learning_rate if "
+        "the model has no such setting",
     )
 
 

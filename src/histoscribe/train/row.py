@@ -1,4 +1,4 @@
-"""The rows of a table of results: models of the registry, each under settings of its own."""
+"""Rows of a results table: each a model of the registry with its settings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,21 +26,21 @@ _OF_EVERY_TABLE = ("oracle-depth", "shuffled")
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One row of the tables: a model, its settings, what it reads and what it looks up."""
+    """One row of the results: a model with settings, encoder and exemplars."""
 
     name: str
     model: str
-    """Its name in the registry."""
+    """Name of the model in the registry."""
     config: Any
     """The model's own settings, parsed: a `Config` of its class."""
     encoder: str | None
-    """What makes its features, by name; None is the encoder of the run."""
+    """Name of its encoder; None is the encoder of the run."""
     exemplars: ExemplarSettings | None
-    """None for a model that, so set, sees no exemplars."""
+    """None for a model that reads no exemplars with these settings."""
 
     @property
     def cls(self) -> type[Estimator] | type[ExpressionModel]:
-        """The class of the model."""
+        """Class of the model."""
         return model_class(self.model)
 
     @property
@@ -51,45 +51,44 @@ class ModelRow:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The fields of `Inputs` that the model sees."""
+        """Fields of `Inputs` that the model reads."""
         return _inputs(self.cls, self.config)
 
     @property
     def sees_tiles(self) -> bool:
-        """Whether the model looks at pixels itself."""
+        """Whether the model reads pixels."""
         return "image" in self.inputs
 
 
 def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -> ModelRow:
-    """Make the row `name` from its table of settings; a row named as a model is that model.
+    """Make the row `name` from its table of settings; a row with a model's name is that model.
 
     Parameters
     ----------
     given
-        `model` (which the row is of), `encoder` and `exemplars`, and the model's own settings.
+        `model`, `encoder` and `exemplars` of the row, and settings of the model.
     exemplars
-        Those of the run, over which the row's are laid.
+        Exemplars of the run, overridden by those of the row.
 
     Raises
     ------
     ValueError
-        for an unknown model, setting or value, naming those there are; for a row of one model
-        under the name of another, or of what stands beside the models; for a name that can be no
-        folder's.
+        for an unknown model, setting or value, listing the known ones; for a row with the name of
+        another model or of a reference row; for a name that cannot be a folder.
     """
     model = str(given.get("model", name))
     _check_name(name, model)
     try:
         cls = model_class(model)
     except ValueError as error:
-        hint = "" if "model" in given else f'; or say of which: [settings.{name}] model = "..."'
+        hint = "" if "model" in given else f'; or name its model: [settings.{name}] model = "..."'
         raise ValueError(f"{error}{hint}") from None
     own = {key: value for key, value in given.items() if key not in _OF_THE_ROW}
     config = make_config(model, own)
     inputs = _inputs(cls, config)
     looks_up = any(field.startswith("exemplar") for field in inputs)
     if "exemplars" in given and not looks_up:
-        raise ValueError(f"row {name!r}: model {model!r}, so set, sees no exemplars")
+        raise ValueError(f"row {name!r}: model {model!r} reads no exemplars with these settings")
     if "encoder" in given and cls.encoder is not None:
         raise ValueError(f"row {name!r}: model {model!r} reads {cls.encoder} and nothing else")
     return ModelRow(
@@ -117,13 +116,12 @@ def _inputs(cls: type[Estimator] | type[ExpressionModel], config: Any) -> tuple[
 def _check_name(name: str, model: str) -> None:
     if name != model and name in (*list_models(), *_OF_EVERY_TABLE):
         raise ValueError(
-            f"row {name!r} of model {model!r}: tables call something else {name!r}; "
-            "give the row a name of its own"
+            f"row {name!r} of model {model!r}: {name!r} has another meaning in the tables; choose "
+            "another name"
         )
     if name.startswith(".") or not name.strip() or set(name) & set("/\\"):
         raise ValueError(
-            f"row {name!r}: its folder has this name; take one without / and \\ that begins "
-            "with no dot"
+            f"row {name!r}: this is also the name of a folder; use no /, no \\ and no leading dot"
         )
 
 
@@ -142,13 +140,13 @@ def _too_small_to_compare(row: str, tile_px: int) -> Iterator[Problem]:
         yield Problem(
             where=f'row {row}, exemplars.distance = "lpips"',
             found=f"tiles of {tile_px} px",
-            expected=f"at least {SMALLEST_PX} px: the net that compares them shrinks them",
-            remedy=f"set inputs.tile_px to {SMALLEST_PX} or more, or take another distance",
+            expected=f"at least {SMALLEST_PX} px: the net that compares them shrinks tiles",
+            remedy=f"set inputs.tile_px to {SMALLEST_PX} or more, or use another distance",
         )
 
 
 def tile_problems(rows: Sequence[ModelRow], tile_px: int) -> Iterator[Problem]:
-    """What is wrong with tiles of this side for whatever looks at them."""
+    """Problems of this tile side for the models and distances that read tiles."""
     for row in rows:
         if row.exemplars is not None and row.exemplars.distance == "lpips":
             yield from _too_small_to_compare(row.name, tile_px)

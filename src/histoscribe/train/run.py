@@ -1,4 +1,4 @@
-"""From training spots to a predictor folder."""
+"""Fit a model on all sections and write its predictor folder."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -67,30 +67,30 @@ def train(
     ----------
     cohort
         A manifest (path of a CSV file), `catalog:NAME`, `hest:FOLDER`, `stnet:FOLDER`, or a cohort
-        in memory (see `cohort_of` and `read_cohort`). May be left out where settings name it.
+        in memory (see `cohort_of` and `read_cohort`). Optional if the settings contain it.
     model
-        The name of a model, or its settings by its name: `{"egn": {"preset": "tiny"}}`.
+        Name of a model, or its name with settings: `{"egn": {"preset": "tiny"}}`.
     out
-        The predictor folder. By default a temporary one, which goes when the predictor is no
+        The predictor folder. By default a temporary one, which is removed when the predictor is no
         longer used.
     scores
-        The result, or the run folder, of a benchmark of this model: its scores of each gene go
-        with the predictor. Without `settings` and single tables, its settings are used too.
+        Result or run folder of a benchmark of this model: the predictor stores its scores of each
+        gene. Without `settings` and single tables, its settings are used, too.
     settings
-        A settings file (TOML) in place of `model` and of the single tables.
+        A settings file (TOML) instead of `model` and single tables.
     seed, sections, where, filters, folds, target, inputs, exemplars, extractor, train, run
-        The tables of a settings file, e.g. `target={"n_genes": 100}`. An unknown key is an error.
+        Tables of a settings file, e.g. `target={"n_genes": 100}`. An unknown key is an error.
     cache
-        Folder for computed features; by default `$HISTOSCRIBE_CACHE`, else that of the platform.
+        Folder for computed features; by default `$HISTOSCRIBE_CACHE`, else the platform's cache
+        folder.
     weights
-        Files of encoder weights by name, where they are in none of the usual places.
+        Weight files of encoders by name, if they are not in the usual places.
 
     Raises
     ------
     DataContractError
-        where there are several models, for data, settings or weights that cannot be used, where
-        the benchmark is one of another model, settings or data, and where `out` holds something
-        else. Nothing is written then.
+        if there are several models; for invalid data, settings or weights; if the benchmark has
+        another model, settings or data; and if `out` holds something else. Nothing is written then.
 
     Examples
     --------
@@ -138,14 +138,14 @@ def _benchmarked(run: Path | None, bank: RunData, fold: Fold, target: Target) ->
 
 
 def _with_scores(predictor: Predictor, scored: Benchmarked | None, out: Path) -> Predictor:
-    """The finished predictor with these scores; written again only where they are new to it."""
+    """Finished predictor with these scores; written again only if they are new."""
     if scored is None or (predictor.benchmark is not None and predictor.benchmark.same(scored)):
         return predictor
     return save_predictor(replace(predictor, benchmark=scored), out)
 
 
 def _run_files(bank: RunData, out: Path) -> dict[str, str]:
-    """The files that say which run this is; those of the data go with the resume folder."""
+    """Files that identify the run; those of the data are removed with the resume folder."""
     files = {"settings.toml": dump_settings(bank.settings)}
     if is_predictor(out):
         return files  # its card has the hashes, see _same
@@ -154,10 +154,9 @@ def _run_files(bank: RunData, out: Path) -> dict[str, str]:
 
 
 def _same(predictor: Predictor, bank: RunData, fold: Fold, out: Path) -> Predictor:
-    """The finished predictor, if it was trained on these sections and this encoder.
+    """Finished predictor in the folder, if sections and encoder are the same.
 
-    An encoder that it was trained with is not trained again to see that: settings and sections
-    decide it.
+    A trained encoder is not trained again for this check: settings and sections decide it.
     """
     encoder, trained_on = bank.settings.rows[0].encoder, predictor.card.sections
     same = bank.source(encoder).by_fold or predictor.encoding == bank.encoding(encoder, fold)
@@ -167,7 +166,7 @@ def _same(predictor: Predictor, bank: RunData, fold: Fold, out: Path) -> Predict
         Problem(
             where=str(out),
             found="a predictor that was trained on other data or weights",
-            expected="a new folder, or the data it was trained on",
+            expected="a new folder, or the predictor's training data",
             remedy="give another --out, or remove the folder",
         )
     )
@@ -204,7 +203,7 @@ def fit_predictor(
 def training_card(
     bank: RunData, fold: Fold, row: ModelRow, target: Target, fitted: Fitted, table: SpotTable
 ) -> TrainingCard:
-    """What a predictor was trained on. Nothing of any test section: canaries compare the bytes."""
+    """Training card of a predictor, without test sections: canaries compare its bytes."""
     source, n_views = bank.source(row.encoder), bank.tiles.n_views
     card = TrainingCard(
         protocol=fold.protocol,
@@ -239,7 +238,7 @@ def _start(initial: Path | None) -> str:
 
 
 def n_parameters(model: Estimator | ExpressionModel) -> int:
-    """How many numbers were fitted: trainable weights of a network, arrays of an estimator."""
+    """Number of fitted parameters: trainable weights of a network, arrays of an estimator."""
     if isinstance(model, Estimator):
         return sum(array.size for array in model.state().values())
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

@@ -71,7 +71,7 @@ class RunData:
         problems += _problems(self.cohort, Tiles(inputs.tile_px, inputs.mpp).check)
         if self.tiles.normalised:
             names = track(self.cohort.ids, "colour of the tissue")
-            problems += _problems(names, self.tiles.look)
+            problems += _problems(names, self.tiles.slide_look)
         if problems:
             raise DataContractError(dict.fromkeys(problems))
         for line in pool_lines(self.cohort, folds, self.settings.rows, keep):
@@ -156,7 +156,7 @@ class RunData:
                 tiles,
                 precision=self.settings.run.precision,
                 cache=self.cache,
-                look=self.tiles.look(section),
+                slide_look=self.tiles.slide_look(section),
             )
             self._features[key], self._precision[key] = found.values, found.precision
         return self._features[key]

@@ -1,4 +1,4 @@
-"""The settings of a run: one TOML file, strict; an unknown key names the known ones."""
+"""Settings of a run: one strict TOML file; the error of an unknown key lists the known ones."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -22,29 +22,32 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class InputSettings(StrictSettings):
-    """What a model is shown of a spot."""
+    """Tiles and encoder that give the inputs of models."""
 
     tile_px: Positive = 224
     """Side of the square tile around each spot, px at `mpp`."""
     mpp: Annotated[float, Field(gt=0)] = 0.5
-    """um/px the slide is read at."""
+    """um/px at which slides are read."""
     encoder: str = "colour_texture"
-    """What turns a tile into features, by name."""
+    """Name of the encoder, which turns a tile into features."""
     layer: str | None = None
     """Layer of the encoder whose pooled map is the feature; its last by default."""
     weights: Literal["file", "random"] = "file"
-    """`random` takes an encoder without weights, and says so on the card."""
+    """`random` draws random weights, which the card states."""
     white_off_tissue: bool = True
-    """Off-tissue pixels are made white: the background gives the patient away."""
+    """Make off-tissue pixels white, because the background can reveal the patient."""
     stain: Literal["none", "reinhard"] = "none"
     """`reinhard` gives the tissue of every slide the mean and deviation of colour of the fold's
-    training slides; features are then made anew for each fold."""
+    training slides; features are then computed separately for each fold.
+    """
     hed_jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Above 0, models are fitted on jittered views of the training spots too: each stain (HED) is
-    scaled by up to 1 +- this and shifted by up to +- this in optical density."""
+    """Above 0, models are also fitted on jittered views of the training spots: each stain (HED) is
+    scaled by up to 1 +- this value and shifted by up to +- this value in optical density.
+    """
     views: Positive = 1
-    """Jittered views of each training spot where `hed_jitter` is above 0: features and their
-    cache take 1 + this times as much."""
+    """Number of jittered views of each training spot if `hed_jitter` is above 0: features and cache
+    need 1 + this number times as much.
+    """
 
     @model_validator(mode="after")
     def _views_are_jittered(self) -> "InputSettings":
@@ -54,50 +57,55 @@ class InputSettings(StrictSettings):
 
 
 class TrainSettings(StrictSettings):
-    """How a network is fitted."""
+    """Settings of the training of networks."""
 
     epochs: Positive = 100
-    """At most, where the best one is kept; else exactly."""
+    """Number of epochs: a maximum with `keep = "best"`, else exact."""
     keep: Literal["best", "last"] = "best"
-    """`best` fits on a part of the training patients and keeps the epoch that scored best on the
-    rest; `last` fits on all of them and keeps the last epoch."""
+    """`best` fits on a part of the training patients and keeps the epoch with the best score on the
+    rest; `last` fits on all of them and keeps the last epoch.
+    """
     patience: Positive = 20
-    """Epochs without a better inner score before stopping."""
+    """Number of epochs without a better inner score before stopping."""
     batch_size: Positive = 64
     """Items in a step: spots, or whole sections or bags where a model takes those."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Of AdamW, for a model that has none of its own."""
+    """Learning rate of AdamW, for models without a rate in their settings."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    """Of AdamW, decoupled from the gradient, for a model that has none of its own."""
+    """Weight decay of AdamW, decoupled from the gradient, for models without one in their settings.
+    """
 
 
 class MachineSettings(StrictSettings):
-    """Where and how a run computes."""
+    """Device and precision of a run."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes a GPU where there is one."""
+    """`auto` uses a GPU if there is one."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the encoder: bfloat16 is used where its features agree with float32; and of networks in
-    training, whose weights stay in float32."""
+    """Precision of the encoder (bfloat16 is used if its features agree with float32) and of
+    networks in training, whose weights stay in float32.
+    """
 
 
 class RunSettings(StrictSettings):
     """One run: one cohort, one protocol, any number of models."""
 
     seed: int = 0
-    """Of every random draw; the same seed on the same machine gives the same bits."""
+    """Seed of every random draw; the same seed on the same machine gives the same bits."""
     cohort: str
     """A manifest (relative to the settings file), `catalog:NAME`, or `hest:FOLDER` or
     `stnet:FOLDER` (relative too), laid out like HEST-1k or the ST-Net data set. `memory` stands for
     a cohort that was handed over in Python: the hashes of its data say which."""
     sections: tuple[str, ...] | None = None
-    """All of the cohort by default."""
+    """Section ids; default: the whole cohort."""
     where: Mapping[str, str | tuple[str, ...]] = {}
-    """Only sections with this value, or one of these, in a column of the manifest or of the
-    folder's metadata, e.g. `organ = "Bowel"`; all columns named must fit."""
+    """Select sections with this value, or one of these, in a column of the manifest or of the
+    folder's metadata, e.g. `organ = "Bowel"`; all given columns must match.
+    """
     models: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Names, in the order of the tables; `train` takes one. A name is that of a model, or of a row
-    whose table of settings says `model = "NAME"`."""
+    """Rows of the results, in this order; `train` takes one. A name is a model, or a row whose
+    settings have `model = "NAME"`.
+    """
     filters: Filters = Filters()
     folds: FoldSettings = FoldSettings()
     target: TargetSettings = TargetSettings()
@@ -105,7 +113,8 @@ class RunSettings(StrictSettings):
     exemplars: ExemplarSettings = ExemplarSettings()
     extractor: ExtractorSettings = ExtractorSettings()
     settings: Mapping[str, Mapping[str, Any]] = {}
-    """Per row: the model's own settings, and `preset`, `model`, `encoder` and `exemplars`."""
+    """Settings of each row: those of its model, and `preset`, `model`, `encoder` and `exemplars`.
+    """
     train: TrainSettings = TrainSettings()
     run: MachineSettings = MachineSettings()
 
@@ -118,12 +127,12 @@ class RunSettings(StrictSettings):
         return self
 
     def row(self, name: str) -> ModelRow:
-        """One row of the tables, as these settings have it."""
+        """Row with this name, from these settings."""
         return make_row(name, self.settings.get(name, {}), self.exemplars)
 
     @property
     def rows(self) -> tuple[ModelRow, ...]:
-        """All rows, in the order of the tables."""
+        """Rows in the order of the tables."""
         return tuple(self.row(name) for name in self.models)
 
 
@@ -144,7 +153,7 @@ def read_settings(
     Raises
     ------
     DataContractError
-        listing every unknown key (with the near ones), wrong value and unknown model.
+        listing every unknown key (with similar ones), wrong value and unknown model.
 
     Examples
     --------
@@ -161,12 +170,12 @@ def read_settings(
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataContractError(
-            Problem(str(path), f"not TOML: {error}", "a settings file in TOML", "mend that line")
+            Problem(str(path), f"not TOML: {error}", "a settings file in TOML", "correct that line")
         ) from None
     for text in overrides:
         override(table, text)
     if isinstance(table.get("cohort"), str):
-        # absolute, so that the run is the same from whichever folder it is started again
+        # absolute, so that the run is the same when started from another folder
         table["cohort"] = resolved(table["cohort"], path.parent)
     elif cohort is not None:
         table.setdefault("cohort", cohort)
@@ -178,12 +187,12 @@ def parse_settings(table: Mapping[str, Any], where: str) -> RunSettings:
     try:
         return RunSettings.model_validate(table)
     except ValidationError as error:
-        expected = "a value as the reference of settings describes"
+        expected = "a value as described in the settings reference"
         raise DataContractError(settings_problems(error, RunSettings, where, expected)) from None
 
 
 def dump_settings(settings: RunSettings) -> str:
-    """The settings as resolved, as TOML; reading it back gives the same settings."""
+    """Complete settings as TOML; reading it back gives the same settings."""
     return tomli_w.dumps(_without_none(settings.model_dump(mode="json")))
 
 

@@ -16,7 +16,7 @@ class SlideColours:
     _looks: dict[str, SlideLook] = field(default_factory=dict)
     _colours: dict[str, TissueColour] = field(default_factory=dict)
 
-    def look(self, section: str) -> SlideLook:
+    def slide_look(self, section: str) -> SlideLook:
         """Tissue of a section's slide, and its colour.
 
         Raises
@@ -39,7 +39,7 @@ class SlideColours:
         inner patients whose colour is in the average; the fold's test patients are never in it.
         """
         for section in fold.train:
-            self.look(section)
+            self.slide_look(section)
         patients = self.cohort.patients
         return reference_colour(
             [(str(patients[section]), self._colours[section]) for section in sorted(fold.train)]

@@ -1,4 +1,4 @@
-"""The spots of a fold as tables: spots to fit a model on, and spots to test it on."""
+"""Training and test spots of a fold as tables."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,10 +14,10 @@ from histoscribe.types import Cohort, Fold, Section, SpotKeys, SpotRows, SpotTab
 def training_table(
     bank: RunData, fold: Fold, target: Target, encoder: str | None, *, tiles: bool = False
 ) -> SpotTable:
-    """The training spots of a fold as a model is fitted on them, sections in sorted order.
+    """Training spots of a fold as a table for fitting, sections in sorted order.
 
-    Jittered views lie below the spots as they are. Inner splits fit on all views and choose on
-    spots as they are, as test spots will be. With `tiles`, a model can look at pixels.
+    Jittered views follow the unchanged spots. Inner splits fit on all views and choose on unchanged
+    spots, which are like test spots. With `tiles`, a model can read pixels.
     """
     parts, cohort = sorted(fold.train.items()), bank.cohort
     views = range(1 + bank.tiles.n_views)
@@ -46,7 +46,7 @@ def training_table(
 
 
 def section_queries(bank: RunData, row: ModelRow, section: str, fold: Fold) -> SpotQueries:
-    """The test spots of a section, as a fitted row is asked for them."""
+    """Test spots of a section as queries for a fitted row."""
     rows, of = fold.test[section], bank.cohort[section]
     image = None
     if row.sees_tiles:

@@ -1,4 +1,4 @@
-"""The score of the items that an epoch is chosen on."""
+"""Score of the validation items, by which the epoch is chosen."""
 
 from typing import Literal
 
@@ -11,13 +11,13 @@ from histoscribe.models.inner_validation import validation_score
 from histoscribe.predictor.forward import predict_items
 
 FEWEST_BAGS = 8
-"""Bags below which a correlation over them says nothing: they are scored by squared error."""
+"""With fewer bags, a correlation over them means nothing: they are scored by squared error."""
 
 Score = Literal["pcc", "minus_mse"]
 
 
 def score_kind(items: Items, rows: Int[np.ndarray, " n"]) -> Score:
-    """How these items are scored: `pcc`, or `minus_mse` where they are few bags."""
+    """Kind of score of these items: `pcc`, or `minus_mse` for few bags."""
     few = items.spots(rows[:1]) is None and len(rows) < FEWEST_BAGS
     return "minus_mse" if few else "pcc"
 
@@ -25,9 +25,9 @@ def score_kind(items: Items, rows: Int[np.ndarray, " n"]) -> Score:
 def validate(model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]) -> float:
     """Score the predictions of these items; higher is better.
 
-    Where items give predictions of spots: Pearson within each section, mean over genes, then over
-    sections. Where they give one each: Pearson over the items, mean over genes, or minus the mean
-    squared error of fewer than 8. NaN where nothing is defined.
+    For items with predictions of spots: Pearson within each section, mean over genes, then over
+    sections. For items with one prediction each: Pearson over the items, mean over genes, or minus
+    the mean squared error for fewer than 8 items. NaN if nothing is defined.
     """
     predicted, spots = predict_items(model, items, rows), items.spots(rows)
     measured = _measured(items, rows)
@@ -39,7 +39,7 @@ def validate(model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]) 
 
 
 def _measured(items: Items, rows: Int[np.ndarray, " n"]) -> np.ndarray:
-    """The target of each prediction."""
+    """Target of each prediction."""
     labels = items.labels(rows)
     if labels.present is None:
         return labels.target.numpy()

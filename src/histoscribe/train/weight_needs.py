@@ -1,4 +1,4 @@
-"""Weights that a row needs beside those of its encoder, looked for before the long work."""
+"""Weights that a row needs besides those of its encoder, searched before the long work."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +10,12 @@ from histoscribe.train.row import ModelRow
 
 
 def row_needs(row: ModelRow, given: WeightFiles) -> Mapping[str, str]:
-    """What a row starts from and compares tiles by, with checksums; empty for most rows.
+    """Initial weights and perceptual net of a row, with checksums; empty for most rows.
 
     Raises
     ------
     DataContractError
-        A file is nowhere.
+        if a file is not found.
     """
     found = {}
     initial = initial_weights(row, given)
@@ -28,12 +28,12 @@ def row_needs(row: ModelRow, given: WeightFiles) -> Mapping[str, str]:
 
 
 def initial_weights(row: ModelRow, given: WeightFiles) -> Path | None:
-    """The file that a pretrained backbone starts from; None for a model that has none.
+    """File with the initial weights of a pretrained backbone; None for other models.
 
     Raises
     ------
     DataContractError
-        It is nowhere.
+        if it is not found.
     """
     pretrained = getattr(row.cls, "pretrained", None)
     if pretrained is None or row.config.weights == "random":

@@ -1,9 +1,9 @@
-"""The records that travel between rooms; each checks itself once, when made.
+"""Records that travel between rooms; each checks itself once, when made.
 
 Axis letters: N spots of a section, A genes measured, G genes predicted, B items in a batch,
 K context entries, E exemplars, D feature width, M evidence columns, P tile side in px.
 
-Each record is imported when it is first used: those of training need torch, those of tissue do not.
+Records are imported on first use: those of training need torch, those of tissue do not.
 """
 
 from typing import TYPE_CHECKING

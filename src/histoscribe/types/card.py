@@ -1,7 +1,7 @@
-"""Cards: what a predictor was made from, as it lies in its JSON file.
+"""Cards: the origin of a predictor, as stored in its JSON file.
 
-A field that has a default is left out of the file where it has that value. Reading is strict: a
-card with a missing or an unknown key was written by another version.
+A field with its default value is left out of the file. Reading is strict: a card with a missing or
+unknown key was written by another version.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ class Card:
         Raises
         ------
         DataContractError
-            listing every key that is missing, unknown or of another kind.
+            listing every key that is missing, unknown or of another type.
         """
         try:
             return _adapter(cls).validate_python(value)
@@ -47,7 +47,7 @@ class SectionCard(Card):
     patient: str | None
     spots: int
     dropped: Mapping[str, int]
-    """Why spots were left out, and how many."""
+    """Number of dropped spots by reason."""
     notes: tuple[str, ...]
     mpp: float
     """um/px of the image."""
@@ -59,21 +59,21 @@ class SectionCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class SpotSizes(Card):
-    """Least and largest size of the spots of some sections, in um."""
+    """Smallest and largest size of the spots of sections, in um."""
 
     diameter: tuple[float, float]
     pitch: tuple[float, float] | None = None
-    """From a spot to the next one; None for spots on no lattice."""
+    """Pitch of the lattice; None for spots without a lattice."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetCard(Card):
-    """The genes that are predicted, how they were chosen, and in which unit."""
+    """Predicted genes, their choice, and their unit."""
 
     panel: str
     chosen_by: str
     chosen_on: str | tuple[str, ...]
-    """Sections, or in words where it was more than the training sections."""
+    """Sections, or words if they were more than the training sections."""
     n_training_spots: int
     n_genes: int
     genes_sha256: str
@@ -87,7 +87,7 @@ class TargetCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderCard(Card):
-    """Whose work an encoder is, and under which licence it is used."""
+    """Paper and licence of an encoder."""
 
     licence: str
     paper: str
@@ -97,21 +97,21 @@ class EncoderCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class ExemplarsCard(Card):
-    """The training spots that a network looks up, and how."""
+    """Exemplars of a network: pool and search."""
 
     n: int
-    """Exemplars of a spot."""
+    """Number of exemplars per spot."""
     draw: str
     distance: str
     training_exclusion: str
-    """No exemplar of a training spot is of the same section or patient, as this says."""
+    """Exclusion of training spots: `section` or `patient`."""
     test_exclusion: str
-    """The same for spots that are predicted."""
+    """Exclusion of predicted spots."""
     pool: int
-    """Training spots to choose from."""
+    """Number of available training spots."""
     pool_in_training: int
     perceptual: str | None
-    """The net that tiles are compared by; None where features are compared."""
+    """Net of the perceptual distance; None for distances between features."""
     perceptual_weights: Mapping[str, str] = field(default_factory=dict)
     """Its weights by name, as `sha256:...`."""
     shift: str | None = None
@@ -120,11 +120,11 @@ class ExemplarsCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCard(Card):
-    """What a predictor was trained on; it holds nothing of any test section."""
+    """Training data and settings of a predictor, without any information about test sections."""
 
     protocol: str
     validation: str
-    """What settings and epochs were chosen on."""
+    """Kind of the inner splits for settings and epochs."""
     seed: int
     training_spots: Mapping[str, int]
     """Section -> spots."""
@@ -132,34 +132,34 @@ class TrainingCard(Card):
     spots_um: SpotSizes
     target: TargetCard
     gene_names: tuple[str, ...]
-    """The symbol of each gene, else its id, in the order of the panel."""
+    """Symbol of each gene, else its id, in the order of the panel."""
     n_features: int
     train: Mapping[str, Any]
-    """The settings of training."""
+    """Settings of training."""
     versions: Mapping[str, str]
     """Package -> version."""
     encoder: EncoderCard
     n_parameters: int
-    """Numbers that were fitted."""
+    """Number of fitted parameters."""
     views: int = 0
-    """Jittered views of each training spot that it was fitted on besides."""
+    """Number of additional jittered views of each training spot."""
     hed_jitter: float = 0.0
-    """By how much their stains were jittered."""
+    """Strength of their stain jitter."""
     row: str | None = None
-    """Name of the row, for a network: its first weights depend on it."""
+    """Name of the row, for networks: their initial weights depend on it."""
     weights: str | None = None
-    """What a network started from, as `sha256:...`; `none` where from random numbers."""
+    """Initial weights of a network, as `sha256:...`; `none` for random numbers."""
     exemplars: ExemplarsCard | None = None
 
     @property
     def patients(self) -> set[str | None]:
-        """Patients that it was trained on."""
+        """Training patients."""
         return {section.patient for section in self.sections.values()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreCard(Card):
-    """A mean score with its interval; None where unknown."""
+    """A mean score with its interval; None if unknown."""
 
     mean: float | None
     low: float | None
@@ -195,6 +195,6 @@ def _problems(error: ValidationError, where: str, remedy: str) -> Iterator[Probl
         yield Problem(
             where=f"{where}, {place}" if place else where,
             found=found.get(item["type"], item["msg"]),
-            expected="a card as this version of histoscribe writes it",
+            expected="a card in the format of this version of histoscribe",
             remedy=remedy,
         )

@@ -1,4 +1,4 @@
-"""The card of a run: what its numbers were made from, as it lies in `card.json`."""
+"""Card of a run: the origin of its numbers, as stored in `card.json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from histoscribe.types.card import Card, ExemplarsCard, SectionCard, TargetCard
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderUse(Card):
-    """An encoder as a run used it."""
+    """Use of an encoder in a run."""
 
     encoder: str
     layer: str | None
@@ -20,18 +20,18 @@ class EncoderUse(Card):
     """um/px of the tiles."""
     white_off_tissue: bool
     precision: str
-    """As the settings have it."""
+    """Requested precision."""
     precision_used: str
-    """May be more than that."""
+    """Precision used, which may be higher."""
     fold: str | None = None
-    """The fold that trained it; None for an encoder that is the same in all folds."""
+    """Fold that trained it; None for an encoder that is the same in all folds."""
     needs: Mapping[str, str] = field(default_factory=dict)
     """As in `EncoderCard`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunEncoders(Card):
-    """The encoders of a run."""
+    """Encoders of a run."""
 
     used: tuple[EncoderUse, ...]
     models: Mapping[str, str]
@@ -53,7 +53,7 @@ class FoldCard(Card):
     name: str
     protocol: str
     leaky: str | None
-    """Why the protocol leaks; None where it does not."""
+    """Why the protocol leaks; None if it does not."""
     validation: str
     train: Mapping[str, int]
     test: Mapping[str, int]
@@ -62,21 +62,21 @@ class FoldCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class RowCard(Card):
-    """One row of the tables; by fold where folds differ."""
+    """One row of the tables; by fold if folds differ."""
 
     model: str
     settings: Mapping[str, Any]
-    """Those that the settings of the run give it."""
+    """Settings of the row in the run's settings."""
     n_parameters: Mapping[str, int]
     weights: Mapping[str, str] = field(default_factory=dict)
-    """As `TrainingCard.weights`; empty where it is no network."""
+    """As `TrainingCard.weights`; empty for models that are no networks."""
     exemplars: Mapping[str, ExemplarsCard] = field(default_factory=dict)
-    """Empty where it looks nothing up."""
+    """Empty for models without exemplars."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StainCard(Card):
-    """The colour that the slides of a fold were given, in l-alpha-beta."""
+    """Reference colour of the slides of a fold, in l-alpha-beta."""
 
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
@@ -84,7 +84,7 @@ class StainCard(Card):
 
 @dataclass(frozen=True)
 class Check(Card):
-    """One finding of a run about itself."""
+    """Finding of a check."""
 
     code: str
     level: Literal["info", "warning"]
@@ -94,54 +94,55 @@ class Check(Card):
 
 @dataclass(frozen=True)
 class GeneMap(Card):
-    """One map of a run, with what must be said beside it."""
+    """Map of a gene in a run, with its caption."""
 
     file: str
-    """Its path in `figures/`: a folder a section, for `S1-HLA-A.png` would be of two genes."""
+    """Its path in `figures/`, with a folder per section, because `S1-HLA-A.png` would be ambiguous.
+    """
     section: str
     gene: str
     model: str
     why: str
-    """Why this gene is shown, and not another."""
+    """Reason for showing this gene."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunCard(Card):
-    """Everything that a number of a run depends on: its `card.json`."""
+    """Everything that the numbers of a run depend on: its `card.json`."""
 
     protocol: str
     leaky: str | None
-    """Why the protocol leaks; None where it does not."""
+    """Why the protocol leaks; None if it does not."""
     grouping: str
     """What is held out together."""
     seed: int
     patients: tuple[str, ...]
-    """Those that were tested."""
+    """Tested patients."""
     sections: Mapping[str, SectionCard]
     folds: tuple[FoldCard, ...]
     folds_sha256: str
     target: Mapping[str, TargetCard]
-    """Of each fold."""
+    """Target of each fold."""
     gene_labels: Mapping[str, str]
-    """Gene -> what people call it, where that is not its id."""
+    """Gene -> display name, if this is not its id."""
     inputs: Mapping[str, Any]
-    """The settings of inputs."""
+    """Settings of the inputs."""
     encoder: RunEncoders
     models: Mapping[str, RowCard]
     train: Mapping[str, Any]
-    """The settings of training."""
+    """Settings of training."""
     metrics: tuple[str, ...]
     aggregation: str
     shuffled_runs: int
     per_patient: Mapping[str, Mapping[str, Mapping[str, float | None]]]
-    """Metric -> row -> patient -> value; None where undefined."""
+    """Metric -> row -> patient -> value; None if undefined."""
     constant_predictions: Mapping[str, int]
-    """Row -> scores that are 0 because its prediction was constant."""
+    """Row -> number of scores that are 0 because the prediction was constant."""
     best_model: str
-    """The row with the highest `pcc_given_depth`; the maps are of it."""
+    """Row with the highest `pcc_given_depth`, shown in the maps."""
     maps: tuple[GeneMap, ...]
     checks: tuple[Check, ...]
     versions: Mapping[str, str]
     """Package -> version."""
     stain: Mapping[str, StainCard] = field(default_factory=dict)
-    """Fold -> colour of its training slides; empty where slides kept their own."""
+    """Fold -> colour of its training slides; empty without normalisation."""

@@ -1,4 +1,4 @@
-"""What models are fitted on, what they may see and what they return."""
+"""Data for fitting, inputs and outputs of models."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Item = Literal["spot", "section", "bag"]
 
 
 class Images(ABC):
-    """The tiles of the spots of a table, by row, read when asked for."""
+    """Tiles of the spots of a table, by row, read on demand."""
 
     side_px: int
 
@@ -28,7 +28,7 @@ class Images(ABC):
 
 @dataclass(frozen=True, eq=False)
 class SpotTable:
-    """Everything a model may be fitted on: the training spots of one fold, in one order."""
+    """Training spots of one fold, in one order: all data for fitting a model."""
 
     feature: Float[np.ndarray, "N D"]
     target: Float[np.ndarray, "N G"]
@@ -38,13 +38,13 @@ class SpotTable:
     inner: tuple[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]], ...]
     """Row numbers of each inner split."""
     encoder: str
-    """Identity of what made the features."""
+    """Identity of the encoder of the features."""
     copies: int = 1
-    """How often the spots are stacked: once as they are, then each jittered view of them."""
+    """Number of stacked copies of the spots: the unchanged spots, then each jittered view."""
     image: Images | None = None
-    """Where a model looks at pixels itself."""
+    """Tiles, for models that read pixels."""
     xy_um: Float[np.ndarray, "N 2"] | None = None
-    """Places in um from the centroid of the spots of their section; None where they are unknown."""
+    """Positions in um from the centroid of the spots of their section; None if unknown."""
 
     def __post_init__(self) -> None:
         sizes = {len(self.feature), len(self.target), len(self.log_total), len(self.keys)}
@@ -56,7 +56,7 @@ class SpotTable:
 
     @property
     def as_they_are(self) -> "SpotTable":
-        """The spots without their jittered views."""
+        """Table without the jittered views."""
         n_spots = len(self) // self.copies
         return SpotTable(
             feature=self.feature[:n_spots],
@@ -72,10 +72,10 @@ class SpotTable:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What a model may see; a field that a model's `forward` does not name is never built."""
+    """Inputs of a batch; only the fields that a model's `forward` names are built."""
 
     image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"] | None = None
-    """Floats are in 0-255 too: the model's first step normalises."""
+    """Floats are in 0-255, too: the model's first step normalises."""
     feature: Float[Tensor, "B D"] | None = None
     exemplar_feature: Float[Tensor, "B E D"] | None = None
     exemplar_target: Float[Tensor, "B E G"] | None = None
@@ -113,7 +113,7 @@ class Labels:
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """What every neural model returns."""
+    """Output of every neural model."""
 
     expression: Float[Tensor, "*B G"]
     """In the target's space: [B, G], or [B, K, G] of a model that predicts the spots of an item."""

@@ -338,7 +338,7 @@ def test_zeros_have_no_direction_for_cosine_and_a_distance_otherwise():
 def test_a_pool_without_spots_or_with_a_spot_twice_is_refused():
     pool = cohort([("A", "A1", 4), ("B", "B1", 4)])
     twice = pool.keys.take(np.array([0, 0, 2, 3, 4, 5, 6, 7]))
-    with pytest.raises(DataContractError, match="1 spots are there twice"):
+    with pytest.raises(DataContractError, match="1 spots are repeated"):
         replace(pool, keys=twice)
     nothing = pool.keys.take(slice(0))
     with pytest.raises(DataContractError, match="no training spot"):

@@ -99,7 +99,7 @@ def test_the_label_of_a_bag_is_the_mean_of_its_spots():
 def test_only_named_fields_are_built_and_places_only_where_they_are_known():
     sides = training_sides("section", SpotItems(table()), np.arange(9), None)
     assert set(sides.items.inputs(("present",), sides.fit)) == {"present"}
-    with pytest.raises(ValueError, match="without their places"):
+    with pytest.raises(ValueError, match="have no positions"):
         sides.items.inputs(("context_um",), sides.fit)
 
 

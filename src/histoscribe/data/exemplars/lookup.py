@@ -1,4 +1,4 @@
-"""The exemplars that a model is shown beside a spot: from which pool, and whom it leaves out."""
+"""Lookup of exemplars: their pool, and the rule of exclusion."""
 
 import json
 from collections.abc import Mapping
@@ -30,14 +30,12 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 from histoscribe.types import ExemplarsCard, SpotKeys, SpotTable
 
-_SHIFT = (
-    "retrieval shift: training spots are shown exemplars of their own patient, test spots never"
-)
+_SHIFT = "retrieval shift: training spots have exemplars of their own patient, test spots never"
 
 
 @dataclass(frozen=True, eq=False)
 class _Finder:
-    """Finds exemplars as the settings say."""
+    """Finds exemplars according to the settings."""
 
     search: ExemplarSearch
     settings: ExemplarSettings
@@ -45,14 +43,14 @@ class _Finder:
     looks: Lookalikes | None
 
     def find(self, queries: SpotQueries, exclusion: Exclusion) -> Retrieved:
-        """Exemplars of these queries."""
+        """Find the exemplars of these queries."""
         n = self.settings.n
         if self.settings.draw == "random":
             return self.search.random(queries, n, exclusion, self.seed)
         if self.looks is None:
             return self.search.nearest(queries, n, exclusion)
         if queries.image is None:
-            raise ValueError("tiles are compared, and these spots come without theirs")
+            raise ValueError("the distance compares tiles, but these spots have none")
         pool = self.search.pool
         sizes = pool_sizes(pool, queries.keys, exclusion)
         n_candidates = max(n, min([N_CANDIDATES, *sizes.values()]))
@@ -62,19 +60,19 @@ class _Finder:
 
 @dataclass(frozen=True, eq=False)
 class Lookup:
-    """The training spots that a fitted model is shown, and how they are chosen."""
+    """Exemplar pool of a fitted model, and the settings of its search."""
 
     pool: ExemplarPool
     settings: ExemplarSettings
     exclusion: Exclusion
-    """What spots to predict may not share with their exemplars."""
+    """Property that spots to predict may not share with their exemplars."""
     shift: bool
-    """Whether training spots were shown exemplars of their own patient and test spots are not."""
+    """Whether training spots had exemplars of their patient while test spots have not."""
     n_fitted: int
-    """Spots of the pool while the network was trained; the rest chose its epoch."""
+    """Number of spots in the pool during training; the other spots chose the epoch."""
     seed: int
     looks: Lookalikes | None = None
-    """Where exemplars are sorted by how alike tiles look."""
+    """Perceptual distance, for exemplars sorted by their tiles."""
 
     @classmethod
     def of_table(
@@ -87,7 +85,7 @@ class Lookup:
         seed: int,
         perceptual: Perceptual | None,
     ) -> "Lookup":
-        """Take all spots of a table, as they are, for spots to predict."""
+        """Lookup for spots to predict, with all unchanged spots of a table as pool."""
         own = settings.training_exclusion
         leaks = leaky(protocol) is not None
         pool = _pool(table, np.arange(len(table.as_they_are.target)))
@@ -102,12 +100,12 @@ class Lookup:
         )
 
     def of(self, queries: SpotQueries) -> Retrieved:
-        """Look up the exemplars of spots to predict.
+        """Find the exemplars of spots to predict.
 
         Raises
         ------
         DataContractError
-            Features of another encoder; too few exemplars that a spot may be shown.
+            for features of another encoder, and if a spot has too few permitted exemplars.
         """
         return self._finder.find(queries, self.exclusion)
 
@@ -117,7 +115,7 @@ class Lookup:
         return _Finder(search, self.settings, self.seed, self.looks)
 
     def card(self) -> ExemplarsCard:
-        """What must be said of the exemplars behind a number."""
+        """Card of the exemplars."""
         asked, net = self.settings, None if self.looks is None else self.looks.perceptual
         return ExemplarsCard(
             n=asked.n,
@@ -133,7 +131,7 @@ class Lookup:
         )
 
     def save(self, path: Path) -> None:
-        """Write the exemplars: features, targets, whose they are, and tiles that are compared."""
+        """Write the exemplars: features, targets, keys, and tiles for the perceptual distance."""
         pool = self.pool
         about = {
             **pool.keys.names(),
@@ -153,12 +151,12 @@ class Lookup:
 
     @classmethod
     def read(cls, path: Path, given: Mapping[str, Path]) -> "Lookup":
-        """Take back what `save` wrote; `given` are files of weights by name.
+        """Restore what `save` wrote; `given` are weight files by name.
 
         Raises
         ------
         DataContractError
-            Tiles are compared by a net whose weights are not here, or are others.
+            if the weights of the perceptual net are missing or different.
         """
         with safe_open(path, framework="np") as file:
             about = json.loads(file.metadata()["exemplars"])
@@ -190,9 +188,9 @@ def training_exemplars(
     perceptual: Perceptual | None,
     device: torch.device,
 ) -> Exemplars:
-    """Look up the exemplars of every spot of a table among those that are fitted on.
+    """Find the exemplars of every spot of a table among its fitting spots.
 
-    Jittered views ask like the spots they are of; only spots as they are can be exemplars.
+    Jittered views are queries like their spots; only unchanged spots can be exemplars.
     """
     n_spots = len(table.as_they_are.target)
     pool = _pool(table, fit[fit < n_spots])
@@ -213,17 +211,17 @@ def _pool(table: SpotTable, rows: Int[np.ndarray, " M"]) -> ExemplarPool:
 
 
 def _of_features(settings: ExemplarSettings) -> Distance:
-    """The distance that is taken between features: tiles are compared among the nearest by L2."""
+    """Distance between features: L2 for `lpips`, which compares tiles of the nearest."""
     return "l2" if settings.distance == "lpips" else settings.distance
 
 
 def perceptual_of(settings: ExemplarSettings, given: Mapping[str, Path]) -> Perceptual | None:
-    """Open the net that tiles are compared by; None where features are.
+    """Perceptual distance of the settings; None for distances between features.
 
     Raises
     ------
     DataContractError
-        Its weights are nowhere.
+        if its weights are not found.
     """
     if settings.distance != "lpips":
         return None
@@ -233,11 +231,11 @@ def perceptual_of(settings: ExemplarSettings, given: Mapping[str, Path]) -> Perc
 def _looks(
     table: SpotTable, pool: ExemplarPool, perceptual: Perceptual | None
 ) -> Lookalikes | None:
-    """The tiles of a pool by its rows, which are in another order than those of the table."""
+    """Tile comparison for a pool, whose rows have another order than the table."""
     if perceptual is None:
         return None
     if table.image is None:
-        raise ValueError("tiles are compared, and this table has none")
+        raise ValueError("the distance compares tiles, but this table has none")
     rows = pool.keys.rows_in(table.as_they_are.keys)
     return Lookalikes(perceptual, ChosenTiles(table.image, rows).read)
 
@@ -248,7 +246,7 @@ def _check_same(perceptual: Perceptual, source: str, path: Path) -> None:
             Problem(
                 where=str(path),
                 found=f"tiles compared by {perceptual.name} with weights {perceptual.source}",
-                expected=f"the weights {source}, with which the predictor was trained",
+                expected=f"the weights {source}, as in the training of the predictor",
                 remedy="give that file with --weights",
             )
         )

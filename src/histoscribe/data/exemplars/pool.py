@@ -1,8 +1,8 @@
-"""Exemplars: training spots whose expression a model may see beside a query, and who may see which.
+"""Pool of exemplars: training spots with expression, and the rule of exclusion.
 
-An exemplar of the query's own patient would give the answer away, and one that a query can have in
-training and never in testing teaches a model to lean on it. So one rule holds for both: whoever
-asks is excluded together with its patient, or with its section where that was named.
+An exemplar of the query's patient would reveal the answer, and exemplars that exist only in
+training would teach a model to rely on them. So one rule holds for both: each query excludes its
+patient, or only its section if set.
 """
 
 from collections.abc import Mapping
@@ -20,27 +20,27 @@ Distance = Literal["l2", "l1", "cosine"]
 Exclusion = Literal["patient", "section"]
 
 LARGEST_FEATURE = 1e15
-"""Beyond this float32 squares overflow; no encoder means such a number."""
+"""Larger values overflow when squared in float32; no encoder gives such values."""
 
 
 @dataclass(frozen=True, eq=False)
 class ExemplarPool:
-    """The training spots that can be exemplars.
+    """Training spots that can be exemplars.
 
-    Rows are held sorted by patient, section and spot, whatever order they came in: the cohort's
-    order changes nothing, and a patient or a section is one slice.
+    Rows are sorted by patient, section and spot, so that the cohort's order has no influence and
+    each patient or section is one slice.
 
     Raises
     ------
     DataContractError
-        A spot twice, a feature that is no finite number.
+        for a repeated spot or a feature that is not finite.
     """
 
     feature: Float32[np.ndarray, "M D"]
     target: Float32[np.ndarray, "M G"]
     keys: SpotKeys
     encoder: str
-    """Identity of the encoder the features come from."""
+    """Identity of the encoder of the features."""
 
     def __post_init__(self) -> None:
         sizes = {len(self.feature), len(self.target), len(self.keys)}
@@ -62,7 +62,7 @@ class ExemplarPool:
         return len(self.keys)
 
     def excluded(self, patient: str | None, section: str, exclusion: Exclusion) -> tuple[int, int]:
-        """First row and end of what this query may not see; an unknown patient excludes nothing."""
+        """First row and end of a query's excluded slice; an unknown patient excludes nothing."""
         keys = self.keys
         if exclusion == "patient":
             code, names, name = keys.patient, keys.patients, patient
@@ -76,7 +76,7 @@ class ExemplarPool:
 
 @dataclass(frozen=True, eq=False)
 class Retrieved:
-    """The exemplars of each query, nearest first; of equally near ones the first row."""
+    """Exemplars of each query, nearest first; equally near ones in the order of rows."""
 
     rows: Int[np.ndarray, "N E"]
     """Rows of the pool."""
@@ -84,19 +84,19 @@ class Retrieved:
 
 
 def check_exclusion(patients: Mapping[str, str], exclusion: Exclusion, where: str) -> None:
-    """Refuse a training side in which training spots would find no exemplar.
+    """Refuse a training side whose spots would have no exemplars.
 
     Parameters
     ----------
     patients
         Patient of each training section, by section id.
     where
-        The fold, for the message.
+        Name of the fold, for the message.
 
     Raises
     ------
     DataContractError
-        One section only; or one patient only, and patients excluded.
+        for a single section, or a single patient if patients are excluded.
     """
     found = sorted(set(patients.values()))
     sections = f"{len(patients)} training section{'' if len(patients) == 1 else 's'}"
@@ -104,10 +104,10 @@ def check_exclusion(patients: Mapping[str, str], exclusion: Exclusion, where: st
         raise DataContractError(
             Problem(
                 where=where,
-                found=f"{sections}: no other can give its spots exemplars",
+                found=f"{sections}: no other section can give exemplars",
                 expected="two training sections or more"
                 + (", of two patients or more" if exclusion == "patient" else ""),
-                remedy="add sections, or leave models that need exemplars out",
+                remedy="add sections, or leave out models that need exemplars",
             )
         )
     if exclusion == "patient" and len(found) < 2:
@@ -117,15 +117,15 @@ def check_exclusion(patients: Mapping[str, str], exclusion: Exclusion, where: st
                 found=f"{sections} of one patient ({found[0]}): excluding the patient of a "
                 "training spot leaves it no exemplar",
                 expected="training sections of two patients or more",
-                remedy="add patients, or name exemplars.training_exclusion = "
-                '"section"; the card then says "retrieval shift", for training spots see '
-                "exemplars of their own patient and test spots never do",
+                remedy='add patients, or set exemplars.training_exclusion = "section"; the card '
+                'then notes a "retrieval shift", because training spots have exemplars of their '
+                "own patient and test spots never do",
             )
         )
 
 
 def pool_sizes(pool: ExemplarPool, keys: SpotKeys, exclusion: Exclusion) -> dict[str, int]:
-    """Count the exemplars that the spots of each patient (or section) may see."""
+    """Number of permitted exemplars for the spots of each patient (or section)."""
     groups = {
         (patient or "unknown patient") if exclusion == "patient" else section: (patient, section)
         for section, patient, _ in keys.by_section()
@@ -135,24 +135,24 @@ def pool_sizes(pool: ExemplarPool, keys: SpotKeys, exclusion: Exclusion) -> dict
 
 
 def more_sections(exclusion: Exclusion) -> str:
-    """Say what to add where there are too few exemplars."""
+    """Remedy for too few exemplars."""
     if exclusion == "patient":
         return "give training sections of more patients"
     return "give more training sections"
 
 
 def check_queries(pool: ExemplarPool, queries: SpotQueries, n: int, exclusion: Exclusion) -> None:
-    """Refuse queries with unusable features, and those with fewer than `n` eligible exemplars.
+    """Refuse queries with unusable features or fewer than `n` permitted exemplars.
 
-    Features are unusable where another encoder made them, or where they are no numbers.
+    Features are unusable if they come from another encoder or are no numbers.
 
     Raises
     ------
     DataContractError
-        Says of every patient (or section) how many exemplars there are and what to change.
+        with the number of exemplars for every patient (or section), and the remedy.
     """
     if n < 1:
-        raise ValueError(f"{n} exemplars a query; at least 1 is needed")
+        raise ValueError(f"{n} exemplars per query; at least 1 is needed")
     problems = [*_fit_problems(pool, queries), *_feature_problems("queries", queries.feature)]
     if len(queries) and not problems:
         sizes = pool_sizes(pool, queries.keys, exclusion)
@@ -178,7 +178,7 @@ def _pool_problems(keys: SpotKeys) -> list[Problem]:
         return [
             Problem(
                 where="exemplars",
-                found=f"{keys.n_repeated} spots are there twice",
+                found=f"{keys.n_repeated} spots are repeated",
                 expected="each spot of a section once",
                 remedy="give each section once, and no jittered copies",
             )
@@ -187,7 +187,7 @@ def _pool_problems(keys: SpotKeys) -> list[Problem]:
 
 
 def _feature_problems(where: str, feature: Float[np.ndarray, "N D"]) -> list[Problem]:
-    bad = ~(np.abs(feature) <= LARGEST_FEATURE).all(axis=1)  # NaN compares false
+    bad = ~(np.abs(feature) <= LARGEST_FEATURE).all(axis=1)  # comparisons with NaN are false
     if not bad.any():
         return []
     return [
@@ -196,14 +196,14 @@ def _feature_problems(where: str, feature: Float[np.ndarray, "N D"]) -> list[Pro
             found=f"{int(bad.sum())} of {len(feature)} rows hold a NaN, an infinity or a number "
             f"beyond {LARGEST_FEATURE:g}",
             expected="finite numbers",
-            remedy="look at the tiles and weights these features come from, and embed them again",
+            remedy="check the tiles and weights of these features, and embed them again",
         )
     ]
 
 
 def _fit_problems(pool: ExemplarPool, queries: SpotQueries) -> list[Problem]:
-    """Distances between features of two encoders mean nothing, even where widths agree."""
-    remedy = "embed the queries with the encoder of the exemplars, or build the exemplars anew"
+    """Problems of features from different encoders, whose distances mean nothing."""
+    remedy = "embed the queries with the encoder of the exemplars, or build new exemplars"
     problems = []
     if pool.encoder != queries.encoder:
         problems.append(

@@ -1,7 +1,7 @@
-"""Re-ranks exemplars by how alike their tiles look: the LPIPS rows of EGN's Table 2.
+"""Re-rank exemplars by the perceptual distance of tiles: the LPIPS rows of EGN's Table 2.
 
-A perceptual distance takes a net's pass a tile and megabytes to hold, so it cannot be had of all
-pairs: the nearest by feature are found first, and put in the order of what the tiles look like.
+A perceptual distance needs a pass of a net per tile and megabytes of memory, too much for all
+pairs. So the nearest by feature are found first, and sorted by the distance of their tiles.
 """
 
 from collections import OrderedDict
@@ -20,18 +20,18 @@ from histoscribe.progress import track
 from histoscribe.ties import nearest_first
 
 N_CANDIDATES = 32
-"""Nearest by feature that are looked at, where the pool has as many."""
+"""Number of nearest candidates by feature, if the pool has as many."""
 
 TileReader = Callable[[Int[np.ndarray, " b"]], UInt8[Tensor, "b 3 P P"]]
-"""Reads the tiles of rows, in their order."""
+"""Function that reads the tiles of rows, in their order."""
 
 
 @final
 class Lookalikes:
-    """How tiles are compared: by which net, and what it sees in tiles of the pool.
+    """Perceptual distance to the tiles of a pool, with cached embeddings.
 
-    What it saw is held for the next that ask, up to `most_bytes`; what was asked for longest ago
-    goes first. Threads may share it.
+    Embeddings are cached up to `most_bytes`; the least recently used are dropped first. Threads may
+    share it.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class Lookalikes:
     ) -> None:
         self.perceptual = perceptual
         self.read = read
-        """Reads tiles of the pool by its rows."""
+        """Function that reads tiles of the pool by row."""
         self._most_bytes = most_bytes
         self._held: OrderedDict[int, Float[Tensor, " D"]] = OrderedDict()
         self._lock = Lock()
 
-    def seen(self, rows: Sequence[int]) -> list[Float[Tensor, " D"]]:
-        """What the net sees in the tiles of these rows."""
+    def embeddings(self, rows: Sequence[int]) -> list[Float[Tensor, " D"]]:
+        """Embeddings of the tiles of these rows."""
         with self._lock:
             for row in rows:
                 if row not in self._held:
@@ -58,33 +58,32 @@ class Lookalikes:
 
 
 def rerank_by_look(candidates: Retrieved, n: int, pool: Lookalikes, read: TileReader) -> Retrieved:
-    """Keep the `n` candidates of each query whose tiles look most like its own.
+    """Keep the `n` candidates of each query with the most similar tiles.
 
     Parameters
     ----------
     candidates
-        The nearest by feature, `N_CANDIDATES` of them say; none is added, so an exclusion that
-        they obey is obeyed.
+        The nearest by feature, e.g. `N_CANDIDATES` of them; none is added, so exclusions remain
+        valid.
     read
-        Reads the tiles of queries, of the side that those of the pool have.
+        Function that reads the tiles of queries, with the side of the pool's tiles.
 
     Returns
     -------
-    Rows and perceptual distances, nearest first; those that rounding can swap in the order of
-    rows.
+    Rows and perceptual distances, nearest first; ties within rounding in the order of rows.
     """
     rows, n_queries = candidates.rows, len(candidates.rows)
     if not 1 <= n <= rows.shape[1]:
-        raise ValueError(f"{n} of {rows.shape[1]} candidates asked for")
+        raise ValueError(f"{n} of {rows.shape[1]} candidates requested")
     kept = np.empty((n_queries, n), dtype=np.int64)
     distance = np.empty((n_queries, n), dtype=np.float32)
-    # neighbours in the tissue share candidates: one after the other, few are looked at twice
+    # neighbours in the tissue share candidates: in this order few are embedded twice
     alike = np.lexsort(rows.T[::-1])
     for query in track(alike.tolist(), "exemplars by their look"):
         of_query = np.sort(rows[query])
         with torch.inference_mode():
             own = _embedded(pool.perceptual, read, query)
-            seen = pool.seen(of_query.tolist())
+            seen = pool.embeddings(of_query.tolist())
             apart = np.array([float((own - other).square().sum()) for other in seen])
             length = np.array([float(other.norm()) for other in seen])
         lengths = float(own.norm()) + length
@@ -94,5 +93,5 @@ def rerank_by_look(candidates: Retrieved, n: int, pool: Lookalikes, read: TileRe
 
 
 def _embedded(perceptual: Perceptual, read: TileReader, row: int) -> Float[Tensor, " D"]:
-    """What the net sees in one tile: in a pass of its own, its bits hang on no other tile."""
+    """Embedding of one tile, in a separate pass, so that its bits do not depend on other tiles."""
     return perceptual.embed(read(np.array([row])).to(perceptual.mean.device))[0]

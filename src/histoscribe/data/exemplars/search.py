@@ -1,13 +1,13 @@
-"""Nearest exemplars: exact, in bounded memory, at about the price of the bare matrix product.
+"""Exact search of the nearest exemplars: bounded memory, about the cost of a matrix product.
 
-A float32 product gives every distance with a known largest error. Each query keeps a few more
-candidates than asked for; their distances are computed again in float64 from the differences, and
-unless the last of those asked for lies below every spot left out by more than the error, the query
-is searched again with more candidates. So the answer is that of float64, whatever the chunks.
+A float32 product gives every distance with a known maximum error. Each query keeps a few additional
+candidates; their distances are computed again in float64 from the differences. If the last
+requested exemplar is not nearer than all excluded candidates by more than the error, the query is
+searched again with more candidates. So the result is that of float64, for any chunks.
 
-Features are float32, so their last bits are those of one processor. Distances that these bits can
-swap are ties, in the order of the pool (`histoscribe.ties`); a query is settled only once the
-whole tie that its last exemplar is in was found.
+Features are float32, so their last bits depend on the processor. Distances that these bits can swap
+are ties, in the order of the pool (`histoscribe.ties`); a query is finished only when the whole tie
+of its last exemplar is found.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,20 +35,20 @@ from histoscribe.ties import UNIT, farthest_tie, nearest_first
 from histoscribe.types import SpotKeys
 
 _SPARE = 7
-"""Candidates beyond those asked for; fewer, and near ties send more queries round again."""
+"""Number of additional candidates; with fewer, near ties make more queries repeat."""
 
 _DEPTH = 16
-"""Columns whose smallest value stands for them in the first pass over a block's distances."""
+"""Number of columns represented by their minimum in the first pass over a block's distances."""
 
 _CACHED_BYTES = 1 << 21
-"""Differences held at once on a CPU: what stays in its cache is four times as fast."""
+"""Bytes of differences at once on a CPU: within its cache this is four times as fast."""
 
 Span = tuple[int, int]
 
 
 @final
 class ExemplarSearch:
-    """Finds the exemplars of queries in one pool, on one device; threads may share it."""
+    """Search of exemplars in one pool, on one device; threads may share it."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class ExemplarSearch:
         *,
         block_bytes: int = 1 << 27,
     ) -> None:
-        """Prepare the pool; `block_bytes` of distances are held at once.
+        """Prepare the pool; at most `block_bytes` of distances are in memory at once.
 
-        Raises DataContractError where a feature is all zeros and the distance is cosine.
+        Raises DataContractError if a feature is all zeros and the distance is cosine.
         """
         if distance not in get_args(Distance):
             raise ValueError(f"distance {distance!r}; choose from {', '.join(get_args(Distance))}")
@@ -68,7 +68,7 @@ class ExemplarSearch:
         self.distance = distance
         self.device = torch.device(device)
         self.block_bytes = block_bytes
-        self._held = local()  # each thread writes distances to memory of its own
+        self._held = local()  # each thread writes distances to separate memory
         # Apple's devices have no float64
         self._exact_device = torch.device("cpu") if self.device.type == "mps" else self.device
         feature = self._prepared(pool.feature, "exemplars")
@@ -77,7 +77,7 @@ class ExemplarSearch:
         if distance == "l1":
             self._columns = self._feature.to(self.device)
             return
-        # the error of a product grows with the length of its vectors: centred ones are shorter
+        # the error of a product grows with the length of its vectors, and centring shortens them
         self._centre = feature.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = torch.from_numpy(feature - self._centre)
         self._columns = centred.to(self.device)
@@ -85,12 +85,13 @@ class ExemplarSearch:
         self._squared = self._squared.float().to(self.device)
 
     def nearest(self, queries: SpotQueries, n: int, exclusion: Exclusion) -> Retrieved:
-        """Find the `n` nearest exemplars of each query that it may see.
+        """Find the `n` nearest permitted exemplars of each query.
 
         Raises
         ------
         DataContractError
-            Features of another encoder; fewer than `n` eligible exemplars for any query.
+            for features of another encoder, and for fewer than `n` permitted exemplars of any
+            query.
         """
         check_queries(self.pool, queries, n, exclusion)
         feature = torch.from_numpy(self._prepared(queries.feature, "queries"))
@@ -105,7 +106,7 @@ class ExemplarSearch:
         return Retrieved(rows, distance)
 
     def random(self, queries: SpotQueries, n: int, exclusion: Exclusion, seed: int) -> Retrieved:
-        """Draw `n` of the exemplars each query may see, whatever they look like: the control.
+        """Draw `n` random permitted exemplars of each query, as a control.
 
         A query's draw depends on the seed, its section and spot, and the pool, not on the other
         queries. Raises as `nearest`.
@@ -130,7 +131,7 @@ class ExemplarSearch:
     def _search(
         self, queries: Float[Tensor, "B D"], span: Span, n: int, n_kept: int
     ) -> tuple[Int[Tensor, "B E"], Float64[Tensor, "B E"]]:
-        """Rows and exact distances (L2: squared) of queries that may not see `span`, on the CPU."""
+        """Rows and exact distances (L2: squared) of queries that exclude `span`, on the CPU."""
         eligible = len(self._columns) - (span[1] - span[0])
         n_kept = min(n_kept, eligible)
         found, apart, sure = [], [], []
@@ -149,18 +150,22 @@ class ExemplarSearch:
     def _candidates(
         self, queries: Float[Tensor, "B D"], span: Span, n_kept: int
     ) -> Iterator[tuple[Float[Tensor, "b D"], tuple[Int[Tensor, "b kept"], Float[Tensor, " b"]]]]:
-        """Blocks of queries with their least distances by the float32 product, in no order.
+        """Blocks of queries with their smallest distances by the float32 product, unsorted.
 
-        The second of the pair is the largest distance kept: nothing left out is less.
+        The second value is the largest kept distance: no other candidate is nearer.
         """
         sides = slice(0, span[0]), slice(span[1], len(self._columns))
         eligible = sum(side.stop - side.start for side in sides)
         deep = _DEPTH if eligible > 4 * _DEPTH * n_kept else 1
         width = -(-eligible // deep)
         most = max(1, self.block_bytes // (4 * deep * width))
-        n_block = -(-len(queries) // -(-len(queries) // most))  # even blocks, no small last one
+        n_block = -(
+            -len(queries) // -(-len(queries) // most)
+        )  # equal blocks, without a small last one
         distances = self._scratch(n_block, deep * width)
-        distances[:, eligible:] = torch.inf  # what fills up the last row of the view is never least
+        distances[:, eligible:] = (
+            torch.inf
+        )  # padding of the last row of the view is never the minimum
         for block in queries.split(n_block):
             asked = self._centred(block).to(self.device)
             self._write(asked, sides[0], distances[: len(block), : span[0]])
@@ -168,18 +173,18 @@ class ExemplarSearch:
             yield block, _least(distances[: len(block)].view(len(block), deep, width), n_kept)
 
     def _scratch(self, n_queries: int, n_columns: int) -> Float[Tensor, "b m"]:
-        """Memory for a block of distances, kept: new pages cost a fifth of the product."""
+        """Reused memory for a block of distances: new pages cost a fifth of the product."""
         held: Tensor | None = getattr(self._held, "distances", None)
         if held is None or held.numel() < n_queries * n_columns:
             held = self._held.distances = torch.empty(n_queries * n_columns, device=self.device)
         return held[: n_queries * n_columns].view(n_queries, n_columns)
 
     def _centred(self, queries: Float[Tensor, "b D"]) -> Float[Tensor, "b D"]:
-        """Queries as the columns are."""
+        """Queries, centred like the columns."""
         return queries if self.distance == "l1" else queries - torch.from_numpy(self._centre)
 
     def _write(self, asked: Float[Tensor, "b D"], side: slice, out: Float[Tensor, "b m"]) -> None:
-        """Distances in float32; of the squared L2, |q|^2 is left out: it changes no order."""
+        """Write distances in float32; the squared L2 omits |q|^2, without effect on the order."""
         if out.shape[1] == 0:
             return
         if self.distance == "l1":
@@ -192,8 +197,7 @@ class ExemplarSearch:
     ) -> tuple[Int[Tensor, "b E"], Float64[Tensor, "b E"], Float64[Tensor, " b"]]:
         """The `n` nearest of these rows by exact distance, ties in the order of rows.
 
-        The last of the three is how far a spot may be and still be in the tie of the last one
-        (L2: squared).
+        The third value is the largest distance within the tie of the last exemplar (L2: squared).
         """
         rows = rows.sort(dim=1).values
         exact = self._exact(queries.to(self._exact_device), rows.to(self._exact_device)).cpu()
@@ -234,7 +238,7 @@ class ExemplarSearch:
         last: Float64[Tensor, " b"],
         least: Float64[Tensor, " b"],
     ) -> Tensor:
-        """Whether no spot that was left out can be as near as `last`.
+        """Whether no other spot can be as near as `last`.
 
         A sum of D products of float32 is off by at most D units of the products' size, and a spot
         whose length differs from the query's by more than their distance is farther than it.
@@ -246,14 +250,14 @@ class ExemplarSearch:
         return last + error * (2 * squared.sqrt() + last.sqrt()).square() < least + squared
 
     def _as_distance(self, exact: Float64[Tensor, "b E"]) -> Float[Tensor, "b E"]:
-        """What the user asked for, from the sum of the (squared) differences."""
+        """Distance of the setting, from the sum of the (squared) differences."""
         if self.distance == "l2":
             return exact.sqrt().float()
         # of unit vectors, 1 - cosine is half the squared difference
         return (exact / 2 if self.distance == "cosine" else exact).float()
 
     def _prepared(self, feature: Float[np.ndarray, "N D"], where: str) -> Float[np.ndarray, "N D"]:
-        """Features as they are compared: of unit length for cosine."""
+        """Features for the comparison: normalised to unit length for cosine."""
         if self.distance != "cosine":
             return np.ascontiguousarray(feature, dtype=np.float32)
         length = np.linalg.norm(feature.astype(np.float64), axis=1, keepdims=True)
@@ -263,14 +267,14 @@ class ExemplarSearch:
                     where=f"features of {where}",
                     found=f"{int((length == 0).sum())} rows of zeros, which have no direction",
                     expected="a direction, for the cosine distance",
-                    remedy='take exemplars.distance = "l2", or look at these tiles',
+                    remedy='set exemplars.distance = "l2", or check these tiles',
                 )
             )
         return (feature / length).astype(np.float32)
 
 
 def _lengths(feature: Float[Tensor, "M D"], distance: Distance) -> Float64[Tensor, " M"]:
-    """Lengths in the norm that the distance is of."""
+    """Lengths in the norm of the distance."""
     order = 1 if distance == "l1" else 2
     return torch.linalg.vector_norm(feature, order, dim=1, dtype=torch.float64)
 
@@ -278,7 +282,7 @@ def _lengths(feature: Float[Tensor, "M D"], distance: Distance) -> Float64[Tenso
 def _by_excluded(
     pool: ExemplarPool, queries: SpotQueries, exclusion: Exclusion
 ) -> dict[Span, Int[np.ndarray, " _"]]:
-    """Queries by what they may not see."""
+    """Group queries by their excluded slice of the pool."""
     asking: dict[Span, list[Int[np.ndarray, " _"]]] = {}
     for section, patient, rows in queries.keys.by_section():
         asking.setdefault(pool.excluded(patient, section, exclusion), []).append(rows)
@@ -286,17 +290,17 @@ def _by_excluded(
 
 
 def _past(columns: Int[Tensor, "b m"], span: Span) -> Int[Tensor, "b m"]:
-    """Rows of the pool, from columns that leave the excluded span out."""
+    """Rows of the pool, from columns without the excluded span."""
     return columns + (columns >= span[0]) * (span[1] - span[0])
 
 
 def _least(
     distances: Float[Tensor, "b deep width"], n_kept: int
 ) -> tuple[Int[Tensor, "b kept"], Float[Tensor, " b"]]:
-    """Columns of the least distances of each query, and the largest of those kept.
+    """Columns of the smallest distances of each query, and the largest kept distance.
 
-    The least of all lie under the least of the minima over `deep`: one fast pass leaves a few
-    hundred columns to sort out.
+    The smallest distances belong to the smallest minima over `deep`: one fast pass leaves a few
+    hundred columns to sort.
     """
     width = distances.shape[2]
     minima = distances.amin(dim=1)
@@ -315,7 +319,7 @@ def _draw(keys: SpotKeys, query: int, eligible: int, n: int, seed: int) -> Int[n
 
 @contextmanager
 def _whole_float32(device: torch.device) -> Iterator[None]:
-    """Products in whole float32: the error bound holds for no TF32 and no bfloat16."""
+    """Compute products in full float32: the error bound does not hold for TF32 or bfloat16."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

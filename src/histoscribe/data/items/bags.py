@@ -1,4 +1,4 @@
-"""Bags as items: a row of a batch is all spots of one patient, and has one label."""
+"""Bags as items: a row of a batch is all spots of one patient, with one label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from histoscribe.types import Labels, SpotKeys
 @final
 @dataclass(frozen=True, eq=False)
 class BagItems(RunItems):
-    """Each item is the spots of one patient, of one section or several.
+    """Each item consists of the spots of one patient, from one section or several.
 
     Its label is the mean of their targets: the pseudo-bulk of the patient, in the target's unit.
     """
@@ -25,7 +25,7 @@ class BagItems(RunItems):
 
     @classmethod
     def divide(cls, keys: SpotKeys, rows: Int[np.ndarray, " n"], n_once: int) -> Runs:
-        """These rows, patient by patient; a section of no known patient is a bag by itself."""
+        """Rows grouped by patient; a section without a known patient is a separate bag."""
         known = keys.patient >= 0
         bag = np.where(known, keys.patient, len(keys.patients) + keys.section)
         return runs_of(bag, rows, n_once)
@@ -40,31 +40,31 @@ class BagItems(RunItems):
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> None:
-        """A bag has one prediction, and none of its spots."""
+        """None: a bag has one prediction, not one for each spot."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class TileItems(RunItems):
-    """Bags of one spot each: what a bag model says of every spot, as if it were a whole bag."""
+    """Bags of one spot each: a bag model's prediction for every spot as a whole bag."""
 
     may_be_divided = False
 
     @classmethod
     def divide(cls, keys: SpotKeys, rows: Int[np.ndarray, " n"], n_once: int) -> Runs:
-        """Each row by itself."""
+        """Each row as a separate item."""
         del keys, n_once
         return tuple(rows[:, None])
 
     def at_once(self, names: Sequence[str]) -> int:
-        """Many: all are of one spot, so none is filled up."""
+        """Many: all have one spot, so none needs padding."""
         del names
         return 4096
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """None: nothing is trained on them."""
+        """Raises ValueError: they are never used for training."""
         raise ValueError("bags of one spot are predicted, never trained on")
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:
-        """The spot of each bag."""
+        """Spot of each bag."""
         return np.concatenate([self.runs[row] for row in rows])

@@ -1,4 +1,4 @@
-"""The protocol of items: what one row of a batch is."""
+"""Protocol of items: what one row of a batch is."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,42 +15,42 @@ Batch = dict[str, Tensor]
 
 
 class Items(ABC):
-    """The items that are made of the spots of a table.
+    """Items made from the spots of a table.
 
-    Batches, training, validation and prediction ask them for what stands here and nothing else.
-    Items are numbered from 0. An item may be one spot, or hold many.
+    Batches, training, validation and prediction use only this protocol. Items are numbered from 0.
+    An item is one spot, or contains many.
     """
 
     built: ClassVar[frozenset[str]]
-    """The fields of `Inputs` that can be built for such an item."""
+    """Fields of `Inputs` that can be built for this kind of item."""
 
     @property
     @abstractmethod
     def keys(self) -> SpotKeys:
-        """Whose spots the table holds, row by row."""
+        """Section, patient and id of the spots of the table, row by row."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many items there are."""
+        """Number of items."""
 
     @abstractmethod
     def at_once(self, names: Sequence[str]) -> int:
-        """How many items are predicted in one pass by a network that sees these fields."""
+        """Number of items per pass in prediction, for a network that reads these fields."""
 
     @abstractmethod
     def inputs(self, names: Sequence[str], rows: Int[np.ndarray, " B"]) -> Batch:
-        """Build these fields of `Inputs` for these items, and no others."""
+        """Build only these fields of `Inputs` for these items."""
 
     @abstractmethod
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """What a loss may see of these items.
+        """Labels of these items for the loss.
 
-        Raises ValueError where the spots are to be predicted: nothing is known of them.
+        Raises ValueError for spots to predict, which have no labels.
         """
 
     @abstractmethod
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"] | None:
-        """Rows of the table that these items give predictions of, item by item.
+        """Rows of the table with predictions from these items, item by item.
 
-        None for items that give one prediction each and none of their spots.
+        None for items with one prediction each instead of one per spot.
         """

@@ -14,27 +14,27 @@ from histoscribe.data.items.spots import SpotItems, training_table_of
 from histoscribe.types import Item
 
 ITEMS: Mapping[Item, type[Items]] = {"spot": SpotItems, "section": SectionItems, "bag": BagItems}
-"""What `ExpressionModel.item` may say, and the items that it stands for."""
+"""Values of `ExpressionModel.item`, with their classes of items."""
 
 Rows = Int[np.ndarray, " _"]
 
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """Items to train on and items to choose the epoch on; no item is on both sides."""
+    """Items for training and items for choosing the epoch; no item is on both sides."""
 
     items: Items
     fit: Rows
-    """Numbers of the items to train on."""
+    """Numbers of the training items."""
     val: Rows | None
-    """Numbers of the others; None where the last epoch is kept."""
+    """Numbers of the other items; None if the last epoch is kept."""
 
 
 def training_sides(kind: Item, spots: SpotItems, fit: Rows, val: Rows | None) -> Sides:
-    """The items of the rows `fit` and `val` of a training table.
+    """Items of the rows `fit` and `val` of a training table.
 
-    Of a section with rows in both, each side has its own part. A bag with rows in both would be
-    the same patient on both sides: then all rows are trained on and the last epoch is kept.
+    A section with rows on both sides is divided between them. A bag with rows on both sides would
+    be the same patient on both: then all rows are used for training and the last epoch is kept.
     """
     made = ITEMS[kind]
     if not issubclass(made, RunItems):
@@ -53,7 +53,7 @@ def training_sides(kind: Item, spots: SpotItems, fit: Rows, val: Rows | None) ->
 
 
 def items_to_predict(kind: Item, spots: SpotItems) -> Items:
-    """The items that give a prediction of every spot; of a bag model, bags of one spot each."""
+    """Items with a prediction for every spot; for a bag model, bags of one spot each."""
     if kind == "spot":
         return spots
     made = SectionItems if kind == "section" else TileItems
@@ -62,6 +62,6 @@ def items_to_predict(kind: Item, spots: SpotItems) -> Items:
 
 
 def bags_to_predict(spots: SpotItems) -> BagItems:
-    """The bags of these spots, one a patient."""
+    """Bags of these spots, one per patient."""
     table = spots.table
     return BagItems(table, BagItems.divide(table.keys, np.arange(len(table)), len(table)))

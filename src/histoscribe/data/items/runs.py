@@ -1,4 +1,4 @@
-"""Items that hold many spots: runs of rows of a table, which a model sees as context."""
+"""Items with many spots: runs of rows of a table, which a model reads as context."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ Runs = tuple[Int[np.ndarray, " _"], ...]
 
 @dataclass(frozen=True, eq=False)
 class RunItems(Items):
-    """Each item is a run of rows of a table; shorter runs of a batch are filled up with zeros."""
+    """Each item is a run of rows of a table; shorter runs of a batch are padded with zeros."""
 
     table: SpotTable | SpotQueries
     runs: Runs
 
     may_be_divided: ClassVar[bool]
-    """Whether the part of an item that is on one side of a fold is an item of that side."""
+    """Whether an item can be divided between the sides of a fold."""
     built = frozenset({"context_feature", "context_um", "present"})
 
     @classmethod
@@ -39,29 +39,29 @@ class RunItems(Items):
 
     @property
     def keys(self) -> SpotKeys:
-        """Those of the table."""
+        """Keys of the table."""
         return self.table.keys
 
     def __len__(self) -> int:
         return len(self.runs)
 
     def at_once(self, names: Sequence[str]) -> int:
-        """One: alone it is not filled up, so that no other item can change its last bits."""
+        """One: without padding, so that no other item can change its last bits."""
         del names
         return 1
 
     def inputs(self, names: Sequence[str], rows: Int[np.ndarray, " B"]) -> Batch:
-        """Build these fields for these items, and no others."""
+        """Build only these fields for these items."""
         return {name: _BUILD[name](self, rows) for name in names}
 
     @abstractmethod
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """What a loss may see of these items."""
+        """Labels of these items for the loss."""
 
     def padded(
         self, values: Float[np.ndarray, "N width"], rows: Int[np.ndarray, " B"]
     ) -> Float[Tensor, "B K width"]:
-        """Values of the spots of these items in float32; zeros below the shorter ones."""
+        """Values of the spots of these items in float32; shorter items are padded with zeros."""
         runs = [self.runs[row] for row in rows]
         longest = max(map(len, runs))
         filled = np.zeros((len(runs), longest, values.shape[1]), dtype=np.float32)
@@ -70,12 +70,12 @@ class RunItems(Items):
         return torch.from_numpy(filled)
 
     def present(self, rows: Int[np.ndarray, " B"]) -> Bool[Tensor, "B K"]:
-        """True for a spot, false for what fills a shorter item up."""
+        """True for a spot, false for padding."""
         sizes = torch.tensor([len(self.runs[row]) for row in rows])
         return torch.arange(int(sizes.max()))[None] < sizes[:, None]
 
     def patient(self, rows: Int[np.ndarray, " B"]) -> Int[Tensor, " B"]:
-        """The patient of each item, as a code of the table; all its spots are of one patient."""
+        """Patient code of each item; all its spots have the same patient."""
         codes = self.keys.patient
         return torch.tensor([int(codes[self.runs[row][0]]) for row in rows])
 
@@ -84,12 +84,12 @@ class RunItems(Items):
 
     def _um(self, rows: Int[np.ndarray, " B"]) -> Float[Tensor, "B K 2"]:
         if self.table.xy_um is None:
-            raise ValueError("these spots come without their places")
+            raise ValueError("these spots have no positions")
         return self.padded(self.table.xy_um, rows)
 
 
 def runs_of(code: Int[np.ndarray, " N"], rows: Int[np.ndarray, " n"], n_once: int) -> Runs:
-    """Rows with one code, ascending; jittered views of spots, `n_once` rows on, apart."""
+    """Rows grouped by code, ascending; jittered views of spots, `n_once` rows later, separately."""
     group = (rows // max(n_once, 1)) * (int(code.max(initial=0)) + 1) + code[rows]
     order = np.lexsort((rows, group))
     starts = np.flatnonzero(np.diff(group[order])) + 1

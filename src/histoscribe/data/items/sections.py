@@ -1,4 +1,4 @@
-"""Sections as items: a row of a batch is all spots of one section, and each is predicted."""
+"""Sections as items: a row of a batch is all spots of one section, each with a prediction."""
 
 from dataclasses import dataclass
 from typing import final
@@ -14,17 +14,17 @@ from histoscribe.types import Labels, SpotKeys
 @final
 @dataclass(frozen=True, eq=False)
 class SectionItems(RunItems):
-    """Each item is the spots of one section that are on one side of a fold."""
+    """Each item consists of the spots of one section on one side of a fold."""
 
     may_be_divided = True
 
     @classmethod
     def divide(cls, keys: SpotKeys, rows: Int[np.ndarray, " n"], n_once: int) -> Runs:
-        """These rows, section by section."""
+        """Rows grouped by section."""
         return runs_of(keys.section, rows, n_once)
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """Target of each spot, which of them are present, and the patient."""
+        """Target of each spot, mask of present spots, and the patient."""
         table = training_table_of(self.table)
         return Labels(
             target=self.padded(table.target, rows),
@@ -33,5 +33,5 @@ class SectionItems(RunItems):
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:
-        """All spots of these sections, one section after the other."""
+        """All spots of these sections, section by section."""
         return np.concatenate([self.runs[row] for row in rows])

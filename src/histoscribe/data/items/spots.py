@@ -15,16 +15,16 @@ from histoscribe.types import Images, Labels, Section, SpotKeys, SpotTable
 
 @dataclass(frozen=True, eq=False)
 class SpotQueries:
-    """Spots to predict, with what must be known of them."""
+    """Spots to predict: features, keys, tiles and positions."""
 
     feature: Float[np.ndarray, "N D"]
     keys: SpotKeys
     encoder: str
-    """Identity of what made the features."""
+    """Identity of the encoder of the features."""
     image: Images | None = None
-    """Row by row as the features; None where the model sees none."""
+    """Tiles in the order of the features; None for models that read none."""
     xy_um: Float[np.ndarray, "N 2"] | None = None
-    """Places in um from the centroid of the spots of their section; None where they are unknown."""
+    """Positions in um from the centroid of the spots of their section; None if unknown."""
 
     def __post_init__(self) -> None:
         if len(self.feature) != len(self.keys):
@@ -35,9 +35,9 @@ class SpotQueries:
 
     @classmethod
     def concatenate(cls, parts: "Sequence[SpotQueries]") -> "SpotQueries":
-        """The spots of all parts, of one encoder, with their places and without tiles."""
+        """Spots of all parts, from one encoder, with positions but without tiles."""
         if len({part.encoder for part in parts}) != 1:
-            raise ValueError("features of several encoders do not go together")
+            raise ValueError("features of several encoders cannot be combined")
         places = [part.xy_um for part in parts if part.xy_um is not None]
         return cls(
             feature=np.concatenate([part.feature for part in parts]),
@@ -54,27 +54,27 @@ class SpotQueries:
         image: Images | None = None,
         xy_um: Float[np.ndarray, "N 2"] | None = None,
     ) -> "SpotQueries":
-        """Spots of which nothing is known but features, tiles and places."""
+        """Spots without section and patient: only features, tiles and positions."""
         keys = SpotKeys.of_section("", None, [str(row) for row in range(len(feature))])
         return cls(feature, keys, encoder, image, xy_um)
 
 
 @dataclass(frozen=True, eq=False)
 class Exemplars:
-    """The exemplars of some spots: rows of a pool of training spots."""
+    """Exemplars of spots, as rows of a pool of training spots."""
 
     feature: Float[np.ndarray, "M D"]
-    """Of the pool."""
+    """Values of the pool."""
     target: Float[np.ndarray, "M G"]
-    """Of the pool."""
+    """Values of the pool."""
     rows: Int[np.ndarray, "N E"]
-    """Of each spot, nearest first."""
+    """Exemplars of each spot, nearest first."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class SpotItems(Items):
-    """Every spot of a table is an item of its own."""
+    """Every spot of a table is one item."""
 
     table: SpotTable | SpotQueries
     exemplars: Exemplars | None = None
@@ -83,18 +83,18 @@ class SpotItems(Items):
 
     @property
     def keys(self) -> SpotKeys:
-        """Those of the table."""
+        """Keys of the table."""
         return self.table.keys
 
     def __len__(self) -> int:
         return len(self.table)
 
     def at_once(self, names: Sequence[str]) -> int:
-        """Fewer where tiles are looked at: they fill the memory."""
+        """Fewer for models that read tiles, which need memory."""
         return 64 if "image" in names else 4096
 
     def inputs(self, names: Sequence[str], rows: Int[np.ndarray, " B"]) -> Batch:
-        """Build these fields for these spots, and no others."""
+        """Build only these fields for these spots."""
         return {name: _BUILD[name](self, rows) for name in names}
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
@@ -106,7 +106,7 @@ class SpotItems(Items):
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:
-        """An item is a row of the table."""
+        """Rows of the table: each item is one."""
         return rows
 
     def _feature(self, rows: Int[np.ndarray, " B"]) -> Float[Tensor, "B D"]:
@@ -114,7 +114,7 @@ class SpotItems(Items):
 
     def _image(self, rows: Int[np.ndarray, " B"]) -> Tensor:
         if self.table.image is None:
-            raise ValueError("these spots come without their tiles")
+            raise ValueError("these spots have no tiles")
         return self.table.image.read(rows)
 
     def _exemplar_feature(self, rows: Int[np.ndarray, " B"]) -> Float[Tensor, "B E D"]:
@@ -127,18 +127,18 @@ class SpotItems(Items):
 
     def _found(self) -> Exemplars:
         if self.exemplars is None:
-            raise ValueError("no exemplars were looked up for these spots")
+            raise ValueError("these spots have no exemplars")
         return self.exemplars
 
 
 def places_um(section: Section) -> Float[np.ndarray, "N 2"]:
-    """Places of all spots of a section in um, from their centroid; x right, y down."""
+    """Positions of all spots of a section in um, from their centroid; x right, y down."""
     xy = section.spots.xy
     return (xy - xy.mean(axis=0)) * section.slide.mpp
 
 
 def training_table_of(table: SpotTable | SpotQueries) -> SpotTable:
-    """The table itself; an error where it has spots to predict, which have no labels."""
+    """The table; raises an error for spots to predict, which have no labels."""
     if not isinstance(table, SpotTable):
         raise ValueError("spots to predict have no labels")
     return table

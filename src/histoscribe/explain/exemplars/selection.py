@@ -52,7 +52,7 @@ class ExemplarSelection:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of `Inputs` that the model sees."""
+        """Fields of `Inputs` that the model reads."""
         return self.model.inputs(self.model.config)
 
     def predict(

@@ -19,7 +19,7 @@ N_SHUFFLES = 100
 def nearest(points: Float[np.ndarray, "N D"]) -> Int[np.ndarray, "N k"]:
     """The `N_NEAREST` other points nearest to each point by L2, exact; all of them if fewer."""
     k = min(N_NEAREST, len(points) - 1)
-    return nearest_rows(points, points, k, own=np.arange(len(points)))
+    return nearest_rows(points, points, k, query_rows=np.arange(len(points)))
 
 
 def nearest_within(points: Float[np.ndarray, "N D"], group: Kinds) -> Int[np.ndarray, "N k"]:
