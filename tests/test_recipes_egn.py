@@ -79,9 +79,9 @@ def test_in_every_fold_of_the_published_10x_protocol_a_test_picture_is_in_traini
     plan = plan_of("egn-10x-leaky-published", tmp_path, *TENX)
     assert len(plan.folds) == 3
     for fold in plan.folds:
-        assert list(twins_across(plan.bank.cohort, fold))
-        assert {plan.bank.cohort.patients[id_] for id_ in fold.test} <= {
-            plan.bank.cohort.patients[id_] for id_ in fold.train
+        assert list(twins_across(plan.run_data.cohort, fold))
+        assert {plan.run_data.cohort.patients[id_] for id_ in fold.test} <= {
+            plan.run_data.cohort.patients[id_] for id_ in fold.train
         }
         assert plan.targets[fold.name].panel_saw_test
     tested = sorted(id_ for fold in plan.folds for id_ in fold.test)
@@ -115,7 +115,7 @@ def stnet(tmp_path_factory):
 def test_the_stnet_recipes_have_four_folds_by_what_they_name(recipe, stnet, tmp_path, monkeypatch):
     monkeypatch.setenv("HISTOSCRIBE_DATA", str(stnet))
     plan = plan_of(recipe, tmp_path, "inputs.mpp=10.0", "target.n_genes=2")
-    patients = plan.bank.cohort.patients
+    patients = plan.run_data.cohort.patients
     assert len(set(patients.values())) == 5
     assert len(plan.folds) == 4
     leaks = "leaky" in recipe

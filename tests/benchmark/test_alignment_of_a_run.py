@@ -47,7 +47,7 @@ def shifted_truths(plan, section, direction):
 
 
 def one_away(plan, fold, section, direction):
-    opened, predicted = plan.bank.cohort[section], cell_prediction(plan, fold, MODEL, section)
+    opened, predicted = plan.run_data.cohort[section], cell_prediction(plan, fold, MODEL, section)
     step = np.array(DIRECTIONS[direction]) * opened.spots.pitch_um / opened.slide.mpp
     xy = predicted.spots.xy
     _, neighbour = cKDTree(xy).query(xy + step)

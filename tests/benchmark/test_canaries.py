@@ -120,9 +120,9 @@ def panel_of_all(monkeypatch):
     """The panel is chosen on every section."""
     honest = RunData.target
 
-    def leaky(bank, train):
-        cohort = bank.cohort
-        return honest(bank, {id_: np.arange(len(cohort[id_].spots)) for id_ in cohort.ids})
+    def leaky(run_data, train):
+        cohort = run_data.cohort
+        return honest(run_data, {id_: np.arange(len(cohort[id_].spots)) for id_ in cohort.ids})
 
     monkeypatch.setattr(RunData, "target", leaky)
 
@@ -131,19 +131,19 @@ def scale_of_all(monkeypatch):
     """Features are scaled by every section."""
     honest = training_table
 
-    def leaky(bank, fold, target, encoder, *, tiles=False):
-        table: SpotTable = honest(bank, fold, target, encoder, tiles=tiles)
-        everything = [bank.features(encoder, id_) for id_ in bank.cohort.ids]
+    def leaky(run_data, fold, target, encoder, *, tiles=False):
+        table: SpotTable = honest(run_data, fold, target, encoder, tiles=tiles)
+        everything = [run_data.features(encoder, id_) for id_ in run_data.cohort.ids]
         return replace(table, feature=table.feature - np.concatenate(everything).mean(axis=0))
 
     monkeypatch.setattr("histoscribe.train.run.training_table", leaky)
 
 
-def with_test_spots(table: SpotTable, bank: RunData, fold, target) -> SpotTable:
+def with_test_spots(table: SpotTable, run_data: RunData, fold, target) -> SpotTable:
     """The training table with the spots of the test sections below."""
     test = sorted(fold.test)
-    feature = np.concatenate([bank.features(None, id_) for id_ in test])
-    measured = np.concatenate([target.apply(bank.cohort[id_]) for id_ in test])
+    feature = np.concatenate([run_data.features(None, id_) for id_ in test])
+    measured = np.concatenate([target.apply(run_data.cohort[id_]) for id_ in test])
     leaked = SpotKeys.of_section("test", "test", [str(row) for row in range(len(measured))])
     return replace(
         table,
@@ -151,14 +151,14 @@ def with_test_spots(table: SpotTable, bank: RunData, fold, target) -> SpotTable:
         target=np.concatenate([table.target, measured]),
         log_total=np.concatenate([table.log_total, np.zeros(len(measured))]),
         keys=SpotKeys.concatenate([table.keys, leaked]),
-        image=None if table.image is None else tiles_with_test(bank, fold),
+        image=None if table.image is None else tiles_with_test(run_data, fold),
     )
 
 
-def tiles_with_test(bank: RunData, fold) -> StackedTiles:
+def tiles_with_test(run_data: RunData, fold) -> StackedTiles:
     """The tiles of the training spots, and those of the test sections below."""
-    train = [(bank.tiles.pixels(s, fold), rows) for s, rows in sorted(fold.train.items())]
-    test = [(bank.tiles.pixels(s, fold), rows) for s, rows in sorted(fold.test.items())]
+    train = [(run_data.tiles.pixels(s, fold), rows) for s, rows in sorted(fold.train.items())]
+    test = [(run_data.tiles.pixels(s, fold), rows) for s, rows in sorted(fold.test.items())]
     return StackedTiles(train + test)
 
 
@@ -166,9 +166,9 @@ def retrieval_of_all(monkeypatch):
     """The spots that neighbours are looked up among hold the test spots."""
     honest = training_table
 
-    def leaky(bank, fold, target, encoder, *, tiles=False):
-        table = honest(bank, fold, target, encoder, tiles=tiles)
-        return with_test_spots(table, bank, fold, target) if encoder is None else table
+    def leaky(run_data, fold, target, encoder, *, tiles=False):
+        table = honest(run_data, fold, target, encoder, tiles=tiles)
+        return with_test_spots(table, run_data, fold, target) if encoder is None else table
 
     monkeypatch.setattr("histoscribe.train.run.training_table", leaky)
 
@@ -177,11 +177,11 @@ def epoch_by_test(monkeypatch):
     """The epoch (and alpha) is chosen on the test spots."""
     honest = training_table
 
-    def leaky(bank, fold, target, encoder, *, tiles=False):
-        table = honest(bank, fold, target, encoder, tiles=tiles)
+    def leaky(run_data, fold, target, encoder, *, tiles=False):
+        table = honest(run_data, fold, target, encoder, tiles=tiles)
         if encoder is not None:
             return table
-        longer = with_test_spots(table, bank, fold, target)
+        longer = with_test_spots(table, run_data, fold, target)
         n, total = len(table.target), len(longer.target)
         return replace(longer, inner=((np.arange(n), np.arange(n, total)),))
 

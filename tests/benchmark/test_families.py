@@ -83,7 +83,7 @@ def outcome_of(plan: RunPlan, manifest) -> Outcome:
     scored = [
         part
         for fold in plan.folds
-        for part in score_fold(plan, fold, plan.bank.target(fold.train))
+        for part in score_fold(plan, fold, plan.run_data.target(fold.train))
         if part.model != ORACLE
     ]
     truth = read_truth(manifest.parent, "P1S1")
@@ -224,7 +224,7 @@ def test_a_programme_that_flips_by_patient_is_learnable_only_by_leaking(flip_coh
 def shuffled_parts(plan: RunPlan) -> Iterator[Shuffled]:
     """The shuffled band of every fold."""
     for fold in plan.folds:
-        target = plan.bank.target(fold.train)
+        target = plan.run_data.target(fold.train)
         truths = [truth_of(plan, fold, target, section) for section in sorted(fold.test)]
         yield from shuffled_fold(plan, fold, target, truths)
 

@@ -86,7 +86,7 @@ def test_every_spot_of_a_section_is_predicted_from_the_mean_of_its_own_section(p
     for fold in plan.folds:
         predictor = load_predictor(predictor_folder(plan.out, toys.SECTION, fold))
         for section in fold.test:
-            expected = known_answer(predictor, plan.bank.features(None, section, fold))
+            expected = known_answer(predictor, plan.run_data.features(None, section, fold))
             found = cell_prediction(plan, fold, toys.SECTION, section)
             np.testing.assert_allclose(found.values, expected, atol=1e-4)
 
@@ -112,7 +112,7 @@ def test_the_value_of_a_bag_is_that_of_all_its_spots(plan, result):
     bags = cell_bags(plan, fold, toys.BAG)
     assert bags.patients == (fold.name,)
     predictor = load_predictor(predictor_folder(plan.out, toys.BAG, fold))
-    feature = np.concatenate([plan.bank.features(None, s, fold) for s in sorted(fold.test)])
+    feature = np.concatenate([plan.run_data.features(None, s, fold) for s in sorted(fold.test)])
     state = {key: value.double().numpy() for key, value in predictor.model.state_dict().items()}
     mean = ((feature - state["mean"]) / state["scale"]).mean(axis=0)
     expected = state["head.linear.weight"] @ mean + state["head.linear.bias"]

@@ -83,7 +83,7 @@ def test_every_fold_has_the_panel_of_all_sections(cohort, tmp_path):
     panels = {target.genes for target in plan.targets.values()}
     assert len(panels) == 1
     totals: dict[str, float] = {}
-    for section in plan.bank.cohort:
+    for section in plan.run_data.cohort:
         counts = section.measured
         for gene, total in zip(counts.gene_ids, counts.matrix.sum(axis=0).A1, strict=True):
             totals[gene] = totals.get(gene, 0.0) + float(total)

@@ -179,7 +179,7 @@ def test_whole_rows_are_permuted_within_their_section():
 def test_shuffled_labels_score_about_nothing(result, settings, place):
     plan = make_plan(settings, place / "run", weights={}, cache=place / "cache")
     fold = plan.folds[0]
-    target = plan.bank.target(fold.train)
+    target = plan.run_data.target(fold.train)
     truths = [truth_of(plan, fold, target, section) for section in sorted(fold.test)]
     band = shuffled_fold(plan, fold, target, truths)
     runs = band_runs(band, "pcc_given_depth")
@@ -225,7 +225,7 @@ def test_the_truth_is_what_was_measured_never_smoothed(settings, place):
     for fold in plan.folds:
         for section in fold.test:
             truth = truth_of(plan, fold, plan.targets[fold.name], section)
-            counts = plan.bank.cohort[section].measured
+            counts = plan.run_data.cohort[section].measured
             columns = [counts.gene_ids.index(gene) for gene in truth.genes]
             np.testing.assert_array_equal(truth.measured, counts.matrix[:, columns].toarray())
 
@@ -264,7 +264,7 @@ def test_measured_values_are_kept_for_the_spots_and_genes_of_the_predictions(
     for fold in plan.folds:
         for section, rows in fold.test.items():
             path = result.folder / "maps" / fold.name / f"{section}.safetensors"
-            kept, opened = read_measured(path), plan.bank.cohort[section]
+            kept, opened = read_measured(path), plan.run_data.cohort[section]
             target = plan.targets[fold.name]
             np.testing.assert_array_equal(kept.values, target.apply(opened, rows))
             np.testing.assert_allclose(kept.xy_um, opened.spots.xy[rows] * opened.slide.mpp)

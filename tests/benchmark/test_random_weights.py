@@ -19,7 +19,7 @@ def test_every_encoder_without_weights_is_named_whichever_row_reads_it(tmp_path)
         inputs={"tile_px": 64, "mpp": 1.0, "encoder": nets[0], "weights": "random"},
         settings={"deep": {"model": "ridge", "encoder": nets[1]}},
     )
-    bank = RunData(settings, read_cohort(manifest), {}, tmp_path / "cache")
-    results = Results(RunPlan(bank, (), {}, tmp_path), [], pd.DataFrame(), {}, pd.DataFrame())
+    run_data = RunData(settings, read_cohort(manifest), {}, tmp_path / "cache")
+    results = Results(RunPlan(run_data, (), {}, tmp_path), [], pd.DataFrame(), {}, pd.DataFrame())
     (check,) = random_weights(results)
     assert check.message == f"the encoder {', '.join(nets)} has random weights"

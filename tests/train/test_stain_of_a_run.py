@@ -39,39 +39,42 @@ def bank_for(place, inputs):
     return RunData(settings, read_cohort(settings.cohort), {}, place / "cache")
 
 
-def folds_of(bank):
-    return {f.name: f for f in make_folds(bank.cohort, bank.settings.folds, bank.settings.seed)}
+def folds_of(run_data):
+    return {
+        f.name: f
+        for f in make_folds(run_data.cohort, run_data.settings.folds, run_data.settings.seed)
+    }
 
 
 def test_each_fold_has_the_reference_of_its_training_slides_alone(place):
-    bank = bank_for(place, NORMALISED)
-    folds = folds_of(bank)
-    references = {name: bank.encoding(None, fold).stain for name, fold in folds.items()}
+    run_data = bank_for(place, NORMALISED)
+    folds = folds_of(run_data)
+    references = {name: run_data.encoding(None, fold).stain for name, fold in folds.items()}
     assert len(set(references.values())) == 3
     for name, fold in folds.items():
         without = RunData(
-            bank.settings, bank.cohort.subset(sorted(fold.train)), {}, place / "cache"
+            run_data.settings, run_data.cohort.subset(sorted(fold.train)), {}, place / "cache"
         )
         assert without.encoding(None, whole_fold(without.cohort)).stain == references[name]
 
 
 def test_features_of_a_section_are_those_of_the_fold_that_asks(place):
-    bank = bank_for(place, NORMALISED)
-    one, two = list(folds_of(bank).values())[:2]
-    first = bank.features(None, "P3S1", one)
-    second = bank.features(None, "P3S1", two)
+    run_data = bank_for(place, NORMALISED)
+    one, two = list(folds_of(run_data).values())[:2]
+    first = run_data.features(None, "P3S1", one)
+    second = run_data.features(None, "P3S1", two)
     assert np.abs(first - second).max() > 1e-3
-    np.testing.assert_array_equal(bank.features(None, "P3S1", one), first)
+    np.testing.assert_array_equal(run_data.features(None, "P3S1", one), first)
     with pytest.raises(ValueError, match="name the fold"):
-        bank.features(None, "P3S1")
+        run_data.features(None, "P3S1")
 
 
 def test_without_a_stain_every_fold_and_none_has_the_same_features(place):
-    bank = bank_for(place, INPUTS)
-    fold = folds_of(bank)["P1"]
-    assert bank.features(None, "P1S1", fold) is bank.features(None, "P1S1")
-    assert bank.encoding(None, fold) == bank.encoding(None, None)
-    assert "stain" not in bank.encoding(None, None).to_json()
+    run_data = bank_for(place, INPUTS)
+    fold = folds_of(run_data)["P1"]
+    assert run_data.features(None, "P1S1", fold) is run_data.features(None, "P1S1")
+    assert run_data.encoding(None, fold) == run_data.encoding(None, None)
+    assert "stain" not in run_data.encoding(None, None).to_json()
 
 
 def test_slides_that_cannot_be_normalised_are_all_named_before_the_work(place, monkeypatch):
@@ -100,7 +103,7 @@ def test_views_are_stacked_below_the_spots_with_the_same_targets(place):
     plain, jittered = bank_for(place, INPUTS), bank_for(place, JITTERED)
     fold = folds_of(plain)["P1"]
     target = plain.target(fold.train)
-    once, table = (training_table(bank, fold, target, None) for bank in (plain, jittered))
+    once, table = (training_table(run_data, fold, target, None) for run_data in (plain, jittered))
     n_spots = len(once.target)
     assert (once.copies, table.copies) == (1, 3)
     np.testing.assert_array_equal(table.feature[:n_spots], once.feature)
@@ -116,7 +119,7 @@ def test_inner_splits_fit_on_views_and_choose_on_spots_as_they_are(place):
     plain, jittered = bank_for(place, INPUTS), bank_for(place, JITTERED)
     fold = folds_of(plain)["P1"]
     target = plain.target(fold.train)
-    once, table = (training_table(bank, fold, target, None) for bank in (plain, jittered))
+    once, table = (training_table(run_data, fold, target, None) for run_data in (plain, jittered))
     n_spots = len(once.target)
     assert once.inner
     for (fit, val), (fit_of_views, val_of_views) in zip(once.inner, table.inner, strict=True):

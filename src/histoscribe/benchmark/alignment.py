@@ -105,7 +105,7 @@ def shifted_scores(
 def _rows(
     plan: RunPlan, fold: Fold, truth: Truth, model: str
 ) -> Iterator[tuple[str, str, str, int, float, float, float]]:
-    section = plan.bank.cohort[truth.section]
+    section = plan.run_data.cohort[truth.section]
     prediction = cell_prediction(plan, fold, model, truth.section)
     for scores in shifted_scores(
         prediction.spots.xy,

@@ -78,13 +78,13 @@ def permuted_rows(table: SpotTable, seed: int, run: int) -> np.ndarray:
 def _score(
     plan: RunPlan, fold: Fold, target: Target, truths: Sequence[Truth]
 ) -> dict[str, np.ndarray]:
-    table = training_table(plan.bank, fold, target, None)
+    table = training_table(plan.run_data, fold, target, None)
     alpha, _ = choose_alpha(table)
     path = RidgePath(table.feature)
     mean = table.target.mean(axis=0, dtype=np.float64)
     centred = (table.target - mean).astype(np.float32)
     smoothers = [
-        path.smoother(plan.bank.features(None, t.section, fold)[fold.test[t.section]], alpha)
+        path.smoother(plan.run_data.features(None, t.section, fold)[fold.test[t.section]], alpha)
         for t in truths
     ]
     smoothers = [matrix.astype(np.float32) for matrix in smoothers]

@@ -51,7 +51,7 @@ def run_card(
         grouping=settings.folds.protocol,
         seed=settings.seed,
         patients=tuple(sorted({truth.patient for truth in results.truths})),
-        sections=cohort_card(plan.bank.cohort, plan.bank.cohort.ids),
+        sections=cohort_card(plan.run_data.cohort, plan.run_data.cohort.ids),
         folds=fold_cards(plan.folds),
         folds_sha256=folds_hash(plan.folds),
         target={fold.name: target.card() for fold, target in targets},
@@ -74,7 +74,7 @@ def run_card(
 
 
 def _labels(plan: RunPlan, targets: Sequence[tuple[Fold, Target]]) -> dict[str, str]:
-    return dict(labels_of(plan.bank.cohort, (g for _, target in targets for g in target.genes)))
+    return dict(labels_of(plan.run_data.cohort, (g for _, target in targets for g in target.genes)))
 
 
 def _encoder_of_each(plan: RunPlan) -> dict[str, str]:
@@ -84,12 +84,12 @@ def _encoder_of_each(plan: RunPlan) -> dict[str, str]:
 
 def _encoders_used(plan: RunPlan) -> Iterator[EncoderUse]:
     """Encoders of a run, with the precision used, which may exceed the requested one."""
-    bank = plan.bank
-    for encoder in bank.encoders():
+    run_data = plan.run_data
+    for encoder in run_data.encoders():
         # an encoder trained by folds has other weights in each
-        source = bank.source(encoder)
+        source = run_data.source(encoder)
         for fold in plan.folds if source.by_fold else plan.folds[:1]:
-            encoding = bank.encoding(encoder, fold)
+            encoding = run_data.encoding(encoder, fold)
             yield EncoderUse(
                 encoder=encoding.encoder,
                 layer=encoding.layer,
@@ -98,7 +98,7 @@ def _encoders_used(plan: RunPlan) -> Iterator[EncoderUse]:
                 mpp=encoding.mpp,
                 white_off_tissue=encoding.white_off_tissue,
                 precision=encoding.precision,
-                precision_used=bank.precision_used(encoder, fold),
+                precision_used=run_data.precision_used(encoder, fold),
                 fold=fold.name if source.by_fold else None,
                 needs=source.needs(),
             )
@@ -106,7 +106,7 @@ def _encoders_used(plan: RunPlan) -> Iterator[EncoderUse]:
 
 def _references(plan: RunPlan) -> dict[str, StainCard]:
     """Reference colour of each fold; empty without normalisation."""
-    stains = {fold.name: plan.bank.tiles.geometry(fold).stain for fold in plan.folds}
+    stains = {fold.name: plan.run_data.tiles.geometry(fold).stain for fold in plan.folds}
     return {
         name: StainCard(mean=stain.mean, deviation=stain.deviation)
         for name, stain in stains.items()

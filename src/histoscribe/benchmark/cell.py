@@ -44,21 +44,21 @@ def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
     bags_missing = row.item == "bag" and not bags.exists()
     if is_predictor(folder) and not missing and not bags_missing:
         return
-    bank = plan.bank
+    run_data = plan.run_data
     predictor = (
-        replace(load_predictor(folder, bank.weights), device=plan.settings.run.device)
+        replace(load_predictor(folder, run_data.weights), device=plan.settings.run.device)
         if is_predictor(folder)
-        else fit_predictor(bank, fold, row, target, folder)
+        else fit_predictor(run_data, fold, row, target, folder)
     )
     for section in missing:
-        tested = bank.cohort[section].take(fold.test[section])
+        tested = run_data.cohort[section].take(fold.test[section])
         # predictions are written before scores: a resumed run must not add scores to them
         prediction = predictor.from_queries(
-            tested, section_queries(bank, row, section, fold), with_gene_scores=False
+            tested, section_queries(run_data, row, section, fold), with_gene_scores=False
         )
         write_prediction(prediction, _file(plan, fold, model, section))
     if bags_missing:
-        queries = [section_queries(bank, row, section, fold) for section in sorted(fold.test)]
+        queries = [section_queries(run_data, row, section, fold) for section in sorted(fold.test)]
         _write_bags(predictor.fitted.predict_bags(SpotQueries.concatenate(queries)), bags)
 
 

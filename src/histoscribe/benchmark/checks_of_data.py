@@ -54,7 +54,7 @@ def twins_leak(results: Results) -> Iterator[Check]:
     found = [
         f"{' = '.join(ids)} in fold {fold.name}"
         for fold in plan.folds
-        for ids in twins_across(plan.bank.cohort, fold)
+        for ids in twins_across(plan.run_data.cohort, fold)
     ]
     if found:
         yield Check(
@@ -114,7 +114,7 @@ def no_baselines(results: Results) -> Iterator[Check]:
 
 def shallow(results: Results) -> Iterator[Check]:
     """Sections whose measured values are mostly sampling noise."""
-    cohort = results.plan.bank.cohort
+    cohort = results.plan.run_data.cohort
     medians = {s.id: float(np.median(s.measured.total)) for s in cohort}
     listed = [f"{name} ({median:.0f})" for name, median in medians.items() if median < SHALLOW]
     if listed:
@@ -140,8 +140,8 @@ def coarse(results: Results) -> Iterator[Check]:
 
 def random_weights(results: Results) -> Iterator[Check]:
     """Encoders without trained weights."""
-    bank = results.plan.bank
-    identities = (bank.source(encoder).identity() for encoder in bank.encoders())
+    run_data = results.plan.run_data
+    identities = (run_data.source(encoder).identity() for encoder in run_data.encoders())
     drawn = sorted({of.encoder for of in identities if of.weights.startswith("random")})
     if drawn:
         yield Check(
@@ -169,7 +169,7 @@ def off_tissue(results: Results) -> Iterator[Check]:
     """Sections with spots outside the tissue."""
     share = {
         section.id: float(tissue_mask(section.slide).at(section.spots.xy).mean())
-        for section in track(results.plan.bank.cohort, "tissue under the spots")
+        for section in track(results.plan.run_data.cohort, "tissue under the spots")
     }
     listed = [f"{name} ({100 * on:.0f} %)" for name, on in share.items() if on < ON_TISSUE]
     if listed:
@@ -183,7 +183,7 @@ def off_tissue(results: Results) -> Iterator[Check]:
 
 def twins(results: Results) -> Iterator[Check]:
     """Sections of one patient with the same image."""
-    found = twin_images(results.plan.bank.cohort)
+    found = twin_images(results.plan.run_data.cohort)
     if found:
         listed = ", ".join(" = ".join(twin.id for twin in twins) for twins in found)
         yield Check(

@@ -119,10 +119,10 @@ def _depth_correlations(plan: RunPlan, truths: Sequence[Truth]) -> dict[str, flo
         if not isinstance(predictor.model, DepthModel):
             raise TypeError("the predictor named depth holds another model")
         for section, rows in sorted(fold.test.items()):
-            feature = plan.bank.features(encoder, section, fold)[rows]
+            feature = plan.run_data.features(encoder, section, fold)[rows]
             predicted = predictor.model.predict_log_total(feature)
-            measured = np.log1p(plan.bank.cohort[section].measured.total[rows])
+            measured = np.log1p(plan.run_data.cohort[section].measured.total[rows])
             r = float(pearson_per_gene(predicted[:, None], measured[:, None])[0])
-            patient = str(plan.bank.cohort.patients[section])
+            patient = str(plan.run_data.cohort.patients[section])
             by_patient.setdefault(patient, []).append(r)
     return {name: float(np.nanmean(values)) for name, values in by_patient.items()}

@@ -34,7 +34,10 @@ def draw_maps(
     """
     figures = plan.out / "figures"
     for name in track(sorted({truth.section for _, truth in truths}), "overlays"):
-        section, overlay = plan.bank.cohort[name], figures / "overlays" / f"{file_name(name)}.png"
+        section, overlay = (
+            plan.run_data.cohort[name],
+            figures / "overlays" / f"{file_name(name)}.png",
+        )
         if not overlay.exists():
             spot_overlay(section, overlay)
         tissue_thumbnail(section, figures / "tissue" / file_name(name))
@@ -59,16 +62,16 @@ def _keep_measured(plan: RunPlan, fold: Fold, truth: Truth) -> None:
     path = measured_file(plan.out, fold, truth.section)
     if not path.exists():
         unit = plan.targets[fold.name].transform
-        section = plan.bank.cohort[truth.section]
+        section = plan.run_data.cohort[truth.section]
         write_measured(measured_of(fold, truth, section, unit), path)
 
 
 def _draw(plan: RunPlan, fold: Fold, truth: Truth, item: GeneMap) -> None:
     prediction = cell_prediction(plan, fold, item.model, truth.section)
     column = truth.genes.index(item.gene)
-    label = labels_of(plan.bank.cohort, [item.gene]).get(item.gene, item.gene)
+    label = labels_of(plan.run_data.cohort, [item.gene]).get(item.gene, item.gene)
     expression_map(
-        plan.bank.cohort[truth.section].take(fold.test[truth.section]),
+        plan.run_data.cohort[truth.section].take(fold.test[truth.section]),
         truth.measured[:, column],
         prediction.values[:, column],
         MapText(gene=label, unit=prediction.head.unit, model=item.model, why=item.why),

@@ -20,7 +20,7 @@ from histoscribe.types import Cohort, Fold
 class RunPlan:
     """Plan of a run before its first fit."""
 
-    bank: RunData
+    run_data: RunData
     folds: tuple[Fold, ...]
     targets: Mapping[str, Target]
     """Panel and transform of each fold, by name."""
@@ -29,7 +29,7 @@ class RunPlan:
     @property
     def settings(self) -> RunSettings:
         """Settings as resolved."""
-        return self.bank.settings
+        return self.run_data.settings
 
     def files(self) -> dict[str, str]:
         """Files that identify the run in its folder, by name."""
@@ -37,8 +37,8 @@ class RunPlan:
         return {
             "settings.toml": dump_settings(self.settings),
             "folds.json": json.dumps(folds, indent=1, sort_keys=True) + "\n",
-            "encoders.json": self.bank.encoders_text(),
-            **data_files(self.bank.cohort),
+            "encoders.json": self.run_data.encoders_text(),
+            **data_files(self.run_data.cohort),
         }
 
 
@@ -62,7 +62,9 @@ def make_plan(
     if cohort is None:
         cohort = run_cohort(settings.cohort, settings)
     folds = make_folds(cohort, settings.folds, settings.seed)
-    bank = RunData(settings, cohort, weights, cache)
-    bank.check(folds)
-    targets = {fold.name: bank.target(fold.train) for fold in track(folds, "panels and transforms")}
-    return RunPlan(bank, folds, targets, out)
+    run_data = RunData(settings, cohort, weights, cache)
+    run_data.check(folds)
+    targets = {
+        fold.name: run_data.target(fold.train) for fold in track(folds, "panels and transforms")
+    }
+    return RunPlan(run_data, folds, targets, out)

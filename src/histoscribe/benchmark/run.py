@@ -168,9 +168,9 @@ def run_cells(plan: RunPlan) -> None:
     """Fit every model on every fold and predict the test sections; finished cells are kept."""
     cells = [(fold, model) for fold in plan.folds for model in plan.settings.models]
     for fold in plan.folds:
-        for encoder in plan.bank.encoders():
-            for section in plan.bank.cohort.ids:
-                plan.bank.extract(encoder, section, fold)
+        for encoder in plan.run_data.encoders():
+            for section in plan.run_data.cohort.ids:
+                plan.run_data.extract(encoder, section, fold)
     for fold, model in track(cells, "models x folds"):
         run_cell(plan, fold, model, plan.targets[fold.name])
 

@@ -52,7 +52,7 @@ class Scored:
 
 def truth_of(plan: RunPlan, fold: Fold, target: Target, section: str) -> Truth:
     """Measured values of a fold's test spots in a section, on the fold's target scale."""
-    return truth_at(plan.bank.cohort[section], fold.test[section], target)
+    return truth_at(plan.run_data.cohort[section], fold.test[section], target)
 
 
 def truth_at(section: Section, rows: Int[np.ndarray, " N"], target: Target) -> Truth:
@@ -86,7 +86,7 @@ def oracle_lines(
     plan: RunPlan, fold: Fold, target: Target
 ) -> tuple[Float[np.ndarray, " G"], Float[np.ndarray, " G"]]:
     """Line of each gene on the measured log total, fitted on the training spots."""
-    cohort = plan.bank.cohort
+    cohort = plan.run_data.cohort
     parts = sorted(fold.train.items())
     depth = np.concatenate([log_total(cohort, section, rows) for section, rows in parts])
     return line_per_gene(

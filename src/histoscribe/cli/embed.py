@@ -13,14 +13,14 @@ def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None)
 
     resolved = read_settings(settings, tuple(set_ or ()))
     cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
-    bank = RunData(resolved, cohort, weight_files(weights), cache_folder())
-    bank.check()
-    folds = make_folds(cohort, resolved.folds, resolved.seed) if bank.by_fold else (None,)
-    views = f" and {bank.tiles.n_views} jittered views" if bank.tiles.n_views else ""
+    run_data = RunData(resolved, cohort, weight_files(weights), cache_folder())
+    run_data.check()
+    folds = make_folds(cohort, resolved.folds, resolved.seed) if run_data.by_fold else (None,)
+    views = f" and {run_data.tiles.n_views} jittered views" if run_data.tiles.n_views else ""
     for fold in folds:
         of_fold = f", of fold {fold.name}" if fold else ""
-        for encoder in bank.encoders():
-            name = bank.source(encoder).name
+        for encoder in run_data.encoders():
+            name = run_data.source(encoder).name
             for section in cohort.ids:
-                n_spots, width = bank.extract(encoder, section, fold).shape
+                n_spots, width = run_data.extract(encoder, section, fold).shape
                 say(f"{section}: {n_spots} spots{views} x {width} features of {name}{of_fold}")

@@ -104,8 +104,8 @@ def train(
         whole = run_settings(cohort, model, settings, options)
     if len(whole.models) != 1:
         raise DataContractError(_several(whole.models))
-    bank = RunData(whole, run_cohort(cohort, whole), weights_of(options), cache_of(options))
-    return in_folder(out, lambda folder: _train(bank, folder, run))
+    run_data = RunData(whole, run_cohort(cohort, whole), weights_of(options), cache_of(options))
+    return in_folder(out, lambda folder: _train(run_data, folder, run))
 
 
 def _several(models: tuple[str, ...]) -> Problem:
@@ -117,24 +117,26 @@ def _several(models: tuple[str, ...]) -> Problem:
     )
 
 
-def _train(bank: RunData, out: Path, benchmark: Path | None) -> Predictor:
-    fold = whole_fold(bank.cohort, bank.settings.seed)
-    bank.check([fold])
-    target = bank.target(fold.train)
-    scored = _benchmarked(benchmark, bank, fold, target)
-    with claimed(out, _run_files(bank, out)):
+def _train(run_data: RunData, out: Path, benchmark: Path | None) -> Predictor:
+    fold = whole_fold(run_data.cohort, run_data.settings.seed)
+    run_data.check([fold])
+    target = run_data.target(fold.train)
+    scored = _benchmarked(benchmark, run_data, fold, target)
+    with claimed(out, _run_files(run_data, out)):
         if is_predictor(out):
-            kept = load_predictor(out, bank.weights)
-            return _with_scores(_same(kept, bank, fold, out), scored, out)
-        return fit_predictor(bank, fold, bank.settings.rows[0], target, out, scored)
+            kept = load_predictor(out, run_data.weights)
+            return _with_scores(_same(kept, run_data, fold, out), scored, out)
+        return fit_predictor(run_data, fold, run_data.settings.rows[0], target, out, scored)
 
 
-def _benchmarked(run: Path | None, bank: RunData, fold: Fold, target: Target) -> Benchmarked | None:
+def _benchmarked(
+    run: Path | None, run_data: RunData, fold: Fold, target: Target
+) -> Benchmarked | None:
     if run is None:
         return None
-    encoding = bank.encoding(bank.settings.rows[0].encoder, fold)
-    sections = cohort_card(bank.cohort, bank.cohort.ids)
-    return read_benchmark(run, bank.settings, encoding, sections, target.genes)
+    encoding = run_data.encoding(run_data.settings.rows[0].encoder, fold)
+    sections = cohort_card(run_data.cohort, run_data.cohort.ids)
+    return read_benchmark(run, run_data.settings, encoding, sections, target.genes)
 
 
 def _with_scores(predictor: Predictor, scored: Benchmarked | None, out: Path) -> Predictor:
@@ -144,23 +146,25 @@ def _with_scores(predictor: Predictor, scored: Benchmarked | None, out: Path) ->
     return save_predictor(replace(predictor, benchmark=scored), out)
 
 
-def _run_files(bank: RunData, out: Path) -> dict[str, str]:
+def _run_files(run_data: RunData, out: Path) -> dict[str, str]:
     """Files that identify the run; those of the data are removed with the resume folder."""
-    files = {"settings.toml": dump_settings(bank.settings)}
+    files = {"settings.toml": dump_settings(run_data.settings)}
     if is_predictor(out):
         return files  # its card has the hashes, see _same
-    data = {"encoders.json": bank.encoders_text(), **data_files(bank.cohort)}
+    data = {"encoders.json": run_data.encoders_text(), **data_files(run_data.cohort)}
     return files | {f"resume/{name}": text for name, text in data.items()}
 
 
-def _same(predictor: Predictor, bank: RunData, fold: Fold, out: Path) -> Predictor:
+def _same(predictor: Predictor, run_data: RunData, fold: Fold, out: Path) -> Predictor:
     """Finished predictor in the folder, if sections and encoder are the same.
 
     A trained encoder is not trained again for this check: settings and sections decide it.
     """
-    encoder, trained_on = bank.settings.rows[0].encoder, predictor.card.sections
-    same = bank.source(encoder).by_fold or predictor.encoding == bank.encoding(encoder, fold)
-    if same and trained_on == cohort_card(bank.cohort, bank.cohort.ids):
+    encoder, trained_on = run_data.settings.rows[0].encoder, predictor.card.sections
+    same = run_data.source(encoder).by_fold or predictor.encoding == run_data.encoding(
+        encoder, fold
+    )
+    if same and trained_on == cohort_card(run_data.cohort, run_data.cohort.ids):
         return predictor
     raise DataContractError(
         Problem(
@@ -173,7 +177,7 @@ def _same(predictor: Predictor, bank: RunData, fold: Fold, out: Path) -> Predict
 
 
 def fit_predictor(
-    bank: RunData,
+    run_data: RunData,
     fold: Fold,
     row: ModelRow,
     target: Target,
@@ -181,53 +185,60 @@ def fit_predictor(
     scored: Benchmarked | None = None,
 ) -> Predictor:
     """Fit one row on the training spots of a fold and save it as a predictor folder."""
-    table = training_table(bank, fold, target, row.encoder, tiles=row.sees_tiles)
+    table = training_table(run_data, fold, target, row.encoder, tiles=row.sees_tiles)
     fitted = fit(
-        row, table, bank.settings, folder / "resume", protocol=fold.protocol, weights=bank.weights
+        row,
+        table,
+        run_data.settings,
+        folder / "resume",
+        protocol=fold.protocol,
+        weights=run_data.weights,
     )
-    reference = fit_reference(table.as_they_are, bank.cohort, fold.train, bank.settings.seed)
+    reference = fit_reference(
+        table.as_they_are, run_data.cohort, fold.train, run_data.settings.seed
+    )
     predictor = Predictor(
         row.name,
         fitted,
         target,
-        bank.encoding(row.encoder, fold),
-        training_card(bank, fold, row, target, fitted, table),
+        run_data.encoding(row.encoder, fold),
+        training_card(run_data, fold, row, target, fitted, table),
         reference,
         benchmark=scored,
-        device=bank.settings.run.device,
-        _encoder=bank.source(row.encoder).open(fold),
+        device=run_data.settings.run.device,
+        _encoder=run_data.source(row.encoder).open(fold),
     )
     return save_predictor(predictor, folder)
 
 
 def training_card(
-    bank: RunData, fold: Fold, row: ModelRow, target: Target, fitted: Fitted, table: SpotTable
+    run_data: RunData, fold: Fold, row: ModelRow, target: Target, fitted: Fitted, table: SpotTable
 ) -> TrainingCard:
     """Training card of a predictor, without test sections: canaries compare its bytes."""
-    source, n_views = bank.source(row.encoder), bank.tiles.n_views
+    source, n_views = run_data.source(row.encoder), run_data.tiles.n_views
     card = TrainingCard(
         protocol=fold.protocol,
         validation=fold.validation,
-        seed=bank.settings.seed,
+        seed=run_data.settings.seed,
         training_spots=rows_card(fold.train),
-        sections=cohort_card(bank.cohort, fold.train),
-        spots_um=spot_sizes(bank.cohort, fold.train),
+        sections=cohort_card(run_data.cohort, fold.train),
+        spots_um=spot_sizes(run_data.cohort, fold.train),
         target=target.card(),
-        gene_names=gene_names(bank.cohort, fold.train, target.genes),
+        gene_names=gene_names(run_data.cohort, fold.train, target.genes),
         n_features=int(table.feature.shape[1]),
-        train=bank.settings.train.model_dump(mode="json"),
+        train=run_data.settings.train.model_dump(mode="json"),
         versions=versions(),
         encoder=encoder_card(source.open(fold).record, source.needs()),
         n_parameters=n_parameters(fitted.model),
         views=n_views,
-        hed_jitter=bank.settings.inputs.hed_jitter if n_views else 0.0,
+        hed_jitter=run_data.settings.inputs.hed_jitter if n_views else 0.0,
     )
     if isinstance(fitted.model, Estimator):
         return card
     return replace(
         card,
         row=row.name,
-        weights=_start(initial_weights(row, bank.weights)),
+        weights=_start(initial_weights(row, run_data.weights)),
         exemplars=None if fitted.lookup is None else fitted.lookup.card(),
     )
 

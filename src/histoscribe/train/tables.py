@@ -12,21 +12,21 @@ from histoscribe.types import Cohort, Fold, Section, SpotKeys, SpotRows, SpotTab
 
 
 def training_table(
-    bank: RunData, fold: Fold, target: Target, encoder: str | None, *, tiles: bool = False
+    run_data: RunData, fold: Fold, target: Target, encoder: str | None, *, tiles: bool = False
 ) -> SpotTable:
     """Training spots of a fold as a table for fitting, sections in sorted order.
 
     Jittered views follow the unchanged spots. Inner splits fit on all views and choose on unchanged
     spots, which are like test spots. With `tiles`, a model can read pixels.
     """
-    parts, cohort = sorted(fold.train.items()), bank.cohort
-    views = range(1 + bank.tiles.n_views)
+    parts, cohort = sorted(fold.train.items()), run_data.cohort
+    views = range(1 + run_data.tiles.n_views)
     stacked = len(views) * parts
     n_spots = sum(len(rows) for _, rows in parts)
     starts = np.array([view * n_spots for view in views])
     return SpotTable(
         feature=np.concatenate(
-            [bank.features(encoder, s, fold, view=v)[rows] for v in views for s, rows in parts]
+            [run_data.features(encoder, s, fold, view=v)[rows] for v in views for s, rows in parts]
         ),
         target=np.concatenate([target.apply(cohort[s], rows) for s, rows in stacked]),
         log_total=np.concatenate([log_total(cohort, s, rows) for s, rows in stacked]),
@@ -38,23 +38,23 @@ def training_table(
             )
             for inner in fold.inner
         ),
-        encoder=bank.source(encoder).open(fold).identity,
+        encoder=run_data.source(encoder).open(fold).identity,
         copies=len(views),
-        image=bank.tiles.training(fold) if tiles else None,
+        image=run_data.tiles.training(fold) if tiles else None,
         xy_um=np.concatenate([places_um(cohort[s])[rows] for s, rows in stacked]),
     )
 
 
-def section_queries(bank: RunData, row: ModelRow, section: str, fold: Fold) -> SpotQueries:
+def section_queries(run_data: RunData, row: ModelRow, section: str, fold: Fold) -> SpotQueries:
     """Test spots of a section as queries for a fitted row."""
-    rows, of = fold.test[section], bank.cohort[section]
+    rows, of = fold.test[section], run_data.cohort[section]
     image = None
     if row.sees_tiles:
-        image = StackedTiles([(bank.tiles.pixels(section, fold), rows)])
+        image = StackedTiles([(run_data.tiles.pixels(section, fold), rows)])
     return SpotQueries(
-        feature=bank.features(row.encoder, section, fold)[rows],
+        feature=run_data.features(row.encoder, section, fold)[rows],
         keys=_keys(of, rows),
-        encoder=bank.source(row.encoder).open(fold).identity,
+        encoder=run_data.source(row.encoder).open(fold).identity,
         image=image,
         xy_um=places_um(of)[rows],
     )
