@@ -76,7 +76,7 @@ def test_the_page_draws_its_charts_under_its_own_policy(folder, tmp_path):
         assert box
     # the best of the made-up genes is the last: pcc_given_depth grows by 0.1 a gene
     assert text_of(page, "gene-words").startswith("NA, predicted by ridge: pcc 0.200")
-    assert "picked as the best gene of ridge on these very spots" in text_of(page, "gene-words")
+    assert "chosen as the best gene of ridge on these same spots" in text_of(page, "gene-words")
     assert "Over the spots of this section pcc is 0.200" in text_of(page, "map-words")
     assert text_of(page, "map-measured-title") == "NA, measured in section A (patient 000)"
 

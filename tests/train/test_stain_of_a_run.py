@@ -65,7 +65,7 @@ def test_features_of_a_section_are_those_of_the_fold_that_asks(place):
     second = run_data.features(None, "P3S1", two)
     assert np.abs(first - second).max() > 1e-3
     np.testing.assert_array_equal(run_data.features(None, "P3S1", one), first)
-    with pytest.raises(ValueError, match="name the fold"):
+    with pytest.raises(ValueError, match="give the fold"):
         run_data.features(None, "P3S1")
 
 
