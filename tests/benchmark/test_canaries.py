@@ -151,6 +151,7 @@ def with_test_spots(table: SpotTable, run_data: RunData, fold, target) -> SpotTa
         target=np.concatenate([table.target, measured]),
         log_total=np.concatenate([table.log_total, np.zeros(len(measured))]),
         keys=SpotKeys.concatenate([table.keys, leaked]),
+        xy_um=None,
         image=None if table.image is None else tiles_with_test(run_data, fold),
     )
 

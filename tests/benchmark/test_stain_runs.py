@@ -100,6 +100,7 @@ def test_jittered_views_are_shuffled_with_their_spot():
         target=np.tile(once.target, (2, 1)),
         log_total=np.tile(once.log_total, 2),
         keys=SpotKeys.concatenate([once.keys, once.keys]),
+        xy_um=None,
         copies=2,
     )
     rows = permuted_rows(twice, seed=0, run=3)
