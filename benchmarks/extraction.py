@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from _machine import report, seconds
+from _pyramid import write_pyramid
 from torch import Tensor
-from write_pyramid import write_pyramid
 
 from histoscribe.data.features import embed
 from histoscribe.data.tiles import Tiles

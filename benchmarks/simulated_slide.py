@@ -15,7 +15,7 @@ from time import perf_counter
 
 import numpy as np
 from _machine import report
-from write_pyramid import Layout, write_pyramid
+from _pyramid import Layout, write_pyramid
 
 from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.seed import stream

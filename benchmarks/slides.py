@@ -14,8 +14,8 @@ from time import perf_counter, process_time
 
 import numpy as np
 from _machine import report
+from _pyramid import Layout, write_pyramid
 from simulated_slide import Glass
-from write_pyramid import Layout, write_pyramid
 
 from histoscribe.io.slides import tiled, vendor
 from histoscribe.io.slides.region import RegionSlide

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from benchmarks.write_pyramid import Layout, write_pyramid
+from benchmarks._pyramid import Layout, write_pyramid
 from histoscribe.errors import DataContractError
 from histoscribe.io.slides import tiff
 from histoscribe.io.slides.slide import image_mpp, open_slide, open_whole_slide

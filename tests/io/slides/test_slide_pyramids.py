@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from benchmarks.write_pyramid import Layout, write_pyramid
+from benchmarks._pyramid import Layout, write_pyramid
 from histoscribe.io.slides import tiled, vendor
 from histoscribe.io.slides.region import levels_of
 from histoscribe.io.slides.resample import Box, shrink
