@@ -98,7 +98,8 @@ def outcomes(tmp_path_factory) -> Callable[[int], Outcome]:
     def outcome_of_seed(seed: int) -> Outcome:
         folder = tmp_path_factory.mktemp(f"families-{seed}")
         manifest = simulate(folder / "cohort", n_patients=6, genes_per_family=32, seed=seed)
-        settings = settings_for(manifest, set(VISIBLE["feature"]) | {"null"}, seed)
+        families = set(VISIBLE["feature"]) | {"null"}
+        settings = settings_for(manifest, families, seed, train={"epochs": 30, "patience": 6})
         plan = make_plan(settings, folder / "run", weights={}, cache=folder / "cache")
         return outcome_of(plan, manifest)
 
@@ -232,7 +233,7 @@ def shuffled_parts(plan: RunPlan) -> Iterator[Shuffled]:
 @pytest.mark.parametrize(("depth", "trips"), [("density", True), ("independent", False)])
 def test_the_depth_check_trips_where_depth_follows_cell_density(tmp_path, depth, trips):
     manifest = simulate(
-        tmp_path / "cohort", n_patients=3, genes_per_family=4, depth=depth, spots_per_section=80
+        tmp_path / "cohort", n_patients=3, genes_per_family=4, depth=depth, spots_per_section=50
     )
     families = {"compartment", "density", "null"}
     settings = settings_for(
