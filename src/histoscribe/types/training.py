@@ -87,23 +87,15 @@ class Inputs:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What a loss may see of a batch, beside the output; a model's `forward` never sees these.
-
-    A field is None where nobody knows it or nothing asks for it.
-    """
+    """What a loss may read of a batch besides the output; a model's `forward` never reads these."""
 
     target: Float[Tensor, "B G"] | Float[Tensor, "B K G"]
     """In the target's space; zeros where an item has no spot."""
     present: Bool[Tensor, "B K"] | None = None
-    """Which of the K entries are spots of the item, and not padding."""
-    size_factor: Float[Tensor, "*B"] | None = None
-    """Total count of a spot over 10,000."""
-    counts: Float[Tensor, "*B G"] | None = None
-    """Raw counts of the genes."""
+    """Which of the K entries are spots of the item, and not padding; None for items that are spots
+    or bags."""
     patient: Int[Tensor, " B"] | None = None
     """A number for each patient of the training table."""
-    site: Int[Tensor, " B"] | None = None
-    """A number for each hospital or scanner."""
 
     def to(self, device: torch.device) -> "Labels":
         """The same labels on another device."""
