@@ -1,5 +1,7 @@
 """Models fitted on planted tables, for the contracts of every item."""
 
+import torch
+
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.models.base import model_class
 from histoscribe.models.catalog import list_models
@@ -32,6 +34,13 @@ def fitted(name, tmp_path, table=None, epochs=20, seed=0, batch_size=16):
 def predicted_by(fitted, table, rows=slice(None)):
     """What a fitted model says of the spots of a table."""
     return fitted.predict(queries_of(table, rows)).values
+
+
+def predict(made, inputs):
+    """Expression that the network of a fitted model gives for these inputs."""
+    names = made.model.inputs(made.model.config)
+    with torch.no_grad():
+        return made.model(**{name: inputs[name] for name in names}).expression
 
 
 class KilledError(Exception):

@@ -9,7 +9,14 @@ import torch
 from histoscribe.data.items.bags import BagItems
 from histoscribe.train.loop import EpochEnd
 from tests import toys
-from tests.contracts.fitting import KilledError, fitted, killed_after, models_of, predicted_by
+from tests.contracts.fitting import (
+    KilledError,
+    fitted,
+    killed_after,
+    models_of,
+    predict,
+    predicted_by,
+)
 from tests.contracts.tables import planted_table, queries_of
 
 MODELS = [*models_of("bag"), toys.BAG]
@@ -37,12 +44,6 @@ def inputs(made):
     items = BagItems(planted_table(1), (np.arange(60), np.arange(60, 73), np.arange(120, 121)))
     given = items.inputs(made.model.inputs(made.model.config), np.arange(3))
     return {**given, "present": items.present(np.arange(3))}
-
-
-def predict(made, inputs):
-    names = made.model.inputs(made.model.config)
-    with torch.no_grad():
-        return made.model(**{name: inputs[name] for name in names}).expression
 
 
 def test_one_row_a_patient_and_one_column_a_gene(made):

@@ -11,7 +11,14 @@ from histoscribe.data.items.spots import places_um
 from histoscribe.train.loop import EpochEnd
 from histoscribe.types import Labels
 from tests import toys
-from tests.contracts.fitting import KilledError, fitted, killed_after, models_of, predicted_by
+from tests.contracts.fitting import (
+    KilledError,
+    fitted,
+    killed_after,
+    models_of,
+    predict,
+    predicted_by,
+)
 from tests.contracts.tables import planted_table, queries_of
 from tests.data.fakes_for_data import fake_section
 
@@ -42,12 +49,6 @@ def inputs(made):
     items = SectionItems(table, runs)
     given = items.inputs(made.model.inputs(made.model.config), np.arange(3))
     return {**given, "present": items.present(np.arange(3))}
-
-
-def predict(made, inputs):
-    names = made.model.inputs(made.model.config)
-    with torch.no_grad():
-        return made.model(**{name: inputs[name] for name in names}).expression
 
 
 def test_one_row_a_spot_and_one_column_a_gene(made):
