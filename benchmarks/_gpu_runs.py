@@ -45,7 +45,7 @@ Row = dict[str, float | int | str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class GpuSizes:
     """Device and sizes of the measurements."""
 
     device: torch.device
@@ -66,28 +66,28 @@ class Asked:
     epochs: int = 4
 
 
-def exemplars(asked: Asked) -> Iterator[Row]:
+def exemplars(sizes: GpuSizes) -> Iterator[Row]:
     """Exact search on the device, compared with its bare product and with the rows of the CPU."""
-    pool = exemplars_script._pool(asked.n_pool, asked.pool_width, 12)
+    pool = exemplars_script._pool(sizes.n_pool, sizes.pool_width, 12)
     queries = SpotQueries(pool.feature, pool.keys, pool.encoder)
-    feature = torch.from_numpy(pool.feature).to(asked.device)
+    feature = torch.from_numpy(pool.feature).to(sizes.device)
 
     def bare() -> None:
         for some in feature.split(exemplars_script.BLOCK):
             torch.mm(some, feature.T)
-        _synchronise(asked.device)
+        _synchronise(sizes.device)
 
     def found(device: torch.device) -> Retrieved:
         search = ExemplarSearch(pool, device=device)
         return search.nearest(queries, exemplars_script.N_EXEMPLARS, "patient")
 
-    ours = found(asked.device)
-    fast, slow = seconds(bare, lambda: found(asked.device), repeats=3)
+    ours = found(sizes.device)
+    fast, slow = seconds(bare, lambda: found(sizes.device), repeats=3)
     began = perf_counter()
     on_cpu = found(torch.device("cpu"))
     yield {
         "spots": len(pool),
-        "width": asked.pool_width,
+        "width": sizes.pool_width,
         "queries/s": len(pool) / slow,
         "queries/s, CPU": len(pool) / (perf_counter() - began),
         "times the bare product": slow / fast,
@@ -96,7 +96,7 @@ def exemplars(asked: Asked) -> Iterator[Row]:
     }
 
 
-def slides(asked: Asked) -> Iterator[Row]:
+def slides(sizes: GpuSizes) -> Iterator[Row]:
     """Prediction of a slide: speed and memory, a repetition, and the values of the CPU."""
     rows = ["ridge on torchvision:squeezenet1_0", "egn on torchvision:resnet50",
             "stnet on colour_texture", "ridge on torchvision:resnet50"]  # fmt: skip
@@ -106,19 +106,19 @@ def slides(asked: Asked) -> Iterator[Row]:
             folder / "cohort", n_patients=2, spots_per_section=40, genes_per_family=50, seed=SEED
         )
         little = simulated_slide(folder, 3000)
-        if asked.small:
-            yield _slide(rows[0], cohort, little, little, asked)
+        if sizes.small:
+            yield _slide(rows[0], cohort, little, little, sizes)
             return
-        slide = asked.slide or simulated_slide(folder, asked.side_px)
+        slide = sizes.slide or simulated_slide(folder, sizes.side_px)
         for row in rows:
-            yield _slide(row, cohort, slide, little, asked)
+            yield _slide(row, cohort, slide, little, sizes)
 
 
-def training(asked: Asked) -> Iterator[Row]:
+def training(sizes: GpuSizes) -> Iterator[Row]:
     """Epochs of a recipe, twice from the same seed."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        settings = _recipe(asked, folder)
+        settings = _recipe(sizes, folder)
         cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
         data = RunData(settings, cohort, {}, folder / "cache")
         fold = whole_fold(cohort, settings.seed)
@@ -150,15 +150,15 @@ def warned_ops() -> Iterator[set[str]]:
         names |= {text.partition(mark)[0] for mark in marks if mark in text}
 
 
-def _slide(row: str, cohort: Path, slide: Path, little: Path, asked: Asked) -> Row:
+def _slide(row: str, cohort: Path, slide: Path, little: Path, sizes: GpuSizes) -> Row:
     model, _, encoder = row.partition(" on ")
     out = cohort.parent / row.replace(" ", "-").replace(":", "-")
-    predictor = _predictor(model, encoder, cohort, out / "predictor", asked)
-    done = predicted(predictor, slide, out / "one", asked.spacing_um)
-    ours = predicted_values(predictor, little, out / "little", asked.device.type)
+    predictor = _predictor(model, encoder, cohort, out / "predictor", sizes)
+    done = predicted(predictor, slide, out / "one", sizes.spacing_um)
+    ours = predicted_values(predictor, little, out / "little", sizes.device.type)
     on_cpu = predicted_values(predictor, little, out / "cpu", "cpu")
     other = read_prediction(out / "one" / f"{_name(slide)}.h5ad").values
-    whole_seconds, whole, rest = _blocks(predictor, slide, asked.spacing_um)
+    whole_seconds, whole, rest = _blocks(predictor, slide, sizes.spacing_um)
     return {
         "predictor": row,
         "tiles": done.n_places,
@@ -208,7 +208,7 @@ def _blocks(
     return spent, whole[: rest[-1].stop], some
 
 
-def _predictor(model: str, encoder: str, cohort: Path, out: Path, asked: Asked) -> Path:
+def _predictor(model: str, encoder: str, cohort: Path, out: Path, sizes: GpuSizes) -> Path:
     """Train for one epoch, if it is a network; all weights are drawn at random."""
     own: dict[str, Any] = {"weights": "random"} if model == "stnet" else {}
     table = {
@@ -223,36 +223,36 @@ def _predictor(model: str, encoder: str, cohort: Path, out: Path, asked: Asked) 
         },
         "settings": {model: own} if own else {},
         "train": {"epochs": 1, "keep": "last", "batch_size": 32},
-        "run": {"device": asked.device.type},
+        "run": {"device": sizes.device.type},
     }
     train(parse_settings(table, "benchmark settings"), out, cache=out.parent / "cache", weights={})
     return out
 
 
-def _recipe(asked: Asked, folder: Path) -> RunSettings:
+def _recipe(sizes: GpuSizes, folder: Path) -> RunSettings:
     """The recipe for her2st with a smaller encoder; without her2st, a simulated cohort."""
-    device = f"run.device={asked.device.type}"
-    if environ.get("HISTOSCRIBE_DATA") and not asked.small:
+    device = f"run.device={sizes.device.type}"
+    if environ.get("HISTOSCRIBE_DATA") and not sizes.small:
         changed = (
             'models=["egn", "stnet"]',
             'settings.stnet.weights="random"',
             "inputs.encoder=torchvision:squeezenet1_0",
-            f"train.epochs={asked.epochs}",
+            f"train.epochs={sizes.epochs}",
             device,
         )
         return read_settings(RECIPE, changed)
     cohort = simulate(
         folder / "cohort", n_patients=3, spots_per_section=40, genes_per_family=10, seed=SEED
     )
-    preset = {} if asked.preset == "default" else {"preset": asked.preset}
+    preset = {} if sizes.preset == "default" else {"preset": sizes.preset}
     table = {
         "cohort": str(cohort),
         "models": ["egn", "stnet"],
-        "target": {"n_genes": min(asked.n_genes, 50)},
-        "inputs": {"tile_px": asked.tile_px, "mpp": 0.5},
+        "target": {"n_genes": min(sizes.n_genes, 50)},
+        "inputs": {"tile_px": sizes.tile_px, "mpp": 0.5},
         "settings": {"egn": preset, "stnet": preset | {"weights": "random"}},
-        "train": {"epochs": asked.epochs, "keep": "last", "batch_size": asked.batch},
-        "run": {"device": asked.device.type},
+        "train": {"epochs": sizes.epochs, "keep": "last", "batch_size": sizes.batch},
+        "run": {"device": sizes.device.type},
     }
     return parse_settings(table, "benchmark settings")
 
@@ -283,16 +283,16 @@ def _epochs(
 @contextmanager
 def _watched() -> Iterator[list[tuple[float, Tensor]]]:
     """Note when each step of training began, and its loss."""
-    step, seen = Task.training_step, []
+    step, begun = Task.training_step, []
 
     def watched(task: Task, batch: Any, batch_idx: int) -> Tensor:
         began = perf_counter()
         loss = step(task, batch, batch_idx)
-        seen.append((began, loss.detach()))
+        begun.append((began, loss.detach()))
         return loss
 
     Task.training_step = watched  # type: ignore[assignment, method-assign]
     try:
-        yield seen
+        yield begun
     finally:
         Task.training_step = step  # type: ignore[method-assign]

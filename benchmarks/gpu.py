@@ -22,7 +22,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import lru_cache
+from functools import lru_cache, partial
 from os import environ
 from pathlib import Path
 from statistics import median
@@ -32,7 +32,7 @@ from typing import Any
 import exemplars as exemplars_script
 import numpy as np
 import torch
-from _gpu_runs import SEED, Asked, Row, exemplars, same_bits, slides, training, warned_ops
+from _gpu_runs import SEED, GpuSizes, Row, exemplars, same_bits, slides, training, warned_ops
 from _machine import machine, report, seconds
 from egn import _autocast, _waited
 from torch import Tensor
@@ -62,18 +62,18 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def networks(asked: Asked) -> Iterator[Row]:
+def networks(sizes: GpuSizes) -> Iterator[Row]:
     """Training and prediction of every network of the registry."""
     names = [name for name in list_models() if issubclass(model_class(name), ExpressionModel)]
-    return (_network(name, way, asked) for name in names for way in WAYS)
+    return (_network(name, way, sizes) for name in names for way in WAYS)
 
 
-def encoders(asked: Asked) -> Iterator[Row]:
+def encoders(sizes: GpuSizes) -> Iterator[Row]:
     """Tiles a second of encoders, as the cache of features is filled."""
-    return (row for name in asked.encoders for row in _encoder(name, asked))
+    return (row for name in sizes.encoders for row in _encoder(name, sizes))
 
 
-PARTS: dict[str, Callable[[Asked], Iterator[Row]]] = {
+PARTS: dict[str, Callable[[GpuSizes], Iterator[Row]]] = {
     part.__name__: part for part in (networks, encoders, exemplars, slides, training)
 }
 
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as lightning sets it
     names = given.encoders or (ENCODERS[:1] if given.small else ENCODERS)
-    asked = Asked(
+    sizes = GpuSizes(
         device=torch.device(given.device),
         encoders=tuple(names),
         slide=given.slide,
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found: dict[str, list[Row]] = {}
     for part in given.parts:
         began, found[part] = perf_counter(), []
-        for row in PARTS[part](asked):
+        for row in PARTS[part](sizes):
             found[part].append(row)
             _print(row, head=len(found[part]) == 1)
             if given.out is not None:
@@ -111,24 +111,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report("gpu", device=card, torch=torch.__version__, bfloat16_to_float32_ratio=ratio)
 
 
-def _network(name: str, way: str, asked: Asked) -> Row:
-    one, again = (_Trained(name, way, asked) for _ in range(2))
-    given, on_cpu = one.inputs, _created(name, asked).eval()
+def _network(name: str, way: str, sizes: GpuSizes) -> Row:
+    one, again = (_Trained(name, way, sizes) for _ in range(2))
+    given, on_cpu = one.inputs, _created(name, sizes).eval()
     few = {field: value[:4] for field, value in given.items()}
     with torch.inference_mode():
         wanted = on_cpu.represent(**{field: value.cpu() for field, value in few.items()})
-        with _way(way, asked.device):
-            fresh = deepcopy(on_cpu).to(asked.device)
+        with _way(way, sizes.device):
+            fresh = deepcopy(on_cpu).to(sizes.device)
             apart = _apart(fresh.represent(**few).float().cpu(), wanted)
-            (taken,) = seconds(_waited(lambda: fresh(**given), asked.device), repeats=5)
+            (taken,) = seconds(_waited(lambda: fresh(**given), sizes.device), repeats=5)
     return {
         "network": name,
         "way": way,
         "million weights": sum(weight.numel() for weight in on_cpu.parameters()) / 1e6,
         "ms a step": 1000 * one.seconds,
-        "training spots/s": asked.batch / one.seconds,
+        "training spots/s": sizes.batch / one.seconds,
         "GiB": one.gibibytes,
-        "predicted spots/s": asked.batch / taken,
+        "predicted spots/s": sizes.batch / taken,
         "apart": apart,
         "same bits again": same_bits(one.model, again.model),
         "warned of": ", ".join(sorted(one.warned)) or "-",
@@ -138,58 +138,58 @@ def _network(name: str, way: str, asked: Asked) -> Row:
 class _Trained:
     """A network after some steps on one batch."""
 
-    def __init__(self, name: str, way: str, asked: Asked) -> None:
-        self.model = deepcopy(_created(name, asked)).to(asked.device).train()
+    def __init__(self, name: str, way: str, sizes: GpuSizes) -> None:
+        self.model = deepcopy(_created(name, sizes)).to(sizes.device).train()
         names = self.model.inputs(self.model.config)
         draws = torch.Generator().manual_seed(SEED)
-        every = _inputs(asked, draws)
-        self.inputs = {field: every[field].to(asked.device) for field in names}
-        target = torch.rand(asked.batch, asked.n_genes, generator=draws)
-        labels = Labels(target).to(asked.device)
+        every = _inputs(sizes, draws)
+        self.inputs = {field: every[field].to(sizes.device) for field in names}
+        target = torch.rand(sizes.batch, sizes.n_genes, generator=draws)
+        labels = Labels(target).to(sizes.device)
         optimiser = make_optimiser(self.model, TrainSettings())
 
         def step() -> None:
             optimiser.zero_grad()
-            with _autocast(asked.device, way):
+            with _autocast(sizes.device, way):
                 loss = self.model.loss(self.model(**self.inputs).float(), labels)
             loss.backward()
             optimiser.step()
 
-        _forget_peak(asked.device)
+        _forget_peak(sizes.device)
         torch.manual_seed(SEED)  # for dropout
         with _deterministic(), _tf32(way), warned_ops() as self.warned:
             times = [
-                seconds(_waited(step, asked.device), repeats=1)[0] for _ in range(2 + asked.n_steps)
+                seconds(_waited(step, sizes.device), repeats=1)[0] for _ in range(2 + sizes.n_steps)
             ]
         self.seconds = median(times[2:])
-        self.gibibytes = _gibibytes(asked.device)
+        self.gibibytes = _gibibytes(sizes.device)
         if not all(weight.isfinite().all() for weight in self.model.parameters()):
             raise RuntimeError(f"{name} in {way}: weights that are no numbers")
 
 
 @lru_cache(maxsize=1)
-def _created(name: str, asked: Asked) -> Any:
+def _created(name: str, sizes: GpuSizes) -> Any:
     """Make a network on the CPU; whoever trains or moves it takes a copy."""
     torch.manual_seed(SEED)
     pretrained = {"weights": "random"} if model_class(name).pretrained else {}  # type: ignore[union-attr]
     facts = Facts(
-        feature_mean=np.zeros(asked.width),
-        feature_scale=np.ones(asked.width),
-        target_mean=np.full(asked.n_genes, 0.5),
-        tile_px=asked.tile_px,
+        feature_mean=np.zeros(sizes.width),
+        feature_scale=np.ones(sizes.width),
+        target_mean=np.full(sizes.n_genes, 0.5),
+        tile_px=sizes.tile_px,
         image_mean=3 * (128.0,),
         image_scale=3 * (74.0,),
     )
-    return create_model(name, facts=facts, preset=asked.preset, **pretrained)
+    return create_model(name, facts=facts, preset=sizes.preset, **pretrained)
 
 
-def _inputs(asked: Asked, draws: torch.Generator) -> dict[str, Tensor]:
-    n, n_exemplars = asked.batch, exemplars_script.N_EXEMPLARS
+def _inputs(sizes: GpuSizes, draws: torch.Generator) -> dict[str, Tensor]:
+    n, n_exemplars = sizes.batch, exemplars_script.N_EXEMPLARS
     return {
-        "image": _tiles(n, asked.tile_px, draws),
-        "feature": torch.randn(n, asked.width, generator=draws),
-        "exemplar_feature": torch.randn(n, n_exemplars, asked.width, generator=draws),
-        "exemplar_target": torch.rand(n, n_exemplars, asked.n_genes, generator=draws),
+        "image": _tiles(n, sizes.tile_px, draws),
+        "feature": torch.randn(n, sizes.width, generator=draws),
+        "exemplar_feature": torch.randn(n, n_exemplars, sizes.width, generator=draws),
+        "exemplar_target": torch.rand(n, n_exemplars, sizes.n_genes, generator=draws),
     }
 
 
@@ -197,28 +197,33 @@ def _tiles(n: int, side_px: int, draws: torch.Generator) -> Tensor:
     return torch.randint(0, 256, (n, 3, side_px, side_px), dtype=torch.uint8, generator=draws)
 
 
-def _encoder(name: str, asked: Asked) -> Iterator[Row]:
+def _features(encoder: torch.nn.Module, tiles: Tensor, device: torch.device) -> Tensor:
+    """Features in the processor's memory, which waits for the card."""
+    return encoder(tiles.to(device)).float().cpu()
+
+
+def _encoder(name: str, sizes: GpuSizes) -> Iterator[Row]:
     file = find_weights(name, hub=hub_files(name))
     encoder = load_encoder(name, weights=file, random_seed=SEED if file is None else None)
-    tiles = _tiles(asked.batch, asked.tile_px, torch.Generator().manual_seed(SEED))
+    tiles = _tiles(sizes.batch, sizes.tile_px, torch.Generator().manual_seed(SEED))
     with torch.inference_mode():
         wanted = encoder(tiles[:4])
-        encoder.to(asked.device)
+        encoder.to(sizes.device)
         for way in ("float32", "bfloat16"):  # an encoder's float32 is whole
-            _forget_peak(asked.device)
-            with _way(way, asked.device):
-                found = encoder(tiles[:4].to(asked.device)).cpu()
+            _forget_peak(sizes.device)
+            with _way(way, sizes.device):
+                found = encoder(tiles[:4].to(sizes.device)).cpu()
                 for _ in range(3):
-                    encoder(tiles.to(asked.device))
-                work = lambda: encoder(tiles.to(asked.device)).float().cpu()  # noqa: E731
-                (taken,) = seconds(work, repeats=2 + asked.n_steps)
+                    encoder(tiles.to(sizes.device))
+                features = partial(_features, encoder, tiles, sizes.device)
+                (taken,) = seconds(features, repeats=2 + sizes.n_steps)
             yield {
                 "encoder": name,
                 "weights": "random" if file is None else "file",
                 "million weights": sum(weight.numel() for weight in encoder.parameters()) / 1e6,
                 "way": way,
-                "tiles/s": asked.batch / taken,
-                "GiB": _gibibytes(asked.device),
+                "tiles/s": sizes.batch / taken,
+                "GiB": _gibibytes(sizes.device),
                 "apart": _apart(found, wanted),
                 "least cosine": float(torch.cosine_similarity(found, wanted).min()),
             }
