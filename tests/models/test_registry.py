@@ -1,6 +1,9 @@
 import sys
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
+import torch
 
 from histoscribe.models import catalog
 from histoscribe.models.base import (
@@ -22,6 +25,47 @@ def test_an_unknown_model_names_the_near_ones():
 def test_an_unknown_setting_names_the_known_ones():
     with pytest.raises(ValueError, match="dropout, hidden"):
         create_model("mlp", hiden=3)
+
+
+def test_a_network_is_a_plain_module_of_its_widths():
+    net = create_model("mlp", n_genes=5, feature_width=3)
+    assert net(torch.zeros(2, 3)).expression.shape == (2, 5)
+    net = create_model("nsl", n_genes=5, tile_px=32)
+    assert net(torch.zeros(2, 3, 32, 32)).expression.shape == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "widths", "says"),
+    [
+        ("mlp", {"n_genes": 5}, "give feature_width"),
+        ("nsl", {}, "give n_genes and tile_px"),
+        ("mlp", {"n_genes": 5, "feature_width": 3, "tile_px": 32}, "leave out tile_px"),
+        ("mlp", {"n_genes": 0, "feature_width": 3}, "n_genes = 0: must be at least 1"),
+        ("ridge", {"n_genes": 5}, "is no network"),
+    ],
+)
+def test_missing_and_unread_widths_are_named(name, widths, says):
+    with pytest.raises(ValueError, match=says):
+        create_model(name, **widths)
+
+
+def test_a_config_may_offer_presets_of_its_own(monkeypatch):
+    monkeypatch.setattr(catalog, "_ADDED", {})
+
+    @dataclass(frozen=True, kw_only=True)
+    class Sizes:
+        width: int = 8
+        PRESETS: ClassVar = ("large",)
+
+        @classmethod
+        def large(cls):
+            return cls(width=64)
+
+    mean = type("Sized", (model_class("mean"),), {"__module__": "sized", "Config": Sizes})
+    register("sized")(mean)
+    assert make_config("sized", {"preset": "large"}).width == 64
+    with pytest.raises(ValueError, match="choose default or large"):
+        make_config("sized", {"preset": "tiny"})
 
 
 def test_a_model_that_names_a_label_is_refused():

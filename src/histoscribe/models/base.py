@@ -15,23 +15,9 @@ from torch.nn import functional
 
 from histoscribe.errors import Problem
 from histoscribe.models.catalog import add_model, load_class
+from histoscribe.models.facts import Facts as Facts
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import Inputs, Item, Labels, Output, SpotTable
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """Facts of the training spots that a new model gets; saved with it."""
-
-    feature_mean: Float[np.ndarray, " D"]
-    feature_scale: Float[np.ndarray, " D"]
-    target_mean: Float[np.ndarray, " G"]
-    tile_px: int = 0
-    """Side of the tiles; 0 if the model reads none."""
-    image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Mean of each channel over the training tiles, 0-255."""
-    image_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Standard deviation of each channel over the training tiles, 0-255."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +127,7 @@ class ExpressionModel(nn.Module, ABC):
         return None
 
 
-_SIZES = ("small", "tiny")
+_PRESETS = ("small", "tiny")
 _Model = TypeVar("_Model", bound=type[Estimator] | type[ExpressionModel])
 
 
@@ -205,7 +191,8 @@ def model_class(name: str) -> type[Estimator] | type[ExpressionModel]:
 def make_config(name: str, settings: Mapping[str, Any]) -> Any:
     """Settings of a model; a preset starts from another size than the published one.
 
-    `preset = "tiny"` is for tests, `small`, where a model has it, trains on two cores.
+    `preset = "tiny"` is for tests, `small`, where a model has it, trains on two cores. A config
+    with other presets lists them in `PRESETS`, each a class method of that name.
 
     Raises
     ------
@@ -219,8 +206,9 @@ def make_config(name: str, settings: Mapping[str, Any]) -> Any:
         has = f"its settings are {', '.join(sorted(known))}" if known else "it has no settings"
         raise ValueError(f"model {name!r} has no setting {', '.join(unknown)}; {has}")
     preset = settings.get("preset", "default")
+    offered = getattr(config_class, "PRESETS", _PRESETS)
     presets = {"default": config_class} | {
-        size: getattr(config_class, size) for size in _SIZES if hasattr(config_class, size)
+        size: getattr(config_class, size) for size in offered if hasattr(config_class, size)
     }
     if preset not in presets:
         has = " or ".join(presets)
@@ -250,36 +238,78 @@ def _checked(name: str, values: Mapping[str, Any]) -> Any:
     return config
 
 
-def create_model(name: str, *, facts: Facts | None = None, **settings: Any) -> Any:
+def create_model(
+    name: str,
+    n_genes: int | None = None,
+    feature_width: int | None = None,
+    tile_px: int | None = None,
+    *,
+    facts: Facts | None = None,
+    **settings: Any,
+) -> Any:
     """Create an unfitted `Estimator` or `ExpressionModel` by name.
 
-    A neural model needs `facts` of its training spots: they fix its widths and become buffers, so
-    they are saved with it.
+    A network is a plain torch module. It gets its widths and the facts of its training spots, which
+    become buffers and are saved with it. Without facts it gets its widths here, and means of zero
+    and scales of one.
 
     Parameters
     ----------
     name
         One of `list_models`.
+    n_genes
+        Number of genes that a network predicts.
+    feature_width
+        Width of the features, for a network that reads features.
+    tile_px
+        Side of the tiles, for a network that reads tiles.
     facts
-        Facts of the training spots, for a network.
+        Facts of the training spots instead of the three widths.
     settings
         The model's own settings, and `preset`; the reference of settings lists them.
 
     Raises
     ------
     ValueError
-        for an unknown name (similar ones are listed), an unknown setting or missing facts.
+        for an unknown name (similar ones are listed), an unknown setting, and widths that are
+        missing or that the model does not read.
 
     Examples
     --------
     >>> import histoscribe as hs
     >>> hs.create_model("knn").name
     'knn'
+    >>> hs.create_model("mlp", n_genes=250, feature_width=512).head.weight.shape
+    torch.Size([250, 256])
     """
     cls = model_class(name)
     config = make_config(name, settings)
+    widths = {"n_genes": n_genes, "feature_width": feature_width, "tile_px": tile_px}
+    given = {key: value for key, value in widths.items() if value is not None}
     if issubclass(cls, Estimator):
+        if given or facts is not None:
+            raise ValueError(f"model {name!r} is no network: it gets its widths when it is fitted")
         return cls(config)
     if facts is None:
-        raise ValueError(f"model {name!r} is a network: it needs the facts of its training spots")
+        _check_widths(cls, config, given)
+        facts = Facts.plain(**given)
+    elif given:
+        raise ValueError(f"give {', '.join(given)} or facts, not both: facts have all widths")
     return cls(facts, config)
+
+
+def _check_widths(cls: type[ExpressionModel], config: Any, given: Mapping[str, int]) -> None:
+    """Raises ValueError unless these are exactly the widths that the network needs."""
+    names = cls.inputs(config)
+    needs = ["n_genes"]
+    needs += ["feature_width"] if any(name.endswith("feature") for name in names) else []
+    needs += ["tile_px"] if "image" in names else []
+    missing = [width for width in needs if width not in given]
+    unread = [width for width in given if width not in needs]
+    small = [f"{width} = {value}" for width, value in given.items() if value < 1]
+    if missing:
+        raise ValueError(f"model {cls.name!r} is a network: give {' and '.join(missing)}, or facts")
+    if unread:
+        raise ValueError(f"model {cls.name!r} reads {', '.join(names)}: leave out {unread[0]}")
+    if small:
+        raise ValueError(f"model {cls.name!r}: {', '.join(small)}: must be at least 1")

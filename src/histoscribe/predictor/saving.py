@@ -181,12 +181,7 @@ def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | Expressi
         fitted = estimator.restore(state)
         fitted.choice = record["chosen"]
         return fitted
-    facts = Facts(
-        feature_mean=np.zeros(shapes["features"]),
-        feature_scale=np.ones(shapes["features"]),
-        target_mean=np.zeros(shapes["genes"]),
-        tile_px=shapes["tile_px"],
-    )
+    facts = Facts.plain(shapes["genes"], shapes["features"], shapes["tile_px"])
     with torch.random.fork_rng(devices=[]):
         model = create_model(record["model"], facts=facts, **record["settings"])
     model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"), strict=True)

@@ -1,7 +1,8 @@
 """Records that travel between rooms; each checks itself once, when made.
 
 Axis letters: N spots of a section, A genes measured, G genes predicted, B items in a batch,
-K context entries, E exemplars, D feature width, M evidence columns, P tile side in px.
+K context entries, E exemplars, D feature width, M evidence columns, P tile side in px
+(in gene sets: pathways).
 
 Records are imported on first use: those of training need torch, those of tissue do not.
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from histoscribe.types.folds import Fold as Fold
     from histoscribe.types.folds import Inner as Inner
     from histoscribe.types.folds import SpotRows as SpotRows
+    from histoscribe.types.pathways import Pathways as Pathways
     from histoscribe.types.prediction import Head as Head
     from histoscribe.types.prediction import Prediction as Prediction
     from histoscribe.types.run_card import Check as Check
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from histoscribe.types.tissue import Shape as Shape
     from histoscribe.types.tissue import Slide as Slide
     from histoscribe.types.tissue import Spots as Spots
+    from histoscribe.types.training import CountDistribution as CountDistribution
     from histoscribe.types.training import Images as Images
     from histoscribe.types.training import Inputs as Inputs
     from histoscribe.types.training import Item as Item
@@ -77,6 +80,7 @@ _HOME = {
         ),
         "histoscribe.types.run_card",
     ),
+    "Pathways": "histoscribe.types.pathways",
     **dict.fromkeys(("Head", "Prediction"), "histoscribe.types.prediction"),
     "SpotKeys": "histoscribe.types.spot_keys",
     **dict.fromkeys(
@@ -84,7 +88,8 @@ _HOME = {
         "histoscribe.types.tissue",
     ),
     **dict.fromkeys(
-        ("Images", "Inputs", "Item", "Labels", "Output", "SpotTable"), "histoscribe.types.training"
+        ("CountDistribution", "Images", "Inputs", "Item", "Labels", "Output", "SpotTable"),
+        "histoscribe.types.training",
     ),
 }
 __all__ = sorted(_HOME)

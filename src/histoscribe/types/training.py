@@ -45,6 +45,10 @@ class SpotTable:
     """Tiles, for models that read pixels."""
     xy_um: Float[np.ndarray, "N 2"] | None = None
     """Positions in um from the centroid of the spots of their section; None if unknown."""
+    counts: Float[np.ndarray, "N G"] | None = None
+    """Raw counts of the panel, for losses that read them."""
+    pathways: Float[np.ndarray, "N P"] | None = None
+    """Measured activity of each pathway, for a loss that reads it."""
 
     def __post_init__(self) -> None:
         sizes = {len(self.feature), len(self.target), len(self.log_total), len(self.keys)}
@@ -67,6 +71,8 @@ class SpotTable:
             inner=tuple((fit[fit < n_spots], val) for fit, val in self.inner),
             encoder=self.encoder,
             xy_um=None if self.xy_um is None else self.xy_um[:n_spots],
+            counts=None if self.counts is None else self.counts[:n_spots],
+            pathways=None if self.pathways is None else self.pathways[:n_spots],
         )
 
 
@@ -96,6 +102,12 @@ class Labels:
     or bags."""
     patient: Int[Tensor, " B"] | None = None
     """A number for each patient of the training table."""
+    counts: Float[Tensor, "B G"] | Float[Tensor, "B K G"] | None = None
+    """Raw counts of the panel; None if no loss reads them."""
+    size_factor: Float[Tensor, " B"] | Float[Tensor, "B K"] | None = None
+    """Total over all genes per 10,000 counts; None if no loss reads it."""
+    pathways: Float[Tensor, "B P"] | Float[Tensor, "B K P"] | None = None
+    """Measured activity of each pathway; None if no loss reads it."""
 
     def to(self, device: torch.device) -> "Labels":
         """The same labels on another device."""
@@ -104,15 +116,41 @@ class Labels:
 
 
 @dataclass(frozen=True, eq=False)
+class CountDistribution:
+    """Distribution of the counts of each gene: negative binomial, with additional zeros or not."""
+
+    rate: Float[Tensor, "*B G"]
+    """Mean of the negative binomial per 10,000 counts of the spot."""
+    inverse_dispersion: Float[Tensor, "*B G"]
+    """theta: the variance of the negative binomial is mean + mean^2 / theta."""
+    zero_inflation: Float[Tensor, "*B G"] | None = None
+    """Probability of a zero that the negative binomial does not explain; None without."""
+
+    def float(self) -> "CountDistribution":
+        """The same distribution in float32."""
+        zeros = self.zero_inflation
+        return CountDistribution(
+            self.rate.float(),
+            self.inverse_dispersion.float(),
+            None if zeros is None else zeros.float(),
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Output:
     """Output of every neural model."""
 
     expression: Float[Tensor, "*B G"]
-    """In the target's space: [B, G], or [B, K, G] of a model that predicts the spots of an item."""
+    """The mean, in the target's space: [B, G], or [B, K, G] of a model that predicts the spots of
+    an item.
+    """
     heads: Mapping[str, Float[Tensor, "*B _"]] = field(default_factory=dict)
     """What else the model says of an item or its spots, by name, e.g. scores of pathways."""
+    counts: CountDistribution | None = None
+    """Distribution of the counts, of a model that is trained on counts."""
 
     def float(self) -> "Output":
         """The same output in float32, whatever precision the model works in."""
         heads = {name: value.float() for name, value in self.heads.items()}
-        return Output(self.expression.float(), heads)
+        counts = None if self.counts is None else self.counts.float()
+        return Output(self.expression.float(), heads, counts)
