@@ -7,6 +7,7 @@ import torch
 from histoscribe.data.images import HeldTiles
 from histoscribe.data.items.spots import SpotItems
 from histoscribe.models.base import Facts, create_model
+from histoscribe.models.recipe import Recipe
 from histoscribe.train.batches import Batches, turned
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import TrainSettings
@@ -92,20 +93,36 @@ def test_turned_tiles_are_those_of_their_own_spots():
 
 
 def test_a_single_cosine_falls_to_nothing():
-    rate = schedule("cosine", 10, 5)
+    rate = schedule(Recipe(schedule="cosine"), 0, 10, 5)
     assert [rate(step) for step in (0, 5, 10)] == pytest.approx([1, 0.5, 0])
-    assert schedule("constant", 10, 5) is None
+    assert schedule(Recipe(schedule="constant"), 0, 10, 5) is None
+
+
+def test_a_warm_up_rises_in_equal_steps_over_its_epochs_then_falls_to_nothing():
+    rate = schedule(Recipe(schedule="warmup-cosine", warmup_epochs=2), 0, 20, 4)
+    assert [rate(step) for step in range(8)] == pytest.approx(np.arange(1, 9) / 8)
+    assert [rate(8), rate(14), rate(20)] == pytest.approx([1, 0.5, 0])
+
+
+def test_a_run_gives_a_warm_up_to_models_without_a_schedule():
+    assert schedule(Recipe(), 0, 20, 4) is None
+    assert schedule(Recipe(schedule="constant"), 2, 20, 4) is None
+    given, by_recipe = schedule(Recipe(), 2, 20, 4), Recipe(schedule="warmup-cosine")
+    every = [given(step) for step in range(20)]
+    assert every == [schedule(by_recipe, 2, 20, 4)(step) for step in range(20)]
+    assert [every[0], every[7]] == [1 / 8, 1]
 
 
 def test_warm_restarts_are_those_of_the_released_code_of_egn():
-    rate = schedule("warm-restarts", 9000, 600)  # cycles of 300 steps, 100 of them rising
+    # cycles of 300 steps, 100 of them rising
+    rate = schedule(Recipe(schedule="warm-restarts"), 0, 9000, 600)
     assert [rate(step) for step in (0, 50, 100)] == pytest.approx([0.2, 0.6, 1])
     assert [rate(200), rate(299)] == pytest.approx([0.6, 0.2], abs=1e-4)
     assert [rate(300 + step) for step in range(300)] == [rate(step) for step in range(300)]
 
 
 def test_short_epochs_rise_once_then_fall_to_a_fifth_twice_each():
-    rate = schedule("warm-restarts", 1000, 40)
+    rate = schedule(Recipe(schedule="warm-restarts"), 0, 1000, 40)
     assert [rate(step) for step in (0, 49, 99)] == pytest.approx([0.01, 0.5, 1])
     assert [rate(100), rate(110), rate(120)] == pytest.approx([1, 0.6, 1])
     assert min(rate(step) for step in range(100, 1000)) >= 0.2

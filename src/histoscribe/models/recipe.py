@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Schedule = Literal["constant", "cosine", "warm-restarts", "warmup-cosine"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -12,10 +14,14 @@ class Recipe:
     """`sgd` has a momentum of 0.9."""
     learning_rate: float | None = None
     weight_decay: float | None = None
-    schedule: Literal["constant", "cosine", "warm-restarts"] = "constant"
+    schedule: Schedule | None = None
     """`cosine` falls once to zero over all steps; `warm-restarts` rises for 100 steps and falls to
-    a fifth, twice per epoch. Below 202 steps per epoch it rises once, at the start.
+    a fifth, twice per epoch. Below 202 steps per epoch it rises once, at the start. `warmup-cosine`
+    rises over `warmup_epochs` from zero, then falls to zero. None: constant, or with a warm-up if
+    the run's settings have one.
     """
+    warmup_epochs: int | None = None
+    """Epochs of the linear rise of `warmup-cosine`."""
     turned: bool = False
     """Training tiles are mirrored and turned by right angles at random, in every epoch anew."""
 

@@ -163,9 +163,8 @@ class Task(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule of the model's recipe."""
         optimiser = make_optimiser(self.model, self._settings)
-        n_steps = self._n_steps
-        steps_per_epoch = n_steps // self._settings.epochs
-        factor = schedule(self.model.recipe().schedule, n_steps, steps_per_epoch)
+        recipe, settings, n_steps = self.model.recipe(), self._settings, self._n_steps
+        factor = schedule(recipe, settings.warmup_epochs, n_steps, n_steps // settings.epochs)
         if factor is None:
             return optimiser
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)

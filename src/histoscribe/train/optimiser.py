@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 
 from histoscribe.models.base import ExpressionModel
+from histoscribe.models.recipe import Recipe
 from histoscribe.train.settings import TrainSettings
 
 _RISING = 100  # steps from the lowest rate to the highest, in each cycle of the warm restarts
@@ -25,18 +25,32 @@ def make_optimiser(model: ExpressionModel, settings: TrainSettings) -> torch.opt
 
 
 def schedule(
-    name: Literal["constant", "cosine", "warm-restarts"], n_steps: int, steps_per_epoch: int
+    recipe: Recipe, warmup_epochs: int, n_steps: int, steps_per_epoch: int
 ) -> Callable[[int], float] | None:
     """Factor of the learning rate at each step from 0; None for a constant rate.
 
     `cosine` falls from 1 to 0 over all steps. `warm-restarts` repeats twice per epoch: a rise from
-    0.2 to 1 over 100 steps, then half a cosine back to 0.2.
+    0.2 to 1 over 100 steps, then half a cosine back to 0.2. `warmup-cosine` rises in equal steps to
+    1 over the warm-up epochs, then falls to 0 over all other steps. `warmup_epochs` is that of the
+    run's settings: a recipe without a schedule takes it, and is constant if it is 0.
     """
+    name, n_epochs = recipe.schedule, recipe.warmup_epochs
+    if name is None:
+        name = "warmup-cosine" if warmup_epochs else "constant"
     if name == "constant":
         return None
     if name == "cosine":
         return lambda step: _cosine(step / n_steps)
+    if name == "warmup-cosine":
+        n_rising = steps_per_epoch * (warmup_epochs if n_epochs is None else n_epochs)
+        return lambda step: _warmup(step, n_rising, n_steps)
     return _warm_restarts(max(steps_per_epoch // 2, 1))
+
+
+def _warmup(step: int, n_rising: int, n_steps: int) -> float:
+    if step < n_rising:
+        return (step + 1) / n_rising
+    return _cosine((step - n_rising) / max(n_steps - n_rising, 1))
 
 
 def _warm_restarts(cycle: int) -> Callable[[int], float]:

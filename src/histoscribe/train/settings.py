@@ -74,6 +74,10 @@ class TrainSettings(StrictSettings):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW, decoupled from the gradient, for models without one in their settings.
     """
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    """Above 0, the learning rate rises linearly over this number of epochs and then falls to zero
+    along a cosine, for models without a schedule of their own.
+    """
 
 
 class MachineSettings(StrictSettings):
