@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING
 from histoscribe.lazy import imported_on_use
 
 if TYPE_CHECKING:
+    from histoscribe.types.bulk import Bag as Bag
+    from histoscribe.types.bulk import BulkPrediction as BulkPrediction
+    from histoscribe.types.bulk import BulkTable as BulkTable
+    from histoscribe.types.bulk import BulkUnit as BulkUnit
+    from histoscribe.types.bulk import TileEvidence as TileEvidence
     from histoscribe.types.card import BenchmarkCard as BenchmarkCard
     from histoscribe.types.card import EncoderCard as EncoderCard
     from histoscribe.types.card import ExemplarsCard as ExemplarsCard
@@ -52,6 +57,10 @@ if TYPE_CHECKING:
     from histoscribe.types.training import SpotTable as SpotTable
 
 _HOME = {
+    **dict.fromkeys(
+        ("Bag", "BulkPrediction", "BulkTable", "BulkUnit", "TileEvidence"),
+        "histoscribe.types.bulk",
+    ),
     **dict.fromkeys(("Fold", "Inner", "SpotRows"), "histoscribe.types.folds"),
     **dict.fromkeys(
         (

@@ -38,7 +38,7 @@ def read_manifest(
     `mpp` (um/px) and `mpp_from` if known; every other column is a fact of the section. Raises
     DataContractError if the file is not such a table.
     """
-    rows = _rows(path)
+    rows = manifest_rows(path, _REQUIRED)
     meant = {id(row) for row in choose([row for _, row in rows], where or {}, path.name)}
     known = sorted({row["section"] for _, row in rows})
     wanted = known if sections is None else sections
@@ -62,8 +62,11 @@ def _unknown(path: Path, section: str, known: Sequence[str]) -> Problem:
     return Problem(str(path), f"no section {section}", expected, "correct the list of sections")
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells of each line with content."""
+def manifest_rows(path: Path, required: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Line number and cells of each line with content, of a CSV file with these columns.
+
+    Raises DataContractError for a file without them, or with ragged lines.
+    """
     try:
         # spreadsheets put a byte order mark before the first column's name
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -73,7 +76,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
             Problem(str(path), f"cannot be read ({error})", "a CSV file in UTF-8", "check the path")
         ) from error
     header = [name.strip() for name in lines[0]] if lines else []
-    missing = [name for name in _REQUIRED if name not in header]
+    missing = [name for name in required if name not in header]
     body = [(n, line) for n, line in enumerate(lines[1:], start=2) if "".join(line).strip()]
     ragged = [number for number, line in body if len(line) != len(header)]
     wrong = {
@@ -83,9 +86,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         "a column twice": len(set(header)) != len(header),
     }
     if found := [what for what, is_so in wrong.items() if is_so]:
-        expected = (
-            f"a header with {', '.join(_REQUIRED)} (comma-separated) and one line per section"
-        )
+        expected = f"a header with {', '.join(required)} (comma-separated) and one line per section"
         raise DataContractError(
             Problem(str(path), "; ".join(found), expected, "correct the manifest")
         )

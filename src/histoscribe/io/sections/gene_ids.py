@@ -20,6 +20,15 @@ def are_counts(values: Num[np.ndarray, " stored"]) -> bool:
     return bool(within.all() and np.array_equal(values, np.rint(values)))
 
 
+def plain_id(gene_id: str) -> str:
+    """Gene id without the version of an Ensembl id.
+
+    >>> plain_id("ENSG00000141510.16"), plain_id("RP11-34P13.7")
+    ('ENSG00000141510', 'RP11-34P13.7')
+    """
+    return _VERSION.sub(r"\1", gene_id)
+
+
 def counts_of(
     matrix: sp.csr_matrix, gene_ids: Sequence[str], gene_names: Sequence[str]
 ) -> tuple[Counts, tuple[str, ...]]:
@@ -32,7 +41,7 @@ def counts_of(
     """
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
-    ids = [_VERSION.sub(r"\1", id_) for id_ in gene_ids]
+    ids = [plain_id(id_) for id_ in gene_ids]
     names = [
         id_ if name == given else name
         for id_, name, given in zip(ids, gene_names, gene_ids, strict=True)

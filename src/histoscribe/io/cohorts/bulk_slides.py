@@ -1,0 +1,134 @@
+"""Slides of patients whose expression was measured in bulk: a manifest with one slide a line."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.cohorts.manifest import manifest_rows
+from histoscribe.io.cohorts.selection import facts_of
+from histoscribe.io.sections.source import is_file_name, positive
+
+SITE = "site"
+"""Column with the hospital or centre of a patient."""
+_REQUIRED = ("patient", "slide")
+_FIELDS = (*_REQUIRED, "mpp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlideSource:
+    """One slide of a patient, as the manifest lists it."""
+
+    section: str
+    """Name of the slide: its file name without the ending."""
+    patient: str
+    path: Path
+    mpp: float | None = None
+    """um per level-0 px according to the user."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Other columns that are not empty, e.g. the site."""
+
+
+def read_slides(path: Path) -> tuple[SlideSource, ...]:
+    """Read a manifest of slides without opening them; paths in it are relative to the manifest.
+
+    Columns: `patient` and `slide`; `mpp` (um/px) where a slide does not state it; `site`; every
+    other column is a fact of the slide.
+
+    Raises
+    ------
+    DataContractError
+        listing empty cells, missing files, slides that repeat, and patients on two sites.
+    """
+    rows = manifest_rows(path, _REQUIRED)
+    problems = [problem for line, row in rows for problem in _row_problems(path, line, row)]
+    sources = [_source(row, path.parent) for _, row in rows if row["patient"] and row["slide"]]
+    problems += _repeated(path, sources)
+    problems += _two_sites(path, sources)
+    if problems:
+        raise DataContractError(problems)
+    return tuple(sources)
+
+
+def sites_of(sources: Sequence[SlideSource]) -> dict[str, str]:
+    """Site of each patient that has one: the column `site`, else the one in a TCGA barcode."""
+    sites = {of.patient: site for of in sources if (site := barcode_site(of.patient)) is not None}
+    return sites | {of.patient: of.facts[SITE] for of in sources if SITE in of.facts}
+
+
+def barcode_site(patient: str) -> str | None:
+    """Tissue source site in a TCGA barcode; None for any other name.
+
+    >>> barcode_site("TCGA-AA-3516"), barcode_site("patient-AA-3516")
+    ('AA', None)
+    """
+    parts = patient.split("-")
+    return parts[1] if len(parts) >= 3 and parts[0] == "TCGA" else None
+
+
+def slide_name(path: Path) -> str:
+    """Name of a slide's section: its file name without the ending.
+
+    >>> slide_name(Path("slides/TCGA-AA-3516-01A-01-TS1.svs"))
+    'TCGA-AA-3516-01A-01-TS1'
+    """
+    return path.stem.removesuffix(".ome")
+
+
+def _source(row: Mapping[str, str], folder: Path) -> SlideSource:
+    path = folder / row["slide"]
+    return SlideSource(
+        section=slide_name(path),
+        patient=row["patient"],
+        path=path,
+        mpp=positive(row.get("mpp", "")),
+        facts=facts_of(row, _FIELDS),
+    )
+
+
+def _row_problems(path: Path, line: int, row: Mapping[str, str]) -> Iterator[Problem]:
+    where = f"{path.name}, line {line}"
+    for column in _REQUIRED:
+        if not row[column]:
+            yield Problem(where, f"the {column} is empty", f"a {column}", f"fill `{column}`")
+    if row["patient"] and not is_file_name(row["patient"]):
+        expected = "a name that can be a folder: results are written to it"
+        remedy = "write it without slashes, control characters or a leading dot"
+        yield Problem(where, f"patient {row['patient']!r}", expected, remedy)
+    if row["slide"] and not (path.parent / row["slide"]).is_file():
+        yield Problem(
+            where,
+            f"the slide does not exist: {path.parent / row['slide']}",
+            "a path relative to the manifest, or a full one",
+            "correct the column `slide`",
+        )
+    if row.get("mpp") and positive(row["mpp"]) is None:
+        yield Problem(where, f"mpp {row['mpp']!r}", "um per px of the slide, above 0", "correct it")
+
+
+def _repeated(path: Path, sources: Sequence[SlideSource]) -> Iterator[Problem]:
+    times = Counter(of.section for of in sources)
+    for section in sorted(name for name, n in times.items() if n > 1):
+        patients = sorted({of.patient for of in sources if of.section == section})
+        yield Problem(
+            where=f"{path.name}, slide {section}",
+            found=f"{times[section]} lines, of patient {' and '.join(patients)}",
+            expected="each slide once: results are named after it",
+            remedy="remove the copies, or rename the file",
+        )
+
+
+def _two_sites(path: Path, sources: Sequence[SlideSource]) -> Iterator[Problem]:
+    sites: dict[str, set[str]] = {}
+    for of in sources:
+        if SITE in of.facts:
+            sites.setdefault(of.patient, set()).add(of.facts[SITE])
+    for patient, of_patient in sorted(sites.items()):
+        if len(of_patient) > 1:
+            yield Problem(
+                where=f"{path.name}, patient {patient}",
+                found=f"{len(of_patient)} sites: {', '.join(sorted(of_patient))}",
+                expected="one site a patient: folds keep a site together",
+                remedy="correct the column `site`, or the patient",
+            )

@@ -1,0 +1,95 @@
+"""Predictions of whole patients to AnnData and back: `bulk.h5ad`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from histoscribe.io.atomic import replacing
+from histoscribe.io.sections.table import broken
+from histoscribe.types import BulkPrediction, Spots, TileEvidence
+
+FILE = "bulk.h5ad"
+_ABOUT = "histoscribe"
+_NAME = "gene_name"
+_DEVIATION = "deviation"
+_WORDS = ("unit", "predictor", "card")
+
+
+def bulk_to_anndata(prediction: BulkPrediction) -> ad.AnnData:
+    """Convert a prediction to AnnData: X float32 [patients, genes].
+
+    The deviation between members is the layer `deviation`. `uns["histoscribe"]` holds unit,
+    predictor and its card as JSON, and in `evidence` for each section its patient, the ids and
+    centres of its tiles, and their maps.
+    """
+    var = pd.DataFrame(index=pd.Index(prediction.genes, dtype=object))
+    if prediction.gene_names:
+        var[_NAME] = pd.Series(prediction.gene_names, index=var.index, dtype=object)
+    about: dict[str, Any] = {name: getattr(prediction, name) for name in _WORDS}
+    about["evidence"] = {
+        section: {
+            "patient": of.patient,
+            "tiles": np.array(of.spots.ids, dtype=object),
+            "spatial": of.spots.xy,
+            "diameter_um": of.spots.diameter_um,
+            "pitch_um": np.nan if of.spots.pitch_um is None else of.spots.pitch_um,
+            "shape": of.spots.shape,
+            "values": {name: of.values[name].astype(np.float32) for name in sorted(of.values)},
+        }
+        for section, of in sorted(prediction.evidence.items())
+    }
+    data = ad.AnnData(
+        X=prediction.values.astype(np.float32),
+        obs=pd.DataFrame(index=pd.Index(prediction.patients, dtype=object)),
+        var=var,
+        uns={_ABOUT: about},
+    )
+    if prediction.deviation is not None:
+        data.layers[_DEVIATION] = prediction.deviation.astype(np.float32)
+    return data
+
+
+def write_bulk(prediction: BulkPrediction, path: Path) -> None:
+    """Write the prediction as h5ad; equal predictions are equal files, to the byte."""
+    with replacing(path) as temporary:
+        bulk_to_anndata(prediction).write_h5ad(temporary)
+
+
+def read_bulk(path: Path) -> BulkPrediction:
+    """Read what `write_bulk` wrote; values come back as float32."""
+    try:
+        data = ad.read_h5ad(path)
+        about = data.uns[_ABOUT]
+        words = {name: str(about[name]) for name in _WORDS}
+        evidence = {str(s): _evidence(of) for s, of in about.get("evidence", {}).items()}
+    except (OSError, KeyError, ValueError) as error:
+        raise broken(
+            path, f"truncated, or no prediction of patients ({error})", "a complete bulk.h5ad"
+        ) from error
+    deviation = data.layers.get(_DEVIATION)
+    return BulkPrediction(
+        patients=tuple(data.obs_names.astype(str)),
+        genes=tuple(data.var_names.astype(str)),
+        values=np.asarray(data.X, dtype=np.float32),
+        deviation=None if deviation is None else np.asarray(deviation, dtype=np.float32),
+        gene_names=tuple(data.var[_NAME].astype(str)) if _NAME in data.var else (),
+        evidence=evidence,
+        **words,
+    )
+
+
+def _evidence(of: Mapping[str, Any]) -> TileEvidence:
+    pitch_um = float(of["pitch_um"])
+    spots = Spots(
+        tuple(str(tile) for tile in of["tiles"]),
+        np.asarray(of["spatial"], dtype=np.float64),
+        float(of["diameter_um"]),
+        None if np.isnan(pitch_um) else pitch_um,
+        str(of["shape"]),  # type: ignore[arg-type]
+    )
+    values = {str(name): np.asarray(array) for name, array in of.get("values", {}).items()}
+    return TileEvidence(patient=str(of["patient"]), spots=spots, values=values)
