@@ -123,3 +123,11 @@ def test_a_model_named_twice_is_refused(file):
 def test_a_missing_key_is_named(file, missing):
     file.write_text("\n".join(line for line in LEAST.splitlines() if not line.startswith(missing)))
     assert missing in problems(file)[0]
+
+
+@pytest.mark.parametrize("loss", ["nb", "zinb"])
+def test_a_loss_of_counts_names_the_linear_target_that_it_needs(file, loss):
+    (problem,) = problems(file, f"train.loss={loss}")
+    assert 'target.transform = "cp10k"' in problem
+    assert "cp10k-log1p" in problem
+    read_settings(file, [f"train.loss={loss}", "target.transform=cp10k"])

@@ -22,6 +22,9 @@ THETA = 100.0
 COUNTS_PER_SPOT = 10_000.0
 """Total of a spot whose size factor is one."""
 
+LINEAR = "cp10k"
+"""Name of the linear transform, which losses of counts need."""
+
 
 class Transform(ABC):
     """Converts counts to target values and, if mathematically possible, back."""
@@ -109,6 +112,26 @@ class Cp10kLog1p(_Stateless):
     ) -> Float[np.ndarray, "N G"]:
         """Counts of spots with these totals."""
         return np.expm1(values) * size_factors(total)[:, None]
+
+
+@final
+@dataclass(frozen=True)
+class Cp10k(_Stateless):
+    """Counts per 10,000 of the spot: the linear scale on which models of counts predict."""
+
+    name = LINEAR
+    unit = "counts per 10,000 counts of the spot"
+    statistic = "none beside the spot's own total"
+
+    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+        """Counts divided by the size factor; an empty spot stays all zeros."""
+        return panel.counts / size_factors(np.maximum(panel.total, 1.0))[:, None]
+
+    def invert(
+        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "N G"]:
+        """Counts of spots with these totals."""
+        return values * size_factors(total)[:, None]
 
 
 @final
@@ -227,6 +250,7 @@ class Log10MinMax(Transform):
 _ALL: tuple[type[Transform], ...] = (
     PearsonResiduals,
     Cp10kLog1p,
+    Cp10k,
     Log10MinMax,
     StNet,
     Log1p,

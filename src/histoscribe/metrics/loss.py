@@ -1,7 +1,7 @@
 """Pearson correlation as a loss, alone or added to the squared error."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,6 +20,64 @@ def pcc_loss(
     section did not measure (NaN) are ignored. The mean is over genes whose measured values vary;
     without such a gene the loss and its gradient are 0.
     """
+    lost, n_genes = _lost(predicted, measured, present)
+    return lost / n_genes.clamp(min=1)
+
+
+def spots_pcc_loss(
+    predicted: Float[Tensor, "*B G"],
+    measured: Float[Tensor, "*B G"],
+    present: Bool[Tensor, "B K"] | None = None,
+) -> Float[Tensor, ""]:
+    """The correlation loss over the spots of each section; the mean is over sections and genes.
+
+    [B, K, G] are the spots of B sections. Sections with one spot have no correlation: these
+    spots are taken together, as one section. Predictions [B, G] are correlated over the batch.
+    """
+    if predicted.ndim == 2:
+        return pcc_loss(predicted, measured)
+    if present is None:
+        present = torch.ones(predicted.shape[:2], dtype=torch.bool, device=predicted.device)
+    single = present.sum(dim=1) == 1
+    lost, n_genes = _lost(predicted[~single], measured[~single], present[~single])
+    if single.any():
+        used = present & single[:, None]
+        more, n_more = _lost(predicted[used], measured[used], None)
+        lost, n_genes = lost + more, n_genes + n_more
+    return lost / n_genes.clamp(min=1)
+
+
+def mse_loss(
+    predicted: Float[Tensor, "*B G"],
+    measured: Float[Tensor, "*B G"],
+    present: Bool[Tensor, "B K"] | None = None,
+) -> Float[Tensor, ""]:
+    """Mean squared error over present spots and genes, in float32 also under autocast."""
+    if present is not None:
+        predicted, measured = predicted[present], measured[present]
+    return functional.mse_loss(predicted.float(), measured.float())
+
+
+def mse_and_pcc_loss(
+    predicted: Float[Tensor, "*B G"],
+    measured: Float[Tensor, "*B G"],
+    pcc_weight: float,
+    present: Bool[Tensor, "B K"] | None = None,
+) -> Float[Tensor, ""]:
+    """Mean squared error plus `pcc_weight` times the correlation loss over spots.
+
+    Yang et al., WACV 2023 (arXiv:2210.16721); their released code uses a weight of 0.5.
+    """
+    squared = mse_loss(predicted, measured, present)
+    return squared + pcc_weight * spots_pcc_loss(predicted, measured, present)
+
+
+def _lost(
+    predicted: Float[Tensor, "*B N G"],
+    measured: Float[Tensor, "*B N G"],
+    present: Bool[Tensor, "*B N"] | None,
+) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
+    """Sum of one minus the correlation, and the number of correlations in it."""
     x, y = predicted.float(), measured.float()
     used = torch.isfinite(y)
     if present is not None:
@@ -28,20 +86,7 @@ def pcc_loss(
     y = _centred(y, used)
     x = _centred(x, used)
     r = (x * y).sum(-2) / ((x.square().sum(-2) + EPS).sqrt() * (y.square().sum(-2) + EPS).sqrt())
-    n_genes = varies.sum()
-    lost = torch.where(varies, 1 - r, 0.0).sum()
-    return lost / n_genes.clamp(min=1)
-
-
-def mse_and_pcc_loss(
-    predicted: Float[Tensor, "B G"], measured: Float[Tensor, "B G"], pcc_weight: float
-) -> Float[Tensor, ""]:
-    """Mean squared error plus `pcc_weight` times the correlation loss over the batch.
-
-    Yang et al., WACV 2023 (arXiv:2210.16721); their released code uses a weight of 0.5.
-    """
-    squared = functional.mse_loss(predicted.float(), measured)
-    return squared + pcc_weight * pcc_loss(predicted, measured)
+    return torch.where(varies, 1 - r, 0.0).sum(), varies.sum()
 
 
 def _centred(values: Float[Tensor, "*B N G"], used: Bool[Tensor, "*B N G"]) -> Tensor:

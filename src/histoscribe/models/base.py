@@ -3,7 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
@@ -16,8 +16,9 @@ from torch.nn import functional
 from histoscribe.errors import Problem
 from histoscribe.models.catalog import add_model, load_class
 from histoscribe.models.facts import Facts as Facts
+from histoscribe.models.layers.count_head import CountHead
 from histoscribe.models.recipe import Recipe
-from histoscribe.types import Inputs, Item, Labels, Output, SpotTable
+from histoscribe.types import CountFamily, Inputs, Item, Labels, Output, SpotTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +84,32 @@ class ExpressionModel(nn.Module, ABC):
     `weights`: `file` or `random`. None for a start from random numbers.
     """
 
+    counts: CountFamily | None
+    """Family of the count distribution that it predicts; None for a model of values."""
+    count_head: CountHead | None
+    """Distribution of counts around the output of `forward`, in training on counts.
+
+    A network with a count distribution of its own sets it to None, and gives `Output.counts`.
+    """
+
     def __init__(self, facts: Facts, config: Any) -> None:
         super().__init__()
-        del facts  # a model keeps its facts as buffers, so that they are saved
         self.config = config
+        # a model keeps its other facts as buffers, so that they are saved
+        self.counts, n_genes = facts.counts, len(facts.target_mean)
+        self.count_head = None if facts.counts is None else CountHead(n_genes, facts.counts)
+
+    def __call__(self, *args: Any, **inputs: Any) -> Output:
+        """Predict from the named fields of `Inputs`; with the distribution of counts, if any.
+
+        `forward` gives the output of the last layer; for counts, `expression` then becomes the
+        mean per 10,000 counts.
+        """
+        output: Output = super().__call__(*args, **inputs)
+        if self.count_head is None:
+            return output
+        counts = self.count_head(output.expression)
+        return replace(output, expression=counts.mean, counts=counts)
 
     @abstractmethod
     def forward(self, *args: Any, **inputs: Any) -> Output:

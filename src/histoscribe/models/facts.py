@@ -1,12 +1,15 @@
 """Facts of the training spots that a new model gets."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from histoscribe.types.pathways import Pathways
+from histoscribe.types.training import CountFamily
+
+_LEAST_START = 1e-4
+"""Smallest mean count per 10,000 that a rate starts from: of zero there is no inverse softplus."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +25,21 @@ class Facts:
     """Mean of each channel over the training tiles, 0-255."""
     image_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Standard deviation of each channel over the training tiles, 0-255."""
-    counts: Literal["nb", "zinb"] | None = None
+    counts: CountFamily | None = None
     """Family of the count distribution that the model predicts; None for a model of values."""
     pathways: Pathways | None = None
     """Gene sets of the panel; None without."""
+
+    @property
+    def output_start(self) -> Float[np.ndarray, " G"]:
+        """Start of a network's last layer: the mean target, or for counts its inverse softplus.
+
+        The rate of a count distribution is the softplus of the last layer.
+        """
+        if self.counts is None:
+            return self.target_mean
+        mean = np.maximum(self.target_mean, _LEAST_START)
+        return mean + np.log(-np.expm1(-mean))
 
     @classmethod
     def plain(cls, n_genes: int, feature_width: int = 0, tile_px: int = 0) -> "Facts":

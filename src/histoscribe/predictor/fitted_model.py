@@ -13,7 +13,7 @@ from histoscribe.data.items.kinds import bags_to_predict, items_to_predict
 from histoscribe.data.items.spots import Exemplars, SpotItems, SpotQueries
 from histoscribe.models.base import Estimator, ExpressionModel
 from histoscribe.predictor.forward import predict_items, predict_spots
-from histoscribe.types import Item
+from histoscribe.types import CountFamily, Item
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,11 @@ class Fitted:
     def item(self) -> Item:
         """Kind of item of the model: a spot, a section or a bag."""
         return "spot" if isinstance(self.model, Estimator) else self.model.item
+
+    @property
+    def counts(self) -> CountFamily | None:
+        """Family of the count distribution that it predicts; None for a model of values."""
+        return None if isinstance(self.model, Estimator) else self.model.counts
 
     def predict(self, queries: SpotQueries, device: torch.device | None = None) -> Predicted:
         """Predict spots without gradients; networks that read tiles run on `device`.

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +127,13 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
 def _record(predictor: Predictor) -> dict[str, Any]:
     """What the record says besides the files: all that is no array."""
     model, target, benchmark = predictor.model, predictor.target, predictor.benchmark
-    shapes = {
+    shapes: dict[str, Any] = {
         "features": predictor.card.n_features,
         "genes": len(target.genes),
         "tile_px": predictor.encoding.tile_px if predictor.sees_tiles else 0,
     }
+    if predictor.fitted.counts is not None:
+        shapes["counts"] = predictor.fitted.counts
     return {
         "row": predictor.row,
         "model": model.name,
@@ -181,7 +183,10 @@ def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | Expressi
         fitted = estimator.restore(state)
         fitted.choice = record["chosen"]
         return fitted
-    facts = Facts.plain(shapes["genes"], shapes["features"], shapes["tile_px"])
+    facts = replace(
+        Facts.plain(shapes["genes"], shapes["features"], shapes["tile_px"]),
+        counts=shapes.get("counts"),
+    )
     with torch.random.fork_rng(devices=[]):
         model = create_model(record["model"], facts=facts, **record["settings"])
     model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"), strict=True)

@@ -19,7 +19,7 @@ from histoscribe.train.loop import fit_and_val_rows, train_network
 from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.weight_needs import initial_weights
-from histoscribe.types import Images, SpotTable
+from histoscribe.types import CountFamily, Images, SpotTable
 
 _Colour = tuple[float, float, float]
 _TILES_MEASURED = 1024  # number of tiles for mean and deviation of colour
@@ -55,7 +55,7 @@ def fit(
     sides = training_sides(cls.item, spots, *fit_and_val_rows(table, settings.train.keep))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer(settings.seed, f"init-{row.name}"))
-        model = cls(_facts(row, table), row.config)
+        model = cls(_facts(row, table, settings.train.counts), row.config)
         initial = initial_weights(row, weights or {})
         if initial is not None:
             model.start_from(initial)
@@ -81,7 +81,7 @@ def _spots(
     return SpotItems(table, found), lookup
 
 
-def _facts(row: ModelRow, table: SpotTable) -> Facts:
+def _facts(row: ModelRow, table: SpotTable, counts: CountFamily | None) -> Facts:
     mean, scale = mean_and_scale(table.feature)
     colour: dict[str, Any] = {}
     if row.sees_tiles:
@@ -94,6 +94,7 @@ def _facts(row: ModelRow, table: SpotTable) -> Facts:
         feature_mean=mean,
         feature_scale=scale,
         target_mean=table.target.mean(axis=0, dtype=np.float64),
+        counts=counts,
         **colour,
     )
 

@@ -27,6 +27,7 @@ from histoscribe.progress import track
 from histoscribe.seed import integer
 from histoscribe.ties import SCORE_ROUNDING
 from histoscribe.train.batches import Batches, TrainingBatch
+from histoscribe.train.loss import training_loss
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import RunSettings, TrainSettings
 from histoscribe.train.validation import score_kind, validate
@@ -158,7 +159,8 @@ class Task(lightning.LightningModule):
         """Loss of one batch."""
         del batch_idx
         inputs, labels = batch
-        return self.model.loss(self.model(**inputs).float(), labels)
+        output = self.model(**inputs).float()
+        return training_loss(self.model, self._settings, output, labels)
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule of the model's recipe."""

@@ -11,12 +11,14 @@ from pydantic import Field, ValidationError, model_validator
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.data.folds import FoldSettings
 from histoscribe.data.target import TargetSettings
+from histoscribe.data.transform import LINEAR
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import resolved
 from histoscribe.io.sections.qc import Filters
 from histoscribe.strict import StrictSettings, override, settings_problems
 from histoscribe.train.row import ModelRow, make_row
+from histoscribe.types import CountFamily
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -59,6 +61,14 @@ class InputSettings(StrictSettings):
 class TrainSettings(StrictSettings):
     """Settings of the training of networks."""
 
+    loss: Literal["model", "mse", "pcc", "mse-pcc", "nb", "zinb"] = "model"
+    """What training minimises: `model` is the model's own loss; `mse` the squared error; `pcc` one
+    minus the mean Pearson correlation of the genes over the spots of a section, or over the batch
+    for items with one prediction; `mse-pcc` both; `nb` and `zinb` the negative log-likelihood of
+    the counts, negative binomial without or with additional zeros (`target.transform = "cp10k"`).
+    """
+    pcc_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the correlation in the loss `mse-pcc`."""
     epochs: Positive = 100
     """Number of epochs: a maximum with `keep = "best"`, else exact."""
     keep: Literal["best", "last"] = "best"
@@ -78,6 +88,11 @@ class TrainSettings(StrictSettings):
     """Above 0, the learning rate rises linearly over this number of epochs and then falls to zero
     along a cosine, for models without a schedule of their own.
     """
+
+    @property
+    def counts(self) -> CountFamily | None:
+        """Family of the count distribution that networks predict; None for values."""
+        return self.loss if self.loss in ("nb", "zinb") else None
 
 
 class MachineSettings(StrictSettings):
@@ -128,6 +143,16 @@ class RunSettings(StrictSettings):
             raise ValueError(f"a model is named twice in {', '.join(self.models)}")
         for name in dict.fromkeys((*self.models, *self.settings)):
             self.row(name)
+        return self
+
+    @model_validator(mode="after")
+    def _counts_have_a_linear_target(self) -> "RunSettings":
+        if self.train.counts is not None and self.target.transform != LINEAR:
+            raise ValueError(
+                f'train.loss = "{self.train.loss}" reads raw counts and predicts counts per '
+                f'10,000, and target.transform is "{self.target.transform}": set '
+                f'target.transform = "{LINEAR}"'
+            )
         return self
 
     def row(self, name: str) -> ModelRow:

@@ -1,11 +1,11 @@
 """Training and test spots of a fold as tables."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 
 from histoscribe.data.images import StackedTiles
 from histoscribe.data.items.spots import SpotQueries, places_um
-from histoscribe.data.target import Target
+from histoscribe.data.target import Parts, Target
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.types import Cohort, Fold, Section, SpotKeys, SpotRows, SpotTable
@@ -42,6 +42,9 @@ def training_table(
         copies=len(views),
         image=run_data.tiles.training(fold) if tiles else None,
         xy_um=np.concatenate([places_um(cohort[s])[rows] for s, rows in stacked]),
+        counts=_counts(target, [(cohort[s], rows) for s, rows in stacked])
+        if run_data.settings.train.counts is not None
+        else None,
     )
 
 
@@ -63,6 +66,12 @@ def section_queries(run_data: RunData, row: ModelRow, section: str, fold: Fold) 
 def log_total(cohort: Cohort, section: str, rows: np.ndarray) -> Float[np.ndarray, " rows"]:
     """log(1 + total count) of these spots, over all genes measured."""
     return np.log1p(cohort[section].measured.total[rows])
+
+
+def _counts(target: Target, parts: Parts) -> Float32[np.ndarray, "N G"]:
+    """Raw counts of the panel."""
+    counts = [target.panel_counts(section, rows).counts for section, rows in parts]
+    return np.concatenate(counts, dtype=np.float32)
 
 
 def _keys(section: Section, rows: Int[np.ndarray, " rows"]) -> SpotKeys:

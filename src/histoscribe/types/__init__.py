@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from histoscribe.types.tissue import Slide as Slide
     from histoscribe.types.tissue import Spots as Spots
     from histoscribe.types.training import CountDistribution as CountDistribution
+    from histoscribe.types.training import CountFamily as CountFamily
     from histoscribe.types.training import Images as Images
     from histoscribe.types.training import Inputs as Inputs
     from histoscribe.types.training import Item as Item
@@ -97,7 +98,16 @@ _HOME = {
         "histoscribe.types.tissue",
     ),
     **dict.fromkeys(
-        ("CountDistribution", "Images", "Inputs", "Item", "Labels", "Output", "SpotTable"),
+        (
+            "CountDistribution",
+            "CountFamily",
+            "Images",
+            "Inputs",
+            "Item",
+            "Labels",
+            "Output",
+            "SpotTable",
+        ),
         "histoscribe.types.training",
     ),
 }

@@ -14,6 +14,8 @@ from histoscribe.types.spot_keys import SpotKeys
 
 Item = Literal["spot", "section", "bag"]
 """What one row of a batch is: one spot, the spots of a section, or those of a patient."""
+CountFamily = Literal["nb", "zinb"]
+"""Family of distributions of counts: negative binomial, without or with additional zeros."""
 
 
 class Images(ABC):
@@ -125,6 +127,20 @@ class CountDistribution:
     """theta: the variance of the negative binomial is mean + mean^2 / theta."""
     zero_inflation: Float[Tensor, "*B G"] | None = None
     """Probability of a zero that the negative binomial does not explain; None without."""
+
+    @property
+    def mean(self) -> Float[Tensor, "*B G"]:
+        """Mean count of a spot with 10,000 counts."""
+        zeros = self.zero_inflation
+        return self.rate if zeros is None else (1 - zeros) * self.rate
+
+    @property
+    def deviation(self) -> Float[Tensor, "*B G"]:
+        """Standard deviation of the count of a spot with 10,000 counts."""
+        spread = 1 / self.inverse_dispersion
+        if self.zero_inflation is not None:
+            spread = spread + self.zero_inflation
+        return (self.mean * (1 + self.rate * spread)).sqrt()
 
     def float(self) -> "CountDistribution":
         """The same distribution in float32."""

@@ -128,3 +128,31 @@ def test_places_are_in_um_from_the_centroid_wherever_the_section_lies():
     np.testing.assert_allclose(places_um(moved), places_um(section), atol=1e-9)
     np.testing.assert_allclose(places_um(section).mean(axis=0), 0, atol=1e-9)
     assert np.ptp(places_um(section)[:, 0]) == pytest.approx(2 * 100.0 * 2.0)
+
+
+def test_counts_come_with_the_size_factor_of_their_spots_or_their_sum_of_the_bag():
+    total = 1000.0 * np.arange(1, 10)
+    counts = np.arange(18, dtype=np.float32).reshape(9, 2)
+    spots = SpotItems(replace(table(), log_total=np.log1p(total), counts=counts))
+    one = spots.labels(np.array([4, 0]))
+    torch.testing.assert_close(one.counts, torch.tensor([[8.0, 9.0], [0.0, 1.0]]))
+    torch.testing.assert_close(one.size_factor, torch.tensor([0.5, 0.1]))
+    every = np.arange(9)
+    sections = training_sides("section", spots, every, None).items.labels(np.array([1, 0]))
+    torch.testing.assert_close(
+        sections.counts[0], torch.tensor([[6.0, 7.0], [8.0, 9.0], [0.0, 0.0]])
+    )
+    torch.testing.assert_close(
+        sections.size_factor, torch.tensor([[0.4, 0.5, 0.0], [0.1, 0.3, 0.7]])
+    )
+    bags = training_sides("bag", spots, every, None).items.labels(np.array([0]))
+    torch.testing.assert_close(bags.counts, torch.tensor([[30.0, 35.0]]))
+    torch.testing.assert_close(bags.size_factor, torch.tensor([2.0]))
+
+
+def test_without_counts_in_the_table_no_label_has_any():
+    spots = SpotItems(table())
+    for kind in ("spot", "section", "bag"):
+        labels = training_sides(kind, spots, np.arange(9), None).items.labels(np.array([0]))
+        assert labels.counts is None
+        assert labels.size_factor is None

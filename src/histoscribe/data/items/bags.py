@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 
 from histoscribe.data.items.runs import RunItems, Runs, runs_of
-from histoscribe.data.items.spots import training_table_of
+from histoscribe.data.items.spots import size_factors_of, training_table_of
 from histoscribe.types import Labels, SpotKeys
 
 
@@ -19,6 +19,7 @@ class BagItems(RunItems):
     """Each item consists of the spots of one patient, from one section or several.
 
     Its label is the mean of their targets: the pseudo-bulk of the patient, in the target's unit.
+    For a loss of counts it is the sum of their counts, with their total as size factor.
     """
 
     may_be_divided = False
@@ -31,12 +32,19 @@ class BagItems(RunItems):
         return runs_of(bag, rows, n_once)
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """Mean target of each bag, and its patient."""
-        target = training_table_of(self.table).target
-        means = [target[self.runs[row]].mean(axis=0, dtype=np.float64) for row in rows]
+        """Mean target of each bag, sum of its counts, and its patient."""
+        table = training_table_of(self.table)
+        runs = [self.runs[row] for row in rows]
+        means = [table.target[run].mean(axis=0, dtype=np.float64) for run in runs]
+        counts = factor = None
+        if table.counts is not None:
+            counts = torch.from_numpy(np.stack([table.counts[run].sum(axis=0) for run in runs]))
+            factor = torch.tensor([float(size_factors_of(table, run).sum()) for run in runs])
         return Labels(
             target=torch.from_numpy(np.stack(means).astype(np.float32)),
             patient=self.patient(rows),
+            counts=counts,
+            size_factor=factor,
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> None:

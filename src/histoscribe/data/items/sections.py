@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from histoscribe.data.items.runs import RunItems, Runs, runs_of
-from histoscribe.data.items.spots import training_table_of
+from histoscribe.data.items.spots import size_factors_of, training_table_of
 from histoscribe.types import Labels, SpotKeys
 
 
@@ -24,12 +24,15 @@ class SectionItems(RunItems):
         return runs_of(keys.section, rows, n_once)
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """Target of each spot, mask of present spots, and the patient."""
+        """Target and counts of each spot, mask of present spots, and the patient."""
         table = training_table_of(self.table)
+        counts, factor = table.counts, size_factors_of(table, slice(None))[:, None]
         return Labels(
             target=self.padded(table.target, rows),
             present=self.present(rows),
             patient=self.patient(rows),
+            counts=None if counts is None else self.padded(counts, rows),
+            size_factor=None if counts is None else self.padded(factor, rows)[..., 0],
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:

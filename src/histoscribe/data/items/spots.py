@@ -6,10 +6,11 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from histoscribe.data.items.items import Batch, Items
+from histoscribe.data.transform import size_factors
 from histoscribe.types import Images, Labels, Section, SpotKeys, SpotTable
 
 
@@ -98,11 +99,15 @@ class SpotItems(Items):
         return {name: _BUILD[name](self, rows) for name in names}
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """Target and patient of each spot."""
+        """Target, counts and patient of each spot."""
         table = training_table_of(self.table)
         return Labels(
             target=torch.from_numpy(table.target[rows]),
             patient=torch.from_numpy(table.keys.patient[rows]),
+            counts=None if table.counts is None else torch.from_numpy(table.counts[rows]),
+            size_factor=None
+            if table.counts is None
+            else torch.from_numpy(size_factors_of(table, rows)),
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:
@@ -142,6 +147,13 @@ def training_table_of(table: SpotTable | SpotQueries) -> SpotTable:
     if not isinstance(table, SpotTable):
         raise ValueError("spots to predict have no labels")
     return table
+
+
+def size_factors_of(
+    table: SpotTable, rows: Int[np.ndarray, " n"] | slice
+) -> Float32[np.ndarray, " n"]:
+    """Total of these spots over all genes, per 10,000 counts."""
+    return size_factors(np.expm1(table.log_total[rows])).astype(np.float32)
 
 
 _BUILD = {

@@ -26,7 +26,7 @@ class GeneHead(nn.Module):
         else:
             nn.init.trunc_normal_(self.linear.weight, std=0.02)
         with torch.no_grad():
-            self.linear.bias.copy_(torch.from_numpy(facts.target_mean))
+            self.linear.bias.copy_(torch.from_numpy(facts.output_start))
 
     def forward(self, representation: Float[Tensor, "*B R"]) -> Float[Tensor, "*B G"]:
         """Predict the genes in float32, or in float64 from a float64 network."""

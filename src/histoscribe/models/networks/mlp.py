@@ -47,7 +47,7 @@ class MLP(ExpressionModel):
         )
         self.head = nn.Linear(config.hidden, len(facts.target_mean))
         with torch.no_grad():
-            self.head.bias.copy_(torch.from_numpy(facts.target_mean))
+            self.head.bias.copy_(torch.from_numpy(facts.output_start))
 
     def forward(self, feature: Float[Tensor, "B D"]) -> Output:
         """Predict the genes of each spot."""

@@ -50,7 +50,7 @@ class NSL(ExpressionModel):
         n_genes = len(facts.target_mean)
         self.stain = nn.Parameter(0.02 * torch.randn(n_genes, 3))
         self.slope = nn.Parameter(torch.ones(n_genes))
-        self.offset = nn.Parameter(torch.from_numpy(facts.target_mean).float())
+        self.offset = nn.Parameter(torch.from_numpy(facts.output_start).float())
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
         """Predict each gene from the amount of its stain in the tile."""
