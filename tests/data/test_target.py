@@ -312,3 +312,20 @@ def test_the_card_says_what_was_chosen_how_and_on_what(train):
     assert card["transform"] == "pearson-residuals"
     assert "levels between sections are not predicted" in card["statistic"]
     assert card["genes_sha256"] == genes_hash(target.genes) != genes_hash(target.genes[::-1])
+
+
+def test_genes_of_the_sets_come_first_by_id_or_symbol_and_others_fill_the_panel(train):
+    wanted = ("g025", "g020", "g029", "elsewhere")
+    target = fit_target(train, TargetSettings(n_genes=5), first=wanted)
+    assert target.genes[:3] == ("g020", "g025", "g029")  # best first
+    assert target.genes[3:] == fit_target(train, TargetSettings(n_genes=2)).genes
+    few = fit_target(train, TargetSettings(n_genes=2), first=wanted)
+    assert few.genes == ("g020", "g025")
+    assert target.card().chosen_by.startswith("genes of the gene sets first; mean raw count")
+    assert Target.from_json(json.loads(json.dumps(target.to_json()))).pathways_first
+
+
+def test_genes_first_do_not_depend_on_test_sections(train):
+    settings = TargetSettings(n_genes=5)
+    honest = fit_target(train, settings, first=("g025",))
+    assert fit_target(list(reversed(train)), settings, first=("g025",)).genes == honest.genes

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from histoscribe.data.folds import fold_cards, make_folds
+from histoscribe.data.genesets import PanelPathways
 from histoscribe.data.target import Target
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.facts import data_files
@@ -25,6 +26,8 @@ class RunPlan:
     targets: Mapping[str, Target]
     """Panel and transform of each fold, by name."""
     out: Path
+    pathways: Mapping[str, PanelPathways] = field(default_factory=dict)
+    """Pathways of the panel of each fold, by name; empty in a run without gene sets."""
 
     @property
     def settings(self) -> RunSettings:
@@ -38,6 +41,7 @@ class RunPlan:
             "settings.toml": dump_settings(self.settings),
             "folds.json": json.dumps(folds, indent=1, sort_keys=True) + "\n",
             "encoders.json": self.run_data.encoders_text(),
+            **self.run_data.identity_files,
             **data_files(self.run_data.cohort),
         }
 
@@ -67,4 +71,6 @@ def make_plan(
     targets = {
         fold.name: run_data.target(fold.train) for fold in track(folds, "panels and transforms")
     }
-    return RunPlan(run_data, folds, targets, out)
+    found = {fold.name: run_data.pathways(fold.train, targets[fold.name]) for fold in folds}
+    pathways = {name: of for name, of in found.items() if of is not None}
+    return RunPlan(run_data, folds, targets, out, pathways)

@@ -117,7 +117,9 @@ def benchmark(
         used.
     settings
         A settings file (TOML) instead of `models` and single tables.
-    seed, sections, where, filters, folds, target, inputs, exemplars, extractor, train, run
+    seed, sections, where
+        As in a settings file.
+    filters, folds, target, pathways, inputs, exemplars, extractor, train, run
         Tables of a settings file, e.g. `target={"n_genes": 100}`, with the same checks: an unknown
         key is an error. The settings reference lists the keys.
     cache

@@ -109,7 +109,7 @@ def _show(dataset: "DataSet") -> None:
         return
     files = list(local_files(dataset))
     for section in dataset.sections:
-        say(f"\n{section.section} (patient {section.patient})")
+        say(f"\n{section.section}" + (f" (patient {section.patient})" if section.patient else ""))
         for note in section.notes:
             say(f"  {note}")
         for file in files:

@@ -1,6 +1,6 @@
 """Choice of the panel on training spots: best genes first, ties by gene id."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -25,8 +25,12 @@ _BLOCK_COUNTS = 5_000 * _BLOCK  # counts written out at a time: 20 MB; fewer gen
 _NAMED = 10  # number of genes listed for each problem
 
 
-def choose_genes(candidates: Candidates, panel: str, n_genes: int) -> tuple[str, ...]:
+def choose_genes(
+    candidates: Candidates, panel: str, n_genes: int, first: Collection[str] = ()
+) -> tuple[str, ...]:
     """The `n_genes` best genes of a named panel, best first; constant genes are left out.
+
+    Genes whose id or symbol is in `first` come before all others.
 
     Raises
     ------
@@ -48,8 +52,11 @@ def choose_genes(candidates: Candidates, panel: str, n_genes: int) -> tuple[str,
         )
     score = np.where(varies, PANELS[panel](candidates), -np.inf)
     highest = np.abs(score[varies]).max(initial=0.0)
-    best = best_first(score, _ROUNDING * highest)[:n_genes]  # candidates are sorted by id
-    return tuple(candidates.genes[gene] for gene in best)
+    best = best_first(score, _ROUNDING * highest)  # candidates are sorted by id
+    if first:
+        preferred = (varies & _named(candidates, first))[best]
+        best = np.concatenate([best[preferred], best[~preferred]])
+    return tuple(candidates.genes[gene] for gene in best[:n_genes])
 
 
 def listed_genes(candidates: Candidates, genes: tuple[str, ...]) -> tuple[str, ...]:
@@ -110,6 +117,18 @@ def _moran(part: TrainingPart) -> Float[np.ndarray, " candidates"]:
     scale = sp.diags(1.0 / size_factors(np.maximum(part.total, 1.0)))
     logs = sp.csr_matrix(scale @ part.counts).log1p()
     return np.nan_to_num(moran_i(logs, neighbour_graph(part.section, part.rows)))
+
+
+def _named(candidates: Candidates, first: Collection[str]) -> Bool[np.ndarray, " candidates"]:
+    """Whether the id or the symbol of each candidate, in any training section, is in `first`."""
+    wanted = set(first)
+    ids = {
+        id_
+        for part in candidates.parts
+        for id_, name in zip(*_ids_and_names(part), strict=True)
+        if id_ in wanted or name in wanted
+    }
+    return np.array([gene in ids for gene in candidates.genes], dtype=bool)
 
 
 def _varies(candidates: Candidates) -> Bool[np.ndarray, " candidates"]:

@@ -1,6 +1,6 @@
 """Target of prediction: a panel of genes and a transform, fitted on training spots and stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from hashlib import sha256
@@ -76,6 +76,8 @@ class Target:
     """
     panel_saw_test: bool = False
     """Whether the panel was chosen on all spots of the run, including test spots: a named leak."""
+    pathways_first: bool = False
+    """Whether genes of the run's gene sets were taken before all others."""
 
     @property
     def transform(self) -> str:
@@ -114,7 +116,7 @@ class Target:
         """Entry of the target on the protocol card."""
         return TargetCard(
             panel=self.panel,
-            chosen_by=_ON[self.panel].replace("{}", self._panel_spots),
+            chosen_by=self._chosen_by,
             chosen_on="all spots of the run" if self.panel_saw_test else self.sections,
             n_training_spots=self.n_spots,
             n_genes=len(self.genes),
@@ -127,7 +129,8 @@ class Target:
 
     def to_json(self) -> dict[str, Any]:
         """Complete target in JSON types; numbers are restored to the bit."""
-        return {
+        first = {"pathways_first": True} if self.pathways_first else {}
+        return first | {
             "genes": list(self.genes),
             "panel": self.panel,
             "transform": self.transform,
@@ -137,6 +140,11 @@ class Target:
             "n_filled": dict(self.n_filled),
             "panel_saw_test": self.panel_saw_test,
         }
+
+    @property
+    def _chosen_by(self) -> str:
+        by = _ON[self.panel].replace("{}", self._panel_spots)
+        return f"genes of the gene sets first; {by}" if self.pathways_first else by
 
     @property
     def _panel_spots(self) -> str:
@@ -157,13 +165,20 @@ class Target:
             n_spots=record["n_spots"],
             n_filled=tuple(sorted(record["n_filled"].items())),
             panel_saw_test=record["panel_saw_test"],
+            pathways_first=record.get("pathways_first", False),
         )
 
 
-def fit_target(parts: Parts, settings: TargetSettings, all_parts: Parts | None = None) -> Target:
+def fit_target(
+    parts: Parts,
+    settings: TargetSettings,
+    all_parts: Parts | None = None,
+    first: Collection[str] = (),
+) -> Target:
     """Choose the panel and fit the transform on these training spots only.
 
-    With `all_parts`, only the panel is chosen on those: the named leak `panel`.
+    With `all_parts`, only the panel is chosen on those: the named leak `panel`. Genes whose id or
+    symbol is in `first` are taken before all others.
 
     Raises
     ------
@@ -178,10 +193,10 @@ def fit_target(parts: Parts, settings: TargetSettings, all_parts: Parts | None =
         genes = listed_genes(candidates, settings.genes)
     elif all_parts is not None:
         everything = candidate_genes(sorted(all_parts, key=lambda part: part[0].id))
-        chosen = choose_genes(everything, settings.panel, settings.n_genes)
+        chosen = choose_genes(everything, settings.panel, settings.n_genes, first)
         genes = listed_genes(candidates, chosen)  # a gene constant in training has no range
     else:
-        genes = choose_genes(candidates, settings.panel, settings.n_genes)
+        genes = choose_genes(candidates, settings.panel, settings.n_genes, first)
     state = transform_class(settings.transform).fit(
         [panel_counts(section, rows, genes) for section, rows in parts],
         n_listed=len(candidates.listed),
@@ -194,6 +209,7 @@ def fit_target(parts: Parts, settings: TargetSettings, all_parts: Parts | None =
         n_spots=sum(len(rows) for _, rows in parts),
         n_filled=candidates.n_filled,
         panel_saw_test=saw_test,
+        pathways_first=bool(first),
     )
 
 

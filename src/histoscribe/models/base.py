@@ -77,6 +77,9 @@ class ExpressionModel(nn.Module, ABC):
     encoder: ClassVar[str | None] = None
     choice: Mapping[str, Any] = {}
     """Settings that training chose on the inner folds, with their scores; JSON."""
+    heads: ClassVar[tuple[str, ...]] = ()
+    """Names of the outputs in `Output.heads`, e.g. `pathways`: a score of each of `Facts.pathways`.
+    """
     item: ClassVar[Item] = "spot"
     """Kind of item in a batch: `spot`, `section` or `bag`."""
     pretrained: ClassVar[str | None] = None

@@ -13,7 +13,7 @@ from histoscribe.data.items.kinds import bags_to_predict, items_to_predict
 from histoscribe.data.items.spots import Exemplars, SpotItems, SpotQueries
 from histoscribe.models.base import Estimator, ExpressionModel
 from histoscribe.predictor.forward import predict_items, predict_spots
-from histoscribe.types import CountFamily, Item
+from histoscribe.types import CountFamily, Item, Pathways
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,8 @@ class Fitted:
 
     model: Estimator | ExpressionModel
     lookup: Lookup | None = None
+    pathways: Pathways | None = None
+    """Gene sets of the scores of pathways; None for a model without, or with scores of no set."""
 
     @property
     def item(self) -> Item:

@@ -36,7 +36,7 @@ from histoscribe.predictor.gene_scores import (
 from histoscribe.predictor.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import Reference
-from histoscribe.types import BenchmarkCard
+from histoscribe.types import BenchmarkCard, Pathways
 
 __all__ = ["is_predictor", "load_predictor", "save_predictor"]
 
@@ -112,7 +112,7 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     lookup = Lookup.read(exemplars, weights or {}) if _EXEMPLARS in record["files"] else None
     return Predictor(
         row=record["row"],
-        fitted=Fitted(_load_model(folder, record), lookup),
+        fitted=Fitted(_load_model(folder, record), lookup, pathways=_pathways_of(record)),
         target=target,
         encoding=encoding,
         card=card_of_record(record, folder),
@@ -138,6 +138,7 @@ def _record(predictor: Predictor) -> dict[str, Any]:
         "row": predictor.row,
         "model": model.name,
         "settings": asdict(model.config),
+        **_record_of_pathways(predictor.fitted.pathways),
         "shapes": shapes if isinstance(model, ExpressionModel) else {},
         "chosen": dict(model.choice),
         "target": target.to_json(),
@@ -163,6 +164,25 @@ def _save_model(model: Estimator | ExpressionModel, folder: Path) -> str:
     return file
 
 
+def _record_of_pathways(pathways: Pathways | None) -> dict[str, Any]:
+    """Entry of the record for gene sets: name -> columns of its members; none without sets."""
+    if pathways is None:
+        return {}
+    rows = zip(pathways.names, pathways.members, strict=True)
+    # pairs, because the record is written with sorted keys and the order of the scores matters
+    return {"pathways": [[name, np.flatnonzero(of).tolist()] for name, of in rows]}
+
+
+def _pathways_of(record: Mapping[str, Any]) -> Pathways | None:
+    """Restore the gene sets of a record; None without an entry."""
+    if "pathways" not in record:
+        return None
+    members = np.zeros((len(record["pathways"]), record["shapes"]["genes"]), dtype=bool)
+    for row, (_, columns) in enumerate(record["pathways"]):
+        members[row, columns] = True
+    return Pathways(tuple(name for name, _ in record["pathways"]), members)
+
+
 def _card_facts(predictor: Predictor) -> CardFacts:
     return CardFacts(
         model=predictor.row,
@@ -186,6 +206,7 @@ def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | Expressi
     facts = replace(
         Facts.plain(shapes["genes"], shapes["features"], shapes["tile_px"]),
         counts=shapes.get("counts"),
+        pathways=_pathways_of(record),
     )
     with torch.random.fork_rng(devices=[]):
         model = create_model(record["model"], facts=facts, **record["settings"])

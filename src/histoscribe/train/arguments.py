@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, runtime_checkable
 
+from histoscribe.data.genesets import with_whole_paths
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import MEMORY, read_cohort, resolved
 from histoscribe.io.weights import cache_folder
@@ -26,6 +27,7 @@ class RunOptions(TypedDict, total=False):
     filters: Mapping[str, Any]
     folds: Mapping[str, Any]
     target: Mapping[str, Any]
+    pathways: Mapping[str, Any]
     inputs: Mapping[str, Any]
     exemplars: Mapping[str, Any]
     extractor: Mapping[str, Any]
@@ -161,6 +163,8 @@ def _of_tables(
         "settings": {name: dict(row) for name, row in rows.items() if row},
         **tables,
     }
+    if "pathways" in tables:
+        table["pathways"] = with_whole_paths(tables["pathways"], Path.cwd())
     return parse_settings(table, "arguments")
 
 

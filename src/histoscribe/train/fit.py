@@ -19,7 +19,7 @@ from histoscribe.train.loop import fit_and_val_rows, train_network
 from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.weight_needs import initial_weights
-from histoscribe.types import CountFamily, Images, SpotTable
+from histoscribe.types import PATHWAYS, CountFamily, Images, Pathways, SpotTable
 
 _Colour = tuple[float, float, float]
 _TILES_MEASURED = 1024  # number of tiles for mean and deviation of colour
@@ -55,12 +55,13 @@ def fit(
     sides = training_sides(cls.item, spots, *fit_and_val_rows(table, settings.train.keep))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer(settings.seed, f"init-{row.name}"))
-        model = cls(_facts(row, table, settings.train.counts), row.config)
+        sets = table.gene_sets if PATHWAYS in cls.heads else None
+        model = cls(_facts(row, table, settings.train.counts, sets), row.config)
         initial = initial_weights(row, weights or {})
         if initial is not None:
             model.start_from(initial)
         train_network(model, sides, settings, resume)
-    return Fitted(model.eval(), lookup)
+    return Fitted(model.eval(), lookup, pathways=sets)
 
 
 def _spots(
@@ -81,7 +82,9 @@ def _spots(
     return SpotItems(table, found), lookup
 
 
-def _facts(row: ModelRow, table: SpotTable, counts: CountFamily | None) -> Facts:
+def _facts(
+    row: ModelRow, table: SpotTable, counts: CountFamily | None, sets: Pathways | None
+) -> Facts:
     mean, scale = mean_and_scale(table.feature)
     colour: dict[str, Any] = {}
     if row.sees_tiles:
@@ -95,6 +98,7 @@ def _facts(row: ModelRow, table: SpotTable, counts: CountFamily | None) -> Facts
         feature_scale=scale,
         target_mean=table.target.mean(axis=0, dtype=np.float64),
         counts=counts,
+        pathways=sets,
         **colour,
     )
 

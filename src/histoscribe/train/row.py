@@ -18,7 +18,7 @@ from histoscribe.models.base import (
     wrong_values,
 )
 from histoscribe.models.catalog import list_models
-from histoscribe.types import Item
+from histoscribe.types import PATHWAYS, Item
 
 _OF_THE_ROW = ("model", "encoder", "exemplars")
 _OF_EVERY_TABLE = ("oracle-depth", "shuffled")
@@ -53,6 +53,17 @@ class ModelRow:
     def inputs(self) -> tuple[str, ...]:
         """Fields of `Inputs` that the model reads."""
         return _inputs(self.cls, self.config)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the model is trained by gradients, not fitted in closed form."""
+        return issubclass(self.cls, ExpressionModel)
+
+    @property
+    def scores_pathways(self) -> bool:
+        """Whether the model gives each spot a score of each pathway."""
+        cls = self.cls
+        return issubclass(cls, ExpressionModel) and PATHWAYS in cls.heads and cls.item != "bag"
 
     @property
     def sees_tiles(self) -> bool:

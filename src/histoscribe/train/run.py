@@ -45,7 +45,7 @@ from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
 from histoscribe.train.tables import training_table
 from histoscribe.train.weight_needs import initial_weights
-from histoscribe.types import Fold, SpotTable, TrainingCard
+from histoscribe.types import Fold, PathwaysCard, SpotTable, TrainingCard
 
 
 @spelled_out(RunOptions)
@@ -78,7 +78,9 @@ def train(
         gene. Without `settings` and single tables, its settings are used, too.
     settings
         A settings file (TOML) instead of `model` and single tables.
-    seed, sections, where, filters, folds, target, inputs, exemplars, extractor, train, run
+    seed, sections, where
+        As in a settings file.
+    filters, folds, target, pathways, inputs, exemplars, extractor, train, run
         Tables of a settings file, e.g. `target={"n_genes": 100}`. An unknown key is an error.
     cache
         Folder for computed features; by default `$HISTOSCRIBE_CACHE`, else the platform's cache
@@ -148,7 +150,7 @@ def _with_scores(predictor: Predictor, scored: Benchmarked | None, out: Path) ->
 
 def _run_files(run_data: RunData, out: Path) -> dict[str, str]:
     """Files that identify the run; those of the data are removed with the resume folder."""
-    files = {"settings.toml": dump_settings(run_data.settings)}
+    files = {"settings.toml": dump_settings(run_data.settings), **run_data.identity_files}
     if is_predictor(out):
         return files  # its card has the hashes, see _same
     data = {"encoders.json": run_data.encoders_text(), **data_files(run_data.cohort)}
@@ -240,7 +242,13 @@ def training_card(
         row=row.name,
         weights=_start(initial_weights(row, run_data.weights)),
         exemplars=None if fitted.lookup is None else fitted.lookup.card(),
+        pathways=None if fitted.pathways is None else _pathways_card(run_data, fold, target),
     )
+
+
+def _pathways_card(run_data: RunData, fold: Fold, target: Target) -> PathwaysCard | None:
+    found = run_data.pathways(fold.train, target)
+    return None if found is None else found.card
 
 
 def _start(initial: Path | None) -> str:

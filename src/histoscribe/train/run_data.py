@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,11 +11,13 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.features import embed
+from histoscribe.data.genesets import GeneSets, PanelPathways, open_gene_sets, panel_pathways
 from histoscribe.data.stain import TissueColour
 from histoscribe.data.target import Target, fit_target
 from histoscribe.data.tiles import Tiles
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.predictor.encoding import Encoding, WeightFiles
+from histoscribe.predictor.facts import gene_names
 from histoscribe.progress import tell, track
 from histoscribe.train.encoders import EncoderSource, encoder_source
 from histoscribe.train.exemplar_checks import lookup_problems, pool_lines
@@ -66,6 +69,7 @@ class RunData:
         problems = list(tile_problems(self.settings.rows, inputs.tile_px))
         keep = self.settings.train.keep
         problems += lookup_problems(self.cohort, folds, self.settings.rows, keep)
+        problems += _problems([None], lambda _: self.gene_sets)
         problems += _problems(self.encoders(), lambda encoder: self.source(encoder).needs())
         problems += _problems(self.settings.rows, lambda row: row_needs(row, self.weights))
         problems += _problems(self.cohort, Tiles(inputs.tile_px, inputs.mpp).check)
@@ -76,6 +80,34 @@ class RunData:
             raise DataContractError(dict.fromkeys(problems))
         for line in pool_lines(self.cohort, folds, self.settings.rows, keep):
             tell(line)
+
+    @cached_property
+    def gene_sets(self) -> GeneSets | None:
+        """Gene sets of the run, read on first use; None without."""
+        return open_gene_sets(self.settings.pathways)
+
+    def pathways(self, train: SpotRows, target: Target) -> PanelPathways | None:
+        """Pathways of a fold's panel; None in a run without gene sets.
+
+        Symbols are those of the training sections.
+
+        Raises
+        ------
+        DataContractError
+            for gene sets that do not fit the panel.
+        """
+        if self.gene_sets is None:
+            return None
+        names = gene_names(self.cohort, train, target.genes)
+        return panel_pathways(self.gene_sets, target.genes, names)
+
+    @property
+    def identity_files(self) -> dict[str, str]:
+        """Content that settings name by a path, as files that identify a run; mostly none."""
+        if self.gene_sets is None:
+            return {}
+        content = {"source": self.gene_sets.source, "sha256": self.gene_sets.hash}
+        return {"pathways.json": json.dumps(content, indent=1, sort_keys=True) + "\n"}
 
     @property
     def by_fold(self) -> bool:
@@ -167,7 +199,8 @@ class RunData:
         every = None
         if "panel" in self.settings.folds.leaks:
             every = [(section, np.arange(len(section.spots))) for section in self.cohort]
-        return fit_target(parts, self.settings.target, every)
+        first = self.gene_sets.genes if self.settings.pathways.first and self.gene_sets else ()
+        return fit_target(parts, self.settings.target, every, first)
 
 
 def _problems(items: Iterable[T], check: Callable[[T], object]) -> list[Problem]:

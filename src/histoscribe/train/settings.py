@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.data.folds import FoldSettings
+from histoscribe.data.genesets import PathwaySettings, with_whole_paths
 from histoscribe.data.target import TargetSettings
 from histoscribe.data.transform import LINEAR
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
@@ -84,6 +85,10 @@ class TrainSettings(StrictSettings):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW, decoupled from the gradient, for models without one in their settings.
     """
+    pathway_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the correlation of predicted pathway scores with measured activity in the loss, for
+    models with such scores. 0 leaves them to the loss of the genes: the same counts supervise both.
+    """
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     """Above 0, the learning rate rises linearly over this number of epochs and then falls to zero
     along a cosine, for models without a schedule of their own.
@@ -128,6 +133,7 @@ class RunSettings(StrictSettings):
     filters: Filters = Filters()
     folds: FoldSettings = FoldSettings()
     target: TargetSettings = TargetSettings()
+    pathways: PathwaySettings = PathwaySettings()
     inputs: InputSettings = InputSettings()
     exemplars: ExemplarSettings = ExemplarSettings()
     extractor: ExtractorSettings = ExtractorSettings()
@@ -152,6 +158,32 @@ class RunSettings(StrictSettings):
                 f'train.loss = "{self.train.loss}" reads raw counts and predicts counts per '
                 f'10,000, and target.transform is "{self.target.transform}": set '
                 f'target.transform = "{LINEAR}"'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weighted_pathways_are_predicted(self) -> "RunSettings":
+        if self.train.pathway_weight == 0:
+            return self
+        if self.pathways.sets is None:
+            raise ValueError(
+                "train.pathway_weight is for pathways, and there are no gene sets: name them by "
+                "pathways.sets"
+            )
+        without = [row.name for row in self.rows if row.is_network and not row.scores_pathways]
+        if without:
+            raise ValueError(
+                "train.pathway_weight is for networks with scores of pathways, which "
+                f"{', '.join(without)} lack: leave the weight out, or put them in another run"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_listed_panel_has_its_order(self) -> "RunSettings":
+        if self.pathways.first and self.target.genes is not None:
+            raise ValueError(
+                "pathways.first chooses genes of the sets first, and target.genes lists the panel: "
+                "leave out one"
             )
         return self
 
@@ -208,6 +240,8 @@ def read_settings(
         table["cohort"] = resolved(table["cohort"], path.parent)
     elif cohort is not None:
         table.setdefault("cohort", cohort)
+    if isinstance(table.get("pathways"), dict):
+        table["pathways"] = with_whole_paths(table["pathways"], path.parent)
     return parse_settings(table, str(path))
 
 

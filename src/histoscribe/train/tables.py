@@ -3,12 +3,13 @@
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from histoscribe.data.activity import measured_activity
 from histoscribe.data.images import StackedTiles
 from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.data.target import Parts, Target
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
-from histoscribe.types import Cohort, Fold, Section, SpotKeys, SpotRows, SpotTable
+from histoscribe.types import Cohort, Fold, Pathways, Section, SpotKeys, SpotRows, SpotTable
 
 
 def training_table(
@@ -24,6 +25,8 @@ def training_table(
     stacked = len(views) * parts
     n_spots = sum(len(rows) for _, rows in parts)
     starts = np.array([view * n_spots for view in views])
+    found = run_data.pathways(fold.train, target)
+    sets = None if found is None else found.pathways
     return SpotTable(
         feature=np.concatenate(
             [run_data.features(encoder, s, fold, view=v)[rows] for v in views for s, rows in parts]
@@ -45,6 +48,10 @@ def training_table(
         counts=_counts(target, [(cohort[s], rows) for s, rows in stacked])
         if run_data.settings.train.counts is not None
         else None,
+        pathways=_activity(target, sets, [(cohort[s], rows) for s, rows in stacked])
+        if sets is not None and run_data.settings.train.pathway_weight > 0
+        else None,
+        gene_sets=sets,
     )
 
 
@@ -72,6 +79,13 @@ def _counts(target: Target, parts: Parts) -> Float32[np.ndarray, "N G"]:
     """Raw counts of the panel."""
     counts = [target.panel_counts(section, rows).counts for section, rows in parts]
     return np.concatenate(counts, dtype=np.float32)
+
+
+def _activity(target: Target, sets: Pathways, parts: Parts) -> Float32[np.ndarray, "N P"]:
+    """Measured activity of each pathway, in each section by its spots of this table."""
+    return np.concatenate(
+        [measured_activity(target.panel_counts(section, rows), sets) for section, rows in parts]
+    )
 
 
 def _keys(section: Section, rows: Int[np.ndarray, " rows"]) -> SpotKeys:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from histoscribe.types.card import BenchmarkCard as BenchmarkCard
     from histoscribe.types.card import EncoderCard as EncoderCard
     from histoscribe.types.card import ExemplarsCard as ExemplarsCard
+    from histoscribe.types.card import PathwaysCard as PathwaysCard
     from histoscribe.types.card import ScoreCard as ScoreCard
     from histoscribe.types.card import SectionCard as SectionCard
     from histoscribe.types.card import SpotSizes as SpotSizes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from histoscribe.types.folds import Fold as Fold
     from histoscribe.types.folds import Inner as Inner
     from histoscribe.types.folds import SpotRows as SpotRows
+    from histoscribe.types.pathways import PATHWAYS as PATHWAYS
     from histoscribe.types.pathways import Pathways as Pathways
     from histoscribe.types.prediction import Head as Head
     from histoscribe.types.prediction import Prediction as Prediction
@@ -68,6 +70,7 @@ _HOME = {
             "BenchmarkCard",
             "EncoderCard",
             "ExemplarsCard",
+            "PathwaysCard",
             "ScoreCard",
             "SectionCard",
             "SpotSizes",
@@ -90,7 +93,7 @@ _HOME = {
         ),
         "histoscribe.types.run_card",
     ),
-    "Pathways": "histoscribe.types.pathways",
+    **dict.fromkeys(("PATHWAYS", "Pathways"), "histoscribe.types.pathways"),
     **dict.fromkeys(("Head", "Prediction"), "histoscribe.types.prediction"),
     "SpotKeys": "histoscribe.types.spot_keys",
     **dict.fromkeys(

@@ -119,6 +119,23 @@ class ExemplarsCard(Card):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PathwaysCard(Card):
+    """Gene sets of a panel."""
+
+    source: str
+    """`catalog:NAME`, or the name of the file."""
+    licence: str
+    sha256: str
+    """Of the sets and orthologues."""
+    orthologues: bool
+    """Whether a table of orthologues spells their genes as the counts do."""
+    coverage: Mapping[str, tuple[int, int]]
+    """Set -> number of members in the panel, and of all members."""
+    dropped: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """The same for sets with too few members in the panel; they are not used."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingCard(Card):
     """Training data and settings of a predictor, without any information about test sections."""
 
@@ -150,6 +167,8 @@ class TrainingCard(Card):
     weights: str | None = None
     """Initial weights of a network, as `sha256:...`; `none` for random numbers."""
     exemplars: ExemplarsCard | None = None
+    pathways: PathwaysCard | None = None
+    """Gene sets of a network with scores of pathways."""
 
     @property
     def patients(self) -> set[str | None]:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
+PATHWAYS = "pathways"
+"""Name of the scores of pathways: in the heads of a model, and in the evidence of a prediction."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pathways:

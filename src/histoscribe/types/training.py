@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from histoscribe.types.pathways import Pathways
 from histoscribe.types.spot_keys import SpotKeys
 
 Item = Literal["spot", "section", "bag"]
@@ -51,6 +52,8 @@ class SpotTable:
     """Raw counts of the panel, for losses that read them."""
     pathways: Float[np.ndarray, "N P"] | None = None
     """Measured activity of each pathway, for a loss that reads it."""
+    gene_sets: Pathways | None = None
+    """Gene sets of the panel, for networks with scores of pathways; None in a run without."""
 
     def __post_init__(self) -> None:
         sizes = {len(self.feature), len(self.target), len(self.log_total), len(self.keys)}
@@ -75,6 +78,7 @@ class SpotTable:
             xy_um=None if self.xy_um is None else self.xy_um[:n_spots],
             counts=None if self.counts is None else self.counts[:n_spots],
             pathways=None if self.pathways is None else self.pathways[:n_spots],
+            gene_sets=self.gene_sets,
         )
 
 

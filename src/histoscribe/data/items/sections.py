@@ -33,6 +33,7 @@ class SectionItems(RunItems):
             patient=self.patient(rows),
             counts=None if counts is None else self.padded(counts, rows),
             size_factor=None if counts is None else self.padded(factor, rows)[..., 0],
+            pathways=None if table.pathways is None else self.padded(table.pathways, rows),
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:

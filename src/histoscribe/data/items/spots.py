@@ -108,6 +108,7 @@ class SpotItems(Items):
             size_factor=None
             if table.counts is None
             else torch.from_numpy(size_factors_of(table, rows)),
+            pathways=None if table.pathways is None else torch.from_numpy(table.pathways[rows]),
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.cohorts.catalog_gene_sets import hallmark
 from histoscribe.io.cohorts.catalog_records import DataSet, PublicFile, PublicSection, local_sources
 from histoscribe.io.cohorts.catalog_tenx import tenx_breast
 from histoscribe.io.cohorts.hest_folder import METADATA, download_command
@@ -284,6 +285,7 @@ _DATA_SETS = (
             "many samples have no patient: name them in corrections.csv, or select with `where`",
         ),
     ),
+    hallmark(),
 )  # fmt: skip
 
 CATALOG: dict[str, DataSet] = {entry.name: entry for entry in _DATA_SETS}

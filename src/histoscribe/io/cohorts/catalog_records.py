@@ -14,6 +14,9 @@ from histoscribe.io.sections.source import PATHS, Source
 from histoscribe.io.slides.resample import Box
 from histoscribe.io.weights import cache_folder
 
+GENE_SETS = "gmt"
+"""Kind of an entry whose files hold gene sets instead of sections."""
+
 
 @dataclass(frozen=True)
 class PublicFile:
@@ -40,6 +43,7 @@ class PublicSection:
 
     section: str
     patient: str
+    """Empty for a file of gene sets."""
     files: tuple[PublicFile, ...]
     white: tuple[Box, ...] = ()
     notes: tuple[str, ...] = ()
@@ -109,6 +113,8 @@ def local_sources(
     Raises one DataContractError that names every missing file of the selected sections.
     """
     roots = data_folders(dataset)
+    if dataset.kind == GENE_SETS:
+        raise DataContractError(_no_sections(dataset))
     if dataset.kind in _BY_FOLDER:
         here = next((root for root in roots if root.is_dir()), roots[0])
         return _BY_FOLDER[dataset.kind](here, sections, where)
@@ -136,6 +142,15 @@ def local_sources(
 
 _BY_FOLDER = {"hest": hest_sources, "stnet": stnet_sources}
 """Kinds whose folder has a metadata table that lists the sections."""
+
+
+def _no_sections(dataset: DataSet) -> Problem:
+    return Problem(
+        where=f"catalog:{dataset.name}",
+        found=f"gene sets ({dataset.title})",
+        expected="sections",
+        remedy=f'name it as `pathways.sets = "catalog:{dataset.name}"` beside a cohort',
+    )
 
 
 def _missing(roots: Sequence[Path], dataset: DataSet, section: PublicSection) -> list[Problem]:
