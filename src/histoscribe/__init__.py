@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from histoscribe.io.cohorts.in_memory import cohort_of as cohort_of
     from histoscribe.io.predictions.anndata import to_anndata as to_anndata
     from histoscribe.io.predictions.spatialdata import to_spatialdata as to_spatialdata
+    from histoscribe.metrics.negative_binomial import prediction_interval as prediction_interval
     from histoscribe.models.base import create_model as create_model
     from histoscribe.models.catalog import list_models as list_models
     from histoscribe.predict.slide import predict_slide as predict_slide
@@ -37,6 +38,7 @@ _HOME = {
     "load_predictor": "histoscribe.predictor.saving",
     "patient_folds": "histoscribe.data.folds",
     "predict_slide": "histoscribe.predict.slide",
+    "prediction_interval": "histoscribe.metrics.negative_binomial",
     "read_cohort": "histoscribe.io.cohorts.cohort",
     "read_settings": "histoscribe.train.settings",
     "score": "histoscribe.benchmark.prediction",

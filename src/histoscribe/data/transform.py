@@ -15,12 +15,10 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.measured_genes import PanelCounts
+from histoscribe.types.prediction import COUNTS_PER_SPOT
 
 THETA = 100.0
 """Overdispersion of the negative binomial behind `pearson-residuals`."""
-
-COUNTS_PER_SPOT = 10_000.0
-"""Total of a spot whose size factor is one."""
 
 LINEAR = "cp10k"
 """Name of the linear transform, which losses of counts need."""

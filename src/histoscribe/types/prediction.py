@@ -8,6 +8,9 @@ from jaxtyping import Float
 
 from histoscribe.types.tissue import Spots
 
+COUNTS_PER_SPOT = 10_000.0
+"""Total of a spot whose size factor is one, to which rates and deviations of counts refer."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Head:
@@ -56,11 +59,24 @@ class Prediction:
     head: Head
     values: Float[np.ndarray, "N G"]
     """One row per spot and one column per gene of the head, in its unit."""
+    deviation: Float[np.ndarray, "N G"] | None = None
+    """Standard deviation of the count of a spot with 10,000 counts; None of a model of values."""
+    zero_inflation: Float[np.ndarray, "N G"] | None = None
+    """Probability of an additional zero, of a model of counts that has any."""
 
     def __post_init__(self) -> None:
-        if self.values.shape != self.head.shape:
-            n_spots, n_genes = self.head.shape
-            raise ValueError(f"{self.values.shape} values for {n_spots} spots, {n_genes} genes")
+        n_spots, n_genes = self.head.shape
+        for name, values in {"values": self.values, **self.layers}.items():
+            if values.shape != self.head.shape:
+                raise ValueError(f"{values.shape} {name} for {n_spots} spots, {n_genes} genes")
+        if self.zero_inflation is not None and self.deviation is None:
+            raise ValueError("a model of counts predicts deviations, too")
+
+    @property
+    def layers(self) -> Mapping[str, Float[np.ndarray, "N G"]]:
+        """What it says of each spot and gene beside the value, by name; empty for most models."""
+        named = {"deviation": self.deviation, "zero_inflation": self.zero_inflation}
+        return {name: values for name, values in named.items() if values is not None}
 
     @property
     def section(self) -> str:

@@ -56,6 +56,19 @@ def test_all_of_a_head_comes_back(prediction: Prediction, tmp_path: Path) -> Non
             np.testing.assert_array_equal(found[key], values)
 
 
+def test_layers_of_a_prediction_of_counts_come_back(prediction: Prediction, tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0).random((2, 2, 3)).astype(np.float32)
+    given = replace(prediction, deviation=drawn[0], zero_inflation=drawn[1])
+    write_prediction(given, tmp_path / "B4.h5ad")
+    back = read_prediction(tmp_path / "B4.h5ad")
+    assert list(back.layers) == ["deviation", "zero_inflation"]
+    data, made = ad.read_h5ad(tmp_path / "B4.h5ad"), to_anndata(given)
+    for name, values in given.layers.items():
+        np.testing.assert_array_equal(back.layers[name], values)
+        np.testing.assert_array_equal(data.layers[name], values)
+        np.testing.assert_array_equal(made.layers[name], values)
+
+
 def test_a_head_whose_parts_disagree_is_refused(prediction: Prediction) -> None:
     for wrong in (
         {"gene_names": ("one",)},

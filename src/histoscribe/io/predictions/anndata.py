@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anndata as ad
@@ -20,7 +21,11 @@ GRID = ("array_row", "array_col")
 _ABOUT = "histoscribe"
 _NAME = "gene_name"
 _WORDS = ("section", "unit", "predictor")
+_LAYERS = ("deviation", "zero_inflation")
 _PICTURE_PX = 1000
+
+Blocks = Iterable[Float[np.ndarray, "_ G"]]
+"""Consecutive rows of values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +58,8 @@ def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.An
     their ids, these are the column `gene_name`. `uns["histoscribe"]` holds section, unit,
     predictor, its card as JSON, and the shape, diameter and (on a lattice) pitch of the spots, in
     um; with a background also um/px and warnings. A background is written to `uns["spatial"]` as
-    scanpy and squidpy expect it.
+    scanpy and squidpy expect it. A prediction of counts has its deviation, and the probability of
+    additional zeros if the model has any, in `layers`.
 
     Examples
     --------
@@ -62,36 +68,38 @@ def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.An
     """
     data = _frame(prediction.head, below)
     data.X = prediction.values.astype(np.float32)
+    for name, values in prediction.layers.items():
+        data.layers[name] = values.astype(np.float32)
     return data
 
 
 def write_prediction(prediction: Prediction, path: Path, below: Background | None = None) -> None:
     """Write the prediction as h5ad; equal predictions are equal files, to the byte."""
-    write_blocks(prediction.head, [prediction.values], path, below)
+    layers = {name: [values] for name, values in prediction.layers.items()}
+    write_blocks(prediction.head, [prediction.values], path, below, layers=layers)
 
 
 def write_blocks(
     head: Head,
-    blocks: Iterable[Float[np.ndarray, "_ G"]],
+    blocks: Blocks,
     path: Path,
     below: Background | None = None,
+    *,
+    layers: Mapping[str, Blocks] = MappingProxyType({}),
 ) -> None:
-    """Write a prediction whose values come in blocks of rows, of which one is held at a time."""
+    """Write a prediction whose values come in blocks of rows, of which one is held at a time.
+
+    `layers` are what it says beside the values, by name, in such blocks too.
+    """
     with replacing(path) as temporary:
         # h5py stores no times unless told to, and anndata writes in a fixed order
         _frame(head, below).write_h5ad(temporary)
         with h5py.File(temporary, "r+") as file:
             if "X" in file:
                 del file["X"]
-            values = file.create_dataset("X", shape=head.shape, dtype="float32")
-            # the mark of a dense array in AnnData's on-disk specification
-            values.attrs["encoding-type"], values.attrs["encoding-version"] = "array", "0.2.0"
-            row = 0
-            for block in blocks:
-                values[row : row + len(block)] = block.astype(np.float32)
-                row += len(block)
-            if row != len(head.spots):
-                raise ValueError(f"{row} rows of values for {len(head.spots)} spots")
+            _fill(file, "X", head, blocks)
+            for name, of in layers.items():
+                _fill(file, f"layers/{name}", head, of)
 
 
 def read_prediction(path: Path) -> Prediction:
@@ -128,7 +136,12 @@ def read_prediction(path: Path) -> Prediction:
         },
         card=str(about.get("card", "")),
     )
-    return Prediction(head, np.asarray(data.X, dtype=np.float32))
+    layers = {
+        name: np.asarray(data.layers[name], dtype=np.float32)
+        for name in _LAYERS
+        if name in data.layers
+    }
+    return Prediction(head, np.asarray(data.X, dtype=np.float32), **layers)
 
 
 def read_warnings(path: Path) -> tuple[str, ...]:
@@ -136,6 +149,19 @@ def read_warnings(path: Path) -> tuple[str, ...]:
     with h5py.File(path) as file:
         told = file.get(f"uns/{_ABOUT}/warnings")
         return () if told is None else tuple(told.asstr()[:])
+
+
+def _fill(file: h5py.File, name: str, head: Head, blocks: Blocks) -> None:
+    """Write a dense array [N, G] from blocks of rows."""
+    values = file.create_dataset(name, shape=head.shape, dtype="float32")
+    # the mark of a dense array in AnnData's on-disk specification
+    values.attrs["encoding-type"], values.attrs["encoding-version"] = "array", "0.2.0"
+    row = 0
+    for block in blocks:
+        values[row : row + len(block)] = block.astype(np.float32)
+        row += len(block)
+    if row != len(head.spots):
+        raise ValueError(f"{row} rows of {name} for {len(head.spots)} spots")
 
 
 def _frame(head: Head, below: Background | None) -> ad.AnnData:
