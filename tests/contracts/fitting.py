@@ -16,14 +16,14 @@ def models_of(item):
     return [name for name in list_models() if getattr(model_class(name), "item", "spot") == item]
 
 
-def fitted(name, tmp_path, table=None, epochs=20, seed=0, batch_size=16):
-    """A model of this name, fitted on a table."""
+def fitted(name, tmp_path, table=None, seed=0, **train):
+    """A model of this name, fitted on a table with these settings of training."""
     settings = RunSettings(
         seed=seed,
         cohort="none",
         models=(name,),
         settings={name: {"preset": "tiny"}},
-        train=TrainSettings(epochs=epochs, batch_size=batch_size),
+        train=TrainSettings(**{"epochs": 20, "batch_size": 16, **train}),
         exemplars=ExemplarSettings(n=3),
         run=MachineSettings(device="cpu"),
     )

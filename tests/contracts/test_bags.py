@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from histoscribe.data.items.bags import BagItems
+from histoscribe.data.items.spots import places_um
 from histoscribe.train.loop import EpochEnd
 from tests import toys
 from tests.contracts.fitting import (
@@ -18,6 +19,7 @@ from tests.contracts.fitting import (
     predicted_by,
 )
 from tests.contracts.tables import planted_table, queries_of
+from tests.data.fakes_for_data import fake_section
 
 MODELS = [*models_of("bag"), toys.BAG]
 
@@ -94,6 +96,18 @@ def test_the_order_of_spots_does_not_matter(made):
     bags, again = made.predict_bags(queries), made.predict_bags(mixed)
     assert bags.patients == again.patients
     np.testing.assert_allclose(bags.values, again.values, atol=1e-5)
+
+
+def test_the_centre_of_the_slide_does_not_matter(made):
+    section = fake_section("S", "P", np.ones((60, 2), dtype=np.int64))
+    moved = replace(
+        section, spots=replace(section.spots, xy=section.spots.xy + np.array([5e3, 70]))
+    )
+    queries = queries_of(planted_table(1), slice(60))
+    here, there = (
+        made.predict_bags(replace(queries, xy_um=places_um(of))).values for of in (section, moved)
+    )
+    np.testing.assert_allclose(here, there, atol=1e-4)
 
 
 def test_same_seed_same_bits_and_the_global_generator_is_left_alone(name, tmp_path):

@@ -1,12 +1,13 @@
 """Choices on the inner folds and of the epoch: the first one wins, within rounding."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from histoscribe.models.inner_validation import best_on_inner
+from histoscribe.models.inner_validation import best_on_inner, known_scores
 from histoscribe.train.loop import EpochEnd
 from tests.contracts.tables import planted_table
 
@@ -24,6 +25,37 @@ def test_a_setting_wins_by_more_than_rounding(better_by):
     best, scores = best_on_inner(table, predict, 2)
     assert scores[1] >= scores[0]
     assert best == (1 if better_by == 1e-2 else 0)
+
+
+def scored(monkeypatch, scores):
+    """What `best_on_inner` says where the settings have these scores on each fold."""
+    said = iter(np.ravel(scores))
+    monkeypatch.setattr(
+        "histoscribe.models.inner_validation.validation_score", lambda *_: next(said)
+    )
+    table = dataclasses.replace(planted_table(), inner=planted_table().inner[: len(scores)])
+    n_settings = len(scores[0])
+    best, found = best_on_inner(table, lambda *_: n_settings * [np.zeros(1)], n_settings)
+    return best, known_scores(found)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("scores", "best", "known"),
+    [
+        ([[NAN, -0.2], [NAN, -0.4]], 1, [None, -0.3]),
+        ([[NAN, -0.2], [0.9, -0.4]], 1, [None, -0.3]),
+        ([[NAN, NAN], [0.1, 0.2]], 1, [0.1, 0.2]),
+        ([[NAN, NAN], [NAN, NAN]], 0, [None, None]),
+        ([[-0.1, -0.2], [-0.1, 0.4]], 1, [-0.1, 0.1]),
+    ],
+)
+def test_an_undefined_score_never_beats_a_defined_one(monkeypatch, scores, best, known):
+    found, means = scored(monkeypatch, scores)
+    assert found == best
+    assert means == [None if mean is None else pytest.approx(mean) for mean in known]
 
 
 @pytest.mark.parametrize(("step", "kept"), [(0.0, 1), (1e-7, 1), (6e-7, 3), (1e-2, 4)])

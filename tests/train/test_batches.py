@@ -1,10 +1,13 @@
 """Batches of an epoch: every row once, tiles turned with nothing else moved; rates by step."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from histoscribe.data.images import HeldTiles
+from histoscribe.data.items.sections import SectionItems
 from histoscribe.data.items.spots import SpotItems
 from histoscribe.models.base import Facts, create_model
 from histoscribe.models.recipe import Recipe
@@ -35,6 +38,7 @@ def batches(epoch=0, **changes):
         "names": ("feature", "image"),
         "rows": np.arange(1, 8),
         "batch_size": 3,
+        "batch_spots": 100,
         "seed": 0,
         "turned": False,
         "epoch": lambda: epoch,
@@ -92,37 +96,78 @@ def test_turned_tiles_are_those_of_their_own_spots():
     assert moved > 2
 
 
+def sections(*n_spots):
+    """Sections of these numbers of spots."""
+    names = np.repeat([f"S{number}" for number in range(len(n_spots))], n_spots)
+    of = table(np.arange(len(names), dtype=np.float32)[:, None])
+    keys = SpotKeys.of_names(names, len(names) * ["P"], [str(row) for row in range(len(names))])
+    ends = np.cumsum(n_spots)[:-1]
+    runs = tuple(np.split(np.arange(len(names)), ends))
+    return SectionItems(dataclasses.replace(of, keys=keys), runs)
+
+
+def batches_of_sections(epoch, *n_spots, **changes):
+    every = {"names": ("context_feature",), "rows": np.arange(len(n_spots)), "batch_size": 4}
+    return batches(epoch, items=sections(*n_spots), **{**every, **changes})
+
+
+def shapes(epoch, *n_spots, **changes):
+    """Number of sections and of spots, padding included, of each batch of an epoch."""
+    found = batches_of_sections(epoch, *n_spots, **changes)
+    return [tuple(inputs["context_feature"].shape[:2]) for inputs, _ in found]
+
+
+def test_batches_of_sections_are_filled_up_to_a_number_of_spots():
+    n_spots = (5, 3, 30, 4, 6, 2, 5)
+    n_batches = batches_of_sections(0, *n_spots, batch_spots=20).n_batches(5)
+    for epoch in range(5):
+        found = shapes(epoch, *n_spots, batch_spots=20)
+        assert sum(n_items for n_items, _ in found) == len(n_spots)
+        assert (1, 30) in found, "a section with more spots is a batch by itself"
+        assert all(n_items * longest <= 20 for n_items, longest in found if longest != 30)
+        assert found == shapes(epoch, *n_spots, batch_spots=20)
+        assert len(found) == n_batches[epoch]
+    assert len(set(n_batches)) > 1
+
+
+def test_a_number_of_spots_that_is_not_reached_changes_no_batch():
+    for epoch in range(3):
+        assert [items for items, _ in shapes(epoch, *range(1, 11), batch_spots=40)] == [4, 4, 2]
+        assert shapes(epoch, 7, 7, 7, 7, 7, batch_spots=14) == [(2, 7), (2, 7), (1, 7)]
+    assert batches_of_sections(0, *range(1, 11), batch_spots=40).n_batches(3) == [3, 3, 3]
+
+
 def test_a_single_cosine_falls_to_nothing():
-    rate = schedule(Recipe(schedule="cosine"), 0, 10, 5)
+    rate = schedule(Recipe(schedule="cosine"), 0, [5, 5])
     assert [rate(step) for step in (0, 5, 10)] == pytest.approx([1, 0.5, 0])
-    assert schedule(Recipe(schedule="constant"), 0, 10, 5) is None
+    assert schedule(Recipe(schedule="constant"), 0, [5, 5]) is None
 
 
 def test_a_warm_up_rises_in_equal_steps_over_its_epochs_then_falls_to_nothing():
-    rate = schedule(Recipe(schedule="warmup-cosine", warmup_epochs=2), 0, 20, 4)
+    rate = schedule(Recipe(schedule="warmup-cosine", warmup_epochs=2), 0, [4] * 5)
     assert [rate(step) for step in range(8)] == pytest.approx(np.arange(1, 9) / 8)
     assert [rate(8), rate(14), rate(20)] == pytest.approx([1, 0.5, 0])
 
 
 def test_a_run_gives_a_warm_up_to_models_without_a_schedule():
-    assert schedule(Recipe(), 0, 20, 4) is None
-    assert schedule(Recipe(schedule="constant"), 2, 20, 4) is None
-    given, by_recipe = schedule(Recipe(), 2, 20, 4), Recipe(schedule="warmup-cosine")
+    assert schedule(Recipe(), 0, [4] * 5) is None
+    assert schedule(Recipe(schedule="constant"), 2, [4] * 5) is None
+    given, by_recipe = schedule(Recipe(), 2, [4] * 5), Recipe(schedule="warmup-cosine")
     every = [given(step) for step in range(20)]
-    assert every == [schedule(by_recipe, 2, 20, 4)(step) for step in range(20)]
+    assert every == [schedule(by_recipe, 2, [4] * 5)(step) for step in range(20)]
     assert [every[0], every[7]] == [1 / 8, 1]
 
 
 def test_warm_restarts_are_those_of_the_released_code_of_egn():
     # cycles of 300 steps, 100 of them rising
-    rate = schedule(Recipe(schedule="warm-restarts"), 0, 9000, 600)
+    rate = schedule(Recipe(schedule="warm-restarts"), 0, [600] * 15)
     assert [rate(step) for step in (0, 50, 100)] == pytest.approx([0.2, 0.6, 1])
     assert [rate(200), rate(299)] == pytest.approx([0.6, 0.2], abs=1e-4)
     assert [rate(300 + step) for step in range(300)] == [rate(step) for step in range(300)]
 
 
 def test_short_epochs_rise_once_then_fall_to_a_fifth_twice_each():
-    rate = schedule(Recipe(schedule="warm-restarts"), 0, 1000, 40)
+    rate = schedule(Recipe(schedule="warm-restarts"), 0, [40] * 25)
     assert [rate(step) for step in (0, 49, 99)] == pytest.approx([0.01, 0.5, 1])
     assert [rate(100), rate(110), rate(120)] == pytest.approx([1, 0.6, 1])
     assert min(rate(step) for step in range(100, 1000)) >= 0.2

@@ -63,5 +63,12 @@ def test_eight_bags_are_scored_by_correlation_and_fewer_by_squared_error():
     assert validate(Echo("bag"), four, np.arange(4)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_single_bag_is_scored_by_its_squared_error():
+    one = bags(1)
+    error = one.table.feature[:, :5].mean(axis=0) - one.labels(np.arange(1)).target[0].numpy()
+    found = validate(Echo("bag"), one, np.arange(1))
+    assert found == pytest.approx(-np.square(error).mean(), rel=1e-5)
+
+
 def test_spots_are_always_scored_by_correlation():
     assert score_kind(SpotItems(planted_table()), np.arange(3)) == "pcc"

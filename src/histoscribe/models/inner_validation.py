@@ -40,11 +40,13 @@ def best_on_inner(
     """Choose among settings by their mean score over the inner folds.
 
     `predict(fit features, fit targets, val features)` gives one prediction per setting. The first
-    setting wins a tie, scores that rounding can swap included, so list the simplest first.
+    setting wins a tie, scores that rounding can swap included, so list the simplest first. An
+    undefined score never beats a defined one; folds without any defined score are left out.
 
     Returns
     -------
-    The number of the chosen setting, and the score of each. The table must have inner folds.
+    The number of the chosen setting, and the score of each, NaN if undefined on a fold where
+    another setting has a score. The table must have inner folds.
     """
     scores = np.full((len(table.inner), n_settings), np.nan)
     for i, (fit, val) in enumerate(table.inner):
@@ -52,5 +54,11 @@ def best_on_inner(
         predictions = predict(table.feature[fit], table.target[fit], table.feature[val])
         for j, predicted in enumerate(predictions):
             scores[i, j] = validation_score(predicted, table.target[val], section)
-    mean = np.nan_to_num(scores, nan=0.0).mean(axis=0)
+    defined = np.isfinite(scores).any(axis=1)
+    mean = scores[defined].mean(axis=0) if defined.any() else scores[0]
     return first_best(mean), mean
+
+
+def known_scores(scores: Sequence[float] | Float[np.ndarray, " n"]) -> list[float | None]:
+    """The same scores for a record in JSON, with None for undefined ones."""
+    return [None if np.isnan(score) else float(score) for score in scores]

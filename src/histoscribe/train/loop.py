@@ -23,6 +23,7 @@ from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 from histoscribe.models.base import ExpressionModel
+from histoscribe.models.inner_validation import known_scores
 from histoscribe.progress import track
 from histoscribe.seed import integer
 from histoscribe.ties import SCORE_ROUNDING
@@ -48,11 +49,13 @@ def train_network(
         names=model.inputs(model.config),
         rows=sides.fit,
         batch_size=train.batch_size,
+        batch_spots=train.batch_spots,
         seed=seed,
         turned=model.recipe().turned,
-        epoch=lambda: task.current_epoch,
+        # lightning fetches the first batch of a resumed run before it counts the epochs
+        epoch=lambda: len(end.scores),
     )
-    task = Task(model, train, seed, n_steps=train.epochs * len(batches))
+    task = Task(model, train, seed, steps=batches.n_batches(train.epochs))
     if not end.finished(train.epochs):
         with _contained(), _interruptible(), warnings.catch_warnings():
             # lightning 2.6.6 on torch 2.13: its internal use of LeafSpec, which we cannot change
@@ -72,8 +75,7 @@ def _inner_scores(scores: list[float], sides: Sides) -> dict[str, list[float | N
     """Score of each epoch, by its kind; None if undefined."""
     if sides.val is None:
         return {"inner_pcc": []}
-    known = [None if np.isnan(score) else score for score in scores]
-    return {f"inner_{score_kind(sides.items, sides.val)}": known}
+    return {f"inner_{score_kind(sides.items, sides.val)}": known_scores(scores)}
 
 
 def fit_and_val_rows(
@@ -145,10 +147,10 @@ class Task(lightning.LightningModule):
     """Taking an epoch from it reports the epoch to the progress display."""
 
     def __init__(
-        self, model: ExpressionModel, settings: TrainSettings, seed: int, n_steps: int
+        self, model: ExpressionModel, settings: TrainSettings, seed: int, steps: list[int]
     ) -> None:
         super().__init__()
-        self.model, self._settings, self._seed, self._n_steps = model, settings, seed, n_steps
+        self.model, self._settings, self._seed, self._steps = model, settings, seed, steps
 
     def on_train_epoch_start(self) -> None:
         """Reset the generator of dropout, and report the new epoch."""
@@ -165,8 +167,7 @@ class Task(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule of the model's recipe."""
         optimiser = make_optimiser(self.model, self._settings)
-        recipe, settings, n_steps = self.model.recipe(), self._settings, self._n_steps
-        factor = schedule(recipe, settings.warmup_epochs, n_steps, n_steps // settings.epochs)
+        factor = schedule(self.model.recipe(), self._settings.warmup_epochs, self._steps)
         if factor is None:
             return optimiser
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)

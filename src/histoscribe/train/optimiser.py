@@ -1,7 +1,7 @@
 """Optimiser of a network, and its learning rate from step to step."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -25,16 +25,23 @@ def make_optimiser(model: ExpressionModel, settings: TrainSettings) -> torch.opt
 
 
 def schedule(
-    recipe: Recipe, warmup_epochs: int, n_steps: int, steps_per_epoch: int
+    recipe: Recipe, warmup_epochs: int, steps: Sequence[int]
 ) -> Callable[[int], float] | None:
     """Factor of the learning rate at each step from 0; None for a constant rate.
 
     `cosine` falls from 1 to 0 over all steps. `warm-restarts` repeats twice per epoch: a rise from
     0.2 to 1 over 100 steps, then half a cosine back to 0.2. `warmup-cosine` rises in equal steps to
-    1 over the warm-up epochs, then falls to 0 over all other steps. `warmup_epochs` is that of the
-    run's settings: a recipe without a schedule takes it, and is constant if it is 0.
+    1 over the warm-up epochs, then falls to 0 over all other steps.
+
+    Parameters
+    ----------
+    warmup_epochs
+        That of the run's settings: a recipe without a schedule takes it, and is constant if it is
+        0.
+    steps
+        Number of steps of each epoch.
     """
-    name, n_epochs = recipe.schedule, recipe.warmup_epochs
+    name, n_steps = recipe.schedule, sum(steps)
     if name is None:
         name = "warmup-cosine" if warmup_epochs else "constant"
     if name == "constant":
@@ -42,9 +49,10 @@ def schedule(
     if name == "cosine":
         return lambda step: _cosine(step / n_steps)
     if name == "warmup-cosine":
-        n_rising = steps_per_epoch * (warmup_epochs if n_epochs is None else n_epochs)
+        n_epochs = warmup_epochs if recipe.warmup_epochs is None else recipe.warmup_epochs
+        n_rising = sum(steps[:n_epochs])
         return lambda step: _warmup(step, n_rising, n_steps)
-    return _warm_restarts(max(steps_per_epoch // 2, 1))
+    return _warm_restarts(max(n_steps // len(steps) // 2, 1))
 
 
 def _warmup(step: int, n_rising: int, n_steps: int) -> float:

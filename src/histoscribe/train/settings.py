@@ -80,6 +80,10 @@ class TrainSettings(StrictSettings):
     """Number of epochs without a better inner score before stopping."""
     batch_size: Positive = 64
     """Items in a step: spots, or whole sections or bags where a model takes those."""
+    batch_spots: Positive = 20_000
+    """Spots in a step, padding included: batches of sections or bags are filled up to it. A larger
+    item is a batch by itself.
+    """
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate of AdamW, for models without a rate in their settings."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2

@@ -34,6 +34,10 @@ class Items(ABC):
         """Number of items."""
 
     @abstractmethod
+    def n_spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:
+        """Number of spots, item by item."""
+
+    @abstractmethod
     def at_once(self, names: Sequence[str]) -> int:
         """Number of items per pass in prediction, for a network that reads these fields."""
 

@@ -45,6 +45,10 @@ class RunItems(Items):
     def __len__(self) -> int:
         return len(self.runs)
 
+    def n_spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:
+        """Length of each run."""
+        return np.array([len(self.runs[row]) for row in rows], dtype=np.int64)
+
     def at_once(self, names: Sequence[str]) -> int:
         """One: without padding, so that no other item can change its last bits."""
         del names

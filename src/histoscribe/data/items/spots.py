@@ -90,6 +90,10 @@ class SpotItems(Items):
     def __len__(self) -> int:
         return len(self.table)
 
+    def n_spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:
+        """One spot per item."""
+        return np.ones(len(rows), dtype=np.int64)
+
     def at_once(self, names: Sequence[str]) -> int:
         """Fewer for models that read tiles, which need memory."""
         return 64 if "image" in names else 4096

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from histoscribe.models.base import Estimator, register
 from histoscribe.models.closed_form.standard import mean_and_scale
-from histoscribe.models.inner_validation import best_on_inner
+from histoscribe.models.inner_validation import best_on_inner, known_scores
 from histoscribe.neighbours import nearest_rows
 from histoscribe.types import SpotTable
 
@@ -58,8 +58,8 @@ class KNNModel(Estimator):
         if table.inner and self.config.n_neighbours is None:
             best, scores = best_on_inner(table, _predict_path, len(NEIGHBOURS))
             n_neighbours = NEIGHBOURS[best]
-            named = zip(NEIGHBOURS, scores, strict=True)
-            self.choice["inner_pcc"] = {str(k): float(score) for k, score in named}
+            named = zip(map(str, NEIGHBOURS), known_scores(scores), strict=True)
+            self.choice["inner_pcc"] = dict(named)
         n_neighbours = min(n_neighbours, len(table.target))
         self.choice["n_neighbours"] = n_neighbours
         mean, scale = mean_and_scale(table.feature)

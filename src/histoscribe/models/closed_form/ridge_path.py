@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.models.closed_form.standard import mean_and_scale
-from histoscribe.models.inner_validation import best_on_inner
+from histoscribe.models.inner_validation import best_on_inner, known_scores
 from histoscribe.types import SpotTable
 
 ALPHAS = tuple(10.0**power for power in range(6, -2, -1))
@@ -52,7 +52,7 @@ class RidgePath:
         ]
 
 
-def choose_alpha(table: SpotTable) -> tuple[float, dict[str, float]]:
+def choose_alpha(table: SpotTable) -> tuple[float, dict[str, float | None]]:
     """Choose alpha on the inner folds.
 
     Returns
@@ -64,4 +64,5 @@ def choose_alpha(table: SpotTable) -> tuple[float, dict[str, float]]:
     best, scores = best_on_inner(
         table, lambda x, y, x_val: RidgePath(x).predict_path(y, x_val), len(ALPHAS)
     )
-    return ALPHAS[best], {f"{alpha:g}": float(s) for alpha, s in zip(ALPHAS, scores, strict=True)}
+    names = (f"{alpha:g}" for alpha in ALPHAS)
+    return ALPHAS[best], dict(zip(names, known_scores(scores), strict=True))
