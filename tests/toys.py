@@ -1,4 +1,7 @@
-"""The smallest model of sections and the smallest of bags: what an item of many spots needs."""
+"""The smallest model of sections and the smallest of bags: what an item of many spots needs.
+
+Beside the genes they give the mean of their context (a head), and the toy of bags gives evidence.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output
 
 SECTION, BAG = "toy-section", "toy-bag"
+CONTEXT_MEAN = "context_mean"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,8 @@ class SectionMean(_Toy):
         context_um: Float[Tensor, "B K 2"],
         present: Bool[Tensor, "B K"],
     ) -> Output:
-        return Output(self.head(self.represent(context_feature, context_um, present)))
+        read = self.represent(context_feature, context_um, present)
+        return Output(self.head(read), heads={CONTEXT_MEAN: read[..., read.shape[2] // 2 :]})
 
     def represent(
         self,
@@ -95,12 +100,21 @@ class BagMean(_Toy):
     def forward(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
     ) -> Output:
-        return Output(self.head(self.represent(context_feature, present)))
+        read = self.represent(context_feature, present)
+        return Output(self.head(read), heads={CONTEXT_MEAN: read})
 
     def represent(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
     ) -> Float[Tensor, "B R"]:
         return self._pooled(self._standard(context_feature, present), present)
+
+    def evidence(
+        self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
+    ) -> dict[str, Tensor]:
+        """Its share of the mean, and its genes by that share."""
+        share = present / present.sum(dim=1, keepdim=True)
+        standard = self._standard(context_feature, present)
+        return {"attention": share, "contribution": share[..., None] * self.head(standard)}
 
 
 @contextmanager

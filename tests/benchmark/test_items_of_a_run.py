@@ -12,11 +12,12 @@ from histoscribe.benchmark.cell import cell_bags, cell_prediction, predictor_fol
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark
 from histoscribe.data.images import SlideTiles
+from histoscribe.explain.representation import represent
 from histoscribe.explain.run import explain
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.io.slides.slide import open_whole_slide
-from histoscribe.predict import blocks, slide
+from histoscribe.predict import slide, threads
 from histoscribe.predict.order import Order, predict
 from histoscribe.predictor.predictor import BAG
 from histoscribe.predictor.saving import load_predictor
@@ -152,7 +153,7 @@ def test_a_slide_is_one_section_whatever_the_blocks_and_threads(
     np.testing.assert_allclose(whole.values, known_answer(predictor, feature), atol=1e-4)
     with monkeypatch.context() as patch:
         patch.setattr(slide, "CHUNK_ROWS", 7)
-        patch.setattr(blocks, "_BATCH", 5)
+        patch.setattr(threads, "_BATCH", 5)
         patch.setattr(torch, "get_num_threads", lambda: 3)
         again = predicted(predictor, slide_file)
     np.testing.assert_allclose(again.values, whole.values, atol=1e-6)
@@ -160,32 +161,65 @@ def test_a_slide_is_one_section_whatever_the_blocks_and_threads(
     np.testing.assert_allclose(as_section.values, whole.values, atol=1e-6)
 
 
-def test_files_of_slides_and_sections_hold_the_same(trained, slide_file, place, tmp_path):
-    for name, predictor in trained.items():
-        order = Order(
-            predictor=predictor.folder,
-            targets=(str(slide_file), str(place / "cohort" / "cohort.csv")),
-            sections=("P1S1",),
-            out=tmp_path / name,
-            spacing_um=SPACING_UM,
-            mpp=MPP,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            list(predict(order))
-        of_slide = read_prediction(tmp_path / name / "slide.h5ad")
-        whole = predicted(predictor, slide_file)
-        np.testing.assert_array_equal(of_slide.values, whole.values)
-        of_section = read_prediction(tmp_path / name / "P1S1.h5ad")
-        cohort = read_cohort(str(place / "cohort" / "cohort.csv"))
-        direct = predictor(cohort["P1S1"], tmp_path / "cache")
-        np.testing.assert_array_equal(of_section.values, direct.values)
-        for prediction in (of_slide, whole, of_section, direct):
-            assert (BAG in prediction.head.gene_facts) == (name == toys.BAG)
-        if name == toys.BAG:
-            np.testing.assert_allclose(
-                of_slide.head.gene_facts[BAG], whole.head.gene_facts[BAG], atol=1e-6
-            )
+def standard(predictor, feature):
+    """Standardised features of spots, in NumPy."""
+    state = {key: value.double().numpy() for key, value in predictor.model.state_dict().items()}
+    return (feature - state["mean"]) / state["scale"]
+
+
+def predictions(predictor, slides, cohort, folder):
+    """Section and prediction by each way to predict one, held in memory and read from disk."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the drawn tissue is unlike the simulated cohort
+        targets = (*map(str, slides), str(cohort))
+        known = {"spacing_um": SPACING_UM, "mpp": MPP, "sections": ("P1S1",)}
+        list(predict(Order(predictor=predictor.folder, targets=targets, out=folder, **known)))
+    section = read_cohort(str(cohort))["P1S1"]
+    yield section, predictor(section, folder / "cache"), read_prediction(folder / "P1S1.h5ad")
+    for path in slides:
+        held, written = predicted(predictor, path), read_prediction(folder / f"{path.stem}.h5ad")
+        yield Section(path.stem, None, open_whole_slide(path, MPP), held.spots, None), held, written
+
+
+def other_ways(predictor, plan, cohort, folder):
+    """Features and the context's mean by each other way: pixels, explanation, benchmark cell."""
+    section = read_cohort(str(cohort))["P1S1"].take(np.arange(9))
+    queries = predictor.queries(section, folder / "cache")
+    tiles = SlideTiles(section, predictor.encoding.tiles).read(np.arange(9)).float()
+    of_pixels = predictor.from_pixels(tiles, torch.from_numpy(queries.xy_um)).heads
+    yield standard(predictor, queries.feature), of_pixels[toys.CONTEXT_MEAN].detach().numpy(), 2e-3
+    width = queries.feature.shape[1]
+    read = represent(predictor, [section], folder / "cache", {}).values[:, -width:]
+    yield standard(predictor, queries.feature), read, 1e-4
+    for fold in plan.folds:
+        fitted = load_predictor(predictor_folder(plan.out, predictor.row, fold))
+        for test in fold.test:
+            read = cell_prediction(plan, fold, predictor.row, test).head.evidence
+            feature = plan.run_data.features(None, test, fold)
+            yield standard(fitted, feature), read[toys.CONTEXT_MEAN], 1e-4
+
+
+def test_every_way_shows_a_model_the_whole_item_and_keeps_what_it_says(
+    trained, plan, result, slide_file, place, tmp_path
+):
+    slides = (slide_file, draw_slide(place / "other.png", seed=1, radius=150))
+    cohort = place / "cohort" / "cohort.csv"
+    of_sections, of_bags = trained[toys.SECTION], trained[toys.BAG]
+    for section, held, written in predictions(of_sections, slides, cohort, tmp_path / "section"):
+        read = standard(of_sections, of_sections.queries(section, tmp_path / "cache").feature)
+        for prediction in (held, written):
+            said = prediction.head.evidence[toys.CONTEXT_MEAN]
+            np.testing.assert_allclose(said, np.tile(read.mean(axis=0), (len(read), 1)), atol=1e-4)
+        np.testing.assert_array_equal(written.values, held.values)
+    for read, said, off in other_ways(of_sections, plan, cohort, tmp_path):
+        np.testing.assert_allclose(said, np.tile(read.mean(axis=0), (len(read), 1)), atol=off)
+    for _, held, written in predictions(of_bags, slides, cohort, tmp_path / "bag"):
+        for prediction in (held, written):
+            said, bag = prediction.head.evidence, prediction.head.gene_facts[BAG]
+            np.testing.assert_allclose(said["attention"], 1 / len(prediction.spots), rtol=1e-6)
+            np.testing.assert_allclose(said["contribution"].sum(axis=0), bag, atol=1e-4)
+        np.testing.assert_array_equal(written.values, held.values)
+        np.testing.assert_allclose(written.head.gene_facts[BAG], held.head.gene_facts[BAG])
 
 
 def test_pixels_of_one_section_give_what_the_section_gives(trained, place, tmp_path):

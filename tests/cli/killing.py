@@ -73,12 +73,12 @@ def _verb(arguments: list[str], cache: str) -> None:
     from histoscribe.io import feature_store
     from histoscribe.io.predictions import prediction_store
     from histoscribe.plot import canvas
-    from histoscribe.predict import blocks
+    from histoscribe.predict import threads
 
     torch.set_num_threads(1)
     canvas._DPI, canvas._PANEL_PX = 20, 100
     feature_store.CHUNK_ROWS = features._BATCH = ROWS
-    prediction_store.CHUNK_ROWS = blocks._BATCH = ROWS
+    prediction_store.CHUNK_ROWS = threads._BATCH = ROWS
     os.environ["HISTOSCRIBE_CACHE"] = cache
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)

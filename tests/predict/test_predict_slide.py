@@ -15,7 +15,7 @@ import histoscribe as hs
 from histoscribe.errors import DataContractError
 from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.io.slides.slide import open_whole_slide
-from histoscribe.predict import blocks
+from histoscribe.predict import threads
 from histoscribe.predict.order import Order, predict
 from histoscribe.predict.slide_job import opened
 from histoscribe.predictor.saving import load_predictor, save_predictor
@@ -139,7 +139,7 @@ def test_neither_threads_nor_blocks_left_to_do_change_a_bit(
 ):
     monkeypatch.setattr("histoscribe.io.predictions.prediction_store.CHUNK_ROWS", 24)
     list(predict(order(predictor_folder, slide_file, out=tmp_path / "straight")))
-    real = blocks._encode
+    real = threads._encode
 
     def stops(encoder, image, left=[3]):  # noqa: B006 - counts over calls
         left[0] -= 1
@@ -147,10 +147,10 @@ def test_neither_threads_nor_blocks_left_to_do_change_a_bit(
             raise KeyboardInterrupt
         return real(encoder, image)
 
-    monkeypatch.setattr(blocks, "_encode", stops)
+    monkeypatch.setattr(threads, "_encode", stops)
     with pytest.raises(KeyboardInterrupt):
         list(predict(order(predictor_folder, slide_file, out=tmp_path / "stopped")))
-    monkeypatch.setattr(blocks, "_encode", real)
+    monkeypatch.setattr(threads, "_encode", real)
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     ((_, done),) = predict(order(predictor_folder, slide_file, out=tmp_path / "stopped"))
@@ -161,7 +161,7 @@ def test_neither_threads_nor_blocks_left_to_do_change_a_bit(
 
 
 def test_slides_are_read_by_as_many_threads_as_encode(predictor_folder, slide_file, monkeypatch):
-    together, real = Barrier(2, timeout=30), blocks.tile_reader
+    together, real = Barrier(2, timeout=30), threads.tile_reader
 
     def reader(*args):
         read, left = real(*args), [2]
@@ -174,7 +174,7 @@ def test_slides_are_read_by_as_many_threads_as_encode(predictor_folder, slide_fi
 
         return meets
 
-    monkeypatch.setattr(blocks, "tile_reader", reader)
+    monkeypatch.setattr(threads, "tile_reader", reader)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

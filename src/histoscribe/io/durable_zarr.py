@@ -75,9 +75,12 @@ class DurableRows:
     @property
     def chunks(self) -> tuple[slice, ...]:
         """Rows of every chunk."""
-        n_rows, chunk_rows = self._array.shape[0], self._array.chunks[0]
-        starts = range(0, n_rows, chunk_rows)
-        return tuple(slice(start, min(start + chunk_rows, n_rows)) for start in starts)
+        return chunks_of(self._array.shape[0], self._array.chunks[0])
+
+    @property
+    def missing(self) -> tuple[slice, ...]:
+        """Rows of every unfinished chunk."""
+        return tuple(rows for rows in self.chunks if self.read(rows) is None)
 
     def read(self, rows: slice) -> Float32[np.ndarray, "rows D"] | None:
         """Rows of one chunk; None for an unfinished chunk or a wrong checksum."""
@@ -89,6 +92,23 @@ class DurableRows:
         except ValueError:  # zarr: checksum or length
             path.unlink(missing_ok=True)  # otherwise zarr would read it before writing
             return None
+
+    def read_finished(self, rows: slice) -> Float32[np.ndarray, "rows D"]:
+        """Rows of a chunk that is finished.
+
+        Raises FileNotFoundError if it is not.
+        """
+        chunk = self.read(rows)
+        if chunk is None:  # None would become NaN in an array
+            raise FileNotFoundError(f"rows of {self.folder} were removed while they were read")
+        return chunk
+
+    def read_all(self) -> Float32[np.ndarray, "N D"]:
+        """Rows of all chunks; every chunk must be finished."""
+        values = np.empty(self._array.shape, dtype=np.float32)
+        for rows in self.chunks:
+            values[rows] = self.read_finished(rows)
+        return values
 
     def write(self, rows: slice, values: Float32[np.ndarray, "rows D"]) -> None:
         """Write one chunk.
@@ -114,6 +134,12 @@ class DurableRows:
 
     def _path(self, rows: slice) -> Path:
         return self.folder / "c" / str(rows.start // self._array.chunks[0]) / "0"
+
+
+def chunks_of(n_rows: int, chunk_rows: int) -> tuple[slice, ...]:
+    """Rows of every chunk of an array with so many rows."""
+    starts = range(0, n_rows, chunk_rows)
+    return tuple(slice(start, min(start + chunk_rows, n_rows)) for start in starts)
 
 
 @contextmanager

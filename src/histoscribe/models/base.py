@@ -122,6 +122,14 @@ class ExpressionModel(nn.Module, ABC):
     def represent(self, *args: Any, **inputs: Any) -> Float[Tensor, "*B R"]:
         """Input of the last layer, from the same inputs as `forward`."""
 
+    def evidence(self, *args: Any, **inputs: Any) -> Mapping[str, Float[Tensor, "B K *_"]]:
+        """What a bag model says of each spot within its bag, by name, e.g. its attention.
+
+        From the same inputs and the same computation as `forward`. Empty for other models.
+        """
+        del args, inputs
+        return {}
+
     def loss(self, output: Output, labels: Labels) -> Float[Tensor, ""]:
         """What training minimises over a batch; padding takes no part."""
         predicted, target = output.expression, labels.target

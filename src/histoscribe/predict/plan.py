@@ -72,13 +72,16 @@ def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
     return slide
 
 
-def make_plan(request: SlideRequest, slide: Slide, tiles: Tiles) -> SlidePlan:
-    """Detect the tissue and place the grid.
+def make_plan(
+    request: SlideRequest, slide: Slide, tiles: Tiles, most_places: int | None = None
+) -> SlidePlan:
+    """Detect the tissue and place the grid, of at most so many positions.
 
     Raises
     ------
     DataContractError
-        for a mask that does not fit the slide, and for a slide without tissue to predict.
+        for a mask that does not fit the slide, for a slide without tissue to predict, and for more
+        positions than `most_places`; the message names a distance that is large enough.
     """
     if request.mask is None:
         mask = tissue_mask(slide)
@@ -89,6 +92,8 @@ def make_plan(request: SlideRequest, slide: Slide, tiles: Tiles) -> SlidePlan:
     grid = lay_grid(slide, mask, request.spacing_um)
     if len(grid) == 0:
         raise DataContractError(_no_tissue(request, slide, mask))
+    if most_places is not None and len(grid) > most_places:
+        raise DataContractError(_too_many(slide, mask, grid, most_places))
     section = Section(request.name, None, slide, grid.spots, None)
     return SlidePlan(section, grid, mask, tiles, tiles.slide_look(slide, mask))
 
@@ -136,4 +141,18 @@ def _no_tissue(request: SlideRequest, slide: Slide, mask: TissueMask) -> Problem
         if given
         else "check the slide; give a tissue mask with --mask FILE (a picture or GeoJSON), or a "
         "smaller --spacing-um",
+    )
+
+
+def _too_many(slide: Slide, mask: TissueMask, grid: Grid, most_places: int) -> Problem:
+    spacing_um = grid.spacing_um * math.sqrt(len(grid) / most_places)
+    fits = grid
+    while len(fits) > most_places:  # squares at the edge of the tissue may be more than expected
+        spacing_um = math.ceil(spacing_um * 1.01)
+        fits = lay_grid(slide, mask, spacing_um)
+    return Problem(
+        where=str(slide.path),
+        found=f"{len(grid):,} positions, {grid.spacing_um:g} um apart",
+        expected=f"at most {most_places:,}: the model of this predictor reads all of them at once",
+        remedy=f"give --spacing-um {spacing_um:g} ({len(fits):,} positions), or a mask of a part",
     )

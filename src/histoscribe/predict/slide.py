@@ -9,15 +9,17 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.tissue import TissueMask
+from histoscribe.io.durable_zarr import chunks_of
 from histoscribe.io.predictions.anndata import GRID
 from histoscribe.io.predictions.prediction_store import CHUNK_ROWS
 from histoscribe.predict.blocks import DISTANCE, predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
 from histoscribe.predict.warnings import unlike_training
-from histoscribe.predictor.predictor import BAG, Predictor
+from histoscribe.predict.whole import blocks_of_whole, feature_blocks
+from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.progress import track
-from histoscribe.types import Head, Prediction, Slide
+from histoscribe.types import Head, PredictedBlock, Prediction, Slide
 
 
 def predict_slide(
@@ -68,8 +70,8 @@ def predict_slide(
         mask=None if mask is None else Path(mask),
     )
     tiles = loaded.encoding.tiles
-    plan = make_plan(request, open_request(request, tiles), tiles)
-    blocks = list(predicted_blocks(loaded, plan, _chunks(len(plan.grid))))
+    plan = make_plan(request, open_request(request, tiles), tiles, loaded.most_places)
+    blocks = list(_blocks(loaded, plan))
     spot_columns = {
         name: np.concatenate([block.spot_columns[name] for block in blocks])
         for name in blocks[0].spot_columns
@@ -77,7 +79,7 @@ def predict_slide(
     for warning in warnings_of(loaded, plan.section.slide, plan.mask, spot_columns[DISTANCE][:, 0]):
         warnings.warn(warning, stacklevel=2)
     values = np.concatenate([block.values for block in blocks])
-    return Prediction(head_of(loaded, plan, spot_columns), values)
+    return Prediction(head_of(loaded, plan, spot_columns, blocks[0].gene_facts), values)
 
 
 def warnings_of(
@@ -102,11 +104,13 @@ def _trained_on(predictor: Predictor, slide: Slide) -> Iterator[str]:
 
 
 def head_of(
-    predictor: Predictor, plan: SlidePlan, spot_columns: Mapping[str, Float[np.ndarray, "N _"]]
+    predictor: Predictor,
+    plan: SlidePlan,
+    spot_columns: Mapping[str, Float[np.ndarray, "N _"]],
+    gene_facts: Mapping[str, Float[np.ndarray, " G"]],
 ) -> Head:
-    """Head of a slide's prediction, from its further columns."""
+    """Head of a slide's prediction, from the further columns and gene facts of its blocks."""
     row, column = GRID
-    bag = {BAG: spot_columns[BAG][0].astype(np.float64)} if BAG in spot_columns else {}
     facts = {
         row: plan.grid.row,
         column: plan.grid.column,
@@ -120,16 +124,21 @@ def head_of(
         unit=predictor.target.transform,
         predictor=predictor.name,
         spot_facts={name: values.astype(np.float64) for name, values in facts.items()},
-        gene_facts={**predictor.gene_score_values, **bag},
+        gene_facts={**predictor.gene_score_values, **gene_facts},
         card=json.dumps(predictor.card.to_json(), sort_keys=True),
         gene_names=predictor.gene_names,
         evidence={
-            name: spot_columns[name].astype(np.float64) for name in predictor.fitted.evidence
+            name: values.astype(np.float64)
+            for name, values in spot_columns.items()
+            if name != DISTANCE
         },
     )
 
 
-def _chunks(n_spots: int) -> list[slice]:
-    """Same blocks as on disk, for values that are equal to the bit."""
-    starts = range(0, n_spots, CHUNK_ROWS)
-    return [slice(start, min(start + CHUNK_ROWS, n_spots)) for start in starts]
+def _blocks(predictor: Predictor, plan: SlidePlan) -> Iterator[PredictedBlock]:
+    """Predicted blocks of a slide, equal to those on disk to the bit."""
+    chunks = chunks_of(len(plan.grid), CHUNK_ROWS)
+    if predictor.fitted.item == "spot":
+        return predicted_blocks(predictor, plan, chunks)
+    feature = [block for _, block in feature_blocks(predictor, plan, chunks)]
+    return blocks_of_whole(predictor, plan, np.concatenate(feature), chunks)

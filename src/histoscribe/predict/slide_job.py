@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,13 +14,16 @@ import numpy as np
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_json, write_text
+from histoscribe.io.durable_zarr import DurableRows
+from histoscribe.io.predictions import prediction_store
 from histoscribe.io.predictions.anndata import background, write_blocks
 from histoscribe.io.predictions.geojson import Measured, write_detections
 from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
-from histoscribe.predict.blocks import DISTANCE, predicted_blocks, spot_column_widths
+from histoscribe.predict.blocks import DISTANCE, predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
 from histoscribe.predict.slide import head_of, warnings_of
+from histoscribe.predict.whole import blocks_of_whole, feature_blocks
 from histoscribe.predictor.facts import spots_hash
 from histoscribe.predictor.folder import RECORD, sha256
 from histoscribe.predictor.gene_choice import GeneChoice
@@ -103,7 +106,7 @@ def write_slide(job: SlideJob) -> SlideResult:
         summary = json.loads(job.files[-1].read_text(encoding="utf-8"))
         done = SlideResult(summary["places"], 0, 0.0, tuple(summary["warnings"]))
     else:
-        plan = make_plan(request, slide, predictor.encoding.tiles)
+        plan = make_plan(request, slide, predictor.encoding.tiles, predictor.most_places)
         write_text(job.record, origin)
         done = _predicted(job, predictor, plan, origin)
     shutil.rmtree(job.work, ignore_errors=True)
@@ -148,17 +151,47 @@ def _check_same(record: Path, origin: str) -> None:
 def _predicted(job: SlideJob, predictor: Predictor, plan: SlidePlan, origin: str) -> SlideResult:
     shape = (len(plan.grid), len(predictor.target.genes))
     key = hashlib.sha256(f"{origin}{predictor.hash}{spots_hash(plan.section)}".encode())
-    widths = spot_column_widths(predictor)
-    store = PredictionStore.open(job.work, key.hexdigest()[:32], shape, widths)
-    began, missing = perf_counter(), store.missing
-    for block in predicted_blocks(predictor, plan, missing):
-        store.write(block.rows, block.values, block.spot_columns)
-    n_tiles = sum(rows.stop - rows.start for rows in missing)
+    name = key.hexdigest()[:32]
+    store = PredictionStore.open(job.work / "values", name, shape)
+    began = perf_counter()
+    n_tiles = (
+        _fill_by_spot(predictor, plan, store)
+        if predictor.fitted.item == "spot"
+        else _fill_as_whole(predictor, plan, store, job.work / "features" / f"{name}.zarr")
+    )
     seconds = perf_counter() - began
     known = store.spot_columns()
     unlike = warnings_of(predictor, plan.section.slide, plan.mask, known[DISTANCE][:, 0])
-    _write(job, plan, head_of(predictor, plan, known), store, unlike)
+    _write(job, plan, head_of(predictor, plan, known, store.gene_facts()), store, unlike)
     return SlideResult(shape[0], n_tiles, seconds, unlike)
+
+
+def _fill_by_spot(predictor: Predictor, plan: SlidePlan, store: PredictionStore) -> int:
+    """Predict the missing blocks; returns the number of tiles read for them."""
+    missing = store.missing
+    for block in predicted_blocks(predictor, plan, missing):
+        store.write(block)
+    return _n_rows(missing)
+
+
+def _fill_as_whole(
+    predictor: Predictor, plan: SlidePlan, store: PredictionStore, folder: Path
+) -> int:
+    """Encode missing blocks of features, then predict all; returns the number of tiles read."""
+    if not (unwritten := store.missing):
+        return 0
+    shape = (len(plan.grid), predictor.encoder.width)
+    features = DurableRows.create(folder, shape, prediction_store.CHUNK_ROWS, {})
+    missing = features.missing
+    for rows, feature in feature_blocks(predictor, plan, missing):
+        features.write(rows, feature)
+    for block in blocks_of_whole(predictor, plan, features.read_all(), unwritten):
+        store.write(block)
+    return _n_rows(missing)
+
+
+def _n_rows(chunks: Sequence[slice]) -> int:
+    return sum(rows.stop - rows.start for rows in chunks)
 
 
 def _write(

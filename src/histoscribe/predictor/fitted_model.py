@@ -1,6 +1,5 @@
 """A fitted model of either kind, with its exemplars, behind one interface."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +11,12 @@ from histoscribe.data.items.items import Items
 from histoscribe.data.items.kinds import bags_to_predict, items_to_predict
 from histoscribe.data.items.spots import Exemplars, SpotItems, SpotQueries
 from histoscribe.models.base import Estimator, ExpressionModel
-from histoscribe.predictor.forward import predict_items, predict_spots
+from histoscribe.predictor.forward import (
+    Columns,
+    evidence_of_spots,
+    predict_items,
+    predict_spots,
+)
 from histoscribe.types import CountFamily, Item, Pathways
 
 
@@ -21,7 +25,8 @@ class Predicted:
     """Predicted values of spots, with their evidence."""
 
     values: Float[np.ndarray, "N G"]
-    evidence: Mapping[str, Float[np.ndarray, "N _"]] = field(default_factory=dict)
+    evidence: Columns = field(default_factory=dict)
+    """Further outputs of the model, the exemplars, and the evidence of a bag model, by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,8 @@ class BagValues:
     patients: tuple[str, ...]
     """Patient of each bag; `unknown` without one."""
     values: Float[np.ndarray, "M G"]
+    heads: Columns = field(default_factory=dict)
+    """Further outputs of the model for each bag, by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +60,12 @@ class Fitted:
         return None if isinstance(self.model, Estimator) else self.model.counts
 
     def predict(self, queries: SpotQueries, device: torch.device | None = None) -> Predicted:
-        """Predict spots without gradients; networks that read tiles run on `device`.
+        """Predict spots without gradients, with everything else that the model says of them.
 
-        A section model treats the given spots of a section as the whole section: give all of them.
-        A bag model predicts each spot as if it were a whole bag, which gives a map of the bag.
+        Networks that read tiles or many spots run on `device`. A section model treats the given
+        spots of a section as the whole section: give all of them. A bag model predicts each spot as
+        if it were a whole bag, which gives a map of the bag; its evidence is that of each spot
+        within its bag.
 
         Raises
         ------
@@ -66,10 +75,12 @@ class Fitted:
         model = self.model
         if isinstance(model, Estimator):
             return Predicted(model.predict(queries.feature))
-        spots, evidence = self._spots(queries)
-        if device is not None and queries.image is not None:
+        spots, exemplars = self._spots(queries)
+        if device is not None and (queries.image is not None or model.item != "spot"):
             model.to(device)
-        return Predicted(predict_spots(model, items_to_predict(model.item, spots)), evidence)
+        predicted = predict_spots(model, items_to_predict(model.item, spots))
+        of_bag = evidence_of_spots(model, bags_to_predict(spots)) if model.item == "bag" else {}
+        return Predicted(predicted.expression, {**exemplars, **predicted.heads, **of_bag})
 
     def predict_bags(self, queries: SpotQueries) -> BagValues:
         """Predict the bags of these spots, one per patient.
@@ -83,7 +94,8 @@ class Fitted:
         every = np.arange(len(bags))
         names = queries.keys.patient_names
         patients = tuple(str(names[bags.runs[bag][0]]) for bag in every)
-        return BagValues(patients, predict_items(model, bags, every))
+        predicted = predict_items(model, bags, every)
+        return BagValues(patients, predicted.expression, predicted.heads)
 
     def items(self, queries: SpotQueries) -> Items:
         """Items from which a network predicts each of these spots.
@@ -94,17 +106,7 @@ class Fitted:
             raise TypeError(f"{self.model.name} is no network")
         return items_to_predict(self.model.item, self._spots(queries)[0])
 
-    @property
-    def evidence(self) -> Mapping[str, int]:
-        """Names of the evidence, and its number of columns per spot."""
-        if self.lookup is None:
-            return {}
-        n = self.lookup.settings.n
-        return {"exemplar_row": n, "exemplar_distance": n}
-
-    def _spots(
-        self, queries: SpotQueries
-    ) -> tuple[SpotItems, Mapping[str, Float[np.ndarray, "N _"]]]:
+    def _spots(self, queries: SpotQueries) -> tuple[SpotItems, Columns]:
         """Spots with their exemplars, and the retrieved exemplars."""
         if self.lookup is None:
             return SpotItems(queries), {}

@@ -1,6 +1,7 @@
 """Predict with a network, a batch at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,13 +9,27 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from histoscribe.data.items.items import Batch, Items
+from histoscribe.data.items.runs import RunItems
 from histoscribe.models.base import ExpressionModel
 from histoscribe.precision import whole_convolutions
+from histoscribe.types import Output
+
+Rows = Int[np.ndarray, " n"]
+Columns = Mapping[str, Float[np.ndarray, "M _"]]
+"""Name -> columns of each spot, or of each item."""
+_EXPRESSION = "expression"
 
 
-def predict_items(
-    model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, "M G"]:
+@dataclass(frozen=True, eq=False)
+class ItemPrediction:
+    """What a network predicts of the spots of items, or of items with one prediction each."""
+
+    expression: Float[np.ndarray, "M G"]
+    heads: Columns
+    """Further outputs of the network, by name."""
+
+
+def predict_items(model: ExpressionModel, items: Items, rows: Rows) -> ItemPrediction:
     """Predict these items in eval mode without gradients; the model's mode is restored.
 
     Returns
@@ -22,25 +37,62 @@ def predict_items(
     One row for each of `items.spots(rows)`, in that order; one row per item if there are no
     predictions for spots.
     """
-    return _by_batches(model, items, rows, lambda inputs: model(**inputs).expression)
+    columns = _by_batches(model, items, rows, lambda inputs: _parts(model(**inputs)))
+    return ItemPrediction(columns.pop(_EXPRESSION), columns)
 
 
-def predict_spots(model: ExpressionModel, items: Items) -> Float[np.ndarray, "N G"]:
+def predict_spots(model: ExpressionModel, items: Items) -> ItemPrediction:
     """Predict every spot of the items' table, in the order of its rows."""
-    return _by_spot(items, predict_items(model, items, np.arange(len(items))))
+    predicted = predict_items(model, items, np.arange(len(items)))
+    spots = _spots(items)
+    heads = {name: _in_rows(spots, values) for name, values in predicted.heads.items()}
+    return ItemPrediction(_in_rows(spots, predicted.expression), heads)
 
 
 def represent_spots(model: ExpressionModel, items: Items) -> Float[np.ndarray, "N R"]:
     """Input of the last layer for every spot, under the same conditions."""
-    every = np.arange(len(items))
-    read = _by_batches(model, items, every, lambda inputs: model.represent(**inputs))
-    return _by_spot(items, read)
+    name = "representation"
+    columns = _by_batches(
+        model, items, np.arange(len(items)), lambda inputs: {name: model.represent(**inputs)}
+    )
+    return _in_rows(_spots(items), columns[name])
 
 
-def _by_spot(items: Items, values: Float[np.ndarray, "M _"]) -> Float[np.ndarray, "N _"]:
+def evidence_of_spots(model: ExpressionModel, items: RunItems) -> Columns:
+    """Evidence of every spot within its item, by name, in the order of the rows of the table.
+
+    Empty for a model without evidence.
+    """
+    columns = _by_batches(
+        model,
+        items,
+        np.arange(len(items)),
+        # [B, K] has one column per spot, [B, K, ...] several
+        lambda inputs: {
+            name: value.reshape(*value.shape[:2], -1)
+            for name, value in model.evidence(**inputs).items()
+        },
+    )
+    spots = np.concatenate(items.runs)
+    return {name: _in_rows(spots, values) for name, values in columns.items()}
+
+
+def _parts(output: Output) -> dict[str, Float[Tensor, "*b _"]]:
+    return {_EXPRESSION: output.expression, **output.heads}
+
+
+def _spots(items: Items) -> Int[np.ndarray, " N"]:
+    """Rows of the table in the order of their predictions."""
     spots = items.spots(np.arange(len(items)))
     if spots is None:
         raise ValueError("these items have no predictions for spots")
+    return spots
+
+
+def _in_rows(
+    spots: Int[np.ndarray, " N"], values: Float[np.ndarray, "N _"]
+) -> Float[np.ndarray, "N _"]:
+    """Sort values of spots into table rows."""
     ordered = np.empty_like(values)
     ordered[spots] = values
     return ordered
@@ -49,22 +101,24 @@ def _by_spot(items: Items, values: Float[np.ndarray, "M _"]) -> Float[np.ndarray
 def _by_batches(
     model: ExpressionModel,
     items: Items,
-    rows: Int[np.ndarray, " n"],
-    ask: Callable[[Batch], Float[Tensor, "*b _"]],
-) -> Float[np.ndarray, "M _"]:
+    rows: Rows,
+    ask: Callable[[Batch], Mapping[str, Float[Tensor, "*b _"]]],
+) -> dict[str, Float[np.ndarray, "M _"]]:
+    """Answers of the model by name, for these items; without the rows of padding."""
     device = next(model.parameters()).device
     names = model.inputs(model.config)
     at_once = items.at_once(names)
     was_training = model.training
     model.eval()
-    parts = []
+    parts: dict[str, list[Tensor]] = {}
     with torch.no_grad(), whole_convolutions(device):
         for start in range(0, len(rows), at_once):
             some = rows[start : start + at_once]
             inputs = {name: value.to(device) for name, value in items.inputs(names, some).items()}
-            answer = ask(inputs).float().cpu()
-            if answer.ndim == 3:  # spots of each item, and padding
-                answer = answer[items.inputs(("present",), some)["present"]]
-            parts.append(answer)
+            for name, value in ask(inputs).items():
+                answer = value.float().cpu()
+                if answer.ndim == 3:  # spots of each item, and padding
+                    answer = answer[items.inputs(("present",), some)["present"]]
+                parts.setdefault(name, []).append(answer)
     model.train(was_training)
-    return torch.cat(parts).numpy()
+    return {name: torch.cat(values).numpy() for name, values in parts.items()}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,12 @@ from histoscribe.types import Head, Output, Prediction, Section, SpotKeys, Train
 
 BAG = "bag"
 """Name of the predicted value of a whole bag, a gene fact next to its map."""
+
+MOST_SPOTS_OF_ITEM = 50_000
+"""Most spots that a predictor gives a model of sections or bags at once.
+
+Its memory grows with their number, and the time of attention between spots with its square.
+"""
 
 
 @dataclass(eq=False)
@@ -75,6 +81,11 @@ class Predictor:
         """Fields of `Inputs` that the model reads."""
         model = self.model
         return ("feature",) if isinstance(model, Estimator) else model.inputs(model.config)
+
+    @property
+    def most_places(self) -> int | None:
+        """Limit of the positions of a slide; None for models of spots."""
+        return None if self.fitted.item == "spot" else MOST_SPOTS_OF_ITEM
 
     @property
     def encoder(self) -> Encoder:
@@ -231,4 +242,4 @@ def _predict_one(
     if xy_um is not None:
         shown["context_um"] = xy_um.to(feature)[None]
     output: Output = model(**{name: shown[name] for name in names})
-    return replace(output, expression=output.expression.flatten(0, -2))
+    return output.map(lambda value: value.flatten(0, -2))

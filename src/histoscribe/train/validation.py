@@ -29,7 +29,7 @@ def validate(model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]) 
     sections. For items with one prediction each: Pearson over the items, mean over genes, or minus
     the mean squared error for fewer than 8 items. NaN if nothing is defined.
     """
-    predicted, spots = predict_items(model, items, rows), items.spots(rows)
+    predicted, spots = predict_items(model, items, rows).expression, items.spots(rows)
     measured = _measured(items, rows)
     if spots is not None:
         return validation_score(predicted, measured, items.keys.section[spots])

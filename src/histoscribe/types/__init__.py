@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from histoscribe.types.pathways import PATHWAYS as PATHWAYS
     from histoscribe.types.pathways import Pathways as Pathways
     from histoscribe.types.prediction import Head as Head
+    from histoscribe.types.prediction import PredictedBlock as PredictedBlock
     from histoscribe.types.prediction import Prediction as Prediction
     from histoscribe.types.run_card import Check as Check
     from histoscribe.types.run_card import EncoderUse as EncoderUse
@@ -94,7 +95,7 @@ _HOME = {
         "histoscribe.types.run_card",
     ),
     **dict.fromkeys(("PATHWAYS", "Pathways"), "histoscribe.types.pathways"),
-    **dict.fromkeys(("Head", "Prediction"), "histoscribe.types.prediction"),
+    **dict.fromkeys(("Head", "PredictedBlock", "Prediction"), "histoscribe.types.prediction"),
     "SpotKeys": "histoscribe.types.spot_keys",
     **dict.fromkeys(
         ("Cohort", "CohortEntry", "Counts", "Section", "Shape", "Slide", "Spots"),

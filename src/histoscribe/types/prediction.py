@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from histoscribe.types.tissue import Spots
 
@@ -92,3 +92,15 @@ class Prediction:
     def genes(self) -> tuple[str, ...]:
         """Genes of the columns."""
         return self.head.genes
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedBlock:
+    """Some rows of a prediction, which are computed and written together."""
+
+    rows: slice
+    values: Float32[np.ndarray, "rows G"]
+    spot_columns: Mapping[str, Float[np.ndarray, "rows _"]]
+    """Further columns of each spot, by name: its distance to the training spots, and evidence."""
+    gene_facts: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
+    """Facts of each gene from the same prediction, equal in all blocks: the value of a bag."""

@@ -1,7 +1,7 @@
 """Data for fitting, inputs and outputs of models."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -146,13 +146,13 @@ class CountDistribution:
             spread = spread + self.zero_inflation
         return (self.mean * (1 + self.rate * spread)).sqrt()
 
-    def float(self) -> "CountDistribution":
-        """The same distribution in float32."""
+    def map(self, change: Callable[[Tensor], Tensor]) -> "CountDistribution":
+        """The same distribution with every tensor changed."""
         zeros = self.zero_inflation
         return CountDistribution(
-            self.rate.float(),
-            self.inverse_dispersion.float(),
-            None if zeros is None else zeros.float(),
+            change(self.rate),
+            change(self.inverse_dispersion),
+            None if zeros is None else change(zeros),
         )
 
 
@@ -171,6 +171,10 @@ class Output:
 
     def float(self) -> "Output":
         """The same output in float32, whatever precision the model works in."""
-        heads = {name: value.float() for name, value in self.heads.items()}
-        counts = None if self.counts is None else self.counts.float()
-        return Output(self.expression.float(), heads, counts)
+        return self.map(lambda value: value.float())
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Output":
+        """The same output with every tensor changed."""
+        heads = {name: change(value) for name, value in self.heads.items()}
+        counts = None if self.counts is None else self.counts.map(change)
+        return Output(change(self.expression), heads, counts)

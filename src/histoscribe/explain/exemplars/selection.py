@@ -79,7 +79,7 @@ class ExemplarSelection:
             image=StackedTiles([(self.tiles, spots)]) if "image" in self.fields else None,
             xy_um=None,
         )
-        return predict_spots(self.model, SpotItems(queries, exemplars))
+        return predict_spots(self.model, SpotItems(queries, exemplars)).expression
 
     def random(self, n_draws: int, use: str) -> Iterator[Int[np.ndarray, "N E"]]:
         """Draw random exemplars for every spot, as many as it has, by the same rule."""

@@ -1,81 +1,92 @@
 """An unfinished prediction on disk: values and evidence of each spot, in chunks."""
 
+import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-from histoscribe.io.durable_zarr import DurableRows
+from histoscribe.io.durable_zarr import DurableRows, chunks_of
+from histoscribe.types import PredictedBlock
 
 CHUNK_ROWS = 128
 """Spots predicted together: a kill costs at most these. Results depend on it in their last bits."""
 
+_COLUMNS, _GENE_FACTS = "spot_columns", "gene_facts"
+
 
 @final
 class PredictionStore:
-    """Rows of one slide in durable chunks: values [N, G], then further columns of each spot."""
+    """Rows of one slide in durable chunks: values [N, G], then further columns of each spot.
 
-    def __init__(self, rows: DurableRows, n_genes: int, spot_columns: Mapping[str, int]) -> None:
-        self._rows, self._n_genes = rows, n_genes
-        self._spot_columns = dict(spot_columns)
+    The array is created with the first block, which names these columns and their number.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, int], rows: DurableRows | None) -> None:
+        self._folder, self._shape, self._rows = folder, shape, rows
 
     @classmethod
-    def open(
-        cls, folder: Path, key: str, shape: tuple[int, int], spot_columns: Mapping[str, int]
-    ) -> "PredictionStore":
+    def open(cls, folder: Path, key: str, shape: tuple[int, int]) -> "PredictionStore":
         """Start or continue the prediction of one slide, identified by `key`.
 
-        `shape` is spots and genes. `spot_columns` names further columns of each spot, and their
-        number. Data in the folder under another key are removed.
+        `shape` is spots and genes. Data in the folder under another key are removed.
         """
         name = f"{key}.zarr"
         if folder.is_dir():
             for other in folder.iterdir():
                 if other.name != name:
                     shutil.rmtree(other)
-        n_spots, n_genes = shape
-        size = (n_spots, n_genes + sum(spot_columns.values()))
-        rows = DurableRows.create(folder / name, size, CHUNK_ROWS, {})
-        return cls(rows, n_genes, spot_columns)
+        return cls(folder / name, shape, DurableRows.find(folder / name))
 
     @property
     def chunks(self) -> tuple[slice, ...]:
         """Rows of every chunk."""
-        return self._rows.chunks
+        return chunks_of(self._shape[0], CHUNK_ROWS) if self._rows is None else self._rows.chunks
 
     @property
     def missing(self) -> tuple[slice, ...]:
         """Rows of every unfinished chunk."""
-        return tuple(rows for rows in self.chunks if self._rows.read(rows) is None)
+        return self.chunks if self._rows is None else self._rows.missing
 
-    def write(
-        self,
-        rows: slice,
-        values: Float32[np.ndarray, "rows G"],
-        spot_columns: Mapping[str, Float[np.ndarray, "rows _"]],
-    ) -> None:
+    def write(self, block: PredictedBlock) -> None:
         """Write one chunk; a full disk is a DataContractError."""
-        columns = [spot_columns[name].astype(np.float32) for name in self._spot_columns]
-        self._rows.write(rows, np.concatenate([values, *columns], axis=1))
+        rows = self._rows = self._created(block) if self._rows is None else self._rows
+        columns = [values.astype(np.float32) for values in block.spot_columns.values()]
+        rows.write(block.rows, np.concatenate([block.values, *columns], axis=1))
 
     def values(self) -> Iterator[Float32[np.ndarray, "rows G"]]:
         """Values of all spots, a chunk at a time."""
-        return (self._read(rows)[:, : self._n_genes] for rows in self.chunks)
+        read = self._finished().read_finished
+        return (read(rows)[:, : self._shape[1]] for rows in self.chunks)
 
     def spot_columns(self) -> dict[str, Float32[np.ndarray, "N _"]]:
         """Further columns of all spots, by name."""
-        ends = self._n_genes + np.cumsum(list(self._spot_columns.values()))
-        parts = [self._read(rows)[:, self._n_genes :] for rows in self.chunks]
-        columns = np.split(np.concatenate(parts), ends[:-1] - self._n_genes, axis=1)
-        return dict(zip(self._spot_columns, columns, strict=True))
+        widths = self._about(_COLUMNS)
+        read = self._finished().read_finished
+        parts = [read(rows)[:, self._shape[1] :] for rows in self.chunks]
+        ends = np.cumsum(list(widths.values()))[:-1]
+        return dict(zip(widths, np.split(np.concatenate(parts), ends, axis=1), strict=True))
 
-    def _read(self, rows: slice) -> Float32[np.ndarray, "rows width"]:
-        chunk = self._rows.read(rows)
-        if chunk is None:
-            raise FileNotFoundError(
-                f"rows of {self._rows.folder} were removed while they were read"
-            )
-        return chunk
+    def gene_facts(self) -> dict[str, Float[np.ndarray, " G"]]:
+        """Facts of the genes that came with the blocks, by name."""
+        return {name: np.array(values) for name, values in self._about(_GENE_FACTS).items()}
+
+    def _created(self, block: PredictedBlock) -> DurableRows:
+        n_spots, n_genes = self._shape
+        widths = {name: values.shape[1] for name, values in block.spot_columns.items()}
+        facts = {name: values.tolist() for name, values in block.gene_facts.items()}
+        about = {_COLUMNS: json.dumps(widths), _GENE_FACTS: json.dumps(facts)}
+        size = (n_spots, n_genes + sum(widths.values()))
+        return DurableRows.create(self._folder, size, CHUNK_ROWS, about)
+
+    def _finished(self) -> DurableRows:
+        if self._rows is None:
+            raise FileNotFoundError(f"{self._folder} has no block yet")
+        return self._rows
+
+    def _about(self, name: str) -> dict[str, Any]:
+        about: dict[str, Any] = json.loads(self._finished().attributes[name])
+        return about

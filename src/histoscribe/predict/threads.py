@@ -1,0 +1,153 @@
+"""Threads that read and encode the tiles of a slide, each a whole batch from end to end.
+
+Batches are the same in every run, and each is read and encoded by one thread. So neither an
+interruption nor the number of threads or processes changes a bit. All threads read the slide, so
+reading keeps up with many cores and with a GPU.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int, UInt8
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from histoscribe.data.tiles import tile_reader
+from histoscribe.device import choose_device
+from histoscribe.encoders.encoder import Encoder
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.predict.plan import SlidePlan
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.progress import track
+
+_BATCH = 16  # tiles that one thread encodes at once: more tiles are hardly faster, and cost memory
+
+Rows = Int[np.ndarray, " _"]
+Features = Float32[np.ndarray, "_ D"]
+Tiles = UInt8[Tensor, "B 3 P P"]
+T = TypeVar("T", bound=Sized)
+
+
+def work_by_chunk(
+    predictor: Predictor,
+    plan: SlidePlan,
+    chunks: Sequence[slice],
+    work: Callable[[Rows, Tiles, Features], T],
+) -> Generator[tuple[slice, list[T]], None, None]:
+    """Read and encode the tiles of these chunks, one after the other, reading ahead.
+
+    The encoder runs in float32, on a GPU if torch finds one, which encodes one batch at a time.
+
+    Yields
+    ------
+    The rows of each chunk, and the results of `work(rows, tiles, features)` for its batches.
+    """
+    predictor.encoder.to(choose_device("auto"))
+    n_tiles = sum(rows.stop - rows.start for rows in chunks)
+    encode = _encoding(predictor, plan, work)
+    with (
+        one_thread_each() as n_threads,
+        closing(track(range(n_tiles), f"tiles of {plan.section.id}")) as ticks,
+        closing(_in_order(encode, _batches(chunks), n_threads)) as results,
+    ):
+        for rows in chunks:
+            yield rows, list(_until(rows, results, ticks))
+
+
+@contextmanager
+def one_thread_each() -> Iterator[int]:
+    """Let every worker use one thread; yields the number of workers."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):  # NumPy's BLAS, below the model
+            yield n_threads
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def check_finite(
+    plan: SlidePlan, predictor: Predictor, rows: slice, feature: Float32[np.ndarray, "rows D"]
+) -> None:
+    """Raise a DataContractError that names the places whose features are not finite."""
+    bad = rows.start + np.flatnonzero(~np.isfinite(feature).all(axis=1))
+    if bad.size:
+        raise DataContractError(
+            Problem(
+                where=f"{plan.section.slide.path}, {bad.size} places: "
+                + ", ".join(plan.section.spots.ids[spot] for spot in bad[:5]),
+                found=f"features of {predictor.encoding.encoder} that are not finite",
+                expected="finite numbers for every tile",
+                remedy="check the encoder's weights file",
+            )
+        )
+
+
+def _batches(chunks: Sequence[slice]) -> list[Rows]:
+    """Rows that a thread reads and encodes in one pass."""
+    return [
+        np.arange(start, min(start + _BATCH, rows.stop))
+        for rows in chunks
+        for start in range(rows.start, rows.stop, _BATCH)
+    ]
+
+
+def _encoding(
+    predictor: Predictor, plan: SlidePlan, work: Callable[[Rows, Tiles, Features], T]
+) -> Callable[[Rows], T]:
+    """Make the function that reads and encodes a batch, and goes on with it."""
+    read = tile_reader(plan.section, plan.tiles, plan.slide_look)
+    encoder = predictor.encoder
+    device = encoder.mean.device
+    alone = _alone(device)
+
+    def encode(rows: Rows) -> T:
+        image = read(rows)
+        with alone:
+            return work(rows, image, _encode(encoder, image.to(device)))
+
+    return encode
+
+
+def _alone(device: torch.device) -> AbstractContextManager[object]:
+    """Lock of a GPU, for one batch at a time: its memory cannot hold activations of all."""
+    return nullcontext() if device.type == "cpu" else Lock()
+
+
+def _in_order(
+    encode: Callable[[Rows], T], batches: Sequence[Rows], n_threads: int
+) -> Generator[T, None, None]:
+    """Yield each batch in order; the number of parallel batches is that of threads."""
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            for batch in batches:
+                waiting.append(pool.submit(encode, batch))
+                if len(waiting) > 2 * n_threads:  # enough work while a block is written
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"]) -> Features:
+    with torch.inference_mode():
+        return encoder(image).float().cpu().numpy()
+
+
+def _until(rows: slice, batches: Iterator[T], ticks: Iterator[int]) -> Iterator[T]:
+    """Collect the batches of one chunk; progress counts tiles."""
+    done = 0
+    while done < rows.stop - rows.start:
+        part = next(batches)
+        for _ in range(len(part)):
+            next(ticks)
+        done += len(part)
+        yield part

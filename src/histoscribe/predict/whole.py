@@ -1,0 +1,71 @@
+"""Predict a slide as one section or one bag, in two passes.
+
+The first gives the features of all positions in blocks, which survive an interruption on disk. The
+second is one call of the model over the whole slide: it needs the features of all positions in
+memory, and is repeated as a whole after an interruption.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+
+import numpy as np
+import torch
+
+from histoscribe.data.items.spots import SpotQueries, places_um
+from histoscribe.device import choose_device
+from histoscribe.predict.blocks import DISTANCE
+from histoscribe.predict.plan import SlidePlan
+from histoscribe.predict.threads import (
+    Features,
+    Rows,
+    Tiles,
+    check_finite,
+    one_thread_each,
+    work_by_chunk,
+)
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.types import PredictedBlock, SpotKeys
+
+
+def feature_blocks(
+    predictor: Predictor, plan: SlidePlan, chunks: Sequence[slice]
+) -> Generator[tuple[slice, Features], None, None]:
+    """Encode these chunks of rows, one after the other, reading ahead.
+
+    Raises
+    ------
+    DataContractError
+        if a feature is not finite; the message names the positions.
+    """
+    with closing(work_by_chunk(predictor, plan, chunks, _feature)) as results:
+        for rows, parts in results:
+            feature = np.concatenate(parts)
+            check_finite(plan, predictor, rows, feature)
+            yield rows, feature
+
+
+def blocks_of_whole(
+    predictor: Predictor, plan: SlidePlan, feature: Features, chunks: Sequence[slice]
+) -> Iterator[PredictedBlock]:
+    """Predict all positions of a slide together, from their features, and yield these chunks.
+
+    One thread computes, because the last bits of a matrix product depend on their number.
+    """
+    section, encoder = plan.section, predictor.encoder
+    keys = SpotKeys.of_section(section.id, section.patient, section.spots.ids)
+    queries = SpotQueries(feature, keys, encoder.identity, xy_um=places_um(section))
+    with one_thread_each():
+        predicted = predictor.fitted.predict(queries, torch.device(choose_device("auto")))
+        bag = predictor.bag_facts(queries)
+        distance = predictor.reference.distance(feature)[:, None]
+    columns = {DISTANCE: distance, **predicted.evidence}
+    for rows in chunks:
+        values = predicted.values[rows].astype(np.float32)
+        yield PredictedBlock(
+            rows, values, {name: column[rows] for name, column in columns.items()}, bag
+        )
+
+
+def _feature(rows: Rows, image: Tiles, feature: Features) -> Features:
+    del rows, image
+    return feature
