@@ -83,6 +83,49 @@ def test_padding_with_random_numbers_changes_nothing(made, inputs):
     torch.testing.assert_close(predict(made, inputs), predict(made, filled), atol=1e-6, rtol=0)
 
 
+def test_asking_for_evidence_changes_no_bit(made, inputs):
+    before = predict(made, inputs)
+    evidence_of(made, inputs)
+    assert torch.equal(before, predict(made, inputs))
+
+
+def test_attention_and_contributions_add_up_over_the_tiles_of_a_bag(made, inputs):
+    evidence, there = evidence_of(made, inputs), inputs["present"]
+    for name, value in evidence.items():
+        assert (value[~there] == 0).all(), name
+    if "attention" in evidence:
+        total = evidence["attention"].sum(dim=1)
+        torch.testing.assert_close(total, torch.ones_like(total), atol=1e-4, rtol=0)
+    if "contribution" in evidence:
+        total = evidence["contribution"].sum(dim=1)
+        torch.testing.assert_close(total, predict(made, inputs), atol=1e-5, rtol=1e-5)
+
+
+def test_the_score_of_a_tile_is_the_bag_of_that_tile_alone(made, inputs):
+    scores = evidence_of(made, inputs).get("instance_score")
+    if scores is None:
+        pytest.skip("this model has no score for a tile")
+    for bag, tile in ((0, 5), (0, 59), (1, 12), (2, 0)):
+        alone = {key: value[bag : bag + 1, tile : tile + 1] for key, value in inputs.items()}
+        torch.testing.assert_close(scores[bag, tile], predict(made, alone)[0], atol=1e-5, rtol=0)
+
+
+def evidence_of(made, inputs):
+    """What the network says of each tile of these bags."""
+    names = made.model.inputs(made.model.config)
+    with torch.no_grad():
+        return made.model.evidence(**{name: inputs[name] for name in names})
+
+
+def test_a_bag_without_tiles_has_no_value(made, inputs):
+    empty = {**inputs, "present": inputs["present"].clone()}
+    empty["present"][1] = False
+    if made.model.name == toys.BAG:
+        pytest.skip("the toy checks nothing")
+    with pytest.raises(ValueError, match="bag 1 of 3 in this batch has no tiles"):
+        predict(made, empty)
+
+
 def test_the_order_of_spots_does_not_matter(made):
     queries = queries_of(planted_table(1))
     order = np.random.default_rng(0).permutation(len(queries))

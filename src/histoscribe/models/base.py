@@ -3,11 +3,10 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
-import numpy as np
 from jaxtyping import Float
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
@@ -15,56 +14,12 @@ from torch.nn import functional
 
 from histoscribe.errors import Problem
 from histoscribe.models.catalog import add_model, load_class
+from histoscribe.models.estimator import Estimator as Estimator
+from histoscribe.models.estimator import NoConfig as NoConfig
 from histoscribe.models.facts import Facts as Facts
 from histoscribe.models.layers.count_head import CountHead
 from histoscribe.models.recipe import Recipe
-from histoscribe.types import CountFamily, Inputs, Item, Labels, Output, SpotTable
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoConfig:
-    """Settings of a model without settings."""
-
-    @classmethod
-    def tiny(cls) -> "NoConfig":
-        """Settings for tests."""
-        return cls()
-
-
-class Estimator(ABC):
-    """A model that is fitted in closed form, in the shape of scikit-learn.
-
-    `fit` reads only the training spots of one fold; choices (alpha, number of neighbours) are made
-    on `table.inner`. `state` holds everything that `predict` needs.
-    """
-
-    name: ClassVar[str]
-    paper: ClassVar[str]
-    Config: ClassVar[Any] = NoConfig
-    encoder: ClassVar[str | None] = None
-    """The only encoder that this model reads; None for the encoder of the run."""
-
-    choice: Mapping[str, Any] = {}
-    """Settings that `fit` chose on the inner folds, with their scores; JSON."""
-
-    def __init__(self, config: Any = None) -> None:
-        self.config = self.Config() if config is None else config
-
-    @abstractmethod
-    def fit(self, table: SpotTable) -> "Estimator":
-        """Fit on the training spots."""
-
-    @abstractmethod
-    def predict(self, feature: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N G"]:
-        """Predict spots from their features."""
-
-    @abstractmethod
-    def state(self) -> dict[str, np.ndarray]:
-        """Give the fitted arrays by name."""
-
-    @abstractmethod
-    def restore(self, state: Mapping[str, np.ndarray]) -> "Estimator":
-        """Restore the arrays of `state`; a missing or additional name is an error."""
+from histoscribe.types import CountFamily, Inputs, Item, Labels, Output
 
 
 class ExpressionModel(nn.Module, ABC):
@@ -122,10 +77,13 @@ class ExpressionModel(nn.Module, ABC):
     def represent(self, *args: Any, **inputs: Any) -> Float[Tensor, "*B R"]:
         """Input of the last layer, from the same inputs as `forward`."""
 
-    def evidence(self, *args: Any, **inputs: Any) -> Mapping[str, Float[Tensor, "B K *_"]]:
-        """What a bag model says of each spot within its bag, by name, e.g. its attention.
+    def evidence(self, *args: Any, **inputs: Any) -> Mapping[str, Float[Tensor, "B K _"]]:
+        """What each spot adds to the prediction of its item, by name; empty if there is nothing.
 
-        From the same inputs and the same computation as `forward`. Empty for other models.
+        From the same inputs and layers as `forward`: `instance_score` is the prediction for the
+        spot alone, `attention` its weight in the item, `contribution` their product, each with a
+        column for all genes or one per gene. Zero in padding. Scores are those of the last layer:
+        with a distribution of counts, before its softplus.
         """
         del args, inputs
         return {}

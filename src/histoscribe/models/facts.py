@@ -19,6 +19,8 @@ class Facts:
     feature_mean: Float[np.ndarray, " D"]
     feature_scale: Float[np.ndarray, " D"]
     target_mean: Float[np.ndarray, " G"]
+    target_scale: Float[np.ndarray, " G"] | float = 1.0
+    """Standard deviation of the target over the training spots."""
     tile_px: int = 0
     """Side of the tiles; 0 if the model reads none."""
     image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)

@@ -10,8 +10,8 @@ Schedule = Literal["constant", "cosine", "warm-restarts", "warmup-cosine"]
 class Recipe:
     """Training that a paper gives for its network; None leaves a value to the run's settings."""
 
-    optimiser: Literal["adamw", "sgd"] = "adamw"
-    """`sgd` has a momentum of 0.9."""
+    optimiser: Literal["adamw", "sgd", "sgd-nesterov"] = "adamw"
+    """Both kinds of SGD have a momentum of 0.9; `sgd-nesterov` has that of Nesterov."""
     learning_rate: float | None = None
     weight_decay: float | None = None
     schedule: Schedule | None = None

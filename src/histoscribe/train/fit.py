@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from histoscribe.data.exemplars.lookup import Lookup, perceptual_of, training_exemplars
 from histoscribe.data.items.kinds import training_sides
@@ -97,10 +98,16 @@ def _facts(
         feature_mean=mean,
         feature_scale=scale,
         target_mean=table.target.mean(axis=0, dtype=np.float64),
+        target_scale=_spread(table.target),
         counts=counts,
         pathways=sets,
         **colour,
     )
+
+
+def _spread(target: Float[np.ndarray, "N G"]) -> Float[np.ndarray, " G"]:
+    with np.errstate(invalid="ignore"):  # training says of values that are no numbers
+        return target.std(axis=0, dtype=np.float64)
 
 
 def _colour(images: Images, n_rows: int) -> tuple[_Colour, _Colour]:

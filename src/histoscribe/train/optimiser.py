@@ -19,9 +19,15 @@ def make_optimiser(model: ExpressionModel, settings: TrainSettings) -> torch.opt
     recipe = model.recipe()
     rate = settings.learning_rate if recipe.learning_rate is None else recipe.learning_rate
     decay = settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(model.parameters(), lr=rate, momentum=_MOMENTUM, weight_decay=decay)
-    return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=rate,
+        momentum=_MOMENTUM,
+        weight_decay=decay,
+        nesterov=recipe.optimiser == "sgd-nesterov",
+    )
 
 
 def schedule(

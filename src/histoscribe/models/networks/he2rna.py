@@ -1,0 +1,138 @@
+"""HE2RNA: a score of each gene for each tile; a bag is the mean of its highest tiles.
+
+Schmauch et al. 2020, doi:10.1038/s41467-020-17678-4. `docs/methods/he2rna.md` explains what the
+released code does differently.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from histoscribe.models.base import ExpressionModel, Facts, register
+from histoscribe.models.layers.head import GeneHead
+from histoscribe.models.layers.tile_features import TileFeatures
+from histoscribe.models.recipe import Recipe
+from histoscribe.types import Output
+
+_Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HE2RNAConfig:
+    """Size of the network, and the numbers of tiles that it averages."""
+
+    hidden: tuple[int, ...] = (1024, 1024)
+    """Widths of the hidden layers, which all tiles share."""
+    dropout: float = 0.25
+    """Share of hidden units set to zero in training."""
+    top: tuple[_Count, ...] = (1, 2, 5, 10, 20, 50, 100)
+    """Numbers of highest tiles: training draws one of those that the bag can serve, prediction
+    takes the mean over them. A bag that can serve none is the mean of all its tiles.
+    """
+    learning_rate: float = 3e-4
+    """Learning rate of AdamW, without weight decay."""
+
+    def __post_init__(self) -> None:
+        if not self.top:
+            raise ValueError("top = []: give at least one number of tiles")
+
+    @classmethod
+    def tiny(cls) -> "HE2RNAConfig":
+        """Settings for tests."""
+        return cls(hidden=(16,), dropout=0.1, learning_rate=1e-2)
+
+
+@final
+@register("he2rna")
+class HE2RNA(ExpressionModel):
+    """Scores every tile by one network, and averages the highest tiles of a bag for each gene."""
+
+    paper = "doi:10.1038/s41467-020-17678-4"
+    Config = HE2RNAConfig
+    item = "bag"
+    top: Tensor
+
+    def __init__(self, facts: Facts, config: HE2RNAConfig) -> None:
+        super().__init__(facts, config)
+        self.register_buffer("top", torch.tensor(config.top), persistent=False)
+        self.tiles = TileFeatures(facts)
+        widths = (len(facts.feature_mean), *config.hidden)
+        self.hidden = nn.Sequential(
+            *(
+                nn.Sequential(nn.Linear(width, after), nn.ReLU(), nn.Dropout(config.dropout))
+                for width, after in pairwise(widths)
+            )
+        )
+        self.head = GeneHead(widths[-1], facts)
+
+    def forward(
+        self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
+    ) -> Output:
+        """Predict the genes of each bag."""
+        scores = self._scores(context_feature, present)
+        high, _, share = self._highest(scores, present)
+        return Output((share * high).sum(dim=1))
+
+    def represent(
+        self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
+    ) -> Float[Tensor, "B R"]:
+        """The last hidden layer, averaged over all tiles: each gene reads others of them."""
+        hidden = self.hidden(self.tiles(context_feature, present))
+        return hidden.masked_fill(~present[..., None], 0.0).sum(dim=1) / present.sum(1)[:, None]
+
+    def evidence(
+        self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
+    ) -> Mapping[str, Float[Tensor, "B K _"]]:
+        """Score of each tile and gene, its weight in the bag, and their product.
+
+        The weight follows from the rank of the score alone; the weights of a gene sum to one.
+        """
+        scores = self._scores(context_feature, present)
+        _, tile, share = self._highest(scores, present)
+        weight = torch.zeros_like(scores).scatter(1, tile, share.expand(tile.shape))
+        return {"instance_score": scores, "attention": weight, "contribution": weight * scores}
+
+    def recipe(self) -> Recipe:
+        """Adam at one rate: AdamW without decay is the same."""
+        return Recipe(learning_rate=self.config.learning_rate, weight_decay=0.0)
+
+    def _scores(
+        self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
+    ) -> Float[Tensor, "B K G"]:
+        """Score of each tile and gene; zero in padding."""
+        scores = self.head(self.hidden(self.tiles(context_feature, present)))
+        return scores.masked_fill(~present[..., None], 0.0)
+
+    def _highest(
+        self, scores: Float[Tensor, "B K G"], present: Bool[Tensor, "B K"]
+    ) -> tuple[Float[Tensor, "B R G"], Int[Tensor, "B R G"], Float[Tensor, "B R 1"]]:
+        """Highest scores of each gene in falling order, their tiles, and the share of each rank."""
+        n_tiles = present.sum(dim=1)
+        n_ranks = min(max(self.config.top), present.shape[1])
+        # below every score: a padded tile must not stand before a tile with a negative score
+        ranked = scores.masked_fill(~present[..., None], -torch.inf).topk(n_ranks, dim=1)
+        share = self._share(n_tiles, n_ranks)[..., None].to(scores.dtype)
+        return ranked.values.masked_fill(share == 0, 0.0), ranked.indices, share
+
+    def _share(self, n_tiles: Int[Tensor, " B"], n_ranks: int) -> Float[Tensor, "B R"]:
+        """Weight of each rank in the mean of a bag.
+
+        For one number k: 1/k for the k highest tiles. In training, k is drawn from the numbers
+        that the bag can serve; otherwise the shares are averaged over these numbers.
+        """
+        top = self.top.expand(len(n_tiles), -1)
+        served = top <= n_tiles[:, None]
+        top = torch.where(served, top, n_tiles[:, None])
+        served = served | ~served.any(dim=1, keepdim=True)
+        if self.training:
+            draw = torch.rand(served.shape).to(served.device).masked_fill(~served, -1.0)
+            served = nn.functional.one_hot(draw.argmax(dim=1), served.shape[1]).bool()
+        rank = torch.arange(n_ranks, device=top.device)
+        each = (rank < top[..., None]) / top[..., None]
+        return (each * served[..., None]).sum(dim=1) / served.sum(dim=1, keepdim=True)
