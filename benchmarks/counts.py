@@ -22,6 +22,7 @@ from jaxtyping import Float
 from histoscribe.metrics.calibration import ks_by_chance, ks_distance, randomised_pit
 from histoscribe.metrics.count_loss import count_loss
 from histoscribe.metrics.negative_binomial import NegativeBinomial
+from histoscribe.models.count_start import CountStart
 from histoscribe.models.layers.count_head import CountHead
 from histoscribe.types import CountFamily
 
@@ -82,7 +83,7 @@ def draw(depth: str, rng: np.random.Generator, n: int) -> Draws:
 
 def fitted(draws: Draws, family: CountFamily) -> NegativeBinomial:
     """Fit the count head of networks to draws of one gene; the result is at 10,000 counts."""
-    head, output = CountHead(1, family), torch.nn.Parameter(torch.zeros(1))
+    head, output = CountHead(CountStart.plain(family, 1)), torch.nn.Parameter(torch.zeros(1))
     counts = torch.from_numpy(draws.counts).float()[:, None]
     factor = torch.from_numpy(draws.size_factor).float()
     optimiser = torch.optim.LBFGS(

@@ -54,8 +54,8 @@ class ExpressionModel(nn.Module, ABC):
         super().__init__()
         self.config = config
         # a model keeps its other facts as buffers, so that they are saved
-        self.counts, n_genes = facts.counts, len(facts.target_mean)
-        self.count_head = None if facts.counts is None else CountHead(n_genes, facts.counts)
+        self.counts = facts.counts
+        self.count_head = None if facts.counts is None else CountHead(facts.start_of_counts)
 
     def __call__(self, *args: Any, **inputs: Any) -> Output:
         """Predict from the named fields of `Inputs`; with the distribution of counts, if any.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from histoscribe.models.count_start import CountStart
 from histoscribe.types.pathways import Pathways
 from histoscribe.types.training import CountFamily
 
@@ -29,6 +30,8 @@ class Facts:
     """Standard deviation of each channel over the training tiles, 0-255."""
     counts: CountFamily | None = None
     """Family of the count distribution that the model predicts; None for a model of values."""
+    count_start: CountStart | None = None
+    """Start of its distribution, from training counts; None without training spots."""
     pathways: Pathways | None = None
     """Gene sets of the panel; None without."""
 
@@ -40,8 +43,16 @@ class Facts:
         """
         if self.counts is None:
             return self.target_mean
-        mean = np.maximum(self.target_mean, _LEAST_START)
+        zeros = self.start_of_counts.zero_inflation
+        mean = np.maximum(self.target_mean, _LEAST_START) / (1.0 if zeros is None else 1 - zeros)
         return mean + np.log(-np.expm1(-mean))
+
+    @property
+    def start_of_counts(self) -> CountStart:
+        """Start of the count distribution. Raises ValueError for a model of values."""
+        if self.counts is None:
+            raise ValueError("a model of values has no count distribution")
+        return self.count_start or CountStart.plain(self.counts, len(self.target_mean))
 
     @classmethod
     def plain(cls, n_genes: int, feature_width: int = 0, tile_px: int = 0) -> "Facts":

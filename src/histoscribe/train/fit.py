@@ -9,10 +9,11 @@ from jaxtyping import Float
 
 from histoscribe.data.exemplars.lookup import Lookup, perceptual_of, training_exemplars
 from histoscribe.data.items.kinds import training_sides
-from histoscribe.data.items.spots import SpotItems
+from histoscribe.data.items.spots import SpotItems, size_factors_of
 from histoscribe.device import choose_device
 from histoscribe.models.base import Estimator, Facts
 from histoscribe.models.closed_form.standard import mean_and_scale
+from histoscribe.models.count_start import CountStart
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.seed import integer
@@ -100,6 +101,7 @@ def _facts(
         target_mean=table.target.mean(axis=0, dtype=np.float64),
         target_scale=_spread(table.target),
         counts=counts,
+        count_start=_count_start(table, counts),
         pathways=sets,
         **colour,
     )
@@ -108,6 +110,15 @@ def _facts(
 def _spread(target: Float[np.ndarray, "N G"]) -> Float[np.ndarray, " G"]:
     with np.errstate(invalid="ignore"):  # training says of values that are no numbers
         return target.std(axis=0, dtype=np.float64)
+
+
+def _count_start(table: SpotTable, family: CountFamily | None) -> CountStart | None:
+    if family is None:
+        return None
+    if table.counts is None:
+        raise ValueError(f"the loss {family!r} reads counts, but this table has none")
+    factor = size_factors_of(table, slice(len(table)))
+    return CountStart.of_counts(family, table.counts, factor)
 
 
 def _colour(images: Images, n_rows: int) -> tuple[_Colour, _Colour]:

@@ -9,6 +9,7 @@ import torch
 from histoscribe.metrics.calibration import ks_distance, randomised_pit
 from histoscribe.metrics.count_loss import count_loss
 from histoscribe.metrics.negative_binomial import NegativeBinomial
+from histoscribe.models.count_start import CountStart
 from histoscribe.models.facts import Facts
 from histoscribe.models.layers.count_head import CountHead
 
@@ -16,16 +17,16 @@ N = 20_000
 MEAN, THETA, ZEROS = 5.0, 2.0, 0.3
 
 
-def drawn(rng, depth):
+def drawn(rng, depth, zeros=ZEROS):
     """Counts of one gene, and the size factors of their spots."""
     factor = np.exp(0.5 * rng.standard_normal(N)) if depth == "varying" else np.ones(N)
     counts = rng.negative_binomial(THETA, THETA / (THETA + MEAN * factor)).astype(float)
-    return counts * (rng.random(N) >= ZEROS), factor
+    return counts * (rng.random(N) >= zeros), factor
 
 
 def fitted(counts, factor, family):
     """Mean, inverse dispersion and zero inflation at 10,000 counts."""
-    head, output = CountHead(1, family), torch.nn.Parameter(torch.zeros(1))
+    head, output = CountHead(CountStart.plain(family, 1)), torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.LBFGS(
         [output, *head.parameters()], max_iter=100, line_search_fn="strong_wolfe"
     )
@@ -67,13 +68,28 @@ def test_an_output_starts_at_the_training_mean():
     facts = replace(Facts.plain(4), target_mean=mean)
     assert np.array_equal(facts.output_start, mean)
     start = torch.tensor(replace(facts, counts="nb").output_start)
-    np.testing.assert_allclose(CountHead(4, "nb")(start[None]).rate[0].detach(), mean, rtol=2e-3)
+    np.testing.assert_allclose(
+        CountHead(CountStart.plain("nb", 4))(start[None]).rate[0].detach(), mean, rtol=2e-3
+    )
     zero = replace(Facts.plain(1), counts="nb").output_start
     assert np.isfinite(zero).all()
 
 
+@pytest.mark.parametrize("depth", ["equal", "varying"])
+@pytest.mark.parametrize(("zeros", "family"), [(0.3, "zinb"), (0.0, "zinb"), (0.0, "nb")])
+def test_it_starts_near_what_training_counts_were_drawn_with(depth, zeros, family):
+    rng = np.random.default_rng(0)
+    counts, factor = drawn(rng, depth, zeros)
+    start = CountStart.of_counts(family, counts[:, None].astype(np.float32), factor)
+    np.testing.assert_allclose(start.inverse_dispersion, THETA, rtol=0.15)
+    if family == "zinb":
+        np.testing.assert_allclose(start.zero_inflation, max(zeros, 0.001), atol=0.02)
+    else:
+        assert start.zero_inflation is None
+
+
 def test_it_computes_in_float32_under_autocast():
-    head, output = CountHead(3, "zinb"), torch.tensor([[0.125, 30.0, 2000.0]])
+    head, output = CountHead(CountStart.plain("zinb", 3)), torch.tensor([[0.125, 30.0, 2000.0]])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = head(output.bfloat16())
     assert half.rate.dtype == half.inverse_dispersion.dtype == torch.float32
