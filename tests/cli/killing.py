@@ -74,6 +74,7 @@ def _verb(arguments: list[str], cache: str) -> None:
     from histoscribe.io.predictions import prediction_store
     from histoscribe.plot import canvas
     from histoscribe.predict import threads
+    from tests import toys
 
     torch.set_num_threads(1)
     canvas._DPI, canvas._PANEL_PX = 20, 100
@@ -84,4 +85,5 @@ def _verb(arguments: list[str], cache: str) -> None:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     sys.argv = ["histoscribe", *arguments]
-    main()
+    with toys.registered():
+        main()

@@ -1,14 +1,19 @@
 """Embed, train, benchmark and predict, killed at any time and started again: the same files."""
 
+from functools import cached_property
+
 import pytest
 
 from histoscribe.seed import stream
 from histoscribe.train.settings import dump_settings
+from tests import toys
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 from tests.cli.killing import finish, kill, start, tree
 from tests.predict.conftest import MPP, SPACING_UM, draw_slide
 
 VERBS = ("embed", "train", "benchmark", "predict", "predict-slide")
+OF_SECTIONS = "predict-slide-as-section"
+"""Verb of the slow tests: a model of sections, which predicts a slide in two passes."""
 RUNS = {
     "all": {"models": ["mean", "knn", "mlp"]},
     "mlp": {"models": ["mlp"], "train": {"epochs": 40, "patience": 40}},
@@ -28,6 +33,18 @@ class Scene:
         finish(["train", self.file("ridge.toml"), "--out", self.file("ridge")], folder / "cache")
         self.slide = draw_slide(folder / "slide.png")
 
+    @cached_property
+    def of_sections(self):
+        """A predictor whose model reads the slide as one section."""
+        with toys.registered():
+            settings = tiny_settings(
+                self.manifest, models=[toys.SECTION], settings={}, train={"epochs": 1}
+            )
+        path = self.folder / "sections.toml"
+        path.write_text(dump_settings(settings))
+        finish(["train", str(path), "--out", self.file("sections")], self.folder / "cache")
+        return self.file("sections")
+
     def file(self, name):
         return str(self.folder / name)
 
@@ -38,11 +55,14 @@ class Scene:
             "train": ["train", self.file("mlp.toml"), "--out", str(out)],
             "benchmark": ["benchmark", self.file("all.toml"), "--out", str(out)],
             "predict": ["predict", self.file("ridge"), str(self.manifest), "--out", str(out)],
-            "predict-slide": [
-                *("predict", self.file("ridge"), str(self.slide), "--out", str(out)),
-                *("--mpp", str(MPP), "--spacing-um", str(SPACING_UM)),
-            ],
+            "predict-slide": self.of_slide(self.file("ridge"), out),
+            OF_SECTIONS: self.of_slide(self.of_sections, out) if verb == OF_SECTIONS else [],
         }[verb]
+
+    def of_slide(self, predictor, out):
+        """Predict the slide into `out`."""
+        place = ("--mpp", str(MPP), "--spacing-um", str(SPACING_UM))
+        return ["predict", predictor, str(self.slide), "--out", str(out), *place]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +104,14 @@ def check_kills(scene, uninterrupted, verb, tmp_path, numbers):
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_killed_verb_started_again_ends_in_the_same_files(scene, uninterrupted, verb, tmp_path):
     check_kills(scene, uninterrupted, verb, tmp_path, range(3))
+
+
+@pytest.mark.slow
+def test_a_slide_killed_as_one_section_ends_in_the_same_files(scene, tmp_path):
+    arguments = scene.arguments(OF_SECTIONS, tmp_path / "out" / "out")
+    seconds = finish(arguments, tmp_path / "out" / "cache")
+    known = {OF_SECTIONS: (seconds, tree(tmp_path / "out"))}
+    check_kills(scene, known, OF_SECTIONS, tmp_path, range(25))
 
 
 @pytest.mark.slow

@@ -148,7 +148,7 @@ def _too_many(slide: Slide, mask: TissueMask, grid: Grid, most_places: int) -> P
     spacing_um = grid.spacing_um * math.sqrt(len(grid) / most_places)
     fits = grid
     while len(fits) > most_places:  # squares at the edge of the tissue may be more than expected
-        spacing_um = math.ceil(spacing_um * 1.01)
+        spacing_um = float(math.ceil(spacing_um * 1.01))
         fits = lay_grid(slide, mask, spacing_um)
     return Problem(
         where=str(slide.path),
