@@ -69,6 +69,44 @@ def embed(
         if the image is too coarse for the tiles, a feature is not finite (the message names the
         spots), or the disk is full (finished chunks stay).
     """
+    stored = stored_features(
+        section, encoder, tiles, precision=precision, cache=cache, slide_look=slide_look
+    )
+    return Embedding(stored.read(), stored.store.precision, stored.store.folder)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredFeatures:
+    """Features of a section, complete on disk, not loaded into memory."""
+
+    store: FeatureStore
+    order: Int[np.ndarray, " N"]
+    """Spot of each row of the store."""
+    width: int
+
+    def read(self) -> Float32[np.ndarray, "N D"]:
+        """Features of every spot, in the order of the spots."""
+        values = np.empty((len(self.order), self.width), dtype=np.float32)
+        for rows in self.store.chunks:
+            chunk = self.store.read(rows)
+            if chunk is None:  # None would become NaN in the array
+                raise FileNotFoundError(
+                    f"rows of {self.store.folder} were removed while they were read"
+                )
+            values[self.order[rows]] = chunk
+        return values
+
+
+def stored_features(
+    section: Section,
+    encoder: Encoder,
+    tiles: Tiles,
+    *,
+    precision: Precision,
+    cache: Path,
+    slide_look: SlideLook | None = None,
+) -> StoredFeatures:
+    """Compute features missing in the cache; the result reads them when asked. See `embed`."""
     tiles.check(section)
     order = grid_order(section.spots, section.slide.mpp)
     origin = _origin(section, encoder, tiles, precision, order)
@@ -79,14 +117,8 @@ def embed(
     elif store.precision != precision and encoder.record.needs_weights:
         _warn(section, encoder, "as decided when this cache was created")
     _fill(store, section, encoder, tiles, order, slide_look)
-    values = np.empty((len(order), encoder.width), dtype=np.float32)
-    for rows in store.chunks:
-        chunk = store.read(rows)
-        if chunk is None:  # None would become NaN in the array
-            raise FileNotFoundError(f"rows of {store.folder} were removed while they were read")
-        values[order[rows]] = chunk
     store.tidy()
-    return Embedding(values, store.precision, store.folder)
+    return StoredFeatures(store, order, encoder.width)
 
 
 def _fill(

@@ -7,8 +7,10 @@ from histoscribe.io.cohorts.twins import patients_of, twin_images
 from histoscribe.types import Cohort, Fold, Section
 
 
-def check_sections(cohort: Cohort) -> None:
+def check_sections(cohort: Cohort, *, counted: bool = True) -> None:
     """Open every section and stop if a problem would make any division wrong.
+
+    Sections without counts or spots are a problem only if `counted`.
 
     Raises
     ------
@@ -27,7 +29,7 @@ def check_sections(cohort: Cohort) -> None:
         except DataContractError as error:
             problems += error.problems
         else:
-            problems += _section_problems(opened[-1], patient)
+            problems += _section_problems(opened[-1], patient, counted=counted)
     problems += [
         _twin_problem(twins) for twins in twin_images(opened) if len(patients_of(twins)) > 1
     ]
@@ -61,7 +63,7 @@ def check_folds(cohort: Cohort, folds: Iterable[Fold], *, twins_may_part: bool =
         both = {cohort.patients[id_] for id_ in fold.train} & {
             cohort.patients[id_] for id_ in fold.test
         }
-        if fold.protocol == "patient" and both:
+        if fold.protocol in ("patient", "site") and both:
             found = f"patients {', '.join(sorted(map(str, both)))} in training and test"
             problems.append(Problem(where, found, "each patient on one side", "correct the folds"))
         if fold.protocol == "section" and not twins_may_part:
@@ -87,17 +89,17 @@ def _no_patient(section: str) -> Problem:
     )
 
 
-def _section_problems(section: Section, patient: str) -> Iterator[Problem]:
+def _section_problems(section: Section, patient: str, *, counted: bool) -> Iterator[Problem]:
     where = f"section {section.id}"
     if section.patient != patient:
         yield Problem(
             where, f"patient {section.patient!r} and {patient!r}", "one patient", "correct one"
         )
-    if section.counts is None:
+    if counted and section.counts is None:
         yield Problem(
             where, "no counts", "a sequenced section", "leave it out here; predict it afterwards"
         )
-    if not len(section.spots):
+    if counted and not len(section.spots):
         dropped = ", ".join(f"{name}: {n}" for name, n in section.dropped.items())
         yield Problem(
             where,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Protocol = Literal["patient", "section", "spot"]
+Protocol = Literal["patient", "site", "section", "spot"]
 Leak = Literal["panel", "twins"]
 
 _LEAKY = {
@@ -26,7 +26,9 @@ class FoldSettings:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # an unknown key is an error
 
     protocol: Protocol = "patient"
-    """Unit that is held out; `section` and `spot` are leaky."""
+    """Unit that is held out; `section` and `spot` are leaky. `site` keeps all patients of a site (a
+    column of the cohort, or the one in a TCGA barcode) on one side.
+    """
     k: Literal["leave-one-out"] | int = "leave-one-out"
     """Number of folds, or one for each patient (or section); `spot` needs a number."""
     test: tuple[tuple[str, ...], ...] | None = None
@@ -39,8 +41,10 @@ class FoldSettings:
     """
 
     def __post_init__(self) -> None:
-        if self.protocol not in ("patient", *_LEAKY):
-            raise ValueError(f"no protocol {self.protocol!r}; choose patient, section or spot")
+        if self.protocol not in ("patient", "site", *_LEAKY):
+            raise ValueError(
+                f"no protocol {self.protocol!r}; choose patient, site, section or spot"
+            )
         if self.k != "leave-one-out" and (not isinstance(self.k, int) or self.k < 2):
             raise ValueError(f"k must be 'leave-one-out' or at least 2, got {self.k!r}")
         if self.max_train_spots is not None and self.max_train_spots < 1:
@@ -54,8 +58,9 @@ class FoldSettings:
     def _check_leaks(self) -> None:
         if self.leaks and self.protocol not in _LEAKY:
             raise ValueError(
-                f"leaks = {list(self.leaks)} under protocol 'patient', which does not leak: set a "
-                'leaky one (protocol = "section"), which every table then states, or leave it out'
+                f"leaks = {list(self.leaks)} under protocol {self.protocol!r}, which does not "
+                'leak: set a leaky one (protocol = "section"), which every table then states, or '
+                "leave it out"
             )
         if "twins" in self.leaks and self.protocol != "section":
             raise ValueError(
@@ -65,7 +70,7 @@ class FoldSettings:
 
 
 def leaky(protocol: str) -> str | None:
-    """Reason why a protocol leaks, for every table and card; None for `patient`."""
+    """Reason why a protocol leaks, for every table and card; None for `patient` and `site`."""
     return _LEAKY.get(protocol)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from histoscribe.data.fold_checks import check_folds, check_sections
 from histoscribe.data.fold_settings import FoldSettings, leaky
 from histoscribe.data.inner import inner_splits
+from histoscribe.data.sites import section_sites
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.seed import stream
@@ -51,10 +52,13 @@ def patient_folds(
     return make_folds(opened, FoldSettings(protocol="patient", k=k), seed)
 
 
-def make_folds(cohort: Cohort, settings: FoldSettings, seed: int) -> tuple[Fold, ...]:
+def make_folds(
+    cohort: Cohort, settings: FoldSettings, seed: int, *, counted: bool = True
+) -> tuple[Fold, ...]:
     """Divide a cohort by the protocol of the settings, with inner splits.
 
-    Every spot is tested once (with fixed folds: at most once).
+    Every spot is tested once (with fixed folds: at most once). Sections need counts unless
+    `counted` is false, for patients whose expression was measured in bulk.
 
     Raises
     ------
@@ -62,17 +66,17 @@ def make_folds(cohort: Cohort, settings: FoldSettings, seed: int) -> tuple[Fold,
         listing missing patients, sections without counts or spots and twin images; then for too few
         patients, or fixed folds with unknown or repeated patients.
     """
-    check_sections(cohort)
+    check_sections(cohort, counted=counted)
     divide = _spot_sides if settings.protocol == "spot" else _group_sides
     folds = tuple(_fold(cohort, settings, seed, side) for side in divide(cohort, settings, seed))
     check_folds(cohort, folds, twins_may_part="twins" in settings.leaks)
     return folds
 
 
-def whole_fold(cohort: Cohort, seed: int = 0) -> Fold:
+def whole_fold(cohort: Cohort, seed: int = 0, *, counted: bool = True) -> Fold:
     """All spots for training and none for test, to fit the final predictor."""
     del seed  # no random draw: the inner splits depend on names and positions
-    check_sections(cohort)
+    check_sections(cohort, counted=counted)
     train = {id_: _all_rows(cohort, id_) for id_ in cohort.ids}
     inner, validation = inner_splits(cohort, train)
     return Fold("all", "patient", train, {}, inner, validation)
@@ -123,8 +127,7 @@ def _fold(cohort: Cohort, settings: FoldSettings, seed: int, side: _Side) -> Fol
 
 def _group_sides(cohort: Cohort, settings: FoldSettings, seed: int) -> Iterator[_Side]:
     """Folds of the patient and section protocols, from groups of sections that stay together."""
-    by_patient = settings.protocol == "patient"
-    group = {id_: str(cohort.patients[id_]) if by_patient else id_ for id_ in cohort.ids}
+    group = _groups(cohort, settings.protocol)
     names = sorted(set(group.values()))
     rows = {id_: _all_rows(cohort, id_) for id_ in cohort.ids}
     for test_names in _test_names(names, settings, seed):
@@ -133,6 +136,15 @@ def _group_sides(cohort: Cohort, settings: FoldSettings, seed: int) -> Iterator[
             {id_: rows[id_] for id_ in cohort.ids if group[id_] not in test_names},
             {id_: rows[id_] for id_ in cohort.ids if group[id_] in test_names},
         )
+
+
+def _groups(cohort: Cohort, protocol: str) -> dict[str, str]:
+    """What each section is held out with: its patient, its site, or itself."""
+    if protocol == "section":
+        return {id_: id_ for id_ in cohort.ids}
+    if protocol == "site":
+        return section_sites(cohort)
+    return {id_: str(patient) for id_, patient in cohort.patients.items()}
 
 
 def _test_names(names: list[str], settings: FoldSettings, seed: int) -> list[tuple[str, ...]]:

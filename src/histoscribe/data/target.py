@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float, Float32, Int
 
 from histoscribe.data.measured_genes import PanelCounts, candidate_genes, panel_counts
 from histoscribe.data.panel import choose_genes, listed_genes
+from histoscribe.data.panel_files import PUBLISHED_PANELS, genes_of_file, published_panel
 from histoscribe.data.transform import Transform, transform_class
 from histoscribe.types import Section, TargetCard
 
@@ -23,6 +25,14 @@ _ON = {
     "spatially-variable": "Moran's I of cp10k-log1p, neighbours within 1.5 pitches (without "
     "a lattice: Delaunay), mean over {} sections; seen in at least 5 % of the {} spots",
     "list": "given by the user",
+    "colotype-partial": "genes of the ColoType panel and seven biomarkers as far as they were "
+    "published: a partial list",
+}
+
+_ON_BULK = {
+    "highest-mean": "mean over the training patients, as counts per 10,000 (of logged values: as "
+    "given)",
+    "highly-variable": "variance of the target over the training patients",
 }
 
 
@@ -32,14 +42,20 @@ class TargetSettings:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # an unknown key is an error
 
-    panel: Literal["highest-mean", "highly-variable", "spatially-variable", "list"] = "highest-mean"
-    """Choice of genes on the training spots of each fold; `list` uses `genes`."""
+    panel: Literal[
+        "highest-mean", "highly-variable", "spatially-variable", "list", "colotype-partial"
+    ] = "highest-mean"
+    """Choice of genes on the training spots of each fold; `list` uses `genes`. `colotype-partial`
+    has the 35 of 47 genes of a published colorectal panel whose names are known.
+    """
     n_genes: int = 250
-    """Size of the panel; ignored for `list`."""
+    """Size of the panel; ignored for panels that are lists."""
     transform: str = "pearson-residuals"
     """Name of the transform of counts."""
-    genes: tuple[str, ...] | None = None
-    """Gene ids, in order, for the panel `list`."""
+    genes: tuple[str, ...] | str | None = None
+    """Gene ids, in order, for the panel `list`; or a file with one id a line, relative to the
+    settings file.
+    """
 
     def __post_init__(self) -> None:
         if self.panel not in _ON:
@@ -48,10 +64,19 @@ class TargetSettings:
         transform_class(self.transform)
         if (self.panel == "list") != (self.genes is not None):
             raise ValueError("`genes` is for panel = 'list' only")
+        if isinstance(self.genes, str):
+            object.__setattr__(self, "genes", genes_of_file(Path(self.genes)))
         if self.genes is not None and (not self.genes or len(set(self.genes)) < len(self.genes)):
             raise ValueError("`genes` must name at least one gene, each once")
         if self.n_genes < 1:
             raise ValueError(f"n_genes must be at least 1, got {self.n_genes}")
+
+    @property
+    def listed(self) -> tuple[str, ...] | None:
+        """Genes of a panel that is a list; None for one that is chosen on training spots."""
+        if self.panel in PUBLISHED_PANELS:
+            return published_panel(self.panel)
+        return self.genes if isinstance(self.genes, tuple) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +103,18 @@ class Target:
     """Whether the panel was chosen on all spots of the run, including test spots: a named leak."""
     pathways_first: bool = False
     """Whether genes of the run's gene sets were taken before all others."""
+    samples: str = ""
+    """What whole samples the values are of, e.g. `bulk tpm`; empty for spots."""
 
     @property
     def transform(self) -> str:
         """Name of the transform: the unit of every prediction."""
         return self.state.name
+
+    @property
+    def unit(self) -> str:
+        """Name of the transform, followed by the kind of samples unless they are spots."""
+        return f"{self.transform} of {self.samples}" if self.samples else self.transform
 
     def apply(
         self, section: Section, rows: Int[np.ndarray, " rows"] | None = None
@@ -139,16 +171,16 @@ class Target:
             "n_spots": self.n_spots,
             "n_filled": dict(self.n_filled),
             "panel_saw_test": self.panel_saw_test,
+            **({"samples": self.samples} if self.samples else {}),
         }
 
     @property
     def _chosen_by(self) -> str:
-        by = _ON[self.panel].replace("{}", self._panel_spots)
+        if self.samples.startswith("bulk") and self.panel in _ON_BULK:
+            return _ON_BULK[self.panel]
+        part = "training and test" if self.panel_saw_test else "training"
+        by = _ON[self.panel].replace("{}", part)
         return f"genes of the gene sets first; {by}" if self.pathways_first else by
-
-    @property
-    def _panel_spots(self) -> str:
-        return "training and test" if self.panel_saw_test else "training"
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Target":
@@ -166,6 +198,7 @@ class Target:
             n_filled=tuple(sorted(record["n_filled"].items())),
             panel_saw_test=record["panel_saw_test"],
             pathways_first=record.get("pathways_first", False),
+            samples=record.get("samples", ""),
         )
 
 
@@ -188,9 +221,9 @@ def fit_target(
     """
     parts = sorted(parts, key=lambda part: part[0].id)
     candidates = candidate_genes(parts)
-    saw_test = all_parts is not None and settings.genes is None
-    if settings.genes is not None:
-        genes = listed_genes(candidates, settings.genes)
+    saw_test = all_parts is not None and settings.listed is None
+    if settings.listed is not None:
+        genes = listed_genes(candidates, settings.listed)
     elif all_parts is not None:
         everything = candidate_genes(sorted(all_parts, key=lambda part: part[0].id))
         chosen = choose_genes(everything, settings.panel, settings.n_genes, first)

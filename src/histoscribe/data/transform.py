@@ -176,6 +176,26 @@ class RawCounts(_Stateless):
 
 @final
 @dataclass(frozen=True)
+class AsGiven(_Stateless):
+    """Values unchanged, for tables of bulk expression that are already logged."""
+
+    name = "as-given"
+    unit = "value of the table of expression, as its authors logged it"
+    statistic = "none; normalised and logged before the table was given"
+
+    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
+        """The values."""
+        return panel.counts
+
+    def invert(
+        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "N G"]:
+        """Refuse: the base of the logarithm is not known."""
+        raise ValueError("as-given cannot be inverted: how the values were logged is not known")
+
+
+@final
+@dataclass(frozen=True)
 class StNet(Transform):
     """log((1 + count) / (n_genes + total)), as ST-Net (doi 10.1038/s41551-020-0578-x).
 
@@ -253,6 +273,7 @@ _ALL: tuple[type[Transform], ...] = (
     StNet,
     Log1p,
     RawCounts,
+    AsGiven,
 )
 
 TRANSFORMS: Mapping[str, type[Transform]] = MappingProxyType({cls.name: cls for cls in _ALL})

@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, runtime_checkable
 
-from histoscribe.data.genesets import with_whole_paths
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import MEMORY, read_cohort, resolved
 from histoscribe.io.weights import cache_folder
-from histoscribe.train.settings import RunSettings, parse_settings, read_settings
+from histoscribe.train.settings import (
+    RunSettings,
+    make_paths_whole,
+    parse_settings,
+    read_settings,
+)
 from histoscribe.types import Cohort
 
 AnyCohort = Cohort | str | Path
@@ -25,6 +29,7 @@ class RunOptions(TypedDict, total=False):
     sections: Sequence[str]
     where: Mapping[str, str | Sequence[str]]
     filters: Mapping[str, Any]
+    bulk: Mapping[str, Any]
     folds: Mapping[str, Any]
     target: Mapping[str, Any]
     pathways: Mapping[str, Any]
@@ -163,8 +168,7 @@ def _of_tables(
         "settings": {name: dict(row) for name, row in rows.items() if row},
         **tables,
     }
-    if "pathways" in tables:
-        table["pathways"] = with_whole_paths(tables["pathways"], Path.cwd())
+    make_paths_whole(table, Path.cwd())
     return parse_settings(table, "arguments")
 
 

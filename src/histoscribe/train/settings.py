@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from histoscribe.data.bulk_settings import BulkSettings
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.data.folds import FoldSettings
 from histoscribe.data.genesets import PathwaySettings, with_whole_paths
@@ -18,6 +19,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import resolved
 from histoscribe.io.sections.qc import Filters
 from histoscribe.strict import StrictSettings, override, settings_problems
+from histoscribe.train.bulk_rules import bulk_contradictions
 from histoscribe.train.row import ModelRow, make_row
 from histoscribe.types import CountFamily
 
@@ -93,6 +95,10 @@ class TrainSettings(StrictSettings):
     """Weight of the correlation of predicted pathway scores with measured activity in the loss, for
     models with such scores. 0 leaves them to the loss of the genes: the same counts supervise both.
     """
+    members: Positive = 1
+    """Number of networks of each bag model, each with other validation patients; their mean is the
+    prediction, and their disagreement stands beside it. Above 1 only for runs with `[bulk]`.
+    """
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     """Above 0, the learning rate rises linearly over this number of epochs and then falls to zero
     along a cosine, for models without a schedule of their own.
@@ -135,6 +141,7 @@ class RunSettings(StrictSettings):
     settings have `model = "NAME"`.
     """
     filters: Filters = Filters()
+    bulk: BulkSettings = BulkSettings()
     folds: FoldSettings = FoldSettings()
     target: TargetSettings = TargetSettings()
     pathways: PathwaySettings = PathwaySettings()
@@ -183,10 +190,16 @@ class RunSettings(StrictSettings):
         return self
 
     @model_validator(mode="after")
+    def _bags_can_be_made(self) -> "RunSettings":
+        if wrong := [*bulk_contradictions(self)]:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @model_validator(mode="after")
     def _a_listed_panel_has_its_order(self) -> "RunSettings":
-        if self.pathways.first and self.target.genes is not None:
+        if self.pathways.first and self.target.listed is not None:
             raise ValueError(
-                "pathways.first chooses genes of the sets first, and target.genes lists the panel: "
+                "pathways.first chooses genes of the sets first, and the panel is a list: "
                 "leave out one"
             )
         return self
@@ -244,9 +257,18 @@ def read_settings(
         table["cohort"] = resolved(table["cohort"], path.parent)
     elif cohort is not None:
         table.setdefault("cohort", cohort)
-    if isinstance(table.get("pathways"), dict):
-        table["pathways"] = with_whole_paths(table["pathways"], path.parent)
+    make_paths_whole(table, path.parent)
     return parse_settings(table, str(path))
+
+
+def make_paths_whole(table: dict[str, Any], folder: Path) -> None:
+    """Make the paths of files that settings name absolute, from the folder of the settings."""
+    if isinstance(table.get("pathways"), dict):
+        table["pathways"] = with_whole_paths(table["pathways"], folder)
+    for name, key in (("bulk", "table"), ("target", "genes")):
+        part = table.get(name)
+        if isinstance(part, dict) and isinstance(part.get(key), str):
+            table[name] = {**part, key: str((folder / part[key]).resolve())}
 
 
 def parse_settings(table: Mapping[str, Any], where: str) -> RunSettings:

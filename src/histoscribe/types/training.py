@@ -114,6 +114,8 @@ class Labels:
     """Total over all genes per 10,000 counts; None if no loss reads it."""
     pathways: Float[Tensor, "B P"] | Float[Tensor, "B K P"] | None = None
     """Measured activity of each pathway; None if no loss reads it."""
+    site: Int[Tensor, " B"] | None = None
+    """A number for each site of the training bags, -1 for an unknown one; None without sites."""
 
     def to(self, device: torch.device) -> "Labels":
         """The same labels on another device."""

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from histoscribe.data.feature_source import FeatureSource
 from histoscribe.data.items.items import Batch, Items
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.types import Labels, SpotKeys, SpotTable
@@ -66,17 +67,11 @@ class RunItems(Items):
         self, values: Float[np.ndarray, "N width"], rows: Int[np.ndarray, " B"]
     ) -> Float[Tensor, "B K width"]:
         """Values of the spots of these items in float32; shorter items are padded with zeros."""
-        runs = [self.runs[row] for row in rows]
-        longest = max(map(len, runs))
-        filled = np.zeros((len(runs), longest, values.shape[1]), dtype=np.float32)
-        for place, run in enumerate(runs):
-            filled[place, : len(run)] = values[run]
-        return torch.from_numpy(filled)
+        return padded_runs(values, [self.runs[row] for row in rows])
 
     def present(self, rows: Int[np.ndarray, " B"]) -> Bool[Tensor, "B K"]:
         """True for a spot, false for padding."""
-        sizes = torch.tensor([len(self.runs[row]) for row in rows])
-        return torch.arange(int(sizes.max()))[None] < sizes[:, None]
+        return present_in([self.runs[row] for row in rows])
 
     def patient(self, rows: Int[np.ndarray, " B"]) -> Int[Tensor, " B"]:
         """Patient code of each item; all its spots have the same patient."""
@@ -90,6 +85,23 @@ class RunItems(Items):
         if self.table.xy_um is None:
             raise ValueError("these spots have no positions")
         return self.padded(self.table.xy_um, rows)
+
+
+def padded_runs(
+    values: FeatureSource, runs: Sequence[Int[np.ndarray, " _"]]
+) -> Float[Tensor, "B K width"]:
+    """Values of these rows in float32, read run by run; shorter runs are padded with zeros."""
+    longest = max(map(len, runs))
+    filled = np.zeros((len(runs), longest, values.shape[1]), dtype=np.float32)
+    for place, run in enumerate(runs):
+        filled[place, : len(run)] = values[run]
+    return torch.from_numpy(filled)
+
+
+def present_in(runs: Sequence[Int[np.ndarray, " _"]]) -> Bool[Tensor, "B K"]:
+    """True for a row of a run, false for padding."""
+    sizes = torch.tensor([len(run) for run in runs])
+    return torch.arange(int(sizes.max()))[None] < sizes[:, None]
 
 
 def runs_of(code: Int[np.ndarray, " N"], rows: Int[np.ndarray, " n"], n_once: int) -> Runs:
