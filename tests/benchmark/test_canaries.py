@@ -2,7 +2,7 @@
 
 Each changes the test patient's data, runs the same benchmark again and compares every file of
 every predictor of that fold to the byte: panel, target state, validation scores, chosen
-settings, weights, and the card of the training data. Then four leaks are planted, and a canary
+settings, weights, and the card of the training data. Then five leaks are planted, and a canary
 must trip on each.
 """
 
@@ -18,12 +18,16 @@ from PIL import Image
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import run_cells
 from histoscribe.data.images import StackedTiles
+from histoscribe.data.items.kinds import training_sides
+from histoscribe.data.items.sections import SectionItems
 from histoscribe.models.catalog import list_models
 from histoscribe.train.run import train
 from histoscribe.train.run_data import RunData
 from histoscribe.train.tables import training_table
 from histoscribe.types import SpotKeys, SpotTable
+from tests import toys
 from tests.benchmark.runs import tiny_cohort, tiny_settings
+from tests.contracts.fitting import models_of
 
 TEST = "P3"
 TRAINED = ("P1S1", "P2S1", "P4S1")
@@ -205,6 +209,44 @@ def test_a_planted_leak_trips_a_canary(cohort, tmp_path, monkeypatch, leak, nois
     leak(monkeypatch)
     before = trained(cohort, tmp_path / "before", (model,))
     assert trained(changed, tmp_path / "after", (model,)) != before
+
+
+def context_of_all(monkeypatch):
+    """Each training section is read beside the spots of the test section, which have no label."""
+    honest_table, honest_sides = training_table, training_sides
+
+    def remembering(run_data, fold, target, encoder, *, tiles=False):
+        remembering.longer = with_test_spots(
+            honest_table(run_data, fold, target, encoder), run_data, fold, target
+        )
+        return honest_table(run_data, fold, target, encoder, tiles=tiles)
+
+    def leaky(kind, spots, fit, val):
+        longer = remembering.longer
+        test = np.arange(len(spots), len(longer))
+        target = longer.target.copy()
+        target[test] = 0
+        xy_um = np.concatenate([spots.table.xy_um, np.zeros((len(test), 2))])
+        sides = honest_sides(kind, spots, fit, val)
+        runs = tuple(
+            np.concatenate([run, test]) if number in sides.fit else run
+            for number, run in enumerate(sides.items.runs)
+        )
+        table = replace(longer, target=target, xy_um=xy_um)
+        return replace(sides, items=SectionItems(table, runs))
+
+    monkeypatch.setattr("histoscribe.train.run.training_table", remembering)
+    monkeypatch.setattr("histoscribe.train.fit.training_sides", leaky)
+
+
+@pytest.mark.parametrize("model", [toys.SECTION, *models_of("section")])
+def test_a_test_section_in_a_training_context_trips_a_canary(cohort, tmp_path, monkeypatch, model):
+    changed = copied(cohort, tmp_path)
+    noise_in_image(changed)
+    context_of_all(monkeypatch)
+    with toys.registered():
+        before = trained(cohort, tmp_path / "before", (model,))
+        assert trained(changed, tmp_path / "after", (model,)) != before
 
 
 def test_the_fold_of_the_canaries_trains_on_the_other_patients(cohort, tmp_path):
