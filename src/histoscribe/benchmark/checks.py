@@ -20,6 +20,7 @@ _CHECKS: tuple[Callable[[Results], Iterator[Check]], ...] = (
     checks_of_scores.nothing_found,
     checks_of_scores.depth_is_visible,
     checks_of_scores.depth_explains,
+    checks_of_scores.collapsed,
     checks_of_data.random_weights,
     checks_of_data.coarse,
     checks_of_data.off_tissue,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.plan import RunPlan
@@ -13,6 +14,11 @@ from histoscribe.models.base import model_class
 from histoscribe.models.closed_form.depth import DepthModel
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.types import Check
+
+COLLAPSED = 0.01
+"""Share of the measured variance over spots below which a predicted gene counts as collapsed."""
+
+_N_WORST = 5
 
 DEPTH_R = 0.2
 """Correlation of predicted with measured log total above which depth counts as visible."""
@@ -61,6 +67,33 @@ def depth_explains(results: Results) -> Iterator[Check]:
             f"predicted depth alone has pcc {depth:.3f}; {best}, the best given depth, {score:.3f}",
             f"{change}judge the models by pcc_given_depth",
         )
+
+
+def collapsed(results: Results) -> Iterator[Check]:
+    """Networks whose predictions hardly vary over spots."""
+    rows = [row for row in results.plan.settings.rows if row.is_network and row.item != "bag"]
+    listed = [text for row in rows if (text := _collapsed_genes(results.spread, row.name))]
+    if listed:
+        yield Check(
+            "collapsed",
+            "warning",
+            f"genes whose predicted variance over the spots of a section is below "
+            f"{COLLAPSED:.0%} of the measured one: {'; '.join(listed)}",
+            "train longer or with another learning rate, and compare with ridge. A prediction "
+            "without bias varies as little where its correlation is below 0.1",
+        )
+
+
+def _collapsed_genes(spread: pd.DataFrame, model: str) -> str:
+    """Number of collapsed genes of a model and the names of the worst; empty without any."""
+    of = spread[spread["model"] == model]
+    share = (of["predicted"] / of["measured"]).to_numpy()
+    below = np.flatnonzero(share < COLLAPSED)
+    worst = below[np.lexsort((of["gene"].to_numpy()[below], share[below]))][:_N_WORST]
+    if not len(worst):
+        return ""
+    names = ", ".join(f"{of['gene'].iloc[gene]} {share[gene]:.2%}" for gene in worst)
+    return f"{model} {len(below)} of {len(of)} genes, the worst {names}"
 
 
 def undefined(results: Results) -> Iterator[Check]:

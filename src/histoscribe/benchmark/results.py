@@ -23,6 +23,8 @@ class Results:
     summary: pd.DataFrame
     constant: dict[str, int]
     """Number of scores of each model that are 0 because its prediction was constant."""
+    spread: pd.DataFrame
+    """See `spread.spread_table`."""
     alignment: pd.DataFrame
     """See `alignment.alignment_table`."""
 

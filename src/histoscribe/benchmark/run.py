@@ -26,6 +26,7 @@ from histoscribe.benchmark.patients import (
 from histoscribe.benchmark.plan import RunPlan, make_plan
 from histoscribe.benchmark.results import Results, best_model
 from histoscribe.benchmark.score import Truth, score_fold, score_rows
+from histoscribe.benchmark.spread import spread_table, total_spread
 from histoscribe.benchmark.tables import genes_table, summary_table
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing, write_json, write_text
@@ -86,6 +87,7 @@ class _FoldResult:
     scores: pd.DataFrame
     band: list[Shuffled]
     constant: dict[str, int]
+    spread: pd.DataFrame
     patients: list[PatientValues]
 
 
@@ -193,6 +195,7 @@ def _score(plan: RunPlan, fold: Fold) -> _FoldResult:
         scores=score_rows(fold, scored),
         band=band,
         constant=constant,
+        spread=spread_table(scored),
         patients=fold_patients(plan, fold, scored),
     )
 
@@ -209,7 +212,14 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
         model: sum(result.constant[model] for result in folds) for model in folds[0].constant
     }
     alignment = alignment_table(plan, truths, best_model(summary, plan.settings.models))
-    results = Results(plan, [truth for _, truth in truths], summary, constant, alignment)
+    results = Results(
+        plan=plan,
+        truths=[truth for _, truth in truths],
+        summary=summary,
+        constant=constant,
+        spread=total_spread([result.spread for result in folds]),
+        alignment=alignment,
+    )
     checks = run_checks(results)
     maps = draw_maps(plan, truths, genes, results.best())
     card = run_card(results, [(r.fold, r.target) for r in folds], scores, checks, maps)
