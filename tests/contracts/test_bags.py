@@ -75,12 +75,16 @@ def test_a_bag_does_not_depend_on_the_others_of_its_batch(made, inputs):
 def test_padding_with_random_numbers_changes_nothing(made, inputs):
     there, draws = inputs["present"], torch.Generator().manual_seed(3)
     filled = {
-        key: value
-        if key == "present"
-        else torch.where(there[..., None], value, 1000 * torch.randn(value.shape, generator=draws))
+        key: value if key == "present" else _filled(value, there, draws)
         for key, value in inputs.items()
     }
     torch.testing.assert_close(predict(made, inputs), predict(made, filled), atol=1e-6, rtol=0)
+
+
+def _filled(value, there, draws):
+    """The same values with noise where there is no tile."""
+    noise = (1000 * torch.randn(value.shape, generator=draws)).abs().to(value.dtype)
+    return torch.where(there.reshape(*there.shape, *[1] * (value.ndim - 2)), value, noise)
 
 
 def test_asking_for_evidence_changes_no_bit(made, inputs):

@@ -44,7 +44,11 @@ def inputs(model):
         "exemplar_feature": torch.randn(3, 3, N_FEATURES, generator=draw),
         "exemplar_target": 4 * torch.rand(3, 3, N_GENES, generator=draw),
         "context_feature": torch.randn(3, 7, N_FEATURES, generator=draw),
-        "context_um": 1000 * torch.rand(3, 7, 2, generator=draw),
+        "context_um": 100.0
+        * torch.tensor([[0, 0], [1, 0], [3, 0], [0, 1], [2, 1], [2, 2], [1, 3]])
+        .expand(3, 7, 2)
+        .clone(),
+        "context_slide": torch.zeros(3, 7, dtype=torch.int64),
         "present": torch.arange(7)[None] < torch.tensor([7, 4, 1])[:, None],
     }
     return {name: known[name] for name in model.inputs(model.config)}

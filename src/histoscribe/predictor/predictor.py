@@ -238,7 +238,11 @@ def _predict_one(
     if xy_um is None and "context_um" in names:
         raise ValueError(f"{model.name} reads positions: give xy_um")
     everywhere = torch.ones((1, len(feature)), dtype=torch.bool, device=feature.device)
-    shown = {"context_feature": feature[None], "present": everywhere}
+    shown = {
+        "context_feature": feature[None],
+        "context_slide": torch.zeros_like(everywhere, dtype=torch.int64),
+        "present": everywhere,
+    }
     if xy_um is not None:
         shown["context_um"] = xy_um.to(feature)[None]
     output: Output = model(**{name: shown[name] for name in names})

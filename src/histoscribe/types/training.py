@@ -94,6 +94,8 @@ class Inputs:
     context_feature: Float[Tensor, "B K D"] | None = None
     context_um: Float[Tensor, "B K 2"] | None = None
     """From the centroid of the tissue."""
+    context_slide: Int[Tensor, "B K"] | None = None
+    """Number of the slide within the item, from 0; zero in padding."""
     present: Bool[Tensor, "B K"] | None = None
 
 

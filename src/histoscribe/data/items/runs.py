@@ -28,7 +28,7 @@ class RunItems(Items):
 
     may_be_divided: ClassVar[bool]
     """Whether an item can be divided between the sides of a fold."""
-    built = frozenset({"context_feature", "context_um", "present"})
+    built = frozenset({"context_feature", "context_um", "context_slide", "present"})
 
     @classmethod
     @abstractmethod
@@ -86,6 +86,15 @@ class RunItems(Items):
             raise ValueError("these spots have no positions")
         return self.padded(self.table.xy_um, rows)
 
+    def _slide(self, rows: Int[np.ndarray, " B"]) -> Int[Tensor, "B K"]:
+        present = self.present(rows)
+        slide = torch.zeros(present.shape, dtype=torch.int64)
+        sections = self.keys.section
+        for place, row in enumerate(rows):
+            _, number = np.unique(sections[self.runs[row]], return_inverse=True)
+            slide[place, : len(number)] = torch.from_numpy(number)
+        return slide
+
 
 def padded_runs(
     values: FeatureSource, runs: Sequence[Int[np.ndarray, " _"]]
@@ -115,5 +124,6 @@ def runs_of(code: Int[np.ndarray, " N"], rows: Int[np.ndarray, " n"], n_once: in
 _BUILD = {
     "context_feature": RunItems._feature,
     "context_um": RunItems._um,
+    "context_slide": RunItems._slide,
     "present": RunItems.present,
 }
