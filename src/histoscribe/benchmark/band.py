@@ -5,8 +5,9 @@ of the training spots are permuted within their section. Whole rows move, so gen
 correlations and each row its depth. All runs share one decomposition: only the targets change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
@@ -30,6 +31,16 @@ METRICS = {"pcc": pcc, "pcc_given_depth": pcc_given_depth}
 
 
 @dataclass(frozen=True, eq=False)
+class MeasuredSpots:
+    """Measured values of the test spots of a section."""
+
+    section: str
+    measured: Float[np.ndarray, "N G"]
+    """On the scale of the target."""
+    log_total: Float[np.ndarray, " N"]
+
+
+@dataclass(frozen=True, eq=False)
 class Shuffled:
     """Scores of all shuffled runs in one test section."""
 
@@ -44,12 +55,15 @@ def shuffled_fold(
     plan: RunPlan, fold: Fold, target: Target, truths: Sequence[Truth]
 ) -> list[Shuffled]:
     """Score the shuffled runs of a fold; finished ones are read from disk."""
-    path = plan.out / "predictions" / SHUFFLED / f"{folder_name(fold)}.safetensors"
-    if not path.exists():
-        arrays = _score(plan, fold, target, truths)
-        with replacing(path) as temporary:
-            safetensors.numpy.save_file(arrays, temporary)
-    arrays = safetensors.numpy.load_file(path)
+    arrays = kept_scores(
+        plan.out / "predictions" / SHUFFLED / f"{folder_name(fold)}.safetensors",
+        lambda: shuffled_scores(
+            plan,
+            fold,
+            training_table(plan.run_data, fold, target, None),
+            [MeasuredSpots(t.section, t.measured, t.log_total) for t in truths],
+        ),
+    )
     return [
         Shuffled(
             truth.section,
@@ -59,6 +73,42 @@ def shuffled_fold(
         )
         for truth in truths
     ]
+
+
+def kept_scores(path: Path, score: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Read scores from a file, which is computed and written first if it is missing."""
+    if not path.exists():
+        arrays = score()
+        with replacing(path) as temporary:
+            safetensors.numpy.save_file(arrays, temporary)
+    return dict(safetensors.numpy.load_file(path))
+
+
+def shuffled_scores(
+    plan: RunPlan, fold: Fold, table: SpotTable, tested: Sequence[MeasuredSpots]
+) -> dict[str, np.ndarray]:
+    """Scores of 100 shuffled runs by `<section>/<metric>`, each [runs, columns of the target].
+
+    `table` has the training spots, with what ridge learns as its target.
+    """
+    alpha, _ = choose_alpha(table)
+    path = RidgePath(table.feature)
+    mean = table.target.mean(axis=0, dtype=np.float64)
+    centred = (table.target - mean).astype(np.float32)
+    smoothers = [
+        path.smoother(plan.run_data.features(None, t.section, fold)[fold.test[t.section]], alpha)
+        for t in tested
+    ]
+    smoothers = [matrix.astype(np.float32) for matrix in smoothers]
+    shape = (RUNS, table.target.shape[1])
+    arrays = {f"{t.section}/{metric}": np.zeros(shape) for t in tested for metric in METRICS}
+    for run in track(range(RUNS), f"shuffled labels, fold {fold.name}"):
+        moved = centred[permuted_rows(table, plan.settings.seed, run)]
+        for truth, smoother in zip(tested, smoothers, strict=True):
+            m = moments(smoother @ moved, truth.measured, truth.log_total)
+            for metric, of in METRICS.items():
+                arrays[f"{truth.section}/{metric}"][run] = of(m)
+    return arrays
 
 
 def permuted_rows(table: SpotTable, seed: int, run: int) -> np.ndarray:
@@ -73,27 +123,3 @@ def permuted_rows(table: SpotTable, seed: int, run: int) -> np.ndarray:
         within = np.flatnonzero(section == name)
         rows[within] = stream(seed, f"shuffle-{run}-{name}").permutation(within)
     return (n_spots * np.arange(table.copies)[:, None] + rows).ravel()
-
-
-def _score(
-    plan: RunPlan, fold: Fold, target: Target, truths: Sequence[Truth]
-) -> dict[str, np.ndarray]:
-    table = training_table(plan.run_data, fold, target, None)
-    alpha, _ = choose_alpha(table)
-    path = RidgePath(table.feature)
-    mean = table.target.mean(axis=0, dtype=np.float64)
-    centred = (table.target - mean).astype(np.float32)
-    smoothers = [
-        path.smoother(plan.run_data.features(None, t.section, fold)[fold.test[t.section]], alpha)
-        for t in truths
-    ]
-    smoothers = [matrix.astype(np.float32) for matrix in smoothers]
-    shape = (RUNS, len(target.genes))
-    arrays = {f"{t.section}/{metric}": np.zeros(shape) for t in truths for metric in METRICS}
-    for run in track(range(RUNS), f"shuffled labels, fold {fold.name}"):
-        moved = centred[permuted_rows(table, plan.settings.seed, run)]
-        for truth, smoother in zip(truths, smoothers, strict=True):
-            m = moments(smoother @ moved, truth.measured, truth.log_total)
-            for metric, of in METRICS.items():
-                arrays[f"{truth.section}/{metric}"][run] = of(m)
-    return arrays

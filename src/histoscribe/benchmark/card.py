@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from histoscribe.benchmark.band import RUNS
+from histoscribe.benchmark.card_pathways import pathway_lines
 from histoscribe.benchmark.card_rows import row_lines
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.file_names import labels_of
@@ -40,9 +41,9 @@ def run_card(
     targets: Sequence[tuple[Fold, Target]],
     scores: pd.DataFrame,
     checks: Sequence[Check],
-    maps: Sequence[GeneMap],
+    maps: tuple[Sequence[GeneMap], Sequence[GeneMap]],
 ) -> RunCard:
-    """Card of a run: everything that its numbers depend on."""
+    """Card of a run: everything that its numbers depend on; `maps` are of genes and of pathways."""
     plan: RunPlan = results.plan
     settings = plan.settings
     return RunCard(
@@ -66,7 +67,9 @@ def run_card(
         per_patient=per_patient(scores),
         constant_predictions=results.constant,
         best_model=results.best(),
-        maps=tuple(maps),
+        maps=tuple(maps[0]),
+        pathways={name: of.card for name, of in plan.pathways.items()},
+        pathway_maps=tuple(maps[1]),
         checks=tuple(checks),
         versions=versions(),
         stain=_references(plan),
@@ -171,6 +174,7 @@ def card_text(card: RunCard) -> str:
         "|---|---|---|---|---|---|---|",
         *(_section_row(name, section) for name, section in sorted(card.sections.items())),
         "",
+        *pathway_lines(card.pathways, TrainSettings.model_validate(card.train)),
         *row_lines(card.models, TrainSettings.model_validate(card.train)),
         "## Checks",
         "",

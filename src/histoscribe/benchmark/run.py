@@ -16,6 +16,10 @@ from histoscribe.benchmark.cell import run_cell
 from histoscribe.benchmark.checks import run_checks
 from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
+from histoscribe.benchmark.pathway_maps import draw_pathway_maps
+from histoscribe.benchmark.pathway_scores import FoldPathways, fold_pathways
+from histoscribe.benchmark.pathway_tables import FILE as PATHWAYS_FILE
+from histoscribe.benchmark.pathway_tables import pathway_rows, pathways_table
 from histoscribe.benchmark.patients import (
     PatientValues,
     fold_patients,
@@ -43,7 +47,7 @@ from histoscribe.train.arguments import (
     weights_of,
 )
 from histoscribe.train.settings import RunSettings
-from histoscribe.types import Check, Fold
+from histoscribe.types import Check, Fold, GeneMap
 
 _MAIN = ("pcc", "pcc_given_depth")
 
@@ -89,6 +93,7 @@ class _FoldResult:
     constant: dict[str, int]
     spread: pd.DataFrame
     patients: list[PatientValues]
+    pathways: FoldPathways | None
 
 
 @spelled_out(RunOptions)
@@ -197,6 +202,7 @@ def _score(plan: RunPlan, fold: Fold) -> _FoldResult:
         constant=constant,
         spread=spread_table(scored),
         patients=fold_patients(plan, fold, scored),
+        pathways=fold_pathways(plan, fold, target, scored),
     )
 
 
@@ -206,7 +212,9 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     band = [part for result in folds for part in result.band]
     truths = [(result.fold, truth) for result in folds for truth in result.truths]
     patients = patients_table([part for result in folds for part in result.patients])
-    summary = summary_table(scores, band, seed, patient_rows(patients))
+    pathways = [result.pathways for result in folds if result.pathways is not None]
+    more = [*patient_rows(patients), *pathway_rows(pathways, seed)]
+    summary = summary_table(scores, band, seed, more)
     genes = genes_table(scores, band, [truth for _, truth in truths])
     constant = {
         model: sum(result.constant[model] for result in folds) for model in folds[0].constant
@@ -222,7 +230,9 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     )
     checks = run_checks(results)
     maps = draw_maps(plan, truths, genes, results.best())
-    card = run_card(results, [(r.fold, r.target) for r in folds], scores, checks, maps)
+    pathway_maps = _write_pathways(plan, pathways)
+    targets = [(result.fold, result.target) for result in folds]
+    card = run_card(results, targets, scores, checks, (maps, pathway_maps))
     _write_csv(out / "scores.csv", scores)
     _write_csv(out / "genes.csv", genes)
     _write_csv(out / "alignment.csv", alignment)
@@ -233,6 +243,15 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     write_text(out / "card.md", card_text(card))
     _write_csv(out / "summary.csv", summary)
     return Benchmark(out, summary, genes, scores, tuple(checks))
+
+
+def _write_pathways(plan: RunPlan, pathways: list[FoldPathways]) -> list[GeneMap]:
+    """Write the table and the maps of pathways, if the run has gene sets; returns the maps."""
+    if not pathways:
+        return []
+    table = pathways_table(pathways)
+    _write_csv(plan.out / PATHWAYS_FILE, table)
+    return draw_pathway_maps(plan, table)
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:

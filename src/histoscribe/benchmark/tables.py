@@ -70,14 +70,14 @@ def genes_table(
     smallest possible p is 1/101.
     """
     facts = _gene_facts(truths)
-    null = _null_per_gene(band)
+    null = null_per_gene(band)
     parts = []
     for model, of_model in scores[scores["section"] != EVERY].groupby("model", sort=False):
         table = facts.copy()
         for metric in BAND_METRICS:
-            table[metric] = _over_patients(of_model[of_model["metric"] == metric])
-        table["null_low"], table["null_high"] = _limits(null)
-        table["q"] = _adjusted(table["pcc_given_depth"].to_numpy(), null)
+            table[metric] = over_patients(of_model[of_model["metric"] == metric])
+        table["null_low"], table["null_high"] = limits(null)
+        table["q"] = adjusted(table["pcc_given_depth"].to_numpy(), null)
         parts.append(table.assign(model=model))
     columns = ["model", "gene", *BAND_METRICS, "null_low", "null_high", "q"]
     joined = pd.concat(parts).rename_axis("gene").reset_index()
@@ -142,7 +142,7 @@ def _gene_facts(truths: Sequence[Truth]) -> pd.DataFrame:
     )
 
 
-def _null_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, "genes runs"]:
+def null_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, "genes runs"]:
     """`pcc_given_depth` of each gene in each run, over sections, then patients; genes sorted."""
     genes = sorted({gene for part in band for gene in part.genes})
     place = {gene: i for i, gene in enumerate(genes)}
@@ -156,7 +156,7 @@ def _null_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, "genes runs"]:
     return _mean(np.stack(patients), axis=0)
 
 
-def _limits(null: Float[np.ndarray, "genes runs"]) -> Float[np.ndarray, "2 genes"]:
+def limits(null: Float[np.ndarray, "genes runs"]) -> Float[np.ndarray, "2 genes"]:
     """The 2.5 and 97.5 percentiles; NaN for a gene that no test section measured."""
     limits = np.full((2, len(null)), np.nan)
     defined = np.isfinite(null).any(axis=1)
@@ -164,18 +164,20 @@ def _limits(null: Float[np.ndarray, "genes runs"]) -> Float[np.ndarray, "2 genes
     return limits
 
 
-def _over_patients(scores: pd.DataFrame) -> pd.Series:
+def over_patients(scores: pd.DataFrame) -> pd.Series:
+    """Mean score of each gene: over sections within a patient, then over patients."""
     by_patient = scores.groupby(["gene", "patient"])["value"].mean()
     return by_patient.groupby("gene").mean()
 
 
-def _adjusted(
-    found: Float[np.ndarray, " genes"], null: Float[np.ndarray, "genes runs"]
+def adjusted(
+    score: Float[np.ndarray, " genes"], null: Float[np.ndarray, "genes runs"]
 ) -> Float[np.ndarray, " genes"]:
-    q = np.full(len(found), np.nan)
-    defined = np.isfinite(found) & np.isfinite(null).any(axis=1)
+    """Adjusted share of shuffled runs at least as high, as `q` in `genes_table`."""
+    q = np.full(len(score), np.nan)
+    defined = np.isfinite(score) & np.isfinite(null).any(axis=1)
     if defined.any():
-        as_high = (null[defined] >= found[defined, None]).sum(axis=1)
+        as_high = (null[defined] >= score[defined, None]).sum(axis=1)
         q[defined] = false_discovery_control((1 + as_high) / (1 + null.shape[1]))
     return q
 

@@ -127,6 +127,7 @@ def head_of(
         gene_facts={**predictor.gene_score_values, **gene_facts},
         card=json.dumps(predictor.card.to_json(), sort_keys=True),
         gene_names=predictor.gene_names,
+        evidence_names=predictor.fitted.evidence_names,
         evidence={
             name: values.astype(np.float64)
             for name, values in spot_columns.items()

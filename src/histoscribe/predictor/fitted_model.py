@@ -1,5 +1,6 @@
 """A fitted model of either kind, with its exemplars, behind one interface."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,7 @@ from histoscribe.predictor.forward import (
     predict_items,
     predict_spots,
 )
-from histoscribe.types import CountFamily, Item, Pathways
+from histoscribe.types import PATHWAYS, CountFamily, Item, Pathways
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,11 @@ class Fitted:
     def counts(self) -> CountFamily | None:
         """Family of the count distribution that it predicts; None for a model of values."""
         return None if isinstance(self.model, Estimator) else self.model.counts
+
+    @property
+    def evidence_names(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the columns of evidence, where they have names: those of the gene sets."""
+        return {} if self.pathways is None else {PATHWAYS: self.pathways.names}
 
     def predict(self, queries: SpotQueries, device: torch.device | None = None) -> Predicted:
         """Predict spots without gradients, with everything else that the model says of them.

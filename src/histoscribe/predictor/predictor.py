@@ -179,6 +179,7 @@ class Predictor:
             },
             spot_facts={"distance_to_training": self.reference.distance(queries.feature)},
             evidence=predicted.evidence,
+            evidence_names=self.fitted.evidence_names,
             card=json.dumps(self.card.to_json(), sort_keys=True),
         )
         return Prediction(head, predicted.values.astype(np.float32))

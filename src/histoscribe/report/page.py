@@ -16,6 +16,7 @@ from histoscribe.report.gene_tables import gene_tables
 from histoscribe.report.glossary import row_in_words, unit_in_words
 from histoscribe.report.pack import LEVELS
 from histoscribe.report.page_budget import Choice
+from histoscribe.report.pathways import pathway_tables
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
 from histoscribe.report.run import Run, read_run
 from histoscribe.report.script import (
@@ -42,6 +43,7 @@ _CONTENTS = (
     ("maps", "Maps"),
     ("targets", "The values to predict"),
     ("genes", "Genes in a table"),
+    ("pathways", "Pathways"),
     ("fit", "Do image and spots fit?"),
     ("pictures", "Still pictures"),
     ("card", "Protocol card"),
@@ -71,12 +73,13 @@ def _html(run: Run) -> str:
     choice = page_choice(run)
     unit = unit_of(run)
     alignment, n_grids_left = grids(run)
+    pathways = pathway_tables(run)
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             run=run,
-            contents=_CONTENTS,
+            contents=[entry for entry in _CONTENTS if entry[0] != "pathways" or pathways],
             verdict=verdict(run),
             card=blocks(run.card_text),
             headline=HEADLINE,
@@ -88,6 +91,7 @@ def _html(run: Run) -> str:
             fewest=FEWEST_FOR_INTERVALS,
             patients=patient_tables(run),
             genes=gene_tables(run),
+            pathways=pathways,
             metrics=metrics,
             metric_rows=metric_rows,
             shown=_shown(choice),
@@ -115,11 +119,14 @@ def _environment() -> Environment:
 
 
 def _pictures(run: Run) -> dict[str, object]:
-    paths = [*(item.path for item in run.maps), *(item.path for item in run.overlays)]
+    maps = (*run.maps, *run.pathway_maps)
+    paths = [*(item.path for item in maps), *(item.path for item in run.overlays)]
     pictures = embedded(paths)
+    of_maps, n_genes = list(zip(maps, pictures, strict=False)), len(run.maps)
     return {
-        "maps": list(zip(run.maps, pictures, strict=False)),
-        "overlays": list(zip(run.overlays, pictures[len(run.maps) :], strict=False)),
+        "maps": of_maps[:n_genes],
+        "pathway_maps": of_maps[n_genes:],
+        "overlays": list(zip(run.overlays, pictures[len(maps) :], strict=False)),
         "n_left_out": len(paths) - len(pictures),
     }
 

@@ -21,8 +21,17 @@ _COLUMNS = {
         *("q", "detection_rate", "skewness"),
     ),
 }
-_OF_NEWER_RUNS = {"alignment.csv": ("fold", "section", "direction", "pcc", "pcc_in_place", "sigma")}
-_NAMES = ("model", "metric", "fold", "section", "patient", "gene", "direction")
+_OF_NEWER_RUNS = {
+    "alignment.csv": ("fold", "section", "direction", "pcc", "pcc_in_place", "sigma"),
+    "pathways.csv": (
+        *("model", "source", "pathway", "section", "members_in_panel", "members"),
+        *("pcc", "pcc_given_depth", "null_low", "null_high", "q"),
+    ),
+}
+_NAMES = (
+    *("model", "metric", "fold", "section", "patient", "gene", "direction"),
+    *("source", "pathway"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,10 @@ class Run:
     """Measured values of each section in each fold that tests it; empty for an older run."""
     alignment: pd.DataFrame | None
     """Scores in place and one spot away, see `benchmark.alignment`; None in an older run."""
+    pathways: pd.DataFrame | None = None
+    """Scores of pathways, see `benchmark.pathway_tables`; None in a run without gene sets."""
+    pathway_maps: tuple[Map, ...] = ()
+    """As `maps`, of pathways."""
 
     @property
     def protocol(self) -> str:
@@ -119,9 +132,9 @@ def read_run(folder: Path) -> Run:
         maps=_maps(folder / "figures", card.maps),
         overlays=_overlays(folder / "figures", card.sections),
         views=find_views(folder),
-        alignment=(
-            _table(folder, "alignment.csv") if (folder / "alignment.csv").is_file() else None
-        ),
+        alignment=_table_if_there(folder, "alignment.csv"),
+        pathways=_table_if_there(folder, "pathways.csv"),
+        pathway_maps=_maps(folder / "figures", card.pathway_maps),
     )
 
 
@@ -172,6 +185,10 @@ def _short_of_columns(folder: Path) -> list[Problem]:
                 )
             )
     return problems
+
+
+def _table_if_there(folder: Path, name: str) -> pd.DataFrame | None:
+    return _table(folder, name) if (folder / name).is_file() else None
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame:

@@ -48,7 +48,7 @@ def training_table(
         counts=_counts(target, [(cohort[s], rows) for s, rows in stacked])
         if run_data.settings.train.counts is not None
         else None,
-        pathways=_activity(target, sets, [(cohort[s], rows) for s, rows in stacked])
+        pathways=np.tile(training_activity(run_data, fold, target, sets), (len(views), 1))
         if sets is not None and run_data.settings.train.pathway_weight > 0
         else None,
         gene_sets=sets,
@@ -70,6 +70,18 @@ def section_queries(run_data: RunData, row: ModelRow, section: str, fold: Fold) 
     )
 
 
+def training_activity(
+    run_data: RunData, fold: Fold, target: Target, sets: Pathways
+) -> Float32[np.ndarray, "N P"]:
+    """Measured activity of each pathway in the training spots, sections in sorted order."""
+    return np.concatenate(
+        [
+            measured_activity(target.panel_counts(run_data.cohort[section], rows), sets)
+            for section, rows in sorted(fold.train.items())
+        ]
+    )
+
+
 def log_total(cohort: Cohort, section: str, rows: np.ndarray) -> Float[np.ndarray, " rows"]:
     """log(1 + total count) of these spots, over all genes measured."""
     return np.log1p(cohort[section].measured.total[rows])
@@ -79,13 +91,6 @@ def _counts(target: Target, parts: Parts) -> Float32[np.ndarray, "N G"]:
     """Raw counts of the panel."""
     counts = [target.panel_counts(section, rows).counts for section, rows in parts]
     return np.concatenate(counts, dtype=np.float32)
-
-
-def _activity(target: Target, sets: Pathways, parts: Parts) -> Float32[np.ndarray, "N P"]:
-    """Measured activity of each pathway, in each section by its spots of this table."""
-    return np.concatenate(
-        [measured_activity(target.panel_counts(section, rows), sets) for section, rows in parts]
-    )
 
 
 def _keys(section: Section, rows: Int[np.ndarray, " rows"]) -> SpotKeys:

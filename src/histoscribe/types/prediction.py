@@ -31,12 +31,18 @@ class Head:
     """Facts of each spot, by name, e.g. the share of tissue below it."""
     evidence: Mapping[str, Float[np.ndarray, "N _"]] = field(default_factory=dict)
     """Evidence of each spot, by name, several numbers per spot, e.g. its exemplars."""
+    evidence_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the columns of an evidence, e.g. those of the gene sets; missing for others."""
     card: str = ""
     """The protocol card of the predictor, as JSON."""
 
     def __post_init__(self) -> None:
         if self.gene_names and len(self.gene_names) != len(self.genes):
             raise ValueError(f"{len(self.gene_names)} names for {len(self.genes)} genes")
+        for name, columns in self.evidence_names.items():
+            if name in self.evidence and self.evidence[name].shape[1] != len(columns):
+                width = self.evidence[name].shape[1]
+                raise ValueError(f"{len(columns)} names for {width} columns of {name}")
         n_spots, n_genes = self.shape
         for facts, n_rows in (
             (self.gene_facts, n_genes),

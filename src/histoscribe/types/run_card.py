@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from histoscribe.types.card import Card, ExemplarsCard, SectionCard, TargetCard
+from histoscribe.types.card import Card, ExemplarsCard, PathwaysCard, SectionCard, TargetCard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,5 +144,9 @@ class RunCard(Card):
     checks: tuple[Check, ...]
     versions: Mapping[str, str]
     """Package -> version."""
+    pathways: Mapping[str, PathwaysCard] = field(default_factory=dict)
+    """Gene sets of the panel of each fold; empty in a run without."""
+    pathway_maps: tuple[GeneMap, ...] = ()
+    """Maps of pathways, each with the name of a set as its gene."""
     stain: Mapping[str, StainCard] = field(default_factory=dict)
     """Fold -> colour of its training slides; empty without normalisation."""

@@ -54,12 +54,13 @@ def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.An
     """Convert a prediction to AnnData: X float32 [N, G], centres in `obsm["spatial"]`.
 
     Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`, and
-    evidence (e.g. the exemplars of each spot) is in `obsm`; if genes have names in addition to
-    their ids, these are the column `gene_name`. `uns["histoscribe"]` holds section, unit,
-    predictor, its card as JSON, and the shape, diameter and (on a lattice) pitch of the spots, in
-    um; with a background also um/px and warnings. A background is written to `uns["spatial"]` as
-    scanpy and squidpy expect it. A prediction of counts has its deviation, and the probability of
-    additional zeros if the model has any, in `layers`.
+    evidence (e.g. the exemplars of each spot, or its scores of pathways) is in `obsm`; if genes
+    have names in addition to their ids, these are the column `gene_name`. `uns["histoscribe"]`
+    holds section, unit, predictor, its card as JSON, and the shape, diameter and (on a lattice)
+    pitch of the spots, in um; in `columns`, names of the columns of evidence, such as
+    `columns["pathways"]`; with a background also um/px and warnings. A background is written to
+    `uns["spatial"]` as scanpy and squidpy expect it. A prediction of counts has its
+    deviation, and the probability of additional zeros if the model has any, in `layers`.
 
     Examples
     --------
@@ -134,6 +135,7 @@ def read_prediction(path: Path) -> Prediction:
             for name, values in data.obsm.items()
             if name != "spatial"
         },
+        evidence_names=_evidence_names(about),
         card=str(about.get("card", "")),
     )
     layers = {
@@ -172,6 +174,9 @@ def _frame(head: Head, below: Background | None) -> ad.AnnData:
     if spots.pitch_um is not None:
         about["pitch_um"] = spots.pitch_um
     uns: dict[str, Any] = {_ABOUT: about}
+    if head.evidence_names:
+        names = head.evidence_names.items()
+        about["columns"] = {name: np.array(columns, dtype=object) for name, columns in names}
     if below is not None:
         about |= {"mpp": below.mpp, "warnings": np.array(below.warnings, dtype=object)}
         uns["spatial"] = {head.section: _library(below, spots.diameter_um / below.mpp)}
@@ -196,6 +201,11 @@ def _genes(head: Head) -> pd.DataFrame:
         # explicit, because pandas 3 would use its string type, which anndata cannot write
         table.insert(0, _NAME, pd.Series(head.gene_names, index=table.index, dtype=object))
     return table
+
+
+def _evidence_names(about: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    columns = about.get("columns", {})
+    return {str(name): tuple(str(column) for column in of) for name, of in columns.items()}
 
 
 def _facts(table: pd.DataFrame) -> dict[str, np.ndarray]:
