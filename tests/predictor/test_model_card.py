@@ -96,6 +96,16 @@ def test_what_is_done_about_stain_is_said(facts):
     assert text.count("jittered") == 1
 
 
+def test_what_was_turned_in_training_is_said(facts):
+    assert "turned" not in model_card(facts)
+    tiles, places = (
+        model_card(replace(facts, card=replace(facts.card, turned=part)))
+        for part in ("tiles", "places")
+    )
+    assert "tiles were turned and mirrored at random" in tiles
+    assert "their features were not" in places
+
+
 def test_a_folder_that_has_its_extractor_asks_for_no_file_of_it_and_says_how_it_was_trained(facts):
     needs = {"compared_by": "LPIPS (net) sha256:1"}
     own = replace(facts.card, encoder=replace(facts.card.encoder, needs=needs))

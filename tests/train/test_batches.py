@@ -11,9 +11,10 @@ from histoscribe.data.items.sections import SectionItems
 from histoscribe.data.items.spots import SpotItems
 from histoscribe.models.base import Facts, create_model
 from histoscribe.models.recipe import Recipe
-from histoscribe.train.batches import Batches, turned
+from histoscribe.train.batches import Batches
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import TrainSettings
+from histoscribe.train.turns import turned_places, turned_tiles
 from histoscribe.types import SpotKeys, SpotTable
 
 
@@ -71,15 +72,6 @@ def test_each_epoch_has_an_order_of_its_own_and_the_same_one_again():
     assert order(0) != order(1)
 
 
-def test_the_eight_symmetries_are_all_different_and_keep_every_pixel():
-    tile = torch.arange(3 * 5 * 5).reshape(1, 3, 5, 5).to(torch.uint8)
-    ways = [turned(tile, np.array([number])) for number in range(8)]
-    assert len({way.numpy().tobytes() for way in ways}) == 8
-    assert torch.equal(ways[0], tile)
-    for way in ways:
-        assert torch.equal(way.flatten().sort().values, tile.flatten().sort().values)
-
-
 def test_turned_tiles_are_those_of_their_own_spots():
     plain = {
         float(feature): image
@@ -90,7 +82,7 @@ def test_turned_tiles_are_those_of_their_own_spots():
     for inputs, labels in batches(turned=True):
         for place in range(len(labels.target)):
             of = plain[float(inputs["feature"][place])]
-            ways = [turned(of[None], np.array([number]))[0] for number in range(8)]
+            ways = [turned_tiles(of[None], np.array([number]))[0] for number in range(8)]
             assert any(torch.equal(inputs["image"][place], way) for way in ways)
             moved += not torch.equal(inputs["image"][place], of)
     assert moved > 2
@@ -103,12 +95,28 @@ def sections(*n_spots):
     keys = SpotKeys.of_names(names, len(names) * ["P"], [str(row) for row in range(len(names))])
     ends = np.cumsum(n_spots)[:-1]
     runs = tuple(np.split(np.arange(len(names)), ends))
-    return SectionItems(dataclasses.replace(of, keys=keys), runs)
+    xy_um = np.random.default_rng(0).normal(size=(len(names), 2))
+    return SectionItems(dataclasses.replace(of, keys=keys, xy_um=xy_um), runs)
 
 
 def batches_of_sections(epoch, *n_spots, **changes):
     every = {"names": ("context_feature",), "rows": np.arange(len(n_spots)), "batch_size": 4}
     return batches(epoch, items=sections(*n_spots), **{**every, **changes})
+
+
+def test_places_of_a_section_are_turned_as_one_and_features_stay_as_they_are():
+    def found(**changes):
+        names = ("context_feature", "context_um")
+        return list(batches_of_sections(0, *range(3, 11), names=names, **changes))
+
+    moved = 0
+    for (plain, _), (given, _) in zip(found(), found(turned=True), strict=True):
+        assert torch.equal(plain["context_feature"], given["context_feature"])
+        for before, after in zip(plain["context_um"], given["context_um"], strict=True):
+            ways = [turned_places(before[None], np.array([number]))[0] for number in range(8)]
+            assert sum(torch.equal(after, way) for way in ways) == 1
+            moved += not torch.equal(before, after)
+    assert moved > 2
 
 
 def shapes(epoch, *n_spots, **changes):

@@ -23,7 +23,9 @@ class Recipe:
     warmup_epochs: int | None = None
     """Epochs of the linear rise of `warmup-cosine`."""
     turned: bool = False
-    """Training tiles are mirrored and turned by right angles at random, in every epoch anew."""
+    """Training tiles, or places of a section's spots, are mirrored and turned by right angles at
+    random, in every epoch anew: one draw for each item.
+    """
 
 
 def compared(learning_rate: float) -> Recipe:

@@ -13,6 +13,11 @@ from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
 from histoscribe.types import ExemplarsCard, ScoreCard, TrainingCard
 
 CARD_FILE = "MODEL_CARD.md"
+_TURNED = {
+    "tiles": "In training, tiles were turned and mirrored at random",
+    "places": "In training, the places of the spots of a section were turned and mirrored at "
+    "random; their features were not, for the encoder read the tiles as they are",
+}
 _MOST_LISTED = 300  # genes or sections; all of them are in predictor.json
 
 
@@ -96,6 +101,8 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
     yield f"- Model: {facts.model} ({facts.paper}), {card.n_parameters} fitted numbers."
     if card.weights is not None:
         yield f"- The network began with {_start(card.weights)}."
+    if card.turned is not None:
+        yield f"- {_TURNED[card.turned]}."
     encoder = card.encoder
     layer = f", layer {encoding.layer}" if encoding.layer else ""
     yield (

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
-from jaxtyping import Int, UInt8
-from torch import Tensor
+from jaxtyping import Int
 
 from histoscribe.data.items.items import Batch, Items
 from histoscribe.seed import stream
+from histoscribe.train.turns import N_SYMMETRIES, turned_batch, turned_input
 from histoscribe.types import Labels
 
 TrainingBatch = tuple[Batch, Labels]
@@ -32,7 +31,7 @@ class Batches:
     """Number of spots per batch, padding included; an item with more is a batch by itself."""
     seed: int
     turned: bool
-    """Whether tiles are turned and mirrored at random."""
+    """Whether tiles and places are turned and mirrored at random, each item as a whole."""
     epoch: Callable[[], int]
 
     def n_batches(self, epochs: int) -> list[int]:
@@ -48,8 +47,8 @@ class Batches:
     def __iter__(self) -> Iterator[TrainingBatch]:
         draws = stream(self.seed, f"epoch-{self.epoch()}")
         order = draws.permutation(self.rows)
-        draw = self.turned and "image" in self.names
-        symmetry = draws.integers(8, size=len(order)) if draw else None
+        draw = self.turned and turned_input(self.names) is not None
+        symmetry = draws.integers(N_SYMMETRIES, size=len(order)) if draw else None
         parts = self._parts(order)
         with ThreadPoolExecutor(max_workers=1) as reader:
             ahead = reader.submit(self._build, order, symmetry, parts[0])
@@ -80,17 +79,5 @@ class Batches:
         rows = order[part]
         batch = self.items.inputs(self.names, rows)
         if symmetry is not None:
-            batch["image"] = turned(batch["image"], symmetry[part])
+            batch = turned_batch(batch, symmetry[part])
         return batch, self.items.labels(rows)
-
-
-def turned(
-    image: UInt8[Tensor, "B 3 P P"], symmetry: Int[np.ndarray, " B"]
-) -> UInt8[Tensor, "B 3 P P"]:
-    """Turn each tile by right angles (0 to 3 times), and from symmetry 4 on also mirror it."""
-    out = torch.empty_like(image)
-    for number in np.unique(symmetry):
-        of_it = torch.from_numpy(np.flatnonzero(symmetry == number))
-        tiles = torch.rot90(image[of_it], int(number) % 4, (2, 3))
-        out[of_it] = tiles.flip(3) if number >= 4 else tiles
-    return out

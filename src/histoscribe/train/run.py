@@ -44,6 +44,7 @@ from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
 from histoscribe.train.tables import training_table
+from histoscribe.train.turns import Turned, turned_input
 from histoscribe.train.weight_needs import initial_weights
 from histoscribe.types import Fold, PathwaysCard, SpotTable, TrainingCard
 
@@ -240,6 +241,7 @@ def training_card(
     return replace(
         card,
         row=row.name,
+        turned=_turned(fitted.model),
         weights=_start(initial_weights(row, run_data.weights)),
         exemplars=None if fitted.lookup is None else fitted.lookup.card(),
         pathways=None if fitted.pathways is None else _pathways_card(run_data, fold, target),
@@ -249,6 +251,10 @@ def training_card(
 def _pathways_card(run_data: RunData, fold: Fold, target: Target) -> PathwaysCard | None:
     found = run_data.pathways(fold.train, target)
     return None if found is None else found.card
+
+
+def _turned(model: ExpressionModel) -> Turned | None:
+    return turned_input(model.inputs(model.config)) if model.recipe().turned else None
 
 
 def _start(initial: Path | None) -> str:

@@ -6,7 +6,7 @@ unknown key was written by another version.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -166,6 +166,8 @@ class TrainingCard(Card):
     """Name of the row, for networks: their initial weights depend on it."""
     weights: str | None = None
     """Initial weights of a network, as `sha256:...`; `none` for random numbers."""
+    turned: Literal["tiles", "places"] | None = None
+    """Part of the inputs that was turned and mirrored at random in training."""
     exemplars: ExemplarsCard | None = None
     pathways: PathwaysCard | None = None
     """Gene sets of a network with scores of pathways."""
