@@ -8,6 +8,7 @@ import torch
 
 from histoscribe.data.items.sections import SectionItems
 from histoscribe.data.items.spots import places_um
+from histoscribe.models.base import model_class
 from histoscribe.train.loop import EpochEnd
 from histoscribe.types import Labels
 from tests import toys
@@ -137,6 +138,18 @@ def test_same_seed_same_bits_and_the_global_generator_is_left_alone(name, tmp_pa
     one, again = (fitted(name, tmp_path / part, epochs=3) for part in ("one", "again"))
     np.testing.assert_array_equal(predicted_by(one, table), predicted_by(again, table))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_computing_layers_again_changes_no_weight(name, tmp_path):
+    if model_class(name).checkpointing is None:
+        with pytest.raises(ValueError, match="cannot compute layers again"):
+            fitted(name, tmp_path, checkpoint=True)
+        return
+    table = planted_table(1)
+    kept, again = (
+        fitted(name, tmp_path / str(on), epochs=2, checkpoint=on) for on in (False, True)
+    )
+    np.testing.assert_allclose(predicted_by(kept, table), predicted_by(again, table), atol=1e-5)
 
 
 def test_a_planted_truth_is_found(made):

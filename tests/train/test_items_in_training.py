@@ -1,10 +1,12 @@
 """Sections and bags in training: stopped and started again, they end in the same bits."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from histoscribe.models.base import register
 from histoscribe.train.loop import EpochEnd
 from histoscribe.types import SpotKeys
 from tests import toys
@@ -16,6 +18,28 @@ from tests.contracts.tables import planted_table
 def _toys():
     with toys.registered():
         yield
+
+
+class Recomputing(toys.SectionMean):
+    """A toy that offers to compute its layers again, and remembers whether it was told to."""
+
+    checkpointing = False
+
+    def forward(self, context_feature, context_um, present):
+        self.told.add((self.training, self.checkpointing))
+        return super().forward(context_feature, context_um, present)
+
+    told: ClassVar[set] = set()
+
+
+def test_a_model_is_told_to_compute_its_layers_again(tmp_path):
+    register("recomputing")(Recomputing)
+    fitted("recomputing", tmp_path / "one", epochs=1)
+    assert (True, False) in Recomputing.told
+    Recomputing.told.clear()
+    fitted("recomputing", tmp_path / "two", epochs=1, checkpoint=True)
+    assert (True, True) in Recomputing.told
+    assert (True, False) not in Recomputing.told
 
 
 def unequal_table():

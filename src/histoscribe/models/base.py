@@ -50,6 +50,11 @@ class ExpressionModel(nn.Module, ABC):
     A network with a count distribution of its own sets it to None, and gives `Output.counts`.
     """
 
+    checkpointing: bool | None = None
+    """Whether training keeps only the inputs of the layers and computes the rest again for
+    gradients, which takes time and saves memory; None for a model that always keeps everything.
+    """
+
     def __init__(self, facts: Facts, config: Any) -> None:
         super().__init__()
         self.config = config

@@ -43,6 +43,8 @@ def train_network(
 ) -> None:
     """Train in place; afterwards the model has the weights of the kept epoch."""
     train, seed = settings.train, settings.seed
+    if train.checkpoint:
+        model.checkpointing = True
     end = EpochEnd(model, sides, patience=train.patience, folder=resume)
     batches = Batches(
         items=sides.items,

@@ -66,6 +66,12 @@ class ModelRow:
         return issubclass(cls, ExpressionModel) and PATHWAYS in cls.heads and cls.item != "bag"
 
     @property
+    def can_checkpoint(self) -> bool:
+        """Whether its training can compute layers again instead of keeping them in memory."""
+        cls = self.cls
+        return issubclass(cls, ExpressionModel) and cls.checkpointing is not None
+
+    @property
     def sees_tiles(self) -> bool:
         """Whether the model reads pixels."""
         return "image" in self.inputs
