@@ -4,9 +4,10 @@
 a table a part, and writes all figures with card, versions and seed to `--out`. `--small` is
 whether it runs, in a minute, on a CPU too.
 
-- networks: every network of the registry at its published size, random weights and pixels: steps
-  of training as a run takes them (torch's deterministic mode), twice from the same seed, then
-  prediction. `apart` is the largest difference to the CPU in float32, over the largest value.
+- networks: every network of spots in the registry at its published size, random weights and
+  pixels: steps of training as a run takes them (torch's deterministic mode), twice from the same
+  seed, then prediction. `apart` is the largest difference to the CPU in float32, over the largest
+  value.
 - encoders: tiles from memory to features in memory; weights are random where no file is found.
 - exemplars: the nine nearest of 30,000 spots to each of them, its own patient left out.
 - slides: `predict` on a simulated slide, in its own process, and on a small one on the CPU too.
@@ -63,8 +64,13 @@ SMALL: dict[str, Any] = {
 
 
 def networks(sizes: GpuSizes) -> Iterator[Row]:
-    """Training and prediction of every network of the registry."""
-    names = [name for name in list_models() if issubclass(model_class(name), ExpressionModel)]
+    """Training and prediction of every network of spots in the registry."""
+    classes = {name: model_class(name) for name in list_models()}
+    names = [
+        name
+        for name, cls in classes.items()
+        if issubclass(cls, ExpressionModel) and cls.item == "spot"
+    ]
     return (_network(name, way, sizes) for name in names for way in WAYS)
 
 

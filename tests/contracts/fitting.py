@@ -10,6 +10,11 @@ from histoscribe.train.loop import EpochEnd
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
 from tests.contracts.tables import planted_table, queries_of
 
+# `tiny` is the document's size and rate: made for hundreds of epochs
+_STFORMER = {"width": 32, "n_pathways": 8, "learning_rate": 1e-2}
+QUICK = {"stformer": _STFORMER, "stformer-global": _STFORMER}
+"""Settings of models whose `tiny` learns too slowly for the few steps of a contract."""
+
 
 def models_of(item):
     """Names of the models in the registry whose item this is; estimators predict spots."""
@@ -22,7 +27,7 @@ def fitted(name, tmp_path, table=None, seed=0, **train):
         seed=seed,
         cohort="none",
         models=(name,),
-        settings={name: {"preset": "tiny"}},
+        settings={name: {"preset": "tiny", **QUICK.get(name, {})}},
         train=TrainSettings(**{"epochs": 20, "batch_size": 16, **train}),
         exemplars=ExemplarSettings(n=3),
         run=MachineSettings(device="cpu"),

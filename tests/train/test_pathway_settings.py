@@ -34,6 +34,10 @@ def test_gene_sets_lie_beside_the_settings_file_or_in_the_catalog(file):
             "networks with scores of pathways, which mlp lack",
         ),
         (
+            ('models=["stformer"]', 'settings.stformer.pathway_init="masked"'),
+            "name them by pathways.sets, or set pathway_init",
+        ),
+        (
             (
                 "pathways.first=true",
                 'pathways.sets="a.gmt"',

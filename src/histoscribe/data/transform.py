@@ -32,6 +32,8 @@ class Transform(ABC):
     """Statistics that it uses besides the spot itself; written on the card."""
     unit: ClassVar[str]
     """Unit of the target values in words, as on the axis of a plot."""
+    non_negative: ClassVar[bool] = False
+    """Whether no value can be below zero, at any spot."""
 
     @classmethod
     @abstractmethod
@@ -99,6 +101,7 @@ class Cp10kLog1p(_Stateless):
     name = "cp10k-log1p"
     unit = "natural log of 1 + counts per 10,000 counts of the spot"
     statistic = "none beside the spot's own total"
+    non_negative = True
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
         """Natural log; an empty spot stays all zeros."""
@@ -120,6 +123,7 @@ class Cp10k(_Stateless):
     name = LINEAR
     unit = "counts per 10,000 counts of the spot"
     statistic = "none beside the spot's own total"
+    non_negative = True
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
         """Counts divided by the size factor; an empty spot stays all zeros."""
@@ -140,6 +144,7 @@ class Log1p(_Stateless):
     name = "log1p"
     unit = "natural log of 1 + count; not corrected for the depth of the spot"
     statistic = "none; not normalised by depth"
+    non_negative = True
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
         """Natural log of the raw counts."""
@@ -161,6 +166,7 @@ class RawCounts(_Stateless):
     name = "counts"
     unit = "molecules counted in the spot; not corrected for its depth"
     statistic = "none; size factors are totals over all genes per 10,000 counts"
+    non_negative = True
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
         """The counts."""

@@ -6,11 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.models.count_start import CountStart
+from histoscribe.models.softplus import inverse_softplus
 from histoscribe.types.pathways import Pathways
 from histoscribe.types.training import CountFamily
-
-_LEAST_START = 1e-4
-"""Smallest mean count per 10,000 that a rate starts from: of zero there is no inverse softplus."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +26,8 @@ class Facts:
     """Mean of each channel over the training tiles, 0-255."""
     image_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Standard deviation of each channel over the training tiles, 0-255."""
+    non_negative: bool = False
+    """Whether no target can be below zero."""
     counts: CountFamily | None = None
     """Family of the count distribution that the model predicts; None for a model of values."""
     count_start: CountStart | None = None
@@ -44,8 +44,7 @@ class Facts:
         if self.counts is None:
             return self.target_mean
         zeros = self.start_of_counts.zero_inflation
-        mean = np.maximum(self.target_mean, _LEAST_START) / (1.0 if zeros is None else 1 - zeros)
-        return mean + np.log(-np.expm1(-mean))
+        return inverse_softplus(self.target_mean / (1.0 if zeros is None else 1 - zeros))
 
     @property
     def start_of_counts(self) -> CountStart:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from histoscribe.data.exemplars.lookup import Lookup, perceptual_of, training_exemplars
 from histoscribe.data.items.kinds import training_sides
 from histoscribe.data.items.spots import SpotItems, size_factors_of
+from histoscribe.data.transform import transform_class
 from histoscribe.device import choose_device
 from histoscribe.models.base import Estimator, Facts
 from histoscribe.models.closed_form.standard import mean_and_scale
@@ -58,7 +59,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer(settings.seed, f"init-{row.name}"))
         sets = table.gene_sets if PATHWAYS in cls.heads else None
-        model = cls(_facts(row, table, settings.train.counts, sets), row.config)
+        model = cls(_facts(row, table, settings, sets), row.config)
         initial = initial_weights(row, weights or {})
         if initial is not None:
             model.start_from(initial)
@@ -84,9 +85,7 @@ def _spots(
     return SpotItems(table, found), lookup
 
 
-def _facts(
-    row: ModelRow, table: SpotTable, counts: CountFamily | None, sets: Pathways | None
-) -> Facts:
+def _facts(row: ModelRow, table: SpotTable, settings: RunSettings, sets: Pathways | None) -> Facts:
     mean, scale = mean_and_scale(table.feature)
     colour: dict[str, Any] = {}
     if row.sees_tiles:
@@ -100,8 +99,9 @@ def _facts(
         feature_scale=scale,
         target_mean=table.target.mean(axis=0, dtype=np.float64),
         target_scale=_spread(table.target),
-        counts=counts,
-        count_start=_count_start(table, counts),
+        non_negative=transform_class(settings.target.transform).non_negative,
+        counts=settings.train.counts,
+        count_start=_count_start(table, settings.train.counts),
         pathways=sets,
         **colour,
     )

@@ -72,6 +72,11 @@ class ModelRow:
         return issubclass(cls, ExpressionModel) and cls.checkpointing is not None
 
     @property
+    def needs_pathways(self) -> bool:
+        """Whether the weights of the model start from the genes of named pathways."""
+        return getattr(self.config, "pathway_init", "free") != "free"
+
+    @property
     def sees_tiles(self) -> bool:
         """Whether the model reads pixels."""
         return "image" in self.inputs

@@ -210,6 +210,16 @@ class RunSettings(StrictSettings):
         return self
 
     @model_validator(mode="after")
+    def _pathways_of_weights_are_named(self) -> "RunSettings":
+        rows = [row.name for row in self.rows if row.needs_pathways]
+        if rows and self.pathways.sets is None:
+            raise ValueError(
+                f"{', '.join(rows)} starts its weights from the genes of pathways, and there are "
+                'no gene sets: name them by pathways.sets, or set pathway_init = "free"'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_listed_panel_has_its_order(self) -> "RunSettings":
         if self.pathways.first and self.target.listed is not None:
             raise ValueError(
