@@ -4,7 +4,7 @@ A model whose item is a spot predicts each block by itself. Models of sections a
 positions at once: see `predict.whole`.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ class _Part:
     feature: Features
     values: Float32[np.ndarray, "_ G"]
     evidence: Columns
+    layers: Columns
 
     def __len__(self) -> int:
         return len(self.feature)
@@ -50,13 +51,13 @@ def predicted_blocks(
         for rows, parts in results:
             feature = np.concatenate([part.feature for part in parts])
             check_finite(plan, predictor, rows, feature)
-            values = np.concatenate([part.values for part in parts])
-            evidence = {
-                name: np.concatenate([part.evidence[name] for part in parts])
-                for name in parts[0].evidence
-            }
             distance = predictor.reference.distance(feature)[:, None]
-            yield PredictedBlock(rows, values, {DISTANCE: distance, **evidence})
+            yield PredictedBlock(
+                rows,
+                np.concatenate([part.values for part in parts]),
+                {DISTANCE: distance, **_joined([part.evidence for part in parts])},
+                layers=_joined([part.layers for part in parts]),
+            )
 
 
 def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows, Tiles, Features], _Part]:
@@ -72,6 +73,12 @@ def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows, Tiles,
             image=HeldTiles(image) if predictor.sees_tiles else None,
         )
         predicted = predictor.fitted.predict(queries, encoder.mean.device)
-        return _Part(feature, predicted.values.astype(np.float32), predicted.evidence)
+        values = predicted.values.astype(np.float32)
+        return _Part(feature, values, predicted.evidence, predicted.layers)
 
     return predict
+
+
+def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Columns of consecutive rows, by name."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

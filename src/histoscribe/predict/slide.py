@@ -78,8 +78,11 @@ def predict_slide(
     }
     for warning in warnings_of(loaded, plan.section.slide, plan.mask, spot_columns[DISTANCE][:, 0]):
         warnings.warn(warning, stacklevel=2)
+    layers = {
+        name: np.concatenate([block.layers[name] for block in blocks]) for name in blocks[0].layers
+    }
     values = np.concatenate([block.values for block in blocks])
-    return Prediction(head_of(loaded, plan, spot_columns, blocks[0].gene_facts), values)
+    return Prediction(head_of(loaded, plan, spot_columns, blocks[0].gene_facts), values, **layers)
 
 
 def warnings_of(

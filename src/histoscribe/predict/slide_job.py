@@ -199,11 +199,12 @@ def _write(
 ) -> None:
     slide = plan.section.slide
     h5ad, geojson, *zarr, summary = job.files
-    write_blocks(head, store.values(), h5ad, background(slide, unlike))
+    write_blocks(head, store.values(), h5ad, background(slide, unlike), layers=store.layers())
     write_detections(geojson, head.spots, slide.mpp, _measurements(job, head, store))
     for path in zarr:
         values = np.concatenate(list(store.values()))
-        write_spatialdata(Prediction(head, values), slide, path)
+        layers = {name: np.concatenate(list(blocks)) for name, blocks in store.layers().items()}
+        write_spatialdata(Prediction(head, values, **layers), slide, path)
     write_json(summary, _summary(job, plan, head, unlike))
 
 

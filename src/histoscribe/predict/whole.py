@@ -62,7 +62,11 @@ def blocks_of_whole(
     for rows in chunks:
         values = predicted.values[rows].astype(np.float32)
         yield PredictedBlock(
-            rows, values, {name: column[rows] for name, column in columns.items()}, bag
+            rows,
+            values,
+            {name: column[rows] for name, column in columns.items()},
+            bag,
+            {name: layer[rows] for name, layer in predicted.layers.items()},
         )
 
 

@@ -28,6 +28,8 @@ class Predicted:
     values: Float[np.ndarray, "N G"]
     evidence: Columns = field(default_factory=dict)
     """Further outputs of the model, the exemplars, and the evidence of a bag model, by name."""
+    layers: Columns = field(default_factory=dict)
+    """As `Prediction.layers`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,8 @@ class BagValues:
     values: Float[np.ndarray, "M G"]
     heads: Columns = field(default_factory=dict)
     """Further outputs of the model for each bag, by name."""
+    layers: Columns = field(default_factory=dict)
+    """As `Prediction.layers`, with a row for each bag."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +90,8 @@ class Fitted:
             model.to(device)
         predicted = predict_spots(model, items_to_predict(model.item, spots))
         of_bag = evidence_of_spots(model, bags_to_predict(spots)) if model.item == "bag" else {}
-        return Predicted(predicted.expression, {**exemplars, **predicted.heads, **of_bag})
+        evidence = {**exemplars, **predicted.heads, **of_bag}
+        return Predicted(predicted.expression, evidence, predicted.layers)
 
     def predict_bags(self, queries: SpotQueries) -> BagValues:
         """Predict the bags of these spots, one per patient.
@@ -101,7 +106,7 @@ class Fitted:
         names = queries.keys.patient_names
         patients = tuple(str(names[bags.runs[bag][0]]) for bag in every)
         predicted = predict_items(model, bags, every)
-        return BagValues(patients, predicted.expression, predicted.heads)
+        return BagValues(patients, predicted.expression, predicted.heads, predicted.layers)
 
     def items(self, queries: SpotQueries) -> Items:
         """Items from which a network predicts each of these spots.

@@ -13,6 +13,7 @@ from histoscribe.data.items.runs import RunItems
 from histoscribe.models.base import ExpressionModel
 from histoscribe.precision import whole_convolutions
 from histoscribe.types import Output
+from histoscribe.types.prediction import LAYERS
 
 Rows = Int[np.ndarray, " n"]
 Columns = Mapping[str, Float[np.ndarray, "M _"]]
@@ -27,6 +28,8 @@ class ItemPrediction:
     expression: Float[np.ndarray, "M G"]
     heads: Columns
     """Further outputs of the network, by name."""
+    layers: Columns
+    """Of a model of counts: `deviation` of each gene, and `zero_inflation` if it has any."""
 
 
 def predict_items(model: ExpressionModel, items: Items, rows: Rows) -> ItemPrediction:
@@ -38,7 +41,8 @@ def predict_items(model: ExpressionModel, items: Items, rows: Rows) -> ItemPredi
     predictions for spots.
     """
     columns = _by_batches(model, items, rows, lambda inputs: _parts(model(**inputs)))
-    return ItemPrediction(columns.pop(_EXPRESSION), columns)
+    layers = {name: columns.pop(name) for name in LAYERS if name in columns}
+    return ItemPrediction(columns.pop(_EXPRESSION), columns, layers)
 
 
 def predict_spots(model: ExpressionModel, items: Items) -> ItemPrediction:
@@ -46,7 +50,8 @@ def predict_spots(model: ExpressionModel, items: Items) -> ItemPrediction:
     predicted = predict_items(model, items, np.arange(len(items)))
     spots = _spots(items)
     heads = {name: _in_rows(spots, values) for name, values in predicted.heads.items()}
-    return ItemPrediction(_in_rows(spots, predicted.expression), heads)
+    layers = {name: _in_rows(spots, values) for name, values in predicted.layers.items()}
+    return ItemPrediction(_in_rows(spots, predicted.expression), heads, layers)
 
 
 def represent_spots(model: ExpressionModel, items: Items) -> Float[np.ndarray, "N R"]:
@@ -78,7 +83,12 @@ def evidence_of_spots(model: ExpressionModel, items: RunItems) -> Columns:
 
 
 def _parts(output: Output) -> dict[str, Float[Tensor, "*b _"]]:
-    return {_EXPRESSION: output.expression, **output.heads}
+    parts = {_EXPRESSION: output.expression, **output.heads}
+    if output.counts is not None:
+        parts["deviation"] = output.counts.deviation
+        if output.counts.zero_inflation is not None:
+            parts["zero_inflation"] = output.counts.zero_inflation
+    return parts
 
 
 def _spots(items: Items) -> Int[np.ndarray, " N"]:

@@ -182,7 +182,8 @@ class Predictor:
             evidence_names=self.fitted.evidence_names,
             card=json.dumps(self.card.to_json(), sort_keys=True),
         )
-        return Prediction(head, predicted.values.astype(np.float32))
+        layers = {name: values.astype(np.float32) for name, values in predicted.layers.items()}
+        return Prediction(head, predicted.values.astype(np.float32), **layers)
 
     def bag_facts(self, queries: SpotQueries) -> Mapping[str, Float[np.ndarray, " G"]]:
         """Prediction of a bag model for all these spots together; empty for other models."""

@@ -11,6 +11,9 @@ from histoscribe.types.tissue import Spots
 COUNTS_PER_SPOT = 10_000.0
 """Total of a spot whose size factor is one, to which rates and deviations of counts refer."""
 
+LAYERS = ("deviation", "zero_inflation")
+"""What models of counts say of each spot and gene beside the value, as fields of `Prediction`."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Head:
@@ -81,7 +84,7 @@ class Prediction:
     @property
     def layers(self) -> Mapping[str, Float[np.ndarray, "N G"]]:
         """What it says of each spot and gene beside the value, by name; empty for most models."""
-        named = {"deviation": self.deviation, "zero_inflation": self.zero_inflation}
+        named = {name: getattr(self, name) for name in LAYERS}
         return {name: values for name, values in named.items() if values is not None}
 
     @property
@@ -110,3 +113,5 @@ class PredictedBlock:
     """Further columns of each spot, by name: its distance to the training spots, and evidence."""
     gene_facts: Mapping[str, Float[np.ndarray, " G"]] = field(default_factory=dict)
     """Facts of each gene from the same prediction, equal in all blocks: the value of a bag."""
+    layers: Mapping[str, Float32[np.ndarray, "rows G"]] = field(default_factory=dict)
+    """As `Prediction.layers`."""

@@ -15,13 +15,13 @@ from jaxtyping import Float, UInt8
 from histoscribe.io.atomic import replacing
 from histoscribe.io.sections.table import broken
 from histoscribe.types import Head, Prediction, Slide, Spots
+from histoscribe.types.prediction import LAYERS
 
 GRID = ("array_row", "array_col")
 """Spot facts that are whole numbers: row and column of the grid, under scanpy's names."""
 _ABOUT = "histoscribe"
 _NAME = "gene_name"
 _WORDS = ("section", "unit", "predictor")
-_LAYERS = ("deviation", "zero_inflation")
 _PICTURE_PX = 1000
 
 Blocks = Iterable[Float[np.ndarray, "_ G"]]
@@ -140,7 +140,7 @@ def read_prediction(path: Path) -> Prediction:
     )
     layers = {
         name: np.asarray(data.layers[name], dtype=np.float32)
-        for name in _LAYERS
+        for name in LAYERS
         if name in data.layers
     }
     return Prediction(head, np.asarray(data.X, dtype=np.float32), **layers)
