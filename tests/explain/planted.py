@@ -78,7 +78,7 @@ class Planted(ExpressionModel):
 
     def __init__(self, n_genes: int) -> None:
         nn.Module.__init__(self)
-        self.config = None
+        self.config = self.count_head = None
         self.n_genes = n_genes
         self.nothing = nn.Parameter(torch.zeros(1))
         self.name = "planted"

@@ -80,3 +80,33 @@ def test_threads_change_no_bit(egn_folder, slide_file):
     finally:
         torch.set_num_threads(n_threads)
     assert together.values.tobytes() == alone.values.tobytes()
+
+
+def test_a_model_of_counts_gives_each_place_its_deviation_and_additional_zeros(
+    slide_file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("histoscribe.io.predictions.prediction_store.CHUNK_ROWS", 32)
+    settings = tiny_settings(
+        tiny_cohort(tmp_path / "cohort", n_patients=2),
+        models=["mlp"],
+        target={"n_genes": 12, "transform": "cp10k"},
+        train={"epochs": 1, "loss": "zinb"},
+    )
+    train(settings=settings, out=tmp_path / "mlp", cache=tmp_path / "cache")
+    order = Order(
+        predictor=tmp_path / "mlp",
+        targets=(str(slide_file),),
+        out=tmp_path / "out",
+        spacing_um=SPACING_UM,
+        mpp=MPP,
+    )
+    assert len(list(predict(order))) == 1
+    written = read_prediction(tmp_path / "out" / "slide.h5ad")
+    held = quietly(tmp_path / "mlp", slide_file)
+    assert list(written.layers) == ["deviation", "zero_inflation"] == list(held.layers)
+    section = Section("slide", None, open_whole_slide(slide_file, MPP), held.spots, None)
+    spots = load_predictor(tmp_path / "mlp")(section, tmp_path / "cache")
+    for name, values in held.layers.items():
+        assert values.min() > 0
+        np.testing.assert_allclose(written.layers[name], values, rtol=1e-5)
+        np.testing.assert_allclose(spots.layers[name], values, rtol=1e-3)

@@ -87,9 +87,9 @@ def test_neither_threads_nor_a_stop_in_any_pass_changes_a_bit(
             patch.setattr(where, name, fails_after(getattr(where, name), n_calls))
             with pytest.raises(KeyboardInterrupt):
                 predicted(place, model, tmp_path / "stopped")
-        with monkeypatch.context() as patch:
-            patch.setattr(torch, "get_num_threads", lambda: 3)
-            done = predicted(place, model, tmp_path / "stopped")
+        torch.set_num_threads(3)
+        done = predicted(place, model, tmp_path / "stopped")
+        torch.set_num_threads(1)
         n_before = 24 if stop == "among the features" else done.n_places
         assert done.n_places - done.n_tiles == n_before, stop
         assert bytes_of(tmp_path / "stopped") == bytes_of(tmp_path / "straight"), stop
