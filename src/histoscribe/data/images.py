@@ -53,6 +53,27 @@ class ChosenTiles(Images):
 
 
 @final
+class JoinedTiles(Images):
+    """Tiles of several parts, one part after the other."""
+
+    def __init__(self, parts: Sequence[tuple[Images, int]]) -> None:
+        """Join tiles part by part; each part comes with its number of rows."""
+        self.side_px = parts[0][0].side_px
+        self._parts = [images for images, _ in parts]
+        self._starts = np.cumsum([0, *(n_rows for _, n_rows in parts)])
+
+    def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
+        """Tiles of these rows, each read from its part."""
+        of = np.searchsorted(self._starts, rows, side="right") - 1
+        tiles = torch.empty((len(rows), 3, self.side_px, self.side_px), dtype=torch.uint8)
+        for part in np.unique(of):
+            places = np.flatnonzero(of == part)
+            read = self._parts[part].read(rows[places] - self._starts[part])
+            tiles[torch.from_numpy(places)] = read
+        return tiles
+
+
+@final
 class HeldTiles(Images):
     """Tiles that are already in memory."""
 

@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
@@ -118,6 +118,11 @@ class ExpressionModel(nn.Module, ABC):
         return inputs_of(cls)
 
     @classmethod
+    def initial_encoder(cls, config: Any) -> str | None:
+        """Encoder whose weights a network with these settings starts from; None for random ones."""
+        return None if cls.pretrained is None or config.weights == "random" else cls.pretrained
+
+    @classmethod
     def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:
         """Problem of tiles of this side, reported before reading any; None without a problem."""
         del config, tile_px
@@ -172,6 +177,11 @@ def _check(cls: type[ExpressionModel]) -> None:
 def inputs_of(cls: type[ExpressionModel]) -> tuple[str, ...]:
     """Names of the fields of `Inputs` that a model can read: the parameters of its `forward`."""
     return tuple(name for name in inspect.signature(cls.forward).parameters if name != "self")
+
+
+def reads_tiles(names: Sequence[str]) -> bool:
+    """Whether a model with these inputs reads pixels, not only features."""
+    return "image" in names or "context_image" in names
 
 
 def model_class(name: str) -> type[Estimator] | type[ExpressionModel]:
@@ -300,7 +310,7 @@ def _check_widths(cls: type[ExpressionModel], config: Any, given: Mapping[str, i
     names = cls.inputs(config)
     needs = ["n_genes"]
     needs += ["feature_width"] if any(name.endswith("feature") for name in names) else []
-    needs += ["tile_px"] if "image" in names else []
+    needs += ["tile_px"] if reads_tiles(names) else []
     missing = [width for width in needs if width not in given]
     unread = [width for width in given if width not in needs]
     small = [f"{width} = {value}" for width, value in given.items() if value < 1]

@@ -11,6 +11,7 @@ from contextlib import closing
 import numpy as np
 import torch
 
+from histoscribe.data.images import SlideTiles
 from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.device import choose_device
 from histoscribe.predict.blocks import DISTANCE
@@ -53,7 +54,8 @@ def blocks_of_whole(
     """
     section, encoder = plan.section, predictor.encoder
     keys = SpotKeys.of_section(section.id, section.patient, section.spots.ids)
-    queries = SpotQueries(feature, keys, encoder.identity, xy_um=places_um(section))
+    image = SlideTiles(section, predictor.encoding.tiles) if predictor.sees_tiles else None
+    queries = SpotQueries(feature, keys, encoder.identity, image, places_um(section))
     with one_thread_each():
         predicted = predictor.fitted.predict(queries, torch.device(choose_device("auto")))
         bag = predictor.bag_facts(queries)

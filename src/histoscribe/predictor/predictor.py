@@ -19,7 +19,7 @@ from histoscribe.data.target import Target
 from histoscribe.device import choose_device
 from histoscribe.encoders.encoder import Encoder
 from histoscribe.io.weights import cache_folder
-from histoscribe.models.base import Estimator, ExpressionModel
+from histoscribe.models.base import Estimator, ExpressionModel, reads_tiles
 from histoscribe.predictor.encoding import Encoding, WeightFiles
 from histoscribe.predictor.facts import gene_labels
 from histoscribe.predictor.fitted_model import Fitted
@@ -74,7 +74,7 @@ class Predictor:
     @property
     def sees_tiles(self) -> bool:
         """Whether the model reads pixels, not only features."""
-        return "image" in self.inputs
+        return reads_tiles(self.inputs)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -219,7 +219,7 @@ class Predictor:
         self.model.to(image.device)
         feature = self._encoder(image)
         if self.fitted.item != "spot":
-            return _predict_one(self.model, feature, xy_um)
+            return _predict_one(self.model, image, feature, xy_um)
         shown = {"image": image, "feature": feature}
         if self.fitted.lookup is not None:
             # whole numbers, like the tiles of the pool that they are compared with
@@ -233,7 +233,10 @@ class Predictor:
 
 
 def _predict_one(
-    model: ExpressionModel, feature: Float[Tensor, "K D"], xy_um: Float[Tensor, "K 2"] | None
+    model: ExpressionModel,
+    image: Float[Tensor, "K 3 P P"],
+    feature: Float[Tensor, "K D"],
+    xy_um: Float[Tensor, "K 2"] | None,
 ) -> Output:
     """Predict the spots with these features as one section or bag."""
     names = model.inputs(model.config)
@@ -242,6 +245,7 @@ def _predict_one(
     everywhere = torch.ones((1, len(feature)), dtype=torch.bool, device=feature.device)
     shown = {
         "context_feature": feature[None],
+        "context_image": image[None],
         "context_slide": torch.zeros_like(everywhere, dtype=torch.int64),
         "present": everywhere,
     }

@@ -15,6 +15,7 @@ from histoscribe.models.base import (
     ExpressionModel,
     make_config,
     model_class,
+    reads_tiles,
     wrong_values,
 )
 from histoscribe.models.catalog import list_models
@@ -79,7 +80,7 @@ class ModelRow:
     @property
     def sees_tiles(self) -> bool:
         """Whether the model reads pixels."""
-        return "image" in self.inputs
+        return reads_tiles(self.inputs)
 
 
 def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -> ModelRow:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from histoscribe.data.exemplars.lookup import perceptual_of
+from histoscribe.models.base import ExpressionModel
 from histoscribe.predictor.encoding import WeightFiles, weights_file
 from histoscribe.predictor.folder import sha256
 from histoscribe.train.row import ModelRow
@@ -35,7 +36,8 @@ def initial_weights(row: ModelRow, given: WeightFiles) -> Path | None:
     DataContractError
         if it is not found.
     """
-    pretrained = getattr(row.cls, "pretrained", None)
-    if pretrained is None or row.config.weights == "random":
+    cls = row.cls
+    pretrained = cls.initial_encoder(row.config) if issubclass(cls, ExpressionModel) else None
+    if pretrained is None:
         return None
     return weights_file(pretrained, given, f'settings.{row.name}.weights = "random"')

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from histoscribe.types.tissue import Shape as Shape
     from histoscribe.types.tissue import Slide as Slide
     from histoscribe.types.tissue import Spots as Spots
+    from histoscribe.types.training import BagImages as BagImages
     from histoscribe.types.training import CountDistribution as CountDistribution
     from histoscribe.types.training import CountFamily as CountFamily
     from histoscribe.types.training import Images as Images
@@ -105,6 +106,7 @@ _HOME = {
         (
             "CountDistribution",
             "CountFamily",
+            "BagImages",
             "Images",
             "Inputs",
             "Item",

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, final
 
 import numpy as np
 import torch
@@ -27,6 +27,28 @@ class Images(ABC):
     @abstractmethod
     def read(self, rows: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 P P"]:
         """Read the tiles of these rows, in this order."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BagImages:
+    """Tiles of the items of a batch, read on demand: those of a whole bag need too much memory."""
+
+    images: Images
+    """Tiles of the table of the items."""
+    runs: tuple[Int[np.ndarray, " _"], ...]
+    """Rows of the table of each item."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def read(self, item: Int[Tensor, " n"], tile: Int[Tensor, " n"]) -> UInt8[Tensor, "n 3 P P"]:
+        """Read these tiles of these items, both by number."""
+        pairs = zip(item.tolist(), tile.tolist(), strict=True)
+        rows = np.array([self.runs[bag][spot] for bag, spot in pairs])
+        return self.images.read(rows).to(self.device)
+
+    def to(self, device: torch.device) -> "BagImages":
+        """The same tiles, to be read to another device."""
+        return BagImages(self.images, self.runs, torch.device(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +118,8 @@ class Inputs:
     """From the centroid of the tissue."""
     context_slide: Int[Tensor, "B K"] | None = None
     """Number of the slide within the item, from 0; zero in padding."""
+    context_image: BagImages | UInt8[Tensor, "B K 3 P P"] | Float[Tensor, "B K 3 P P"] | None = None
+    """Tiles of an item; a table gives them on demand."""
     present: Bool[Tensor, "B K"] | None = None
 
 

@@ -2,16 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Int
-from torch import Tensor
 
 from histoscribe.types import Labels, SpotKeys
 
-Batch = dict[str, Tensor]
-"""Field of `Inputs` -> its values for the items of a batch."""
+Batch = dict[str, Any]
+"""Field of `Inputs` -> its values for the items of a batch: a tensor, or `BagImages`."""
 
 
 class Items(ABC):

@@ -13,7 +13,7 @@ from torch import Tensor
 from histoscribe.data.feature_source import FeatureSource
 from histoscribe.data.items.items import Batch, Items
 from histoscribe.data.items.spots import SpotQueries
-from histoscribe.types import Labels, SpotKeys, SpotTable
+from histoscribe.types import BagImages, Labels, SpotKeys, SpotTable
 
 Runs = tuple[Int[np.ndarray, " _"], ...]
 """Rows of a table, item by item."""
@@ -28,7 +28,9 @@ class RunItems(Items):
 
     may_be_divided: ClassVar[bool]
     """Whether an item can be divided between the sides of a fold."""
-    built = frozenset({"context_feature", "context_um", "context_slide", "present"})
+    built = frozenset(
+        {"context_feature", "context_um", "context_slide", "context_image", "present"}
+    )
 
     @classmethod
     @abstractmethod
@@ -95,6 +97,11 @@ class RunItems(Items):
             slide[place, : len(number)] = torch.from_numpy(number)
         return slide
 
+    def _image(self, rows: Int[np.ndarray, " B"]) -> BagImages:
+        if self.table.image is None:
+            raise ValueError("these spots have no tiles")
+        return BagImages(self.table.image, tuple(self.runs[row] for row in rows))
+
 
 def padded_runs(
     values: FeatureSource, runs: Sequence[Int[np.ndarray, " _"]]
@@ -125,5 +132,6 @@ _BUILD = {
     "context_feature": RunItems._feature,
     "context_um": RunItems._um,
     "context_slide": RunItems._slide,
+    "context_image": RunItems._image,
     "present": RunItems.present,
 }

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
+from histoscribe.data.images import JoinedTiles
 from histoscribe.data.items.items import Batch, Items
 from histoscribe.data.transform import size_factors
 from histoscribe.types import Images, Labels, Section, SpotKeys, SpotTable
@@ -36,14 +37,16 @@ class SpotQueries:
 
     @classmethod
     def concatenate(cls, parts: "Sequence[SpotQueries]") -> "SpotQueries":
-        """Spots of all parts, from one encoder, with positions but without tiles."""
+        """Spots of all parts, from one encoder; with positions and tiles if all parts have them."""
         if len({part.encoder for part in parts}) != 1:
             raise ValueError("features of several encoders cannot be combined")
         places = [part.xy_um for part in parts if part.xy_um is not None]
+        images = [(part.image, len(part)) for part in parts if part.image is not None]
         return cls(
             feature=np.concatenate([part.feature for part in parts]),
             keys=SpotKeys.concatenate([part.keys for part in parts]),
             encoder=parts[0].encoder,
+            image=JoinedTiles(images) if len(images) == len(parts) else None,
             xy_um=np.concatenate(places) if len(places) == len(parts) else None,
         )
 

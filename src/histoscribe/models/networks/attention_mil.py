@@ -38,6 +38,11 @@ class ABMILConfig:
     """Learning rate of AdamW."""
 
     @classmethod
+    def small(cls) -> "ABMILConfig":
+        """A size that trains on two cores."""
+        return cls(width=128, attention_width=64, learning_rate=1e-3)
+
+    @classmethod
     def tiny(cls) -> "ABMILConfig":
         """Settings for tests."""
         return cls(width=16, attention_width=8, dropout=0.1, learning_rate=1e-2)

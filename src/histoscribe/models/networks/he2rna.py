@@ -43,6 +43,11 @@ class HE2RNAConfig:
             raise ValueError("top = []: give at least one number of tiles")
 
     @classmethod
+    def small(cls) -> "HE2RNAConfig":
+        """A size that trains on two cores."""
+        return cls(hidden=(128,), learning_rate=1e-3)
+
+    @classmethod
     def tiny(cls) -> "HE2RNAConfig":
         """Settings for tests."""
         return cls(hidden=(16,), dropout=0.1, learning_rate=1e-2)

@@ -47,6 +47,11 @@ class TransMILConfig:
             raise ValueError(f"width = {self.width}: must be a multiple of heads = {self.heads}")
 
     @classmethod
+    def small(cls) -> "TransMILConfig":
+        """A size that trains on two cores."""
+        return cls(width=128, heads=4, landmarks=64)
+
+    @classmethod
     def tiny(cls) -> "TransMILConfig":
         """Settings for tests."""
         return cls(width=16, heads=2, landmarks=8, dropout=0.1, learning_rate=1e-2)
