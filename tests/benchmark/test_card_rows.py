@@ -47,3 +47,13 @@ def test_each_network_says_its_size_its_start_and_its_exemplars():
 def test_a_network_that_looks_nothing_up_says_so():
     row = RowCard(model="vit", settings={}, n_parameters={"A": 5}, weights={"A": "sha256:ab"})
     assert "| vit | vit | as published | 5 | sha256:ab | none |" in "\n".join(lines(vit=row))
+
+
+def test_a_loss_that_the_settings_name_is_on_the_card():
+    row = RowCard(model="vit", settings={}, n_parameters={"A": 5}, weights={"A": "none"})
+    for loss, says in (("zinb", "likelihood of raw counts"), ("mse-pcc", "a weight of 0.5 for")):
+        settings = TrainSettings(loss=loss, pcc_weight=0.5)
+        text = "\n".join(row_lines({"vit": row}, settings))
+        assert f"Loss of all of them: `{loss}`, " in text
+        assert says in text
+    assert "Loss of" not in "\n".join(lines(vit=row))

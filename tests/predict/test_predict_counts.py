@@ -40,6 +40,9 @@ def quietly(predictor, path):
 def test_its_folder_says_the_family_and_loads_to_the_bit(trained, slide_file):
     record = json.loads((trained.folder / "predictor.json").read_text("utf-8"))
     assert record["shapes"]["counts"] == "zinb"
+    card = (trained.folder / "MODEL_CARD.md").read_text("utf-8")
+    assert "Unit: counts per 10,000 counts of the spot." in card
+    assert "in the layer `deviation`" in card
     found, again = quietly(trained, slide_file), quietly(trained.folder, slide_file)
     assert found.values.tobytes() == again.values.tobytes()
     assert list(found.layers) == ["deviation", "zero_inflation"]

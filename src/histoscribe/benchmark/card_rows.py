@@ -19,6 +19,9 @@ def row_lines(rows: Mapping[str, RowCard], train: TrainSettings) -> Iterator[str
         f"{train.epochs} epochs, {epochs} kept, batches of {train.batch_size}. A row without start "
         "weights began with random numbers."
     )
+    if train.loss != "model":
+        yield ""
+        yield f"Loss of all of them: `{train.loss}`{_loss_facts(train)}."
     yield ""
     yield "| row | model | settings | fitted numbers | start weights | exemplars |"
     yield "|---|---|---|---|---|---|"
@@ -28,6 +31,17 @@ def row_lines(rows: Mapping[str, RowCard], train: TrainSettings) -> Iterator[str
             f"| {_span(row.n_parameters)} | {_each(row.weights)} | {_exemplars(row)} |"
         )
     yield ""
+
+
+def _loss_facts(train: TrainSettings) -> str:
+    if train.loss == "mse-pcc":
+        return f", with a weight of {train.pcc_weight:g} for the correlation"
+    if train.counts is not None:
+        return (
+            ", the likelihood of raw counts; values are the mean per 10,000 counts, with their "
+            "standard deviation"
+        )
+    return ""
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

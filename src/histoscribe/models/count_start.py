@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.types import CountFamily
 
 _ZEROS = np.concatenate([[0.001], np.linspace(0.01, 0.9, 90)])  # additional zeros that are tried
@@ -36,7 +37,15 @@ class CountStart:
 
         They have the mean and variance of the counts per 10,000, and for `zinb` the share of spots
         without a count. A network that explains expression then leaves less spread than this.
+
+        Raises
+        ------
+        DataContractError
+            for negative or fractional counts.
         """
+        wrong = (counts < 0) | (counts != np.rint(counts))
+        if wrong.any():
+            raise DataContractError(_no_counts(counts, wrong))
         factor = np.maximum(size_factor.astype(np.float64), size_factor[size_factor > 0].min())
         per_spot = counts / factor[:, None]
         mean = np.maximum(per_spot.mean(axis=0, dtype=np.float64), 1e-9)
@@ -47,6 +56,16 @@ class CountStart:
             return cls(1 / np.clip(relative, *_SPREAD), None)
         zeros = _additional_zeros((counts == 0).mean(axis=0), mean, relative, factor)
         return cls(1 / _spread(zeros, relative), zeros)
+
+
+def _no_counts(counts: Float[np.ndarray, "N G"], wrong: Bool[np.ndarray, "N G"]) -> Problem:
+    row, gene = np.argwhere(wrong)[0]
+    return Problem(
+        where=f"counts for the loss, row {row}, gene {gene} of the panel",
+        found=f"{counts[row, gene]:g}, and in all {wrong.sum()} negative or fractional values",
+        expected="raw counts: whole numbers >= 0",
+        remedy='give raw counts, or choose another loss, e.g. train.loss = "mse-pcc"',
+    )
 
 
 def _spread(

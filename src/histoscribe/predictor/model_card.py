@@ -10,7 +10,7 @@ from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.facts import gene_labels, needs_in_words
 from histoscribe.predictor.gene_scores import Benchmarked
 from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
-from histoscribe.types import ExemplarsCard, ScoreCard, TrainingCard
+from histoscribe.types import CountFamily, ExemplarsCard, ScoreCard, TrainingCard
 
 CARD_FILE = "MODEL_CARD.md"
 _TURNED = {
@@ -33,6 +33,8 @@ class CardFacts:
     reference: Reference
     benchmark: Benchmarked | None
     """None without a benchmark."""
+    counts: CountFamily | None = None
+    """Family of the count distribution that it predicts; None for a model of values."""
 
 
 def model_card(facts: CardFacts) -> str:
@@ -57,6 +59,12 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
     side_um = encoding.tile_px * encoding.mpp
     unit = transform_class(target.transform).unit
     yield f"- A value for each gene at each spot. Unit: {unit}."
+    if facts.counts is not None:
+        yield (
+            "- The standard deviation of the count of a spot with 10,000 counts, in the layer "
+            "`deviation`. `histoscribe.prediction_interval` gives the counts that spots of a "
+            "stated depth will show."
+        )
     apart = (
         "on no lattice" if spots.pitch is None else f"{_range(spots.pitch)} um from the next one"
     )

@@ -192,6 +192,7 @@ def _card_facts(predictor: Predictor) -> CardFacts:
         card=predictor.card,
         reference=predictor.reference,
         benchmark=predictor.benchmark,
+        counts=predictor.fitted.counts,
     )
 
 

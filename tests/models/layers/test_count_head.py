@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from histoscribe.errors import DataContractError
 from histoscribe.metrics.calibration import ks_distance, randomised_pit
 from histoscribe.metrics.count_loss import count_loss
 from histoscribe.metrics.negative_binomial import NegativeBinomial
@@ -86,6 +87,18 @@ def test_it_starts_near_what_training_counts_were_drawn_with(depth, zeros, famil
         np.testing.assert_allclose(start.zero_inflation, max(zeros, 0.001), atol=0.02)
     else:
         assert start.zero_inflation is None
+
+
+@pytest.mark.parametrize(("wrong", "found"), [(-1.0, "-1"), (0.5, "0.5")])
+def test_a_loss_of_counts_refuses_what_is_no_count(wrong, found):
+    counts = np.zeros((4, 3), dtype=np.float32)
+    counts[2, 1] = wrong
+    with pytest.raises(DataContractError) as caught:
+        CountStart.of_counts("zinb", counts, np.ones(4))
+    (problem,) = caught.value.problems
+    assert problem.where == "counts for the loss, row 2, gene 1 of the panel"
+    assert problem.found == f"{found}, and in all 1 negative or fractional values"
+    assert "raw counts" in problem.remedy
 
 
 def test_it_computes_in_float32_under_autocast():
