@@ -1,7 +1,7 @@
 """`histoscribe predict PREDICTOR TARGET... --out DIR`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,6 +33,13 @@ Genes = Annotated[
     typer.Option("--gene", metavar="NAME", help="Gene for the GeoJSON (repeatable)."),
 ]
 SpatialData = Annotated[bool, typer.Option("--spatialdata", help="Also write SpatialData.")]
+Per = Annotated[
+    Literal["slide", "patient"],
+    typer.Option(
+        metavar="UNIT",
+        help="slide, or patient: TARGET is a CSV with the columns patient and slide.",
+    ),
+]
 Jobs = Annotated[int, typer.Option(min=1, help="Slides predicted at the same time.")]
 Sections = Annotated[
     list[str] | None,
@@ -52,6 +59,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     mask: Mask = None,
     gene: Genes = None,
     spatialdata: SpatialData = False,
+    per: Per = "slide",
     jobs: Jobs = 1,
     section: Sections = None,
     weights: Weights = None,
@@ -59,7 +67,8 @@ def run(  # noqa: PLR0913 - one parameter an option
     """Predict whole slides on a grid, or the sections of a cohort at their spots.
 
     Writes DIR/NAME.h5ad, and for a slide also NAME.geojson for QuPath and NAME.json; a stopped run
-    continues where it was.
+    continues where it was. With `--per patient` also DIR/bulk.h5ad: the mean of each patient over
+    the tissue of all slides, on the linear scale.
     """
     from histoscribe.predict.order import Order
 
@@ -74,6 +83,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         mask=mask,
         genes=tuple(gene or ()),
         spatialdata=spatialdata,
+        per=per,
         n_processes=jobs,
     )
     _work(order)
@@ -82,6 +92,7 @@ def run(  # noqa: PLR0913 - one parameter an option
 def _work(order: "Order") -> None:
     """Predict every target; problems of single targets are reported at the end."""
     from histoscribe.predict.order import SectionDone, predict
+    from histoscribe.predict.patients import PatientsDone
 
     problems: list[Problem] = []
     for found in predict(order):
@@ -89,12 +100,17 @@ def _work(order: "Order") -> None:
             say(str(found.path))
             _warn(found.path.stem, found.warnings)
             continue
+        if isinstance(found, PatientsDone):
+            say(f"{found.path}: {found.n_patients} patients")
+            continue
         job, outcome = found
         if isinstance(outcome, tuple):
             problems += outcome
         else:
             _tell(job, outcome)
     if problems:
+        if order.per == "patient":
+            say("no patient was predicted: bulk.h5ad needs every slide of the manifest")
         raise DataContractError(problems)
 
 

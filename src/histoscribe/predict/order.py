@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from histoscribe import parallel
 from histoscribe.data.tissue import tissue_mask
 from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
+from histoscribe.io.cohorts.bulk_slides import SlideSource, read_slides
 from histoscribe.io.cohorts.cohort import COHORT_NAMES, is_cohort_name, read_cohort
 from histoscribe.io.predictions.anndata import (
     background,
@@ -21,6 +24,7 @@ from histoscribe.io.predictions.anndata import (
 from histoscribe.io.predictions.spatialdata import EXTRA, write_spatialdata
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.weights import cache_folder
+from histoscribe.predict.patients import PatientsDone, check_patients, write_patients
 from histoscribe.predict.plan import SlideRequest
 from histoscribe.predict.slide import warnings_of
 from histoscribe.predict.slide_job import SlideJob, SlideResult, opened
@@ -55,11 +59,33 @@ class Order:
     """Genes for the GeoJSON."""
     spatialdata: bool = False
     """Also write SpatialData."""
+    per: Literal["slide", "patient"] = "slide"
+    """`patient`: the targets are manifests of slides and patients, which are predicted, too."""
     n_processes: int = 1
+
+    @cached_property
+    def listed(self) -> tuple[SlideSource, ...]:
+        """Slides of the manifests, if patients are predicted."""
+        if self.per == "slide":
+            return ()
+        strays = [target for target in self.targets if not target.endswith(".csv")]
+        if strays:
+            raise DataContractError(_no_manifest(strays))
+        return tuple(slide for target in self.targets for slide in read_slides(Path(target)))
 
     @property
     def slides(self) -> tuple[SlideRequest, ...]:
-        """The targets that are slides."""
+        """Requested slides, given as targets or listed in manifests."""
+        if self.per == "patient":
+            return tuple(
+                SlideRequest(
+                    path=slide.path,
+                    spacing_um=self.spacing_um,
+                    mpp=self.mpp if slide.mpp is None else slide.mpp,
+                    mask=self.mask,
+                )
+                for slide in self.listed
+            )
         return tuple(
             SlideRequest(path=Path(t), spacing_um=self.spacing_um, mpp=self.mpp, mask=self.mask)
             for t in self.targets
@@ -69,6 +95,8 @@ class Order:
     @property
     def cohorts(self) -> tuple[str, ...]:
         """The targets that are cohorts."""
+        if self.per == "patient":
+            return ()
         return tuple(target for target in self.targets if is_cohort_name(target))
 
 
@@ -80,11 +108,11 @@ class SectionDone:
     warnings: tuple[str, ...]
 
 
-def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome]]:
+def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome] | PatientsDone]:
     """Predict every target; yields each finished section, and the outcome of each slide.
 
-    The sections of cohorts come first, at their spots; then the slides, on their grids. Finished
-    work is kept.
+    The sections of cohorts come first, at their spots; then the slides, on their grids; then the
+    patients, if all their slides could be predicted. Finished work is kept.
 
     Raises
     ------
@@ -94,6 +122,8 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
         once. A slide that cannot be predicted is reported in its outcome and stops no other.
     """
     predictor = opened(order.predictor, order.weights)
+    if order.per == "patient":
+        check_patients(predictor)
     detections = choose_genes(predictor, order.genes)
     if order.spatialdata:
         need("spatialdata", EXTRA, "--spatialdata")
@@ -117,7 +147,19 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
     with _claimed_or_gone(order.out, files):
         for cohort in cohorts:
             yield from _sections(order, predictor, cohort)
-        yield from zip(jobs, parallel.run(jobs, order.n_processes, "slides"), strict=True)
+        failed = False
+        for job, outcome in zip(jobs, parallel.run(jobs, order.n_processes, "slides"), strict=True):
+            failed |= isinstance(outcome, tuple)
+            yield job, outcome
+        if order.per == "patient" and not failed:
+            yield write_patients(predictor, _slides_of_patients(order), order.out)
+
+
+def _slides_of_patients(order: Order) -> dict[str, list[str]]:
+    slides: dict[str, list[str]] = {}
+    for slide in order.listed:
+        slides.setdefault(slide.patient, []).append(slide.section)
+    return slides
 
 
 def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
@@ -155,6 +197,15 @@ def _check(order: Order, cohorts: Sequence[Cohort]) -> None:
         problems += _for_slides_only(order)
     if problems:
         raise DataContractError(problems)
+
+
+def _no_manifest(targets: Sequence[str]) -> Problem:
+    return Problem(
+        where=f"--per patient, {', '.join(targets)}",
+        found="no manifest, so the patient of each slide is unknown",
+        expected="a CSV with the columns patient and slide, and mpp if a slide does not state it",
+        remedy="list the slides in such a file, and give it instead",
+    )
 
 
 def _for_slides_only(order: Order) -> Iterator[Problem]:

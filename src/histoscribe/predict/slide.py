@@ -21,6 +21,9 @@ from histoscribe.predictor.saving import load_predictor
 from histoscribe.progress import track
 from histoscribe.types import Head, PredictedBlock, Prediction, Slide
 
+TISSUE = "tissue_share"
+"""Spot fact: the share of tissue in the square of a place."""
+
 
 def predict_slide(
     predictor: Predictor | str | Path,
@@ -117,7 +120,7 @@ def head_of(
     facts = {
         row: plan.grid.row,
         column: plan.grid.column,
-        "tissue_share": plan.grid.tissue,
+        TISSUE: plan.grid.tissue,
         DISTANCE: spot_columns[DISTANCE][:, 0],
     }
     return Head(

@@ -1,6 +1,6 @@
 """Predictions to AnnData and back, so that they open in scanpy and squidpy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ _ABOUT = "histoscribe"
 _NAME = "gene_name"
 _WORDS = ("section", "unit", "predictor")
 _PICTURE_PX = 1000
+_BLOCK_ROWS = 4096
 
 Blocks = Iterable[Float[np.ndarray, "_ G"]]
 """Consecutive rows of values."""
@@ -144,6 +145,17 @@ def read_prediction(path: Path) -> Prediction:
         if name in data.layers
     }
     return Prediction(head, np.asarray(data.X, dtype=np.float32), **layers)
+
+
+def read_values(
+    path: Path, fact: str
+) -> Iterator[tuple[Float[np.ndarray, "n G"], Float[np.ndarray, " n"]]]:
+    """Read the values of a prediction in blocks of rows, each with this fact of its spots."""
+    with h5py.File(path) as file:
+        values, facts = file["X"], file[f"obs/{fact}"]
+        for start in range(0, len(values), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            yield values[rows].astype(np.float64), facts[rows].astype(np.float64)
 
 
 def read_warnings(path: Path) -> tuple[str, ...]:
