@@ -15,6 +15,7 @@ QUICK = {  # else minutes
     "exemplars.py": ("--spots", "6000", "--repeats", "1"),
     "extraction.py": ("--quick",),
     "extractor.py": ("--quick",),
+    "pathways.py": ("--quick",),
     "gpu.py": ("--device", "cpu", "--small", "--parts", "networks", "encoders", "exemplars"),
 }
 

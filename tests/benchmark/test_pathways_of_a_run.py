@@ -18,14 +18,16 @@ from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.report import write
-from histoscribe.simulate.cohort import simulate
 from tests import pathway_toy
-from tests.benchmark.runs import tiny_settings
+from tests.benchmark.runs import tiny_cohort, tiny_settings
 from tests.pathway_toy import SCORES
 from tests.predict.conftest import MPP, SPACING_UM, draw_slide
 
-N_PATHWAYS = 6
-"""Of 64 genes, each programme has ten or eleven."""
+SETS = {
+    f"SIM_{name}": [f"{family}{n:03d}" for family in families for n in range(1, 7)]
+    for name, families in (("ONE", ("COMPARTMENT", "DENSITY")), ("TWO", ("PATHWAY", "LOOKUP")))
+}
+N_PATHWAYS, N_MEMBERS = 2, 24
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,24 +43,18 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cohort(place):
-    return simulate(
-        place / "cohort",
-        n_patients=2,
-        families=("pathway", "null"),
-        genes_per_family=64,
-        spots_per_section=30,
-    )
+    return tiny_cohort(place / "cohort")
 
 
 def settings_of(cohort, place, **changes):
-    sets = cohort.parent / "pathways.gmt"
-    few = place / "sets.gmt"
-    lines = [line for line in sets.read_text().splitlines() if "DECOY" not in line]
-    few.write_text("\n".join([*lines, "SIM_SMALL\tsimulated\tPATHWAY001\tELSEWHERE\n"]))
+    file = place / "sets.gmt"
+    sets = {**SETS, "SIM_SMALL": ["PATHWAY001", "ELSEWHERE"]}
+    file.write_text("".join("\t".join([name, "about", *of]) + "\n" for name, of in sets.items()))
     table = {
+        "sections": ["P1S1", "P2S1"],
         "models": ["ridge", SCORES],
-        "target": {"n_genes": 70},
-        "pathways": {"sets": str(few), "first": True},
+        "target": {"n_genes": 30},
+        "pathways": {"sets": str(file), "first": True},
         "settings": {},
         "train": {"epochs": 3, "batch_size": 2},
     }
@@ -88,8 +84,8 @@ def table(result):
 def test_the_panel_takes_genes_of_the_sets_first(plan):
     for fold in plan.folds:
         genes, pathways = plan.targets[fold.name].genes, plan.pathways[fold.name]
-        assert all(gene.startswith("SIM-PATHWAY") for gene in genes[:64])
-        assert not any(gene.startswith("SIM-PATHWAY") for gene in genes[64:])
+        names = {gene.removeprefix("SIM-") for gene in genes[:N_MEMBERS]}
+        assert names == {gene for members in SETS.values() for gene in members}
         assert len(pathways.pathways) == N_PATHWAYS
         assert pathways.card.dropped["SIM_SMALL"] == (1, 2)
 
@@ -112,6 +108,9 @@ def test_scores_of_a_head_are_written_with_their_names(plan):
     data = hs.to_anndata(prediction)
     assert data.obsm["pathways"].shape == (len(prediction.spots), len(names))
     assert tuple(data.uns["histoscribe"]["columns"]["pathways"]) == names
+    text = (predictor.folder / "MODEL_CARD.md").read_text("utf-8")
+    assert "SIM_SMALL 1 of 2" in text
+    assert "A score of each of 2 pathways" in text
     assert predictor.card.pathways.coverage == plan.pathways[fold.name].card.coverage
 
 
@@ -196,7 +195,7 @@ def test_other_sets_under_the_same_path_are_another_run(result, cohort, place, s
     path = place / "sets.gmt"
     text = path.read_text()
     try:
-        path.write_text(text.replace("SIM_MATRIX", "SIM_OTHER"))
+        path.write_text(text.replace("SIM_ONE", "SIM_OTHER"))
         with pytest.raises(DataContractError, match=r"pathways\.json"):
             benchmark(settings=settings, out=place / "run", cache=place / "cache")
     finally:
@@ -205,7 +204,7 @@ def test_other_sets_under_the_same_path_are_another_run(result, cohort, place, s
 
 def test_sets_that_do_not_fit_stop_a_run_before_anything_is_written(cohort, place):
     wrong = place / "wrong.gmt"
-    wrong.write_text("A\tmouse\t" + "\t".join(f"Pathway{n:03d}" for n in range(1, 40)) + "\n")
+    wrong.write_text("A\tmouse\t" + "\t".join(name.capitalize() for name in SETS["SIM_ONE"]) + "\n")
     settings = settings_of(cohort, place, pathways={"sets": str(wrong)})
     with pytest.raises(DataContractError, match="another species"):
         benchmark(settings=settings, out=place / "never", cache=place / "cache")

@@ -31,7 +31,7 @@ def test_gene_sets_lie_beside_the_settings_file_or_in_the_catalog(file):
         (("train.pathway_weight=0.5",), "there are no gene sets"),
         (
             ("train.pathway_weight=0.5", 'pathways.sets="a.gmt"'),
-            "networks with scores of pathways, which mlp lack",
+            "each spot scores of pathways, and mlp does not",
         ),
         (
             ('models=["stformer"]', 'settings.stformer.pathway_init="masked"'),

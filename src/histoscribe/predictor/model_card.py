@@ -10,7 +10,13 @@ from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.facts import gene_labels, needs_in_words
 from histoscribe.predictor.gene_scores import Benchmarked
 from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
-from histoscribe.types import CountFamily, ExemplarsCard, ScoreCard, TrainingCard
+from histoscribe.types import (
+    CountFamily,
+    ExemplarsCard,
+    PathwaysCard,
+    ScoreCard,
+    TrainingCard,
+)
 
 CARD_FILE = "MODEL_CARD.md"
 _TURNED = {
@@ -84,6 +90,24 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
     listed = ", ".join(labels[:_MOST_LISTED])
     more = len(target.genes) - _MOST_LISTED
     yield f"- Genes: {listed}{f' and {more} more, see predictor.json' if more > 0 else ''}."
+    if facts.card.pathways is not None:
+        yield from _pathways(facts.card.pathways)
+
+
+def _pathways(card: PathwaysCard) -> Iterator[str]:
+    """Gene sets of the scores of pathways, with members in the panel and all members."""
+    spelled = ", spelled by a table of orthologues" if card.orthologues else ""
+    yield (
+        f"- A score of each of {len(card.coverage)} pathways at each spot, without unit: in `obsm` "
+        "of its predictions, as `pathways`."
+    )
+    yield f"- Gene sets: {card.source}{spelled}; licence {card.licence}."
+    for what, sets in (("in the panel", card.coverage), ("dropped, too few genes", card.dropped)):
+        listed = [f"{name} {found} of {all_}" for name, (found, all_) in sets.items()]
+        more = len(listed) - _MOST_LISTED
+        if listed:
+            tail = f" and {more} more, see predictor.json" if more > 0 else ""
+            yield f"- Members of each set {what}: {', '.join(listed[:_MOST_LISTED])}{tail}."
 
 
 def _beside(shown: ExemplarsCard | None) -> str:

@@ -62,9 +62,9 @@ class ModelRow:
 
     @property
     def scores_pathways(self) -> bool:
-        """Whether the model gives each spot a score of each pathway."""
+        """Whether the model gives a score of each pathway."""
         cls = self.cls
-        return issubclass(cls, ExpressionModel) and PATHWAYS in cls.heads and cls.item != "bag"
+        return issubclass(cls, ExpressionModel) and PATHWAYS in cls.heads
 
     @property
     def can_checkpoint(self) -> bool:

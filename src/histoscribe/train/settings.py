@@ -185,11 +185,12 @@ class RunSettings(StrictSettings):
                 "train.pathway_weight is for pathways, and there are no gene sets: name them by "
                 "pathways.sets"
             )
-        without = [row.name for row in self.rows if row.is_network and not row.scores_pathways]
+        networks = [row for row in self.rows if row.is_network]
+        without = [row.name for row in networks if row.item == "bag" or not row.scores_pathways]
         if without:
             raise ValueError(
-                "train.pathway_weight is for networks with scores of pathways, which "
-                f"{', '.join(without)} lack: leave the weight out, or put them in another run"
+                "train.pathway_weight is for networks that give each spot scores of pathways, and "
+                f"{', '.join(without)} does not: leave the weight out, or put it in another run"
             )
         return self
 

@@ -43,12 +43,14 @@ def test_all_of_a_head_comes_back(prediction: Prediction, tmp_path: Path) -> Non
         gene_names=("one", "two", "two"),
         gene_facts={"pcc": np.array([0.5, np.nan, -0.25])},
         spot_facts={"tissue_share": np.array([1.0, 0.75])},
-        evidence={"exemplar_row": np.array([[3.0, 1.0], [0.0, 2.0]])},
+        evidence={"exemplar_row": np.array([[3.0, 1.0], [0.0, 2.0]]), "pathways": np.ones((2, 1))},
+        evidence_names={"pathways": ("HALLMARK_HYPOXIA",)},
         card='{"model": "ridge"}',
     )
     write_prediction(Prediction(head, prediction.values), tmp_path / "B4.h5ad")
     back = read_prediction(tmp_path / "B4.h5ad").head
     assert (back.gene_names, back.card) == (head.gene_names, head.card)
+    assert back.evidence_names == head.evidence_names
     for name in ("gene_facts", "spot_facts", "evidence"):
         given, found = getattr(head, name), getattr(back, name)
         assert found.keys() == given.keys()
@@ -75,6 +77,7 @@ def test_a_head_whose_parts_disagree_is_refused(prediction: Prediction) -> None:
         {"gene_facts": {"pcc": np.zeros(2)}},
         {"spot_facts": {"tissue_share": np.zeros(3)}},
         {"evidence": {"exemplar_row": np.zeros((3, 2))}},
+        {"evidence": {"pathways": np.zeros((2, 3))}, "evidence_names": {"pathways": ("one",)}},
     ):
         with pytest.raises(ValueError, match=r"names|rows"):
             replace(prediction.head, **wrong)

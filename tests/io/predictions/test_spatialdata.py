@@ -84,12 +84,20 @@ def test_one_spot_without_a_slide_asks_for_the_slide(prediction):
 def test_the_table_annotates_the_circles_and_keeps_the_values(prediction, slide, tmp_path):
     facts = {"share of tissue": np.array([0.5, 1.0, 0.0])}
     scores = {"pcc": np.array([0.1, 0.2])}
-    head = dataclasses.replace(prediction.head, spot_facts=facts, gene_facts=scores)
+    head = dataclasses.replace(
+        prediction.head,
+        spot_facts=facts,
+        gene_facts=scores,
+        evidence={"pathways": np.arange(3.0)[:, None]},
+        evidence_names={"pathways": ("HALLMARK_HYPOXIA",)},
+    )
     write_spatialdata(Prediction(head, prediction.values), slide, tmp_path / "A.zarr")
     back = sd.read_zarr(tmp_path / "A.zarr")
     table = back.tables["A_1_expression"]
     np.testing.assert_array_equal(np.asarray(table.X), prediction.values)
     assert list(table.var_names) == list(prediction.genes)
+    np.testing.assert_array_equal(table.obsm["pathways"], head.evidence["pathways"])
+    assert list(table.uns["histoscribe"]["columns"]["pathways"]) == ["HALLMARK_HYPOXIA"]
     shapes, joined = sd.join_spatialelement_table(
         sdata=back, spatial_element_names="A_1_spots", table_name="A_1_expression"
     )
