@@ -10,6 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 METRICS = ("pcc", "pcc_given_depth")
+PATHWAY_METRICS = (
+    "pathway_pcc",
+    "pathway_pcc_given_depth",
+    "activity_pcc",
+    "activity_pcc_given_depth",
+)
 
 
 def table(run: Path) -> str:
@@ -51,6 +57,24 @@ def table(run: Path) -> str:
     )
 
 
+def pathway_table(run: Path) -> str:
+    """Scores of pathway maps: predicted scores of pathways, and activity from predicted genes."""
+    summary = pd.read_csv(run / "summary.csv").set_index(["model", "metric"])["mean"]
+    lines = [
+        f"| model | {' | '.join(PATHWAY_METRICS)} |",
+        f"|---|{'---|' * len(PATHWAY_METRICS)}",
+    ]
+    for model in dict.fromkeys(
+        model for model, metric in summary.index if metric in PATHWAY_METRICS
+    ):
+        cells = [_number(summary.get((model, metric))) for metric in PATHWAY_METRICS]
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    table = pd.read_csv(run / "summary.csv")
+    band = table[table["model"] == "shuffled"].set_index("metric")
+    bands = ", ".join(f"`{metric}` {_interval(band.loc[metric])}" for metric in PATHWAY_METRICS)
+    return "\n".join([*lines, "", f"Shuffled band (95 of 100 runs): {bands}."])
+
+
 def _by_section(run: Path, model: str) -> str:
     scores = pd.read_csv(run / "scores.csv")
     rows = scores[(scores["model"] == model) & (scores["metric"] == "pcc_given_depth")]
@@ -85,6 +109,8 @@ def main() -> None:
     """Print one table per run."""
     for run in map(Path, sys.argv[1:]):
         print(f"### {run.name}\n\n{table(run)}\n")
+        if (run / "pathways.csv").exists():
+            print(f"{pathway_table(run)}\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from jaxtyping import Float
@@ -23,6 +24,7 @@ from histoscribe.plot.canvas import (
 from histoscribe.types import Section
 
 _DIMMED = 0.45  # keeps the tissue readable without competing with the colours
+_LABEL = 50  # characters in a line beside the colour bar, whose height is that of a panel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ def expression_map(
         axes.set_title(title, fontsize=10)
     scale_bar(drawn[0], window)
     bar = figure.colorbar(scale, ax=drawn, extend="both", shrink=0.8, pad=0.02)
-    bar.set_label(f"{text.gene} ({text.unit})")
+    bar.set_label(fill(f"{text.gene} ({text.unit})", _LABEL))
     figure.suptitle(_title(section, measured, predicted, text), fontsize=11)
     save_png(figure, path)
 
