@@ -64,6 +64,8 @@ class GpuSizes:
     side_px: int = 12_000
     spacing_um: float = 50.0
     epochs: int = 4
+    spots: tuple[int, ...] = (500, 2000, 5000, 10_000, 20_000)
+    """Sizes of sections."""
 
 
 def exemplars(sizes: GpuSizes) -> Iterator[Row]:

@@ -10,6 +10,8 @@ whether it runs, in a minute, on a CPU too.
   value.
 - encoders: tiles from memory to features in memory; weights are random where no file is found.
 - exemplars: the nine nearest of 30,000 spots to each of them, its own patient left out.
+- sections: steps of training of the SpatialTranscriptFormer against the number of spots, with and
+  without spots that read spots. Runs disable one kind of attention, see `train/loop.py`.
 - slides: `predict` on a simulated slide, in its own process, and on a small one on the CPU too.
 - training: a published recipe on her2st (else a simulated cohort) for a few epochs, twice.
 
@@ -24,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import lru_cache, partial
+from itertools import product
 from os import environ
 from pathlib import Path
 from statistics import median
@@ -35,6 +38,7 @@ import numpy as np
 import torch
 from _gpu_runs import SEED, GpuSizes, Row, exemplars, same_bits, slides, training, warned_ops
 from _machine import machine, report, seconds
+from _section_steps import ALL, NO_H2H, training_step
 from egn import _autocast, _waited
 from torch import Tensor
 
@@ -59,7 +63,7 @@ ENCODERS = (
 SMALL: dict[str, Any] = {
     "small": True, "preset": "tiny", "tile_px": 64, "batch": 4, "n_genes": 20, "width": 32,
     "n_steps": 1, "n_pool": 3000, "pool_width": 32, "side_px": 3000, "spacing_um": 200.0,
-    "epochs": 2,
+    "epochs": 2, "spots": (100, 300),
 }  # fmt: skip
 
 
@@ -79,8 +83,14 @@ def encoders(sizes: GpuSizes) -> Iterator[Row]:
     return (row for name in sizes.encoders for row in _encoder(name, sizes))
 
 
+def sections(sizes: GpuSizes) -> Iterator[Row]:
+    """Steps of training on one section."""
+    cases = product(sizes.spots, (NO_H2H, ALL), ("float32", "bfloat16"))
+    return (_section(n_spots, flows, way, sizes) for n_spots, flows, way in cases)
+
+
 PARTS: dict[str, Callable[[GpuSizes], Iterator[Row]]] = {
-    part.__name__: part for part in (networks, encoders, exemplars, slides, training)
+    part.__name__: part for part in (networks, encoders, exemplars, sections, slides, training)
 }
 
 
@@ -139,6 +149,27 @@ def _network(name: str, way: str, sizes: GpuSizes) -> Row:
         "same bits again": same_bits(one.model, again.model),
         "warned of": ", ".join(sorted(one.warned)) or "-",
     }
+
+
+def _section(n_spots: int, flows: tuple[str, ...], way: str, sizes: GpuSizes) -> Row:
+    row: Row = {"spots": n_spots, "h2h": "yes" if "h2h" in flows else "no", "way": way}
+    _forget_peak(sizes.device)
+    try:
+        step = training_step(
+            n_spots,
+            flows,
+            checkpoint=False,
+            device=sizes.device.type,
+            bfloat16=way == "bfloat16",
+        )
+        with _deterministic():
+            torch.backends.cuda.enable_mem_efficient_sdp(enabled=False)  # as `train` has it
+            times = [
+                seconds(_waited(step, sizes.device), repeats=1)[0] for _ in range(2 + sizes.n_steps)
+            ]
+    except torch.cuda.OutOfMemoryError:
+        return row | {"ms a step": "out of memory", "GiB": "-"}
+    return row | {"ms a step": 1000 * median(times[2:]), "GiB": _gibibytes(sizes.device)}
 
 
 class _Trained:

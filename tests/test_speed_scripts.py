@@ -16,7 +16,17 @@ QUICK = {  # else minutes
     "extraction.py": ("--quick",),
     "extractor.py": ("--quick",),
     "pathways.py": ("--quick",),
-    "gpu.py": ("--device", "cpu", "--small", "--parts", "networks", "encoders", "exemplars"),
+    "stformer.py": ("--spots", "300", "900", "--h2h", "300"),
+    "gpu.py": (
+        "--device",
+        "cpu",
+        "--small",
+        "--parts",
+        "networks",
+        "encoders",
+        "exemplars",
+        "sections",
+    ),
 }
 
 

@@ -3,11 +3,15 @@
 from collections.abc import Collection, Sequence
 from typing import Any, final
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from histoscribe.models.layers.pathway_attention import AttentionMaps, Flow, PathwayAttention
+
+_ROWS = 4096
+"""Spots that go through the feed-forward part at once."""
 
 
 @final
@@ -41,7 +45,10 @@ class PathwayLayer(nn.Module):
         """Tokens after the layer; `sizes` divides the spots into sections."""
         read = self.attention(self.norm(pathways), self.norm(spots), sizes)
         pathways, spots = pathways + self.dropout(read[0]), spots + self.dropout(read[1])
-        return pathways + self.feed_forward(pathways), spots + self.feed_forward(spots)
+        # some rows at a time: arrays four times as wide as a large section would be taken from the
+        # system and given back in every step
+        parts = [part + self.feed_forward(part) for part in spots.split(_ROWS)]
+        return pathways + self.feed_forward(pathways), torch.cat(parts)
 
 
 @final
