@@ -28,8 +28,11 @@ class Predicted:
         return self.n_places / self.seconds
 
 
-def train_predictor(folder: Path, encoder: str, n_genes: int) -> Path:
-    """Train ridge on a small simulated cohort; weights of a net are drawn at random."""
+def train_predictor(folder: Path, encoder: str, n_genes: int, model: str = "ridge") -> Path:
+    """Train a model on a small simulated cohort; weights of a net are drawn at random.
+
+    A network is the smallest of its presets, after one epoch: memory and speed are the same.
+    """
     from histoscribe.simulate.cohort import (
         simulate,
     )  # imported here, so that the parent process stays small
@@ -46,7 +49,9 @@ def train_predictor(folder: Path, encoder: str, n_genes: int) -> Path:
     settings = parse_settings(
         {
             "cohort": str(cohort),
-            "models": ["ridge"],
+            "models": [model],
+            "settings": {} if model == "ridge" else {model: {"preset": "tiny"}},
+            "train": {"epochs": 1},
             "target": {"n_genes": n_genes},
             "inputs": {
                 "tile_px": 224,
@@ -58,7 +63,7 @@ def train_predictor(folder: Path, encoder: str, n_genes: int) -> Path:
         },
         "benchmark settings",
     )
-    out = folder / f"predictor-{encoder.replace(':', '-')}-{n_genes}"
+    out = folder / f"predictor-{model}-{encoder.replace(':', '-')}-{n_genes}"
     train(settings=settings, out=out, cache=folder / "cache", weights={})
     return out
 

@@ -3,7 +3,8 @@
 `python benchmarks/predict_memory.py --sides 5000 10000 20000 50000`: simulated slides at 0.5 um/px,
 each written and predicted in processes of their own. `--encoder` takes an encoder without weights,
 or one whose weights are drawn (`torchvision:squeezenet1_0`): memory and speed are the same.
-A ratio of 1 means that the largest slide takes no more than the smallest.
+A ratio of 1 means that the largest slide takes no more than the smallest. `--model stformer` reads
+all places of a slide at once: its memory grows with them, and the table says by how much.
 """
 
 import argparse
@@ -21,13 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sides", type=int, nargs="+", default=[3000, 6000], help="px")
     parser.add_argument("--spacing-um", type=float, default=100.0)
     parser.add_argument("--encoder", default="torchvision:squeezenet1_0")
+    parser.add_argument("--model", default="ridge")
     given = parser.parse_args(arguments)
     with TemporaryDirectory() as name:
-        _measure(Path(name), given.sides, given.spacing_um, given.encoder)
+        predictor = train_predictor(Path(name), given.encoder, n_genes=200, model=given.model)
+        _measure(predictor, given.sides, given.spacing_um, given.encoder)
 
 
-def _measure(folder: Path, sides: Sequence[int], spacing_um: float, encoder: str) -> None:
-    predictor = train_predictor(folder, encoder, n_genes=200)
+def _measure(predictor: Path, sides: Sequence[int], spacing_um: float, encoder: str) -> None:
+    folder = predictor.parent
     loaded_mb = loaded_megabytes(predictor)
     print(f"{'side px':>8} {'places':>8} {'minutes':>8} {'tiles/s':>8} {'MB':>8} {'MB beside':>10}")
     beside = []
@@ -43,6 +46,7 @@ def _measure(folder: Path, sides: Sequence[int], spacing_um: float, encoder: str
         slide.unlink()
     report(
         "predict_memory",
+        predictor=predictor.name,
         encoder=encoder,
         loaded_megabytes=loaded_mb,
         largest_side_px=sides[-1],

@@ -2,7 +2,13 @@
 
 import pytest
 
-from histoscribe.encoders.catalog import hub_files, list_encoders, missing_weights, needs_weights
+from histoscribe.encoders.catalog import (
+    hub_files,
+    list_encoders,
+    missing_weights,
+    needs_weights,
+    unknown_encoder,
+)
 from histoscribe.encoders.encoder import load_encoder
 from histoscribe.encoders.pathology import PATHOLOGY
 from histoscribe.encoders.published import build
@@ -106,6 +112,12 @@ def test_where_the_hub_has_weights_follows_from_the_name():
         True,
         False,
     ]
+
+
+def test_a_name_without_its_library_or_in_other_letters_is_recognised():
+    assert unknown_encoder("resnet50").remedy == "did you mean torchvision:resnet50?"
+    for written in ("CTransPath", "GigaPath", "Phikon", "Hibou-B"):
+        assert written.lower() in unknown_encoder(written).remedy
 
 
 def test_a_layer_of_a_published_encoder_is_refused():

@@ -1,6 +1,7 @@
 """A published file gives the features its authors' own code gives, whatever names it uses."""
 
 import re
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,11 +10,14 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from histoscribe import torchvision_guard  # noqa: F401 - before timm and transformers
+from histoscribe.encoders.encoder import load_encoder
 from histoscribe.encoders.pathology import PATHOLOGY, NetSpec
 from histoscribe.encoders.published import build, load_published, read_out
 from histoscribe.encoders.record import EncoderRecord
 from histoscribe.encoders.tensor_names import in_timm_names, with_positions_of
 from histoscribe.errors import DataContractError
+
+import timm  # isort: skip - after the guard
 
 WIDTH, DEPTH, HEADS = 48, 2, 4
 SMALL = {"embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS}
@@ -203,3 +207,40 @@ def test_an_empty_net_takes_its_tensors_from_the_file_and_nothing_stays_empty(tm
     mine, _ = load_published(record(), recipe, tmp_path / "timm.safetensors")
     assert not any(t.is_meta for t in (*mine.parameters(), *mine.buffers()))
     assert not any(parameter.requires_grad for parameter in mine.parameters())
+
+
+def test_gigapath_loads_from_the_names_of_its_pickled_file_made_small(tile, tmp_path):
+    # its card: timm.create_model("vit_giant_patch14_dinov2") of patches of 16 px, gated layers
+    authors = random_net(
+        timm.create_model(
+            "vit_giant_patch14_dinov2",
+            num_classes=0,
+            img_size=224,
+            patch_size=16,
+            init_values=1e-5,
+            mlp_ratio=5.33334,
+            **SMALL,
+        )
+    )
+    torch.save(authors.state_dict(), tmp_path / "pytorch_model.bin")
+    listed, recipe = PATHOLOGY["gigapath"]
+    small = replace(recipe, settings={**recipe.settings, **SMALL})
+    mine, _ = load_published(replace(listed, width=WIDTH), small, tmp_path / "pytorch_model.bin")
+    with torch.inference_mode():
+        torch.testing.assert_close(mine(tile), authors(tile), rtol=1e-4, atol=1e-5)
+    torch.save({"norm.weight": torch.ones(WIDTH)}, tmp_path / "part.bin")
+    with pytest.raises(DataContractError, match=r"missing: .*pos_embed"):
+        load_published(listed, small, tmp_path / "part.bin")
+
+
+def test_resnet50_loads_exactly_from_the_names_of_its_published_file(tmp_path):
+    authors = random_net(timm.create_model("resnet50"))
+    tensors = dict(authors.state_dict())
+    save_file(tensors, tmp_path / "model.safetensors")
+    name, pixels = "torchvision:resnet50", torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    encoder = load_encoder(name, weights=tmp_path / "model.safetensors")
+    assert encoder(pixels).shape == (1, 2048)
+    tensors["layer4.2.bn3.extra"] = torch.zeros(1)
+    save_file(tensors, tmp_path / "more.safetensors")
+    with pytest.raises(DataContractError, match=r"layer4\.2\.bn3\.extra"):
+        load_encoder(name, weights=tmp_path / "more.safetensors")

@@ -113,7 +113,7 @@ def missing_weights(
 def unknown_encoder(name: str) -> Problem:
     """Error for an unknown encoder, with similar names."""
     names = [record.name for record in _RECORDS]
-    near = get_close_matches(name, names, n=2)
+    near = get_close_matches(name, names, n=2) or [of for of in names if of.endswith(f":{name}")]
     return Problem(
         where=f"encoder {name!r}",
         found="no encoder of this name",
