@@ -54,6 +54,7 @@ def bags_of(source, sizes):
     return BagTable(
         feature=source,
         xy_um=np.zeros((source.shape[0], 2)),
+        slide=np.arange(source.shape[0]) // 2,
         runs=runs,
         target=np.arange(2.0 * len(sizes)).reshape(-1, 2),
         log_total=np.full(len(sizes), np.log1p(20_000.0)),
@@ -97,6 +98,13 @@ def test_labels_of_a_bag_are_its_own():
     np.testing.assert_allclose(labels.size_factor.numpy(), [2.0, 2.0], rtol=1e-6)
     assert labels.site.tolist() == [-1, 0], "the site of P2 is not known"
     assert labels.patient.tolist() == [2, 0]
+
+
+def test_each_slide_of_a_bag_has_a_number_of_its_own():
+    table = bags_of(np.zeros((6, 3), dtype="float32"), [1, 2, 3])
+    batch = LabelledBags(table).inputs(("context_slide", "present"), np.array([1, 2]))
+    assert batch["context_slide"].tolist() == [[0, 1, 0], [0, 1, 1]]
+    assert batch["present"].tolist() == [[True, True, False], [True, True, True]]
 
 
 def test_streamed_moments_are_those_of_all_rows():

@@ -11,6 +11,7 @@ import pandas as pd
 
 from histoscribe.benchmark.alignment import alignment_table
 from histoscribe.benchmark.band import Shuffled, shuffled_fold
+from histoscribe.benchmark.bulk_run import bulk_benchmark, make_bulk_plan
 from histoscribe.benchmark.card import card_text, run_card
 from histoscribe.benchmark.cell import run_cell
 from histoscribe.benchmark.checks import run_checks
@@ -28,6 +29,7 @@ from histoscribe.benchmark.patients import (
     scored_by_patient,
 )
 from histoscribe.benchmark.plan import RunPlan, make_plan
+from histoscribe.benchmark.result import Benchmark
 from histoscribe.benchmark.results import Results, best_model
 from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.spread import spread_table, total_spread
@@ -47,40 +49,7 @@ from histoscribe.train.arguments import (
     weights_of,
 )
 from histoscribe.train.settings import RunSettings
-from histoscribe.types import Check, Fold, GeneMap
-
-_MAIN = ("pcc", "pcc_given_depth")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Benchmark:
-    """Result of a benchmark; its run folder contains the same tables."""
-
-    folder: Path
-    """Run folder; a temporary one is removed when this result is no longer used."""
-    summary: pd.DataFrame
-    """One row per model and metric: mean over patients, with its interval, if any."""
-    genes: pd.DataFrame
-    """One row per model and gene."""
-    scores: pd.DataFrame
-    """One row per model, section, gene and metric."""
-    checks: tuple[Check, ...]
-    """Findings of the run's checks."""
-
-    def __repr__(self) -> str:
-        n_warnings = sum(check.level == "warning" for check in self.checks)
-        head = f"benchmark in {self.folder}, {n_warnings} warnings; means over patients:"
-        return f"{head}\n{self._means().to_string(float_format='{:.3f}'.format)}"
-
-    def _repr_html_(self) -> str:
-        """Show the table of means in a notebook."""
-        return self._means().to_html(float_format="{:.3f}".format)
-
-    def _means(self) -> pd.DataFrame:
-        """Main scores, one model per row, in the order of the run."""
-        of_main = self.summary[self.summary["metric"].isin(_MAIN)]
-        table = of_main.pivot_table(index="model", columns="metric", values="mean", sort=False)
-        return table.reindex(columns=list(_MAIN)).rename_axis(index=None, columns=None)
+from histoscribe.types import Fold, GeneMap
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +121,16 @@ def benchmark(
     >>> scores.summary  # doctest: +SKIP
     """
     resolved = run_settings(cohort, models, settings, options)
-    opened = run_cohort(cohort, resolved)
     weights, cache = weights_of(options), cache_of(options)
+    if resolved.bulk.makes_bags:
+
+        def work_on_bags(folder: Path) -> Benchmark:
+            return bulk_benchmark(
+                make_bulk_plan(resolved, folder, weights=weights, cache=cache, cohort=cohort)
+            )
+
+        return in_folder(out, work_on_bags)
+    opened = run_cohort(cohort, resolved)
 
     def work(folder: Path) -> Benchmark:
         plan = make_plan(resolved, folder, weights=weights, cache=cache, cohort=opened)

@@ -8,13 +8,16 @@ def run(
 ) -> None:
     """Benchmark models on held-out patients; a stopped run continues where it was."""
     from histoscribe.benchmark.run import benchmark
-    from histoscribe.cli.table import print_result
+    from histoscribe.cli.table import print_bulk, print_result
     from histoscribe.report.page import write
     from histoscribe.train.settings import read_settings
 
-    result = benchmark(
-        settings=read_settings(settings, set_ or ()), out=out_folder, weights=weight_files(weights)
-    )
+    resolved = read_settings(settings, set_ or ())
+    result = benchmark(settings=resolved, out=out_folder, weights=weight_files(weights))
+    if resolved.bulk.makes_bags:
+        print_bulk(result)
+        say(f"\ncard: {out_folder / 'card.md'}")
+        return
     page = write(out_folder)
     print_result(result)
     say(f"\nreport: {page}")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from histoscribe.benchmark.band import SHUFFLED
 from histoscribe.benchmark.card import per_patient
-from histoscribe.benchmark.run import Benchmark
+from histoscribe.benchmark.result import Benchmark
 from histoscribe.cli.console import out
 from histoscribe.metrics.summary import MIN_PATIENTS
 
@@ -33,6 +33,28 @@ def print_result(result: Benchmark) -> None:
     for metrics in [HEADLINE] if together else [(metric,) for metric in HEADLINE]:
         out.print(_table(result, values, few, metrics))
     _print_band(summary)
+    _print_checks(result)
+
+
+def print_bulk(result: Benchmark) -> None:
+    """Print the scores of a benchmark on bags, and its checks."""
+    of_main = result.summary[result.summary["metric"].isin(result.main)]
+    table = Table(title="mean over genes, then folds", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True)
+    for metric in result.main:
+        table.add_column(metric, justify="right")
+    for model, rows in of_main.groupby("model", sort=False):
+        means = rows.set_index("metric")["mean"]
+        table.add_row(str(model), *(_mean(means.get(metric)) for metric in result.main))
+    out.print(table)
+    _print_checks(result)
+
+
+def _mean(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _print_checks(result: Benchmark) -> None:
     for check in result.checks:
         colour = "yellow" if check.level == "warning" else "cyan"
         words = escape(f"{check.message}. {check.remedy}.")

@@ -127,7 +127,7 @@ def head_of(
         section=plan.section.id,
         spots=plan.section.spots,
         genes=predictor.target.genes,
-        unit=predictor.target.transform,
+        unit=predictor.target.unit,
         predictor=predictor.name,
         spot_facts={name: values.astype(np.float64) for name, values in facts.items()},
         gene_facts={**predictor.gene_score_values, **gene_facts},

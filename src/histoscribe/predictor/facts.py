@@ -68,16 +68,20 @@ def spots_hash(section: Section) -> str:
 
 
 def section_card(section: Section) -> SectionCard:
-    """Card of one section: patient, size, resolution, hashes, dropped spots."""
+    """Card of one section: patient, size, resolution, hashes, dropped spots.
+
+    A slide whose patient was measured in bulk has no counts of its own.
+    """
+    counted = section.counts is not None
     return SectionCard(
         patient=section.patient,
         spots=len(section.spots),
         dropped=dict(section.dropped),
         notes=tuple(section.notes),
         mpp=round(section.slide.mpp, 4),
-        median_total=float(np.median(section.measured.total)),
+        median_total=float(np.median(section.measured.total)) if counted else 0.0,
         image_sha256=section.slide.pixel_hash(),
-        counts_sha256=counts_hash(section),
+        counts_sha256=counts_hash(section) if counted else "none",
     )
 
 
@@ -106,7 +110,9 @@ def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) ->
     """Symbol of each gene in the first section with one; else its id."""
     known: dict[str, str] = {}
     for section in sorted(sections):
-        counts = cohort[section].measured
+        counts = cohort[section].counts
+        if counts is None:
+            continue
         for gene, name in zip(counts.gene_ids, counts.gene_names, strict=True):
             if name and name != gene:
                 known.setdefault(gene, name)

@@ -1,6 +1,6 @@
 """A fitted model of either kind, with its exemplars, behind one interface."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from histoscribe.data.items.spots import Exemplars, SpotItems, SpotQueries
 from histoscribe.models.base import Estimator, ExpressionModel
 from histoscribe.predictor.forward import (
     Columns,
+    ItemPrediction,
     evidence_of_spots,
     predict_items,
     predict_spots,
@@ -43,6 +44,8 @@ class BagValues:
     """Further outputs of the model for each bag, by name."""
     layers: Columns = field(default_factory=dict)
     """As `Prediction.layers`, with a row for each bag."""
+    deviation: Float[np.ndarray, "M G"] | None = None
+    """Standard deviation between the members of an ensemble; None of a single model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,13 @@ class Fitted:
     lookup: Lookup | None = None
     pathways: Pathways | None = None
     """Gene sets of the scores of pathways; None for a model without, or with scores of no set."""
+    others: tuple[ExpressionModel, ...] = ()
+    """Other members of an ensemble of a bag model; the prediction is the mean of all."""
+
+    @property
+    def members(self) -> tuple[ExpressionModel, ...]:
+        """Networks of an ensemble; empty for closed-form models."""
+        return () if isinstance(self.model, Estimator) else (self.model, *self.others)
 
     @property
     def item(self) -> Item:
@@ -88,8 +98,13 @@ class Fitted:
         spots, exemplars = self._spots(queries)
         if device is not None and (queries.image is not None or model.item != "spot"):
             model.to(device)
-        predicted = predict_spots(model, items_to_predict(model.item, spots))
-        of_bag = evidence_of_spots(model, bags_to_predict(spots)) if model.item == "bag" else {}
+        predicted = _mean_of(
+            [predict_spots(member, items_to_predict(model.item, spots)) for member in self.members]
+        )
+        of_bag: Columns = {}
+        if model.item == "bag":
+            bags = bags_to_predict(spots)
+            of_bag = _mean_columns([evidence_of_spots(member, bags) for member in self.members])
         evidence = {**exemplars, **predicted.heads, **of_bag}
         return Predicted(predicted.expression, evidence, predicted.layers)
 
@@ -102,11 +117,27 @@ class Fitted:
         if isinstance(model, Estimator) or model.item != "bag":
             raise TypeError(f"{model.name} predicts spots, not bags")
         bags = bags_to_predict(SpotItems(queries))
-        every = np.arange(len(bags))
         names = queries.keys.patient_names
-        patients = tuple(str(names[bags.runs[bag][0]]) for bag in every)
-        predicted = predict_items(model, bags, every)
-        return BagValues(patients, predicted.expression, predicted.heads, predicted.layers)
+        return self.values_of_bags(bags, tuple(str(names[run[0]]) for run in bags.runs))
+
+    def values_of_bags(self, bags: Items, patients: tuple[str, ...]) -> BagValues:
+        """Predict these items of a bag model: the mean of its members, and their deviation."""
+        parts = [predict_items(member, bags, np.arange(len(bags))) for member in self.members]
+        predicted, deviation = _mean_of(parts), None
+        if len(parts) > 1:
+            deviation = np.std([part.expression for part in parts], axis=0, ddof=1)
+        return BagValues(
+            patients, predicted.expression, predicted.heads, predicted.layers, deviation
+        )
+
+    def predict_means(self, feature: Float[np.ndarray, "M D"]) -> Float[np.ndarray, "M G"]:
+        """Predict bags from their mean features with a closed-form model.
+
+        Raises TypeError for a network, which reads the tiles of a bag.
+        """
+        if not isinstance(self.model, Estimator):
+            raise TypeError(f"{self.model.name} reads tiles, not mean features")
+        return self.model.predict(feature)
 
     def items(self, queries: SpotQueries) -> Items:
         """Items from which a network predicts each of these spots.
@@ -128,3 +159,20 @@ class Fitted:
             "exemplar_distance": found.distance.astype(np.float64),
         }
         return SpotItems(queries, exemplars), evidence
+
+
+def _mean_of(parts: Sequence[ItemPrediction]) -> ItemPrediction:
+    """Average the predictions of an ensemble; a single prediction stays unchanged."""
+    if len(parts) == 1:
+        return parts[0]
+    return ItemPrediction(
+        np.mean([part.expression for part in parts], axis=0),
+        _mean_columns([part.heads for part in parts]),
+        _mean_columns([part.layers for part in parts]),
+    )
+
+
+def _mean_columns(parts: Sequence[Columns]) -> Columns:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}

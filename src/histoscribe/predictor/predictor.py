@@ -170,7 +170,7 @@ class Predictor:
             section=section.id,
             spots=section.spots,
             genes=self.target.genes,
-            unit=self.target.transform,
+            unit=self.target.unit,
             predictor=self.name,
             gene_names=self.gene_names,
             gene_facts={

@@ -43,6 +43,7 @@ __all__ = ["is_predictor", "load_predictor", "save_predictor"]
 _REFERENCE = "reference.safetensors"
 _EXEMPLARS = "exemplars.safetensors"
 _ENCODER = "encoder.safetensors"
+_WEIGHTS = "weights.safetensors"
 
 
 def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
@@ -52,6 +53,9 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     begin(folder)
     benchmark = predictor.benchmark
     files = [_save_model(predictor.model, folder), _REFERENCE, CARD_FILE]
+    for number, member in enumerate(predictor.fitted.others, start=2):
+        files.append(_member_file(number))
+        _save_weights(member, folder / files[-1])
     lookup = predictor.fitted.lookup
     if encoder is not None:  # trained for this model only: it exists nowhere else
         files.append(_ENCODER)
@@ -112,7 +116,7 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     lookup = Lookup.read(exemplars, weights or {}) if _EXEMPLARS in record["files"] else None
     return Predictor(
         row=record["row"],
-        fitted=Fitted(_load_model(folder, record), lookup, pathways=_pathways_of(record)),
+        fitted=_load_fitted(folder, record, lookup),
         target=target,
         encoding=encoding,
         card=card_of_record(record, folder),
@@ -158,10 +162,20 @@ def _save_model(model: Estimator | ExpressionModel, folder: Path) -> str:
         with replacing(folder / file) as temporary:
             safetensors.numpy.save_file(contiguous, temporary)
     else:
-        file, tensors = "weights.safetensors", model.state_dict()
-        with replacing(folder / file) as temporary:
-            safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, temporary)
+        file = _WEIGHTS
+        _save_weights(model, folder / file)
     return file
+
+
+def _save_weights(model: ExpressionModel, path: Path) -> None:
+    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
+    with replacing(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary)
+
+
+def _member_file(number: int) -> str:
+    """File of the weights of a further member of an ensemble, numbered from 2."""
+    return f"weights-{number}.safetensors"
 
 
 def _record_of_pathways(pathways: Pathways | None) -> dict[str, Any]:
@@ -196,21 +210,32 @@ def _card_facts(predictor: Predictor) -> CardFacts:
     )
 
 
-def _load_model(folder: Path, record: Mapping[str, Any]) -> Estimator | ExpressionModel:
+def _load_fitted(folder: Path, record: Mapping[str, Any], lookup: Lookup | None) -> Fitted:
+    if not record["shapes"]:
+        return Fitted(_load_estimator(folder, record), lookup)
+    files = [_WEIGHTS]
+    while _member_file(len(files) + 1) in record["files"]:
+        files.append(_member_file(len(files) + 1))
+    first, *others = (_load_network(folder / file, record) for file in files)
+    return Fitted(first, lookup, pathways=_pathways_of(record), others=tuple(others))
+
+
+def _load_estimator(folder: Path, record: Mapping[str, Any]) -> Estimator:
+    estimator: Estimator = create_model(record["model"], **record["settings"])
+    fitted = estimator.restore(safetensors.numpy.load_file(folder / "estimator.safetensors"))
+    fitted.choice = record["chosen"]
+    return fitted
+
+
+def _load_network(path: Path, record: Mapping[str, Any]) -> ExpressionModel:
     shapes = record["shapes"]
-    if not shapes:
-        estimator = create_model(record["model"], **record["settings"])
-        state = safetensors.numpy.load_file(folder / "estimator.safetensors")
-        fitted = estimator.restore(state)
-        fitted.choice = record["chosen"]
-        return fitted
     facts = replace(
         Facts.plain(shapes["genes"], shapes["features"], shapes["tile_px"]),
         counts=shapes.get("counts"),
         pathways=_pathways_of(record),
     )
     with torch.random.fork_rng(devices=[]):
-        model = create_model(record["model"], facts=facts, **record["settings"])
-    model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"), strict=True)
+        model: ExpressionModel = create_model(record["model"], facts=facts, **record["settings"])
+    model.load_state_dict(safetensors.torch.load_file(path), strict=True)
     model.choice = record["chosen"]
     return model.eval()

@@ -1,5 +1,6 @@
 """Bags of a run with their features and labels, fold by fold."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -29,6 +30,7 @@ from histoscribe.io.cohorts.bulk_table import matched, read_bulk_table
 from histoscribe.io.cohorts.selection import choose
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.progress import tell, track
+from histoscribe.seed import stream
 from histoscribe.train.arguments import AnyCohort, run_cohort
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings
@@ -36,6 +38,17 @@ from histoscribe.types import Bag, BulkTable, Cohort, Fold, SpotKeys, SpotRows, 
 
 Numbers = Int[np.ndarray, " n"]
 """Numbers of bags."""
+
+N_REFERENCE = 2000
+"""Training tiles that a predictor keeps to recognise other tissue."""
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnTiles:
+    """Some training tiles with their features; their targets are empty."""
+
+    table: SpotTable
+    rows: SpotRows
 
 
 @dataclass(eq=False)
@@ -137,6 +150,7 @@ class BulkData:
         return BagTable(
             feature=self.features(encoder),
             xy_um=self._xy_um,
+            slide=self._slide,
             runs=tuple(self._runs[bag] for bag in bags),
             target=labels.target,
             log_total=np.log1p(labels.total),
@@ -161,13 +175,55 @@ class BulkData:
             encoder=table.encoder,
         )
 
+    def drawn_tiles(self, fold: Fold, encoder: str | None) -> "DrawnTiles":
+        """Training tiles of a fold for the reference of a predictor, equally many a section."""
+        filled = {s: rows for s, rows in sorted(fold.train.items()) if len(rows)}
+        n_each = max(N_REFERENCE // len(filled), 1)
+        rows = {
+            section: np.sort(
+                stream(self.settings.seed, f"tiles-{section}").permutation(of)[:n_each]
+            )
+            for section, of in filled.items()
+        }
+        where = np.concatenate([self._starts[section] + of for section, of in rows.items()])
+        parts = [self.cohort[section].spots.take(of) for section, of in rows.items()]
+        keys = [
+            SpotKeys.of_section(section, self.cohort.patients[section], spots.ids)
+            for section, spots in zip(rows, parts, strict=True)
+        ]
+        table = SpotTable(
+            feature=self.features(encoder)[where],
+            target=np.zeros((len(where), 0), dtype=np.float32),
+            log_total=np.zeros(len(where)),
+            keys=SpotKeys.concatenate(keys),
+            inner=(),
+            encoder=self.run_data.source(encoder).open(None).identity,
+        )
+        return DrawnTiles(table, rows)
+
+    @property
+    def identity_files(self) -> dict[str, str]:
+        """File of a run folder that identifies the table of expression; none for blocks."""
+        if self.table is None:
+            return {}
+        digest = hashlib.sha256(self.table.values.tobytes())
+        names = (*self.table.patients, *self.table.genes, self.table.unit)
+        digest.update("\n".join(names).encode())
+        return {"expression.sha256": digest.hexdigest() + "\n"}
+
+    @cached_property
+    def _starts(self) -> dict[str, int]:
+        """First row of each section among the tiles of all sections."""
+        sizes = [len(section.spots) for section in self.cohort]
+        return dict(zip(self.cohort.ids, np.cumsum([0, *sizes]).tolist(), strict=False))
+
     @cached_property
     def _runs(self) -> tuple[Int[np.ndarray, " _"], ...]:
         """Rows of each bag among the tiles of all sections."""
-        sizes = [len(self.cohort[section].spots) for section in self.cohort.ids]
-        starts = dict(zip(self.cohort.ids, np.cumsum([0, *sizes]), strict=False))
         return tuple(
-            np.concatenate([starts[section] + rows for section, rows in sorted(bag.rows.items())])
+            np.concatenate(
+                [self._starts[section] + rows for section, rows in sorted(bag.rows.items())]
+            )
             for bag in self.bags
         )
 
@@ -175,6 +231,11 @@ class BulkData:
     def _xy_um(self) -> Float[np.ndarray, "N 2"]:
         parts = [places_um(section) for section in self.cohort if len(section.spots)]
         return np.concatenate(parts)
+
+    @cached_property
+    def _slide(self) -> Int[np.ndarray, " N"]:
+        sizes = [len(section.spots) for section in self.cohort]
+        return np.repeat(np.arange(len(sizes)), sizes)
 
     @cached_property
     def _sites(self) -> Mapping[str, str] | None:

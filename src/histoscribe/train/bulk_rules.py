@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from histoscribe.data.bulk_target import TRANSFORMS_OF
+from histoscribe.data.items.labelled_bags import LabelledBags
 from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.models.base import Estimator
 
@@ -20,6 +21,20 @@ def bulk_contradictions(settings: "RunSettings") -> Iterator[str]:
         if settings.target.transform == "as-given":
             yield 'the transform as-given is for a bulk table with unit = "log"'
         return
+    yield from _target_contradictions(settings)
+    for row in settings.rows:
+        if row.item != "bag" and not issubclass(row.cls, Estimator):
+            yield (
+                f"row {row.name} predicts {row.item}s, and [bulk] has bags: take models of bags, "
+                "or closed-form ones, which read the mean feature of a bag"
+            )
+        elif row.item == "bag" and not LabelledBags.built.issuperset(row.inputs):
+            yield f"row {row.name} reads tiles, and bags of [bulk] have features only"
+    yield from _fold_contradictions(settings)
+
+
+def _target_contradictions(settings: "RunSettings") -> Iterator[str]:
+    bulk = settings.bulk
     kind = "blocks" if bulk.unit is None else bulk.unit
     if settings.target.transform not in TRANSFORMS_OF[kind]:
         yield (
@@ -28,13 +43,8 @@ def bulk_contradictions(settings: "RunSettings") -> Iterator[str]:
         )
     if settings.target.panel == "spatially-variable" and bulk.table is not None:
         yield "the panel spatially-variable needs spots: choose another, e.g. highly-variable"
-    for row in settings.rows:
-        if row.item != "bag" and not issubclass(row.cls, Estimator):
-            yield (
-                f"row {row.name} predicts {row.item}s, and [bulk] has bags: take models of bags, "
-                "or closed-form ones, which read the mean feature of a bag"
-            )
-    yield from _fold_contradictions(settings)
+    if settings.train.counts is not None and kind not in ("counts", "blocks"):
+        yield f'train.loss = "{settings.train.loss}" reads raw counts, and the table is in {kind}'
 
 
 def _fold_contradictions(settings: "RunSettings") -> Iterator[str]:

@@ -8,18 +8,7 @@ from histoscribe.data.folds import whole_fold
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.run_folder import claimed, in_folder
-from histoscribe.models.base import Estimator, ExpressionModel
-from histoscribe.predictor.facts import (
-    cohort_card,
-    data_files,
-    encoder_card,
-    gene_names,
-    rows_card,
-    spot_sizes,
-    versions,
-)
-from histoscribe.predictor.fitted_model import Fitted
-from histoscribe.predictor.folder import sha256
+from histoscribe.predictor.facts import cohort_card, data_files
 from histoscribe.predictor.gene_scores import Benchmarked
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import fit_reference
@@ -39,14 +28,15 @@ from histoscribe.train.arguments import (
     weights_of,
 )
 from histoscribe.train.benchmark_of import read_benchmark
+from histoscribe.train.bulk_data import BulkData, open_bulk
+from histoscribe.train.bulk_fit import fit_bulk_predictor
 from histoscribe.train.fit import fit
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
 from histoscribe.train.tables import training_table
-from histoscribe.train.turns import Turned, turned_input
-from histoscribe.train.weight_needs import initial_weights
-from histoscribe.types import Fold, PathwaysCard, SpotTable, TrainingCard
+from histoscribe.train.training_card import training_card
+from histoscribe.types import Fold
 
 
 @spelled_out(RunOptions)
@@ -107,6 +97,9 @@ def train(
         whole = run_settings(cohort, model, settings, options)
     if len(whole.models) != 1:
         raise DataContractError(_several(whole.models))
+    if whole.bulk.makes_bags:
+        bulk = open_bulk(whole, weights_of(options), cache_of(options), cohort)
+        return in_folder(out, lambda folder: _train_on_bags(bulk, folder, run))
     run_data = RunData(whole, run_cohort(cohort, whole), weights_of(options), cache_of(options))
     return in_folder(out, lambda folder: _train(run_data, folder, run))
 
@@ -130,6 +123,28 @@ def _train(run_data: RunData, out: Path, benchmark: Path | None) -> Predictor:
             kept = load_predictor(out, run_data.weights)
             return _with_scores(_same(kept, run_data, fold, out), scored, out)
         return fit_predictor(run_data, fold, run_data.settings.rows[0], target, out, scored)
+
+
+def _train_on_bags(bulk: BulkData, out: Path, benchmark: Path | None) -> Predictor:
+    """Fit a model on all bags; a benchmark on bags has no scores of genes in tissue to keep."""
+    if benchmark is not None:
+        raise DataContractError(_no_scores(benchmark))
+    fold, run_data = bulk.whole_fold(), bulk.run_data
+    run_data.check([fold])
+    target = bulk.target(fold)
+    with claimed(out, {**_run_files(run_data, out), **bulk.identity_files}):
+        if is_predictor(out):
+            return _same(load_predictor(out, run_data.weights), run_data, fold, out)
+        return fit_bulk_predictor(bulk, fold, run_data.settings.rows[0], target, out)
+
+
+def _no_scores(run: Path) -> Problem:
+    return Problem(
+        where=str(run),
+        found="a benchmark, and settings with [bulk]: its scores are of bags, not of tissue",
+        expected="no benchmark",
+        remedy="leave it out; the scores are in its card.md",
+    )
 
 
 def _benchmarked(
@@ -212,58 +227,3 @@ def fit_predictor(
         _encoder=run_data.source(row.encoder).open(fold),
     )
     return save_predictor(predictor, folder)
-
-
-def training_card(
-    run_data: RunData, fold: Fold, row: ModelRow, target: Target, fitted: Fitted, table: SpotTable
-) -> TrainingCard:
-    """Training card of a predictor, without test sections: canaries compare its bytes."""
-    source, n_views = run_data.source(row.encoder), run_data.tiles.n_views
-    card = TrainingCard(
-        protocol=fold.protocol,
-        validation=fold.validation,
-        seed=run_data.settings.seed,
-        training_spots=rows_card(fold.train),
-        sections=cohort_card(run_data.cohort, fold.train),
-        spots_um=spot_sizes(run_data.cohort, fold.train),
-        target=target.card(),
-        gene_names=gene_names(run_data.cohort, fold.train, target.genes),
-        n_features=int(table.feature.shape[1]),
-        train=run_data.settings.train.model_dump(mode="json"),
-        versions=versions(),
-        encoder=encoder_card(source.open(fold).record, source.needs()),
-        n_parameters=n_parameters(fitted.model),
-        views=n_views,
-        hed_jitter=run_data.settings.inputs.hed_jitter if n_views else 0.0,
-    )
-    if isinstance(fitted.model, Estimator):
-        return card
-    return replace(
-        card,
-        row=row.name,
-        turned=_turned(fitted.model),
-        weights=_start(initial_weights(row, run_data.weights)),
-        exemplars=None if fitted.lookup is None else fitted.lookup.card(),
-        pathways=None if fitted.pathways is None else _pathways_card(run_data, fold, target),
-    )
-
-
-def _pathways_card(run_data: RunData, fold: Fold, target: Target) -> PathwaysCard | None:
-    found = run_data.pathways(fold.train, target)
-    return None if found is None else found.card
-
-
-def _turned(model: ExpressionModel) -> Turned | None:
-    return turned_input(model.inputs(model.config)) if model.recipe().turned else None
-
-
-def _start(initial: Path | None) -> str:
-    """What a network started from, as its card says it."""
-    return "none" if initial is None else f"sha256:{sha256(initial)}"
-
-
-def n_parameters(model: Estimator | ExpressionModel) -> int:
-    """Number of fitted parameters: trainable weights of a network, arrays of an estimator."""
-    if isinstance(model, Estimator):
-        return sum(array.size for array in model.state().values())
-    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

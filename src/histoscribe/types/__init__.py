@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from histoscribe.types.bulk import BulkTable as BulkTable
     from histoscribe.types.bulk import BulkUnit as BulkUnit
     from histoscribe.types.bulk import TileEvidence as TileEvidence
+    from histoscribe.types.bulk_card import BulkRunCard as BulkRunCard
     from histoscribe.types.card import BenchmarkCard as BenchmarkCard
     from histoscribe.types.card import EncoderCard as EncoderCard
     from histoscribe.types.card import ExemplarsCard as ExemplarsCard
@@ -66,6 +67,7 @@ _HOME = {
         ("Bag", "BulkPrediction", "BulkTable", "BulkUnit", "TileEvidence"),
         "histoscribe.types.bulk",
     ),
+    "BulkRunCard": "histoscribe.types.bulk_card",
     **dict.fromkeys(("Fold", "Inner", "SpotRows"), "histoscribe.types.folds"),
     **dict.fromkeys(
         (

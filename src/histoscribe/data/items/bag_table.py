@@ -18,6 +18,8 @@ class BagTable:
     """Features of all tiles of a run; a bag names its rows."""
     xy_um: Float[np.ndarray, "N 2"]
     """Place of each tile in um from the centroid of the tiles of its section."""
+    slide: Int[np.ndarray, " N"]
+    """Number of the section of each tile."""
     runs: tuple[Int[np.ndarray, " _"], ...]
     """Rows of each bag."""
     target: Float[np.ndarray, "M G"]
@@ -41,8 +43,11 @@ class BagTable:
             raise ValueError(f"a bag has a row in every field; lengths {sorted(sizes)}")
         if not all(map(len, self.runs)):
             raise ValueError("a bag has at least one tile")
-        if len(self.xy_um) != self.feature.shape[0]:
-            raise ValueError(f"{len(self.xy_um)} places of {self.feature.shape[0]} tiles")
+        if not len(self.xy_um) == len(self.slide) == self.feature.shape[0]:
+            raise ValueError(
+                f"{len(self.xy_um)} places and {len(self.slide)} slides of "
+                f"{self.feature.shape[0]} tiles"
+            )
 
     def __len__(self) -> int:
         return len(self.runs)

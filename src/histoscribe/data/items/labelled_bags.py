@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from histoscribe.data.items.bag_table import BagTable
 from histoscribe.data.items.items import Batch, Items
-from histoscribe.data.items.runs import padded_runs, present_in
+from histoscribe.data.items.runs import padded_runs, present_in, slides_in
 from histoscribe.data.transform import size_factors
 from histoscribe.types import Labels, SpotKeys
 
@@ -24,7 +24,7 @@ class LabelledBags(Items):
 
     table: BagTable
 
-    built = frozenset({"context_feature", "context_um", "present"})
+    built = frozenset({"context_feature", "context_um", "context_slide", "present"})
 
     @property
     def keys(self) -> SpotKeys:
@@ -49,6 +49,7 @@ class LabelledBags(Items):
         build = {
             "context_feature": lambda: padded_runs(self.table.feature, runs),
             "context_um": lambda: padded_runs(self.table.xy_um, runs),
+            "context_slide": lambda: slides_in([self.table.slide[run] for run in runs]),
             "present": lambda: present_in(runs),
         }
         return {name: build[name]() for name in names}

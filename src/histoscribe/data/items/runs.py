@@ -89,13 +89,7 @@ class RunItems(Items):
         return self.padded(self.table.xy_um, rows)
 
     def _slide(self, rows: Int[np.ndarray, " B"]) -> Int[Tensor, "B K"]:
-        present = self.present(rows)
-        slide = torch.zeros(present.shape, dtype=torch.int64)
-        sections = self.keys.section
-        for place, row in enumerate(rows):
-            _, number = np.unique(sections[self.runs[row]], return_inverse=True)
-            slide[place, : len(number)] = torch.from_numpy(number)
-        return slide
+        return slides_in([self.keys.section[self.runs[row]] for row in rows])
 
     def _image(self, rows: Int[np.ndarray, " B"]) -> BagImages:
         if self.table.image is None:
@@ -112,6 +106,15 @@ def padded_runs(
     for place, run in enumerate(runs):
         filled[place, : len(run)] = values[run]
     return torch.from_numpy(filled)
+
+
+def slides_in(sections: Sequence[Int[np.ndarray, " _"]]) -> Int[Tensor, "B K"]:
+    """Numbers from 0 for the sections of each run; 0 in padding."""
+    slide = torch.zeros((len(sections), max(map(len, sections))), dtype=torch.int64)
+    for place, of_run in enumerate(sections):
+        _, number = np.unique(of_run, return_inverse=True)
+        slide[place, : len(number)] = torch.from_numpy(number)
+    return slide
 
 
 def present_in(runs: Sequence[Int[np.ndarray, " _"]]) -> Bool[Tensor, "B K"]:

@@ -1,0 +1,44 @@
+"""Result of a benchmark: its tables and its folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from histoscribe.types import Check
+
+MAIN = ("pcc", "pcc_given_depth")
+"""Metrics of a benchmark on spots to show first."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Benchmark:
+    """Result of a benchmark; its run folder contains the same tables."""
+
+    folder: Path
+    """Run folder; a temporary one is removed when this result is no longer used."""
+    summary: pd.DataFrame
+    """One row per model and metric: mean over patients, with its interval, if any."""
+    genes: pd.DataFrame
+    """One row per model and gene."""
+    scores: pd.DataFrame
+    """One row per model, section, gene and metric."""
+    checks: tuple[Check, ...]
+    """Findings of the run's checks."""
+    main: tuple[str, ...] = MAIN
+    """Metrics to show first."""
+
+    def __repr__(self) -> str:
+        n_warnings = sum(check.level == "warning" for check in self.checks)
+        head = f"benchmark in {self.folder}, {n_warnings} warnings; means over patients:"
+        return f"{head}\n{self._means().to_string(float_format='{:.3f}'.format)}"
+
+    def _repr_html_(self) -> str:
+        """Show the table of means in a notebook."""
+        return self._means().to_html(float_format="{:.3f}".format)
+
+    def _means(self) -> pd.DataFrame:
+        """Main scores, one model per row, in the order of the run."""
+        of_main = self.summary[self.summary["metric"].isin(self.main)]
+        table = of_main.pivot_table(index="model", columns="metric", values="mean", sort=False)
+        return table.reindex(columns=list(self.main)).rename_axis(index=None, columns=None)
