@@ -32,7 +32,9 @@ OF_FEATURES = [
 ]
 """Networks that look at tiles take minutes on such a cohort: they have a test of their own below,
 and benchmarks/egn_simulated.py."""
-OF_TILES = [name for name in list_models() if name not in OF_FEATURES]
+OF_TILES = [
+    name for name in list_models() if name not in OF_FEATURES and model_class(name).item == "spot"
+]
 WIDE_PIXELS = {"tile_px": 112, "mpp": 1.0}
 """The tiles of the default with a quarter of its px: enough for stain and density of nuclei."""
 SEEDS = [1, pytest.param(0, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]

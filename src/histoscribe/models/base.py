@@ -19,7 +19,7 @@ from histoscribe.models.estimator import NoConfig as NoConfig
 from histoscribe.models.facts import Facts as Facts
 from histoscribe.models.layers.count_head import CountHead
 from histoscribe.models.recipe import Recipe
-from histoscribe.types import CountFamily, Inputs, Item, Labels, Output
+from histoscribe.types import CountFamily, Inputs, Item, Labels, Output, TileLimit
 
 
 class ExpressionModel(nn.Module, ABC):
@@ -121,6 +121,12 @@ class ExpressionModel(nn.Module, ABC):
     def initial_encoder(cls, config: Any) -> str | None:
         """Encoder whose weights a network with these settings starts from; None for random ones."""
         return None if cls.pretrained is None or config.weights == "random" else cls.pretrained
+
+    @classmethod
+    def tile_limit(cls, config: Any) -> TileLimit:
+        """Tiles of a bag that a network with these settings reads for the value of the bag."""
+        del config
+        return TileLimit()
 
     @classmethod
     def tile_problem(cls, config: Any, tile_px: int) -> Problem | None:

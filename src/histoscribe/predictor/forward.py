@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from histoscribe.data.items.items import Batch, Items
+from histoscribe.data.items.limited_bags import limited
 from histoscribe.data.items.runs import RunItems
 from histoscribe.models.base import ExpressionModel
 from histoscribe.precision import whole_convolutions
@@ -40,6 +41,7 @@ def predict_items(model: ExpressionModel, items: Items, rows: Rows) -> ItemPredi
     One row for each of `items.spots(rows)`, in that order; one row per item if there are no
     predictions for spots.
     """
+    items = limited(items, model.tile_limit(model.config))
     columns = _by_batches(model, items, rows, lambda inputs: _parts(model(**inputs)))
     layers = {name: columns.pop(name) for name in LAYERS if name in columns}
     return ItemPrediction(columns.pop(_EXPRESSION), columns, layers)

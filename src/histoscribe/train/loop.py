@@ -8,6 +8,7 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from histoscribe.data.items.kinds import Sides
+from histoscribe.data.items.limited_bags import limited
 from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
@@ -43,6 +45,7 @@ def train_network(
 ) -> None:
     """Train in place; afterwards the model has the weights of the kept epoch."""
     train, seed = settings.train, settings.seed
+    sides = replace(sides, items=limited(sides.items, model.tile_limit(model.config)))
     if train.checkpoint:
         model.checkpointing = True
     end = EpochEnd(model, sides, patience=train.patience, folder=resume)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from histoscribe.types.run_card import RunEncoders as RunEncoders
     from histoscribe.types.run_card import StainCard as StainCard
     from histoscribe.types.spot_keys import SpotKeys as SpotKeys
+    from histoscribe.types.tile_limit import TileLimit as TileLimit
     from histoscribe.types.tissue import Cohort as Cohort
     from histoscribe.types.tissue import CohortEntry as CohortEntry
     from histoscribe.types.tissue import Counts as Counts
@@ -100,6 +101,7 @@ _HOME = {
     **dict.fromkeys(("PATHWAYS", "Pathways"), "histoscribe.types.pathways"),
     **dict.fromkeys(("Head", "PredictedBlock", "Prediction"), "histoscribe.types.prediction"),
     "SpotKeys": "histoscribe.types.spot_keys",
+    "TileLimit": "histoscribe.types.tile_limit",
     **dict.fromkeys(
         ("Cohort", "CohortEntry", "Counts", "Section", "Shape", "Slide", "Spots"),
         "histoscribe.types.tissue",

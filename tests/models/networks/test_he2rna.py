@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from histoscribe.data.items.limited_bags import super_tiles
 from histoscribe.models.base import create_model
+from histoscribe.train.fit import fit
+from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
+from tests.contracts.tables import planted_table, queries_of
 
 TOP = (1, 2, 5)
 
@@ -108,6 +112,28 @@ def test_the_shares_of_a_gene_follow_its_own_ranks():
     for gene in range(3):
         order = scores[:, gene].argsort(descending=True)
         torch.testing.assert_close(weight[order, gene], by_rank.float())
+
+
+def test_a_bag_of_super_tiles_has_the_label_of_its_patient_and_a_map_of_every_tile(tmp_path):
+    table = planted_table(1)
+    settings = RunSettings(
+        cohort="none",
+        models=("he2rna",),
+        settings={"he2rna": {"preset": "tiny", "super_tiles": 8, "tiles": 20}},
+        train=TrainSettings(epochs=2, batch_size=2),
+        run=MachineSettings(device="cpu"),
+    )
+    fitted = fit(settings.row("he2rna"), table, settings, tmp_path)
+    predicted = fitted.predict(queries_of(table))
+    assert predicted.values.shape == table.target.shape
+    np.testing.assert_allclose(
+        predicted.evidence["instance_score"], predicted.values, atol=1e-5, rtol=1e-5
+    )
+    (alone,) = fitted.predict_bags(queries_of(table, slice(60))).values
+    eight = super_tiles(table.feature[:60], 8)
+    with torch.no_grad():
+        known = fitted.model(torch.from_numpy(eight)[None], torch.ones(1, 8, dtype=torch.bool))
+    np.testing.assert_allclose(alone, known.expression[0].numpy(), atol=1e-5)
 
 
 def test_no_number_at_all_is_refused():

@@ -18,7 +18,7 @@ from histoscribe.models.base import ExpressionModel, Facts, register
 from histoscribe.models.layers.head import GeneHead
 from histoscribe.models.layers.tile_features import TileFeatures
 from histoscribe.models.recipe import Recipe
-from histoscribe.types import Output
+from histoscribe.types import Output, TileLimit
 
 _Count = Annotated[int, Field(ge=1)]
 
@@ -34,6 +34,12 @@ class HE2RNAConfig:
     top: tuple[_Count, ...] = (1, 2, 5, 10, 20, 50, 100)
     """Numbers of highest tiles: training draws one of those that the bag can serve, prediction
     takes the mean over them. A bag that can serve none is the mean of all its tiles.
+    """
+    tiles: _Count = 8000
+    """Largest number of tiles that is read for the value of a bag; of more, evenly spaced ones."""
+    super_tiles: _Count | None = None
+    """Number of super-tiles that are read for the value of a bag instead of the tiles of each
+    slide: means of similar tiles, by k-means. The paper uses 100.
     """
     learning_rate: float = 3e-4
     """Learning rate of AdamW, without weight decay."""
@@ -106,6 +112,11 @@ class HE2RNA(ExpressionModel):
     def recipe(self) -> Recipe:
         """Adam at one rate: AdamW without decay is the same."""
         return Recipe(learning_rate=self.config.learning_rate, weight_decay=0.0)
+
+    @classmethod
+    def tile_limit(cls, config: HE2RNAConfig) -> TileLimit:
+        """Tiles or super-tiles of a bag."""
+        return TileLimit(most=config.tiles, super_tiles=config.super_tiles)
 
     def _scores(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
