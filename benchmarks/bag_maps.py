@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from _machine import report
 from jaxtyping import Bool, Float, Int
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import roc_auc_score
@@ -35,6 +36,7 @@ N_FEATURES, N_COMPARTMENTS = 32, 4
 SEPARATION, PATIENT_SHIFT = 0.35, 0.1  # of compartments and of patients, in units of the noise
 PENALTIES = np.logspace(-2, 5, 15)
 Gene = Literal["compartment", "silent", "rare"]
+LABELLED, ALONE = "ridge with a label for each tile", "prediction for the tile alone"
 ROWS: Mapping[str, Mapping[str, Any]] = {
     "additive-mil": {"preset": "small"},
     "additive-mil (SGD)": {"model": "additive-mil"},
@@ -141,12 +143,12 @@ def maps_of(
     tiles = cohort.feature[~held]
     bags = tiles.reshape(N_TRAIN, cohort.n_tiles, -1).mean(axis=1)
     supervised = RidgeCV(PENALTIES).fit(tiles, cohort.region[~held])
-    yield "ridge with a label for each tile", supervised.predict(cohort.feature[held])
+    yield LABELLED, supervised.predict(cohort.feature[held])
     of_bags = RidgeCV(PENALTIES).fit(bags, cohort.label[:N_TRAIN])
     yield "ridge on bag means", of_bags.predict(cohort.feature[held])
     for name in names:
         predicted = trained(name, table_of(cohort), seed, epochs).predict(queries_of(cohort))
-        yield f"{name}: prediction for the tile alone", predicted.values[:, 0]
+        yield f"{name}: {ALONE}", predicted.values[:, 0]
         for evidence in ("attention", "contribution", "class_attention"):
             if evidence in predicted.evidence:
                 yield f"{name}: {evidence}", predicted.evidence[evidence].mean(axis=1)
@@ -174,6 +176,19 @@ def auroc(cohort: MadeCohort, values: Float[np.ndarray, " n"]) -> float:
     return float(np.mean([roc_auc_score(of, value) for of, value in pairs if 0 < of.mean() < 1]))
 
 
+def table_of_gene(gene: Gene, n_seeds: int, epochs: int, names: Sequence[str]) -> pd.DataFrame:
+    """AUROC of each map: the mean, its part above chance of that with labels, and each seed."""
+    columns = {}
+    for seed in range(n_seeds):
+        cohort = made_cohort(seed, gene)
+        maps = maps_of(cohort, seed, epochs, names)
+        columns[f"seed {seed}"] = {name: auroc(cohort, values) for name, values in maps}
+    table = pd.DataFrame(columns)
+    table.insert(0, "mean", table.mean(axis=1))
+    table.insert(1, "of the labelled", (table["mean"] - 0.5) / (table.loc[LABELLED, "mean"] - 0.5))
+    return table
+
+
 def main() -> None:
     """Print a table for each gene: rows are maps, columns are seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -182,18 +197,17 @@ def main() -> None:
     parser.add_argument("--genes", nargs="*", default=list(get_args(Gene)))
     parser.add_argument("--models", nargs="*", default=list(ROWS))
     given = parser.parse_args()
+    figures = {}
     for gene in given.genes:
-        start, columns = perf_counter(), {}
-        for seed in range(given.seeds):
-            cohort = made_cohort(seed, gene)
-            maps = maps_of(cohort, seed, given.epochs, given.models)
-            columns[f"seed {seed}"] = {name: auroc(cohort, values) for name, values in maps}
-        table = pd.DataFrame(columns)
-        table.insert(0, "mean", table.mean(axis=1))
-        supervised = table.loc["ridge with a label for each tile", "mean"]
-        table.insert(1, "of the labelled", (table["mean"] - 0.5) / (supervised - 0.5))
+        start = perf_counter()
+        table = table_of_gene(gene, given.seeds, given.epochs, given.models)
         print(f"\n{gene} gene: AUROC for tiles in which it is high, {perf_counter() - start:.0f} s")
         print(table.round(2).to_string())
+        figures |= {
+            f"{gene}, {name}: ratio": float(table.loc[f"{name}: {ALONE}", "of the labelled"])
+            for name in given.models
+        }
+    report("bag_maps", **figures)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
 QUICK = {  # else minutes
+    "bag_maps.py": ("--seeds", "1", "--epochs", "1", "--genes", "rare", "--models", "additive-mil"),
     "egn_simulated.py": ("--quick",),
     "exemplars.py": ("--spots", "6000", "--repeats", "1"),
     "extraction.py": ("--quick",),

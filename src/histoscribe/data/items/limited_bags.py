@@ -25,7 +25,7 @@ def limited(items: Items, limit: TileLimit) -> Items:
 @final
 @dataclass(frozen=True, eq=False)
 class LimitedBags(Items):
-    """Bags with the labels of all their tiles, and the features of fewer."""
+    """Bags with features of fewer tiles; labels count all tiles."""
 
     bags: Items
     limit: TileLimit
@@ -54,7 +54,7 @@ class LimitedBags(Items):
         )
 
     def at_once(self, names: Sequence[str]) -> int:
-        """As without the limit."""
+        """Number of bags per pass, unchanged."""
         return self.bags.at_once(names)
 
     def inputs(self, names: Sequence[str], rows: Int[np.ndarray, " B"]) -> Batch:
