@@ -103,6 +103,23 @@ def test_one_step_lowers_any_loss_of_any_network(name, loss):
     assert after < before
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", ["mlp", "vit", toys.SECTION, toys.BAG])
+def test_losses_and_gradients_are_finite_in_mixed_precision(name, loss):
+    settings = TrainSettings(loss=loss)
+    model = network(name, settings.counts).eval()
+    model.zero_grad(set_to_none=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(**inputs(model)).float()
+        lost = training_loss(model, settings, output, labels_of(output.expression))
+    lost.backward()
+    assert lost.dtype == torch.float32
+    assert lost.isfinite()
+    gradients = [of.grad for of in model.parameters() if of.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_of_counts_starts_at_the_training_mean(name):
     values, counts = network(name), network(name, "nb")

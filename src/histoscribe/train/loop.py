@@ -30,6 +30,7 @@ from histoscribe.progress import track
 from histoscribe.seed import integer
 from histoscribe.ties import SCORE_ROUNDING
 from histoscribe.train.batches import Batches, TrainingBatch
+from histoscribe.train.count_spread import fit_spread
 from histoscribe.train.loss import training_loss
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import RunSettings, TrainSettings
@@ -72,6 +73,9 @@ def train_network(
                 trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
     model.cpu()
     end.restore_best(model)
+    if model.count_head is not None:
+        fit_spread(model.to(choose_device(settings.run.device)), model.count_head, sides)
+        model.cpu()
     model.choice = {"epoch": end.best_epoch, **_inner_scores(end.scores, sides)}
     _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
 
