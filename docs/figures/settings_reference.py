@@ -44,7 +44,8 @@ def reference() -> str:
         "## `[settings.ROW]`\n\nSettings of one row of the results. A row with the name of a model "
         'is that model; any other row names its model with `model = "NAME"`, so one run can '
         "compare several settings of a model. Every row can set `preset`: `default` (the published "
-        "size), `small` (trains on two cores; not all networks have it), or `tiny` (for tests); "
+        "size), `small` (trains on two cores; not all networks have it), or `tiny` (for tests), "
+        "and for `stformer` and `stformer-global` the sizes of its design document; "
         "`encoder`, instead of the run's; and, for models with exemplars, `exemplars = { ... }` "
         "with keys of `[exemplars]`. The settings of each model are listed below; models without "
         "a table have none.\n"

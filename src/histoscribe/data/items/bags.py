@@ -65,9 +65,9 @@ class TileItems(RunItems):
         return tuple(rows[:, None])
 
     def at_once(self, names: Sequence[str]) -> int:
-        """Many: all have one spot, so none needs padding."""
+        """Many: all have one spot, so none needs padding. A model may add tokens to each bag."""
         del names
-        return 4096
+        return 256
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
         """Raises ValueError: they are never used for training."""
