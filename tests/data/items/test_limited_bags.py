@@ -3,7 +3,9 @@
 import numpy as np
 import torch
 
+from histoscribe.data.items.bag_table import BagTable
 from histoscribe.data.items.bags import BagItems
+from histoscribe.data.items.labelled_bags import LabelledBags
 from histoscribe.data.items.limited_bags import LimitedBags, limited, spaced, super_tiles
 from histoscribe.types import SpotKeys, SpotTable, TileLimit
 
@@ -62,6 +64,26 @@ def test_super_tiles_are_means_of_similar_tiles_of_one_slide():
     assert (second - 20).abs().max() < 0.3
     assert first[0] < 0.3
     assert first[-1] > 9.7
+
+
+def test_bags_with_a_measured_label_are_limited_as_well():
+    spots = bags().table
+    table = BagTable(
+        feature=spots.feature,
+        xy_um=spots.xy_um,
+        slide=spots.keys.section,
+        runs=bags().runs,
+        target=np.array([[1.0], [2.0]]),
+        log_total=np.zeros(2),
+        keys=SpotKeys.of_names(["A", "B"], ["A", "B"], ["A", "B"]),
+        inner=(),
+        encoder="made",
+    )
+    fewer = limited(LabelledBags(table), TileLimit(super_tiles=3))
+    known = limited(bags(), TileLimit(super_tiles=3))
+    for name, value in fewer.inputs(NAMES, np.arange(2)).items():
+        torch.testing.assert_close(value, known.inputs(NAMES, np.arange(2))[name])
+    assert fewer.labels(np.arange(2)).target.tolist() == [[1.0], [2.0]]
 
 
 def test_super_tiles_are_fitted_once(monkeypatch):
