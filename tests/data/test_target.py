@@ -325,7 +325,7 @@ def test_genes_of_the_sets_come_first_by_id_or_symbol_and_others_fill_the_panel(
     assert Target.from_json(json.loads(json.dumps(target.to_json()))).pathways_first
 
 
-def test_genes_first_do_not_depend_on_test_sections(train):
+def test_genes_first_do_not_depend_on_the_order_of_sections(train):
     settings = TargetSettings(n_genes=5)
     honest = fit_target(train, settings, first=("g025",))
     assert fit_target(list(reversed(train)), settings, first=("g025",)).genes == honest.genes
