@@ -86,8 +86,8 @@ def _protocol_checks(plan: BulkPlan) -> Iterator[Check]:
         yield Check(
             "few-patients",
             "warning",
-            f"{len(patients)} patients: bags of one patient are no independent samples, and "
-            "nothing here ranks models",
+            f"number of patients: {len(patients)}; bags of one patient are no independent samples, "
+            "and nothing here ranks models",
             "add patients",
         )
     for note in plan.bulk.notes:
