@@ -1,6 +1,7 @@
 """Benchmarks on bags: blocks of spots, and patients with a table of expression."""
 
 import gzip
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from histoscribe.data.bag_groups import bags_in
 from histoscribe.data.items.labelled_bags import LabelledBags
 from histoscribe.errors import DataContractError
 from histoscribe.io.predictions.bulk_file import read_bulk
+from histoscribe.predict.order import Order, predict
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.train.bulk_data import open_bulk
 from histoscribe.train.settings import parse_settings, read_settings
@@ -232,6 +234,7 @@ def test_members_share_a_test_set_and_disagree(patients, tcga, place):
     assert sorted(tested) == sorted(bag.name for bag in plan.bulk.bags)
 
 
+@pytest.mark.slow
 def test_a_run_of_patients_started_again_changes_nothing(patients, tcga, place):
     before = {path: path.read_bytes() for path in (place / "patients").rglob("*.csv")}
     plan = make_bulk_plan(
@@ -241,7 +244,7 @@ def test_a_run_of_patients_started_again_changes_nothing(patients, tcga, place):
     assert all(path.read_bytes() == old for path, old in before.items())
 
 
-@pytest.mark.parametrize("name", ["he2rna", "ridge"])
+@pytest.mark.parametrize("name", ["he2rna", pytest.param("ridge", marks=pytest.mark.slow)])
 def test_a_predictor_of_bags_predicts_all_slides_of_a_patient_together(tcga, place, name):
     settings = tcga_settings(tcga, f'models=["{name}"]', "train.epochs=2")
     folder = place / f"trained-{name}"
@@ -269,11 +272,20 @@ def test_a_predictor_of_bags_predicts_all_slides_of_a_patient_together(tcga, pla
         expected = predictor.fitted.predict_means(bulk.means(None, bags))
     np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-5)
     back = read_bulk(place / name / "bulk.h5ad")
+    order = Order(
+        predictor=folder, targets=(str(manifest),), out=place / f"ordered-{name}", per="patient"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the drawn tissue is unlike any other
+        list(predict(order))
+    ordered = read_bulk(place / f"ordered-{name}" / "bulk.h5ad")
+    np.testing.assert_allclose(ordered.values, found.values, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(back.values, found.values)
     for maps in back.evidence.values():
         assert maps.values["expression"].shape == (len(maps.spots), 3)
 
 
+@pytest.mark.slow
 def test_a_predictor_of_spots_says_how_to_predict_patients(tcga, place):
     cohort = tiny_cohort(place / "cohort", n_patients=2)
     predictor = hs.train(

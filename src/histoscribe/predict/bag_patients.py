@@ -1,7 +1,7 @@
 """Predict patients by a model of bags: all slides of a patient together, with maps of each."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from histoscribe.data.bag_groups import patient_bags
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.data.slide_cohort import slide_cohort
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.cohorts.bulk_slides import read_slides
+from histoscribe.io.cohorts.bulk_slides import SlideSource, read_slides
 from histoscribe.io.predictions.bulk_file import FILE, write_bulk
 from histoscribe.io.weights import cache_folder
 from histoscribe.predictor.predictor import Predictor
@@ -64,28 +64,35 @@ def predict_patients(
     loaded = predictor if isinstance(predictor, Predictor) else load_predictor(predictor)
     if not predicts_bags(loaded):
         raise DataContractError(_of_spots(loaded))
-    encoding = loaded.encoding
-    cohort = slide_cohort(read_slides(Path(slides)), encoding.tile_px * encoding.mpp)
+    folder = cache_folder() if cache is None else Path(cache)
+    prediction = bulk_of_slides(loaded, read_slides(Path(slides)), folder)
+    if out is not None:
+        write_bulk(prediction, Path(out) / FILE)
+    return prediction
+
+
+def bulk_of_slides(
+    predictor: Predictor, slides: Sequence[SlideSource], cache: Path
+) -> BulkPrediction:
+    """Predict the patients of these slides, on the grid of the training: tiles side by side."""
+    encoding = predictor.encoding
+    cohort = slide_cohort(slides, encoding.tile_px * encoding.mpp)
     rows = {s.id: np.arange(len(s.spots)) for s in track(cohort, "tissue of the slides")}
     bags = patient_bags(cohort, rows, {})
-    folder = cache_folder() if cache is None else Path(cache)
-    parts = [_Patient(loaded, cohort, bag, folder) for bag in track(bags, "patients")]
-    prediction = BulkPrediction(
+    parts = [_Patient(predictor, cohort, bag, cache) for bag in track(bags, "patients")]
+    return BulkPrediction(
         patients=tuple(bag.name for bag in bags),
-        genes=loaded.target.genes,
+        genes=predictor.target.genes,
         values=np.stack([part.values for part in parts]),
         deviation=None
         if parts[0].deviation is None
         else np.stack([part.deviation for part in parts if part.deviation is not None]),
-        unit=loaded.target.unit,
-        predictor=loaded.name,
-        gene_names=loaded.gene_names,
+        unit=predictor.target.unit,
+        predictor=predictor.name,
+        gene_names=predictor.gene_names,
         evidence={section: maps for part in parts for section, maps in part.maps.items()},
-        card=json.dumps(loaded.card.to_json(), sort_keys=True),
+        card=json.dumps(predictor.card.to_json(), sort_keys=True),
     )
-    if out is not None:
-        write_bulk(prediction, Path(out) / FILE)
-    return prediction
 
 
 def predicts_bags(predictor: Predictor) -> bool:

@@ -21,9 +21,11 @@ from histoscribe.io.predictions.anndata import (
     read_warnings,
     write_prediction,
 )
+from histoscribe.io.predictions.bulk_file import FILE, write_bulk
 from histoscribe.io.predictions.spatialdata import EXTRA, write_spatialdata
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.weights import cache_folder
+from histoscribe.predict.bag_patients import bulk_of_slides, predicts_bags
 from histoscribe.predict.patients import PatientsDone, check_patients, write_patients
 from histoscribe.predict.plan import SlideRequest
 from histoscribe.predict.slide import warnings_of
@@ -122,7 +124,7 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
         once. A slide that cannot be predicted is reported in its outcome and stops no other.
     """
     predictor = opened(order.predictor, order.weights)
-    if order.per == "patient":
+    if order.per == "patient" and not predicts_bags(predictor):
         check_patients(predictor)
     detections = choose_genes(predictor, order.genes)
     if order.spatialdata:
@@ -152,7 +154,16 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
             failed |= isinstance(outcome, tuple)
             yield job, outcome
         if order.per == "patient" and not failed:
-            yield write_patients(predictor, _slides_of_patients(order), order.out)
+            yield _patients(order, predictor)
+
+
+def _patients(order: Order, predictor: Predictor) -> PatientsDone:
+    """Predict patients: as bags of all their tiles, or by the mean over their tissue."""
+    if not predicts_bags(predictor):
+        return write_patients(predictor, _slides_of_patients(order), order.out)
+    prediction = bulk_of_slides(predictor, order.listed, cache_folder())
+    write_bulk(prediction, order.out / FILE)
+    return PatientsDone(order.out / FILE, len(prediction.patients))
 
 
 def _slides_of_patients(order: Order) -> dict[str, list[str]]:

@@ -35,20 +35,10 @@ class PatientsDone:
 def check_patients(predictor: Predictor) -> None:
     """Raise a DataContractError unless values of its places can be averaged over tissue."""
     target = predictor.target
-    where, expected = f"--per patient, predictor {predictor.name}", "a model with values of places"
-    if predictor.fitted.item == "bag":
-        raise DataContractError(
-            Problem(
-                where=where,
-                found=f"model {predictor.model.name} predicts whole bags, and its map is no mean",
-                expected=expected,
-                remedy='leave out --per patient: the value of each slide is var["bag"] of its file',
-            )
-        )
     if linear_values(np.zeros((1, len(target.genes))), target) is None:
         raise DataContractError(
             Problem(
-                where=where,
+                where=f"--per patient, predictor {predictor.name}",
                 found=f"values in {target.transform}, which cannot be brought back to counts",
                 expected="a target on a scale with a way back, because means are of counts",
                 remedy=f"train it with --set target.transform={_INVERTIBLE}",
