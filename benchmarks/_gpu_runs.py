@@ -31,12 +31,12 @@ from histoscribe.predict.plan import SlideRequest, make_plan, open_request
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.simulate.cohort import simulate
 from histoscribe.train.fit import fit
-from histoscribe.train.loop import Task
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run import train
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, parse_settings, read_settings
 from histoscribe.train.tables import training_table
+from histoscribe.train.task import Task
 from histoscribe.types import SpotTable
 
 SEED = 0

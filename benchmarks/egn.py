@@ -88,7 +88,8 @@ def training_share(device: torch.device, batch: int, steps: int, preset: str) ->
             optimiser.step()
             _synchronise(device)
 
-        return busy_share(_batches(Path(folder), batch, batch * (steps + 1)), work)
+        read = _batches(Path(folder), batch, batch * (steps + 1))
+        return busy_share((step.batches[0] for step in read), work)
 
 
 def busy_share(batches: Iterable[TrainingBatch], work: Callable[[TrainingBatch], None]) -> float:
@@ -134,6 +135,7 @@ def _batches(folder: Path, batch: int, n_spots: int) -> Batches:
         names=inputs_of(model_class("egn")),
         rows=np.arange(n_spots),
         batch_size=batch,
+        batch_spots=batch,
         seed=0,
         turned=False,
         epoch=lambda: 0,

@@ -5,8 +5,8 @@ import torch
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.models.base import model_class
 from histoscribe.models.catalog import list_models
+from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.train.fit import fit
-from histoscribe.train.loop import EpochEnd
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
 from tests.contracts.tables import planted_table, queries_of
 

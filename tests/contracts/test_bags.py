@@ -8,7 +8,7 @@ import torch
 
 from histoscribe.data.items.bags import BagItems
 from histoscribe.data.items.spots import places_um
-from histoscribe.train.loop import EpochEnd
+from histoscribe.train.epoch_end import EpochEnd
 from tests import toys
 from tests.contracts.fitting import (
     KilledError,

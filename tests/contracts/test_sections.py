@@ -9,7 +9,7 @@ import torch
 from histoscribe.data.items.sections import SectionItems
 from histoscribe.data.items.spots import places_um
 from histoscribe.models.base import model_class
-from histoscribe.train.loop import EpochEnd
+from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.types import Labels
 from tests import toys
 from tests.contracts.fitting import (

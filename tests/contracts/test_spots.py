@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from histoscribe.models.base import ExpressionModel, model_class
-from histoscribe.train.loop import EpochEnd
+from histoscribe.train.epoch_end import EpochEnd
 from tests.contracts.fitting import KilledError, fitted, killed_after, models_of, predicted_by
 from tests.contracts.tables import planted_table, queries_of
 

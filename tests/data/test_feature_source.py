@@ -82,7 +82,8 @@ def test_only_the_features_of_one_bag_are_in_memory():
         turned=False,
         epoch=lambda: 0,
     )
-    n_tiles = sum(int(batch["present"].sum()) for batch, _ in batches)
+    given = [batch for step in batches for batch, _ in step.batches]
+    n_tiles = sum(int(batch["present"].sum()) for batch in given)
     assert n_tiles == sum(sizes)
     for bag in range(len(items)):
         items.inputs(("context_feature",), np.array([bag]))

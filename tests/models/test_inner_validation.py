@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from histoscribe.models.inner_validation import best_on_inner, known_scores
-from histoscribe.train.loop import EpochEnd
+from histoscribe.train.epoch_end import EpochEnd
+from histoscribe.train.group import ALONE
 from tests.contracts.tables import planted_table
 
 
@@ -64,9 +65,11 @@ def test_the_first_epoch_is_kept_unless_a_later_one_is_better_by_more_than_round
 ):
     model, end = torch.nn.Linear(2, 2), EpochEnd.__new__(EpochEnd)  # no table, for none is read
     sides = SimpleNamespace(val=np.arange(3))
-    vars(end).update(_sides=sides, _patience=9, _folder=tmp_path, scores=[], best_epoch=0)
+    vars(end).update(
+        _sides=sides, _group=ALONE, _patience=9, _folder=tmp_path, scores=[], best_epoch=0
+    )
     scores = iter(0.5 + step * np.arange(4))
-    monkeypatch.setattr("histoscribe.train.loop._copy", lambda model: {})
+    monkeypatch.setattr("histoscribe.train.epoch_end._copy", lambda model: {})
     monkeypatch.setattr(EpochEnd, "_score", lambda self, model: float(next(scores)))
     trainer = SimpleNamespace(save_checkpoint=lambda path, weights_only: path.write_bytes(b""))
     for _ in range(4):

@@ -12,6 +12,7 @@ from histoscribe.data.items.spots import SpotItems
 from histoscribe.models.base import Facts, create_model
 from histoscribe.models.recipe import Recipe
 from histoscribe.train.batches import Batches
+from histoscribe.train.group import TrainingGroup
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import TrainSettings
 from histoscribe.train.turns import turned_places, turned_tiles
@@ -47,8 +48,39 @@ def batches(epoch=0, **changes):
     return Batches(**{**known, **changes})
 
 
+def single(steps):
+    """Batches of steps that have one each."""
+    return [batch for step in steps for (batch,) in [step.batches]]
+
+
+def rows_of(step):
+    """Spots of each batch of a step, by their feature."""
+    return [inputs["feature"][:, 0].tolist() for inputs, _ in step.batches]
+
+
+@pytest.mark.parametrize("n_processes", [1, 2, 3])
+def test_processes_take_turns_in_the_batches_that_one_process_accumulates(n_processes):
+    known = {"names": ("feature",), "batch_size": 1}
+    whole = list(batches(accumulate=2 * n_processes, **known))
+    groups = [TrainingGroup(process, n_processes) for process in range(n_processes)]
+    dealt = [list(batches(accumulate=2, group=group, **known)) for group in groups]
+    assert {len(steps) for steps in dealt} == {len(whole)}
+    assert batches(accumulate=2 * n_processes, **known).n_steps(3) == 3 * [len(whole)]
+    for step, parts in zip(whole, zip(*dealt, strict=True), strict=True):
+        numbered = {
+            number: rows
+            for part in parts
+            for number, rows in zip(part.numbers, rows_of(part), strict=True)
+        }
+        assert sorted(numbered) == list(step.numbers)
+        assert [numbered[number] for number in step.numbers] == rows_of(step)
+    assert sorted(row for step in whole for rows in rows_of(step) for row in rows) == list(
+        range(1, 8)
+    )
+
+
 def test_every_row_comes_once_with_its_own_target_and_tile():
-    seen = list(batches())
+    seen = single(batches())
     assert [len(labels.target) for _, labels in seen] == [3, 3, 1]
     rows = torch.cat([inputs["feature"][:, 0] for inputs, _ in seen])
     assert sorted(rows.tolist()) == list(range(1, 8))
@@ -60,13 +92,13 @@ def test_every_row_comes_once_with_its_own_target_and_tile():
 
 def test_only_named_fields_are_built():
     without = SpotItems(table(np.zeros((10, 1), np.float32)))
-    (inputs, _), *_ = batches(names=("feature",), items=without)
+    (inputs, _), *_ = single(batches(names=("feature",), items=without))
     assert set(inputs) == {"feature"}
 
 
 def test_each_epoch_has_an_order_of_its_own_and_the_same_one_again():
     def order(epoch):
-        return torch.cat([labels.target[:, 0] for _, labels in batches(epoch)]).tolist()
+        return torch.cat([labels.target[:, 0] for _, labels in single(batches(epoch))]).tolist()
 
     assert order(0) == order(0)
     assert order(0) != order(1)
@@ -75,11 +107,11 @@ def test_each_epoch_has_an_order_of_its_own_and_the_same_one_again():
 def test_turned_tiles_are_those_of_their_own_spots():
     plain = {
         float(feature): image
-        for inputs, _ in batches()
+        for inputs, _ in single(batches())
         for feature, image in zip(inputs["feature"], inputs["image"], strict=True)
     }
     moved = 0
-    for inputs, labels in batches(turned=True):
+    for inputs, labels in single(batches(turned=True)):
         for place in range(len(labels.target)):
             of = plain[float(inputs["feature"][place])]
             ways = [turned_tiles(of[None], np.array([number]))[0] for number in range(8)]
@@ -107,7 +139,7 @@ def batches_of_sections(epoch, *n_spots, **changes):
 def test_places_of_a_section_are_turned_as_one_and_features_stay_as_they_are():
     def found(**changes):
         names = ("context_feature", "context_um")
-        return list(batches_of_sections(0, *range(3, 11), names=names, **changes))
+        return single(batches_of_sections(0, *range(3, 11), names=names, **changes))
 
     moved = 0
     for (plain, _), (given, _) in zip(found(), found(turned=True), strict=True):
@@ -121,7 +153,7 @@ def test_places_of_a_section_are_turned_as_one_and_features_stay_as_they_are():
 
 def shapes(epoch, *n_spots, **changes):
     """Number of sections and of spots, padding included, of each batch of an epoch."""
-    found = batches_of_sections(epoch, *n_spots, **changes)
+    found = single(batches_of_sections(epoch, *n_spots, **changes))
     return [tuple(inputs["context_feature"].shape[:2]) for inputs, _ in found]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from histoscribe.models.base import register
-from histoscribe.train.loop import EpochEnd
+from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.types import SpotKeys
 from tests import toys
 from tests.contracts.fitting import KilledError, fitted, killed_after, predicted_by

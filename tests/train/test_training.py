@@ -9,9 +9,10 @@ import torch
 
 from histoscribe.errors import DataContractError
 from histoscribe.predictor.fitted_model import Fitted
+from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.train.fit import fit
-from histoscribe.train.loop import EpochEnd, Task
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
+from histoscribe.train.task import Task
 from tests.contracts.tables import planted_table, queries_of
 
 

@@ -1,4 +1,4 @@
-"""Batches of an epoch: every training item once, read one batch in advance."""
+"""Batches of an epoch: every training item once, read one step in advance."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,15 +10,25 @@ from jaxtyping import Int
 
 from histoscribe.data.items.items import Batch, Items
 from histoscribe.seed import stream
+from histoscribe.train.group import ALONE, TrainingGroup
 from histoscribe.train.turns import N_SYMMETRIES, turned_batch, turned_input
 from histoscribe.types import Labels
 
 TrainingBatch = tuple[Batch, Labels]
 
 
+@dataclass(frozen=True, eq=False)
+class StepBatches:
+    """Batches of one step of the optimiser that one process works on."""
+
+    numbers: tuple[int, ...]
+    """Number of each batch in its epoch."""
+    batches: tuple[TrainingBatch, ...]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batches:
-    """Every training item once per epoch, in an order fixed by seed and epoch."""
+    """Every training item once per epoch, in an order fixed by seed and epoch, step by step."""
 
     items: Items
     names: tuple[str, ...]
@@ -33,6 +43,14 @@ class Batches:
     turned: bool
     """Whether tiles and places are turned and mirrored at random, each item as a whole."""
     epoch: Callable[[], int]
+    accumulate: int = 1
+    """Number of batches per step and process."""
+    group: TrainingGroup = ALONE
+    """The batches of a step are dealt out to its processes."""
+
+    def n_steps(self, epochs: int) -> list[int]:
+        """Number of steps of each epoch."""
+        return [-(-n_batches // self._per_step) for n_batches in self.n_batches(epochs)]
 
     def n_batches(self, epochs: int) -> list[int]:
         """Number of batches of each epoch; it varies if items differ in size.
@@ -44,19 +62,30 @@ class Batches:
         draws = (stream(self.seed, f"epoch-{epoch}") for epoch in range(epochs))
         return [len(self._parts(of_epoch.permutation(self.rows))) for of_epoch in draws]
 
-    def __iter__(self) -> Iterator[TrainingBatch]:
+    def __iter__(self) -> Iterator[StepBatches]:
         draws = stream(self.seed, f"epoch-{self.epoch()}")
         order = draws.permutation(self.rows)
         draw = self.turned and turned_input(self.names) is not None
         symmetry = draws.integers(N_SYMMETRIES, size=len(order)) if draw else None
         parts = self._parts(order)
+
+        def step(start: int) -> StepBatches:
+            every = range(start, min(start + self._per_step, len(parts)))
+            numbers = every[self.group.process :: self.group.n_processes]
+            batches = (self._build(order, symmetry, parts[number]) for number in numbers)
+            return StepBatches(tuple(numbers), tuple(batches))
+
         with ThreadPoolExecutor(max_workers=1) as reader:
-            ahead = reader.submit(self._build, order, symmetry, parts[0])
-            for part in [*parts[1:], None]:
-                batch = ahead.result()
-                if part is not None:
-                    ahead = reader.submit(self._build, order, symmetry, part)
-                yield batch
+            ahead = reader.submit(step, 0)
+            for start in range(self._per_step, len(parts), self._per_step):
+                built = ahead.result()
+                ahead = reader.submit(step, start)
+                yield built
+            yield ahead.result()
+
+    @property
+    def _per_step(self) -> int:
+        return self.accumulate * self.group.n_processes
 
     def _fit_in_any_order(self) -> bool:
         """Whether `batch_size` items never have too many spots."""

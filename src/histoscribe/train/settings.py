@@ -86,6 +86,10 @@ class TrainSettings(StrictSettings):
     """Spots in a step, padding included: batches of sections or bags are filled up to it. A larger
     item is a batch by itself.
     """
+    accumulate: Positive = 1
+    """Batches in a step of the optimiser: above 1, its gradient is that of one batch of as many
+    times the size, in the memory of one batch. Takes a third more time for each batch.
+    """
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate of AdamW, for models without a rate in their settings."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
@@ -119,6 +123,10 @@ class MachineSettings(StrictSettings):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` uses a GPU if there is one."""
+    devices: Positive = 1
+    """Number of GPUs, or of processes on a CPU, that train a network together: each takes every
+    n-th batch, and a step has as many batches as there are devices.
+    """
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the encoder (bfloat16 is used if its features agree with float32) and of
     networks in training, whose weights stay in float32.

@@ -201,6 +201,18 @@ class Output:
         """The same output in float32, whatever precision the model works in."""
         return self.map(lambda value: value.float())
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Tensors of expression, heads and counts, ordered as `map` changes them."""
+        found: list[Tensor] = []
+
+        def keep(value: Tensor) -> Tensor:
+            found.append(value)
+            return value
+
+        self.map(keep)
+        return tuple(found)
+
     def map(self, change: Callable[[Tensor], Tensor]) -> "Output":
         """The same output with every tensor changed."""
         heads = {name: change(value) for name, value in self.heads.items()}

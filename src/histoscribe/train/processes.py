@@ -1,0 +1,127 @@
+"""Training of one network by several processes, one per device."""
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch.multiprocessing.spawn import ProcessContext, start_processes
+
+from histoscribe.data.items.kinds import Sides
+from histoscribe.device import choose_device
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.models.base import ExpressionModel
+from histoscribe.progress import drawn_by, track
+from histoscribe.train.group import TrainingGroup, joined
+from histoscribe.train.settings import RunSettings
+
+TrainOne = Callable[[ExpressionModel, Sides, RunSettings, Path, TrainingGroup], None]
+"""Training in one process of a group."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What each process gets; it is pickled."""
+
+    train: TrainOne
+    model: ExpressionModel
+    sides: Sides
+    settings: RunSettings
+    resume: Path
+    meeting: Path
+    epochs: "SimpleQueue[int]"
+    """The first process says here that an epoch begins."""
+    problems: "SimpleQueue[tuple[Problem, ...]]"
+
+
+def train_together(
+    train: TrainOne, model: ExpressionModel, sides: Sides, settings: RunSettings, resume: Path
+) -> None:
+    """Train a copy of the model in each of `run.devices` processes.
+
+    The result is in the checkpoint of the folder `resume`. Processes start afresh, so a script
+    that trains must have its work below `if __name__ == "__main__":`.
+
+    Raises
+    ------
+    DataContractError
+        if there are fewer GPUs, or training diverged.
+    """
+    n_processes = settings.run.devices
+    _check_devices(settings)
+    context: Any = get_context("spawn")
+    with TemporaryDirectory() as folder:
+        work = _Work(
+            train=train,
+            model=model,
+            sides=sides,
+            settings=settings,
+            resume=resume,
+            meeting=Path(folder) / "meeting",
+            epochs=context.SimpleQueue(),
+            problems=context.SimpleQueue(),
+        )
+        n_threads = max(1, torch.get_num_threads() // n_processes)
+        running = start_processes(
+            _process, (work, n_threads), n_processes, join=False, start_method="spawn"
+        )
+        _wait(running, work)
+    if not work.problems.empty():
+        raise DataContractError(work.problems.get())
+
+
+def _check_devices(settings: RunSettings) -> None:
+    n_processes = settings.run.devices
+    if choose_device(settings.run.device) == "cuda" and torch.cuda.device_count() < n_processes:
+        raise DataContractError(
+            Problem(
+                where="settings, run.devices",
+                found=f"{torch.cuda.device_count()} GPUs that torch can use",
+                expected=f"{n_processes}, one for each process",
+                remedy='set fewer, or device = "cpu"',
+            )
+        )
+
+
+def _wait(running: ProcessContext, work: _Work) -> None:
+    """Wait until all processes end; show the epochs, and leave no process behind."""
+    epochs = range(work.settings.train.epochs)
+    try:
+        with closing(track(epochs, f"epochs of {work.model.name}, at most")) as shown:
+            while not running.join(timeout=0.2):
+                while not work.epochs.empty():
+                    work.epochs.get()
+                    next(shown, None)
+    finally:
+        for process in running.processes:
+            process.terminate()
+
+
+def _process(number: int, work: _Work, n_threads: int) -> None:
+    """Work of one process."""
+    torch.set_num_threads(n_threads)
+    group = TrainingGroup(number, work.settings.run.devices)
+
+    def draw(
+        items: Iterable[object], what: str, total: int | None
+    ) -> Generator[object, None, None]:
+        del what, total
+        for item in items:
+            if group.is_first:
+                work.epochs.put(0)
+            yield item
+
+    device = choose_device(work.settings.run.device)
+    model = deepcopy(work.model)  # torch hands the same memory to all processes
+    try:
+        with joined(group, work.meeting, device), drawn_by(draw):
+            work.train(model, work.sides, work.settings, work.resume, group)
+    except DataContractError as error:  # all processes have the same weights and the same error
+        if group.is_first:
+            work.problems.put(error.problems)

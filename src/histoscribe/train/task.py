@@ -1,0 +1,69 @@
+"""A network as lightning trains it: the loss of a step, optimiser and schedule."""
+
+import histoscribe.torchvision_guard  # noqa: F401  before lightning, which imports torchvision
+
+# isort: split
+from collections.abc import Iterator
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from histoscribe.models.base import ExpressionModel
+from histoscribe.seed import integer
+from histoscribe.train.batches import StepBatches, TrainingBatch
+from histoscribe.train.loss import training_loss
+from histoscribe.train.optimiser import make_optimiser, schedule
+from histoscribe.train.settings import TrainSettings
+from histoscribe.types import Output
+
+
+class Task(lightning.LightningModule):
+    """A model with its loss and recipe; torch's generator is reset for every epoch."""
+
+    epochs: Iterator[int] = iter(())
+    """Taking an epoch from it reports the epoch to the progress display."""
+
+    def __init__(
+        self, model: ExpressionModel, settings: TrainSettings, seed: int, steps: list[int]
+    ) -> None:
+        super().__init__()
+        self.model, self._settings, self._seed, self._steps = model, settings, seed, steps
+
+    def on_train_epoch_start(self) -> None:
+        """Reset the generator of dropout, and report the new epoch."""
+        next(self.epochs, None)
+        torch.manual_seed(integer(self._seed, f"epoch-{self.current_epoch}"))
+
+    def transfer_batch_to_device(
+        self, batch: StepBatches, device: torch.device, dataloader_idx: int
+    ) -> StepBatches:
+        """Leave a step where it is: its batches move one by one."""
+        del device, dataloader_idx
+        return batch
+
+    def training_step(self, step: StepBatches, batch_idx: int) -> Tensor:
+        """Loss of a step of one batch."""
+        del batch_idx
+        (batch,) = step.batches
+        labels = batch[1].to(self.device)
+        return training_loss(self.model, self._settings, self.output(batch), labels)
+
+    def output(self, batch: TrainingBatch) -> Output:
+        """Output of the network for a batch, in float32."""
+        inputs = {name: value.to(self.device) for name, value in batch[0].items()}
+        output: Output = self.model(**inputs)
+        return output.float()
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and schedule of the model's recipe."""
+        optimiser = make_optimiser(self.model, self._settings)
+        factor = schedule(self.model.recipe(), self._settings.warmup_epochs, self._steps)
+        if factor is None:
+            return optimiser
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
