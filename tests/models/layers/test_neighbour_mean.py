@@ -68,3 +68,13 @@ def test_spots_at_one_place_are_neighbours():
     um, feature = torch.zeros(12, 2), draw(12, 3)
     others = (feature.sum(dim=0) - feature) / 11
     torch.testing.assert_close(neighbour_mean(feature, um, 2), others)
+
+
+def test_dropped_neighbours_count_as_zeros_from_none_to_the_largest_number():
+    um, ones = lattice(), torch.ones(49, 1)
+    torch.manual_seed(0)
+    kept = torch.cat([neighbour_mean(ones, um, 4, dropped=2)[24] for _ in range(300)]) * 4
+    numbers, times = kept.round().unique(return_counts=True)
+    assert numbers.tolist() == [2, 3, 4], "a spot inside the lattice has four nearest spots"
+    assert times.min() > 70
+    assert torch.equal(neighbour_mean(ones, um, 4), neighbour_mean(ones, um, 4, dropped=0))

@@ -36,6 +36,7 @@ def test_presets_have_the_parameters_of_the_document(preset, millions):
         ({"width": 30, "heads": 3}, "no multiple of 4"),
         ({"dropout": 1.0}, "below 1"),
         ({"n_neighbors": -1}, "n_neighbors at least 0"),
+        ({"dropped_neighbors": 2, "n_neighbors": 1}, "from 0 to n_neighbors = 1"),
         ({"positions": "learned"}, "'sinusoidal2d', 'mlp' or 'none'"),
         ({"preset": "huge"}, "tiny or small or medium or large"),
     ],
@@ -53,6 +54,21 @@ def test_one_layer_is_enough_where_spots_read_spots():
 def test_weights_of_pathways_need_pathways(init):
     with pytest.raises(ValueError, match="none are named"):
         create_model("stformer", 10, 4, pathway_init=init)
+
+
+def test_neighbours_are_dropped_in_training_only():
+    made, given = model(n_neighbors=3, dropped_neighbors=3, dropout=0.0), sections((9,))
+    plain = model(n_neighbors=3, dropout=0.0)
+    plain.load_state_dict(made.state_dict())
+    made.eval(), plain.eval()
+    assert torch.equal(made(**given).expression, plain(**given).expression)
+    made.train(), plain.train()
+    assert not torch.equal(made(**given).expression, plain(**given).expression)
+
+
+def test_places_are_turned_where_the_settings_say_so():
+    assert not model().recipe().turned
+    assert model(turned=True).recipe().turned
 
 
 def test_named_pathways_have_a_token_and_a_score_each():

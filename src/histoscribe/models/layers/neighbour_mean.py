@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -13,13 +13,14 @@ _SPARE = 7
 
 
 def neighbour_mean(
-    feature: Float[Tensor, "S D"], um: Float[Tensor, "S 2"], n: int
+    feature: Float[Tensor, "S D"], um: Float[Tensor, "S 2"], n: int, dropped: int = 0
 ) -> Float[Tensor, "S D"]:
     """Mean feature of the `n` nearest other spots, exact.
 
     On a lattice many spots are equally far. Those that tie for the last places share them equally,
     so neither the order of spots nor rounding changes the mean. A section with fewer other spots
-    takes all of them; a lone spot gets zeros.
+    takes all of them; a lone spot gets zeros. With `dropped`, for training, up to that number of
+    the neighbours of each spot, drawn at random, count as zeros.
     """
     n = min(n, len(feature) - 1)
     if n < 1:
@@ -27,11 +28,20 @@ def neighbour_mean(
     rows, share = neighbour_shares(um.detach().cpu().double().numpy(), n)
     at = torch.from_numpy(rows).to(feature.device)
     weight = torch.from_numpy(share / n).to(feature)
+    if dropped:
+        weight = weight * _kept(weight > 0, dropped)
     mean = torch.zeros_like(feature)
     for column in range(rows.shape[1]):
         # one column at a time: all features of all neighbours would be many times the section
         mean = mean + weight[:, column, None] * feature[at[:, column]]
     return mean
+
+
+def _kept(neighbour: Bool[Tensor, "S k"], dropped: int) -> Bool[Tensor, "S k"]:
+    """False for 0 to `dropped` neighbours of each spot; every number is as likely."""
+    draw = torch.rand(neighbour.shape, device=neighbour.device).masked_fill(~neighbour, torch.inf)
+    number = torch.randint(dropped + 1, (len(draw), 1), device=draw.device)
+    return draw.argsort(dim=1).argsort(dim=1) >= number
 
 
 def neighbour_shares(

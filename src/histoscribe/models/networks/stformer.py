@@ -55,6 +55,14 @@ class STFormerConfig:
     """Positions of spots in um: a fixed 2-D sinusoid, a learned network, or none."""
     n_neighbors: int = 0
     """Number of nearest spots whose mean feature stands beside the spot's own; 0 for none."""
+    dropped_neighbors: int = 0
+    """In training, up to this number of the neighbours of each spot count as zeros, drawn anew in
+    each step; the document draws 0 to 2.
+    """
+    turned: bool = False
+    """In training, the places of each section are turned by right angles and mirrored at random, as
+    in the document.
+    """
     dropout: float = 0.1
     """Share set to zero in training, behind attention and in the feed-forward part."""
     learning_rate: float = 1e-4
@@ -65,6 +73,11 @@ class STFormerConfig:
         if min(self.width, self.layers, self.heads, self.n_pathways) < 1 or self.n_neighbors < 0:
             raise ValueError(
                 "width, layers, heads and n_pathways are at least 1, n_neighbors at least 0"
+            )
+        if not 0 <= self.dropped_neighbors <= self.n_neighbors:
+            raise ValueError(
+                f"dropped_neighbors = {self.dropped_neighbors} must be from 0 to n_neighbors = "
+                f"{self.n_neighbors}"
             )
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
@@ -153,6 +166,7 @@ class SpatialTranscriptFormer(ExpressionModel):
             weight_decay=0.0,
             schedule="warmup-cosine",
             warmup_epochs=10,
+            turned=self.config.turned,
         )
 
     def forward(
@@ -231,7 +245,8 @@ class SpatialTranscriptFormer(ExpressionModel):
         n = self.config.n_neighbors
         if n:
             sections = zip(rows.sections(spots), rows.sections(places), strict=True)
-            around = [neighbour_mean(section, at, n) for section, at in sections]
+            dropped = self.config.dropped_neighbors if self.training else 0
+            around = [neighbour_mean(section, at, n, dropped) for section, at in sections]
             spots = torch.cat([spots, torch.cat(around)], dim=1)
         tokens = self.embed(spots)
         if self.position is not None:
