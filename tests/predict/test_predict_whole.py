@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from histoscribe.io.predictions import prediction_store
 from histoscribe.predict import threads
 from histoscribe.predict.order import Order, predict
 from histoscribe.predictor import predictor
+from histoscribe.predictor.predictor import BAG
 from histoscribe.train.run import train
 from tests import toys
 from tests.benchmark.runs import tiny_cohort, tiny_settings
@@ -111,3 +113,22 @@ def test_more_places_than_a_predictor_can_read_at_once_are_refused_with_a_spacin
         )
     assert 20 <= len(held.spots) <= 30
     assert f"({len(held.spots)} positions)" in problem.remedy
+
+
+def test_a_bag_that_reads_tiles_reads_those_of_the_slide(place, tmp_path):
+    settings = tiny_settings(
+        place / "cohort" / "cohort.csv",
+        models=["pool"],
+        settings={"pool": {"model": "mean-pool", "of": "nsl", "inner": {"preset": "tiny"}}},
+        train={"epochs": 1},
+    )
+    train(settings=settings, out=tmp_path / "pool", cache=place / "cache")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the drawn tissue is unlike the simulated cohort
+        held = hs.predict_slide(
+            tmp_path / "pool", place / "slide.png", spacing_um=SPACING_UM, mpp=MPP
+        )
+    assert held.values.std(axis=0).min() > 0
+    np.testing.assert_allclose(
+        held.head.gene_facts[BAG], held.values.mean(axis=0), rtol=1e-4, atol=1e-5
+    )

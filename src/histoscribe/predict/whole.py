@@ -50,11 +50,12 @@ def blocks_of_whole(
 ) -> Iterator[PredictedBlock]:
     """Predict all positions of a slide together, from their features, and yield these chunks.
 
-    One thread computes, because the last bits of a matrix product depend on their number.
+    One thread computes, because the last bits of a matrix product depend on their number. A model
+    that reads tiles reads them again.
     """
     section, encoder = plan.section, predictor.encoder
     keys = SpotKeys.of_section(section.id, section.patient, section.spots.ids)
-    image = SlideTiles(section, predictor.encoding.tiles) if predictor.sees_tiles else None
+    image = SlideTiles(section, plan.tiles, plan.slide_look) if predictor.sees_tiles else None
     queries = SpotQueries(feature, keys, encoder.identity, image, places_um(section))
     with one_thread_each():
         predicted = predictor.fitted.predict(queries, torch.device(choose_device("auto")))
