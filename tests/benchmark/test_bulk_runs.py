@@ -100,6 +100,7 @@ def test_rows_inside_the_band_are_said_to_show_nothing(blocks):
     assert any("nothing is shown within bags by mean" in check.message for check in inside)
 
 
+@pytest.mark.slow
 def test_a_run_started_again_changes_nothing(blocks, place):
     before = {path: path.read_bytes() for path in (place / "blocks").rglob("*.csv")}
     before |= {path: path.read_bytes() for path in (place / "blocks").rglob("*.h5ad")}
@@ -196,6 +197,7 @@ def patients(tcga, place):
     return benchmark(settings=settings, out=place / "patients", cache=place / "cache")
 
 
+@pytest.mark.slow
 def test_the_recipe_of_tcga_runs_on_files_of_its_layout(patients, place):
     (note, *_) = [check.message for check in patients.checks if "no tumour" in check.message]
     assert "TCGA-AA-9999-11A" in note
@@ -214,6 +216,7 @@ def test_the_recipe_of_tcga_runs_on_files_of_its_layout(patients, place):
     assert "sites: A6 4, AA 4" in card
 
 
+@pytest.mark.slow
 def test_members_share_a_test_set_and_disagree(patients, tcga, place):
     settings = tcga_settings(tcga)
     plan = make_bulk_plan(settings, place / "patients", weights={}, cache=place / "cache")

@@ -82,7 +82,7 @@ def test_a_catalog_name_is_no_path(file):
         ("filters.min_umis", "min_umi"),
         ("inputs.encodr", "encoder"),
         ("train.epoch", "epochs"),
-        ("run.devices", "device"),
+        ("run.device_name", "device"),
         ("settings.mlp.hiden", "hidden"),
         ("settings.mlpp.hidden", "mlp"),
     ],

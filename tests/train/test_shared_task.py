@@ -118,10 +118,16 @@ def test_running_statistics_see_each_batch_once(tmp_path):
     assert {int(value) for value in tracked} == {2}
 
 
-@pytest.mark.parametrize("name", [toys.SECTION, "mlp"])
-def test_accumulation_started_again_ends_in_the_same_bits(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "batch_size"), [(toys.SECTION, 2), ("mlp", 20)])
+def test_accumulation_started_again_ends_in_the_same_bits(name, batch_size, tmp_path, monkeypatch):
     table = unequal_table()
-    train = {"epochs": 4, "batch_size": 2, "batch_spots": 60, "accumulate": 3, "warmup_epochs": 2}
+    train = {
+        "epochs": 4,
+        "batch_size": batch_size,
+        "batch_spots": 60,
+        "accumulate": 3,
+        "warmup_epochs": 2,
+    }
     whole = fitted(name, tmp_path / "whole", table, **train)
     with monkeypatch.context() as patch:
         patch.setattr(EpochEnd, "on_train_epoch_end", killed_after(2))
