@@ -27,7 +27,7 @@ OWN_FILES = ("bulk-tcga-published",)
 """On a manifest of the user's own files; tests/benchmark/test_bulk_runs.py runs it."""
 NOT_HERE = ("hest-bowel",)
 """On data that are not beside the repository."""
-SLOW = ("her2st-leak-patient", "her2st-lopo", "her2st-quick-reinhard")
+SLOW = ("her2st-leak-patient", "her2st-lopo", "her2st-quick-reinhard", "her2st-stformer")
 """Resolving takes over 5 s; the quick recipe and the other leak hold the same promise."""
 WITHOUT_WEIGHTS = "her2st-quick-published"
 """Names an encoder whose weights are not beside the real sections."""

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from histoscribe.models.base import ExpressionModel, Facts, create_model, model_class
+from histoscribe.models.base import (
+    ExpressionModel,
+    Facts,
+    create_model,
+    inputs_of,
+    model_class,
+)
 from histoscribe.models.catalog import list_models
 from histoscribe.train.loss import training_loss
 from histoscribe.train.settings import TrainSettings
@@ -17,6 +23,17 @@ from tests import toys
 N_GENES, N_FEATURES, TILE_PX = 5, 12, 32
 MODELS = [name for name in list_models() if issubclass(model_class(name), ExpressionModel)]
 LOSSES = ["model", "mse", "pcc", "mse-pcc", "nb", "zinb"]
+PARTS = ("mse", "pcc", "nb")
+"""Losses that are parts of others: with networks that read tiles, they are slow tests."""
+
+
+def pairs():
+    """Every network with every loss."""
+    for name in (*MODELS, toys.SECTION, toys.BAG):
+        tiles = name in MODELS and "image" in inputs_of(model_class(name))
+        for loss in LOSSES:
+            marks = [pytest.mark.slow] if tiles and loss in PARTS else []
+            yield pytest.param(name, loss, marks=marks)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,8 +91,7 @@ def of_spots(values, given):
     return values[given["present"]] if values.ndim == 3 else values
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("name", [*MODELS, toys.SECTION, toys.BAG])
+@pytest.mark.parametrize(("name", "loss"), list(pairs()))
 def test_one_step_lowers_any_loss_of_any_network(name, loss):
     settings = TrainSettings(loss=loss)
     model = network(name, settings.counts)

@@ -188,6 +188,15 @@ def test_missing_files_are_all_named_and_nothing_is_written(run):
     assert not (run / "report.html").exists()
 
 
+def test_a_run_on_bags_is_named_with_what_to_read(tmp_path):
+    (tmp_path / "summary.csv").write_text("model,metric,fold,mean,low,high,n_bags\n")
+    with pytest.raises(DataContractError) as caught:
+        read_run(tmp_path)
+    (problem,) = caught.value.problems
+    assert "on bags" in problem.found
+    assert "card.md" in problem.remedy
+
+
 def test_a_missing_column_is_named(run):
     (run / "summary.csv").write_text("model,metric,mean\nridge,pcc,0.1\n")
     with pytest.raises(DataContractError, match="low, high, n_patients, n_undefined"):

@@ -117,9 +117,9 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     DataContractError
-        if files are missing or lack a column; all of them are listed.
+        if files are missing or lack a column; all of them are listed. Also for a run on bags.
     """
-    problems = [*_missing(folder), *_short_of_columns(folder)]
+    problems = _of_bags(folder) or [*_missing(folder), *_short_of_columns(folder)]
     if problems:
         raise DataContractError(problems)
     card = read_run_card(folder)
@@ -153,6 +153,21 @@ def _overlays(figures: Path, sections: Iterable[str]) -> tuple[Overlay, ...]:
     return tuple(overlay for overlay in overlays if overlay.path.is_file())
 
 
+def _of_bags(folder: Path) -> list[Problem]:
+    """A benchmark on bags has no scores of single spots, around which the page is built."""
+    summary = folder / "summary.csv"
+    if not summary.is_file() or "fold" not in _header(summary):
+        return []
+    return [
+        Problem(
+            where=str(folder),
+            found="a benchmark on bags (`[bulk]`)",
+            expected="a benchmark on spots: there is no page for bags yet",
+            remedy=f"read {folder / 'card.md'}, which has its tables, and summary.csv",
+        )
+    ]
+
+
 def _missing(folder: Path) -> list[Problem]:
     return [
         Problem(
@@ -172,9 +187,8 @@ def _short_of_columns(folder: Path) -> list[Problem]:
         path = folder / name
         if not path.is_file():
             continue
-        with path.open(encoding="utf-8") as file:
-            found = file.readline().strip().split(",")
-        lacking = [column for column in expected if column not in found]
+        header = _header(path)
+        lacking = [column for column in expected if column not in header]
         if lacking:
             problems.append(
                 Problem(
@@ -185,6 +199,11 @@ def _short_of_columns(folder: Path) -> list[Problem]:
                 )
             )
     return problems
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8") as file:
+        return file.readline().strip().split(",")
 
 
 def _table_if_there(folder: Path, name: str) -> pd.DataFrame | None:
