@@ -232,7 +232,10 @@ def shuffled_parts(plan: RunPlan) -> Iterator[Shuffled]:
         yield from shuffled_fold(plan, fold, target, truths)
 
 
-@pytest.mark.parametrize(("depth", "trips"), [("density", True), ("independent", False)])
+@pytest.mark.parametrize(
+    ("depth", "trips"),
+    [("density", True), pytest.param("independent", False, marks=pytest.mark.slow)],
+)
 def test_the_depth_check_trips_where_depth_follows_cell_density(tmp_path, depth, trips):
     manifest = simulate(
         tmp_path / "cohort", n_patients=3, genes_per_family=4, depth=depth, spots_per_section=50
