@@ -2,6 +2,7 @@
 
 import gzip
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -275,13 +276,16 @@ def test_a_predictor_of_bags_predicts_all_slides_of_a_patient_together(tcga, pla
         expected = predictor.fitted.predict_means(bulk.means(None, bags))
     np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-5)
     back = read_bulk(place / name / "bulk.h5ad")
-    order = Order(
-        predictor=folder, targets=(str(manifest),), out=place / f"ordered-{name}", per="patient"
-    )
+    bare = place / "without-mpp.csv"
+    bare.write_text("\n".join(line.rpartition(",")[0] for line in text) + "\n")
+    out = place / f"ordered-{name}"
+    order = Order(predictor=folder, targets=(str(bare),), out=out, mpp=2.0, per="patient")
+    with pytest.raises(DataContractError, match="as a bag of tiles"):
+        list(predict(replace(order, mask=tcga / "mask.png")))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the drawn tissue is unlike any other
         list(predict(order))
-    ordered = read_bulk(place / f"ordered-{name}" / "bulk.h5ad")
+    ordered = read_bulk(out / "bulk.h5ad")
     np.testing.assert_allclose(ordered.values, found.values, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(back.values, found.values)
     for maps in back.evidence.values():

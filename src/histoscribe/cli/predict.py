@@ -68,7 +68,7 @@ def run(  # noqa: PLR0913 - one parameter an option
 
     Writes DIR/NAME.h5ad, and for a slide also NAME.geojson for QuPath and NAME.json; a stopped run
     continues where it was. With `--per patient` also DIR/bulk.h5ad: the mean of each patient over
-    the tissue of all slides, on the linear scale.
+    the tissue of all slides, on the linear scale; a model of bags predicts each patient as one bag.
     """
     from histoscribe.predict.order import Order
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -67,13 +67,17 @@ class Order:
 
     @cached_property
     def listed(self) -> tuple[SlideSource, ...]:
-        """Slides of the manifests, if patients are predicted."""
+        """Slides of the manifests, if patients are predicted; `mpp` where a line has none."""
         if self.per == "slide":
             return ()
         strays = [target for target in self.targets if not target.endswith(".csv")]
         if strays:
             raise DataContractError(_no_manifest(strays))
-        return tuple(slide for target in self.targets for slide in read_slides(Path(target)))
+        return tuple(
+            replace(slide, mpp=self.mpp if slide.mpp is None else slide.mpp)
+            for target in self.targets
+            for slide in read_slides(Path(target))
+        )
 
     @property
     def slides(self) -> tuple[SlideRequest, ...]:
@@ -83,7 +87,7 @@ class Order:
                 SlideRequest(
                     path=slide.path,
                     spacing_um=self.spacing_um,
-                    mpp=self.mpp if slide.mpp is None else slide.mpp,
+                    mpp=slide.mpp,
                     mask=self.mask,
                 )
                 for slide in self.listed
@@ -124,8 +128,8 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
         once. A slide that cannot be predicted is reported in its outcome and stops no other.
     """
     predictor = opened(order.predictor, order.weights)
-    if order.per == "patient" and not predicts_bags(predictor):
-        check_patients(predictor)
+    if order.per == "patient":
+        _check_patients(order, predictor)
     detections = choose_genes(predictor, order.genes)
     if order.spatialdata:
         need("spatialdata", EXTRA, "--spatialdata")
@@ -164,6 +168,20 @@ def _patients(order: Order, predictor: Predictor) -> PatientsDone:
     prediction = bulk_of_slides(predictor, order.listed, cache_folder())
     write_bulk(prediction, order.out / FILE)
     return PatientsDone(order.out / FILE, len(prediction.patients))
+
+
+def _check_patients(order: Order, predictor: Predictor) -> None:
+    if not predicts_bags(predictor):
+        check_patients(predictor)
+    elif order.mask is not None:
+        raise DataContractError(
+            Problem(
+                where=f"--mask {order.mask}, --per patient",
+                found=f"predictor {predictor.name}, which predicts a patient as a bag of tiles",
+                expected="no mask: the tiles of a bag lie on the detected tissue, as in training",
+                remedy="leave it out, or predict the slide without --per patient",
+            )
+        )
 
 
 def _slides_of_patients(order: Order) -> dict[str, list[str]]:
