@@ -49,6 +49,21 @@ def test_a_larger_bag_gives_some_of_its_tiles_and_its_whole_label():
     torch.testing.assert_close(fewer.labels(rows).target, whole.labels(rows).target)
 
 
+def test_super_tiles_of_many_slides_stay_within_the_limit_whenever_they_are_read():
+    fewer = limited(bags(), TileLimit(most=4, super_tiles=3))
+    first = fewer.inputs(NAMES, np.array([0]))["context_feature"]
+    again = fewer.inputs(NAMES, np.array([0]))["context_feature"]
+    assert first.shape[1] == 4
+    assert torch.equal(first, again)
+    assert fewer.n_spots(np.arange(2)).tolist() == [4, 3]
+
+
+def test_the_number_of_tiles_is_known_without_their_features(monkeypatch):
+    fewer = limited(bags(), TileLimit(most=12))
+    monkeypatch.setattr(BagItems, "inputs", None)
+    assert fewer.n_spots(np.arange(2)).tolist() == [12, 5]
+
+
 def test_bags_within_the_limit_are_read_as_they_are():
     whole, fewer = bags(), limited(bags(), TileLimit(most=40, super_tiles=40))
     for name, value in fewer.inputs(NAMES, np.arange(2)).items():
@@ -95,6 +110,7 @@ def test_super_tiles_are_fitted_once(monkeypatch):
 
 def test_the_order_of_tiles_changes_neither_a_draw_nor_super_tiles():
     feature = np.random.default_rng(1).normal(size=(50, 6)).astype(np.float32)
+    feature[:, :4] = 0  # tiles that only later features tell apart
     mixed = feature[np.random.default_rng(2).permutation(50)]
     np.testing.assert_array_equal(spaced(feature, 9), spaced(mixed, 9))
     np.testing.assert_array_equal(super_tiles(feature, 5), super_tiles(mixed, 5))

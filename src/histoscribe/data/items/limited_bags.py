@@ -45,13 +45,9 @@ class LimitedBags(Items):
     def n_spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:
         """Number of tiles, or super-tiles, that are read of each bag."""
         n_tiles = self.bags.n_spots(rows)
-        return np.array(
-            [
-                len(self._read(int(row))) if self._exceeds(int(row)) else n
-                for row, n in zip(rows, n_tiles, strict=True)
-            ],
-            dtype=np.int64,
-        )
+        if self.limit.super_tiles is not None:
+            n_tiles = np.array([len(self._tiles(int(row))) for row in rows], dtype=np.int64)
+        return n_tiles if self.limit.most is None else np.minimum(n_tiles, self.limit.most)
 
     def at_once(self, names: Sequence[str]) -> int:
         """Number of bags per pass, unchanged."""
@@ -85,15 +81,21 @@ class LimitedBags(Items):
 
     def _read(self, row: int) -> Features:
         """Features of one bag within the limit."""
+        feature, most = self._tiles(row), self.limit.most
+        return feature if most is None else spaced(feature, most)
+
+    def _tiles(self, row: int) -> Features:
+        """Super-tiles of one bag, or its tiles if they are few enough for that limit."""
         if row in self._means:
             return self._means[row]
         given = self.bags.inputs(("context_feature", "context_slide"), np.array([row]))
         feature, slide = given["context_feature"][0].numpy(), given["context_slide"][0].numpy()
-        n_means, most = self.limit.super_tiles, self.limit.most
-        if n_means is not None and self._exceeds(row):
-            parts = [super_tiles(feature[slide == of], n_means) for of in np.unique(slide)]
-            self._means[row] = feature = np.concatenate(parts)
-        return feature if most is None else spaced(feature, most)
+        n_means = self.limit.super_tiles
+        if n_means is None or len(feature) <= n_means:
+            return feature
+        parts = [super_tiles(feature[slide == of], n_means) for of in np.unique(slide)]
+        self._means[row] = np.concatenate(parts)
+        return self._means[row]
 
 
 def super_tiles(feature: Features, n_means: int) -> Float[np.ndarray, "m D"]:
@@ -120,4 +122,6 @@ def spaced(feature: Features, most: int) -> Float[np.ndarray, "m D"]:
 
 
 def _sorted(feature: Features) -> Int[np.ndarray, " n"]:
-    return np.lexsort(feature[:, :3].T[::-1])
+    """Order of tiles by their first feature, those with an equal one by the next, and so on."""
+    fields = [("", feature.dtype)] * feature.shape[1]
+    return np.ascontiguousarray(feature).view(fields)[:, 0].argsort()
