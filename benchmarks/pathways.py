@@ -49,7 +49,7 @@ ROWS: Mapping[str, tuple[str, str, float]] = {
     "free, with the loss": ("free", "true", 1.0),
 }
 """Row -> start of the weights, gene sets, weight of the loss on measured activity."""
-RIDGE = "ridge, activity of predicted genes"
+SHUFFLED, RIDGE = "masked, shuffled sets", "ridge, activity of predicted genes"
 SIZE = {"width": 64, "layers": 2, "heads": 4, "learning_rate": 1e-3}
 
 
@@ -70,9 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         out = asked.out or Path(temporary)
         found = pd.concat([_seed(out / f"seed-{seed}", seed, asked) for seed in asked.seeds])
     print(_table(found))
-    gain = _gain(found, "masked", "masked, shuffled sets")
+    gain = _gain(found, "masked", SHUFFLED)
     low, high = _interval(gain)
-    print(f"\nmasked, true minus shuffled sets: {gain.mean():.3f} (95 % {low:.3f} to {high:.3f})")
+    print(f"\nmasked minus {SHUFFLED}: {_with_interval(gain)}")
+    print(f"masked minus {RIDGE}: {_with_interval(_gain(found, 'masked', RIDGE))}")
     report(
         "pathways",
         n_seeds=len(asked.seeds),
@@ -219,6 +220,11 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
         return float("nan"), float("nan")
     half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def _with_interval(values: np.ndarray) -> str:
+    low, high = _interval(values)
+    return f"{values.mean():.3f} (95 % over seeds {low:.3f} to {high:.3f})"
 
 
 def _table(found: pd.DataFrame) -> str:
