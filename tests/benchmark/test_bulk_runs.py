@@ -46,11 +46,6 @@ def block_settings(cohort, **changes):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("bulk")
-
-
-@pytest.fixture(scope="module")
 def blocks(place):
     """A run on blocks of a simulated cohort of two patients."""
     settings = block_settings(tiny_cohort(place / "cohort", n_patients=2))

@@ -38,11 +38,6 @@ def _toys():
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("items")
-
-
-@pytest.fixture(scope="module")
 def settings(place):
     return tiny_settings(
         tiny_cohort(place / "cohort"),

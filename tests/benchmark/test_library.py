@@ -28,11 +28,6 @@ def options(folder):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("library")
-
-
-@pytest.fixture(scope="module")
 def scores(place):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("histoscribe.plot.canvas._DPI", 20)

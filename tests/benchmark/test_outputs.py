@@ -25,11 +25,6 @@ from tests.contracts.tables import planted_table
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("outputs")
-
-
-@pytest.fixture(scope="module")
 def settings(place):
     return tiny_settings(tiny_cohort(place / "cohort"))
 

@@ -37,11 +37,6 @@ def _toy():
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("pathways")
-
-
-@pytest.fixture(scope="module")
 def cohort(place):
     return tiny_cohort(place / "cohort")
 
