@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
 
+import torch
+
+from histoscribe.models.base import create_model, model_class
+from histoscribe.train.optimiser import make_optimiser
+from histoscribe.train.settings import TrainSettings
+from histoscribe.types import Labels
+
 SEED = 0
 N_FEATURES, N_GENES = 768, 1000
 NO_H2H = ("p2p", "p2h", "h2p")
@@ -44,13 +51,6 @@ def training_step(
     bfloat16: bool = False,
 ) -> Callable[[], None]:
     """A step as training takes it: loss, gradients and AdamW, on random features."""
-    import torch  # here and below, so that the parent process stays small
-
-    from histoscribe.models.base import create_model
-    from histoscribe.train.optimiser import make_optimiser
-    from histoscribe.train.settings import TrainSettings
-    from histoscribe.types import Labels
-
     torch.manual_seed(SEED)
     # the default size: 4 layers of width 384 with 8 heads, and 50 pathways
     model = create_model("stformer", N_GENES, N_FEATURES, interactions=list(flows))
@@ -79,12 +79,8 @@ def training_step(
 
 
 def _child(n_spots: str, flows: str, checkpoint: str) -> None:
-    import torch
-
-    import histoscribe.models.networks.stformer
-    import histoscribe.train.optimiser  # noqa: F401 - loaded before the idle memory is read
-
     torch.set_num_threads(1)
+    model_class("stformer")  # imports its module before the idle memory is read
     idle = _megabytes("VmRSS")
     step = training_step(int(n_spots), tuple(flows.split("+")), checkpoint=checkpoint == "1")
     began = process_time()
