@@ -1,6 +1,8 @@
 """A model of sections and one of bags go the way of every model: train, benchmark, predict."""
 
+import copy
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -235,6 +237,15 @@ def test_pixels_of_one_section_give_what_the_section_gives(trained, place, tmp_p
         np.testing.assert_allclose(output.detach().numpy(), expected, atol=2e-3)
     with pytest.raises(ValueError, match="give xy_um"):
         trained[toys.SECTION].from_pixels(image)
+    one = trained[toys.BAG]
+    other = copy.deepcopy(one.model)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.add_(0.5)
+    both = replace(one, fitted=replace(one.fitted, others=(other,)))
+    output = both.from_pixels(image, xy_um).expression.detach().numpy()
+    np.testing.assert_allclose(output, both.fitted.predict_bags(queries).values, atol=2e-3)
+    assert np.abs(output - one.fitted.predict_bags(queries).values).max() > 0.01
 
 
 def test_what_the_last_layer_reads_is_explained_spot_by_spot(trained, place, tmp_path):

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from histoscribe.data.bag_groups import patient_bags
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.data.slide_cohort import slide_cohort
+from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.bulk_slides import SlideSource, read_slides
 from histoscribe.io.predictions.bulk_file import FILE, write_bulk
@@ -111,6 +113,7 @@ class _Patient:
         sections = [cohort[name] for name in sorted(bag.rows) if len(bag.rows[name])]
         queries = SpotQueries.concatenate([predictor.queries(s, cache) for s in sections])
         fitted = predictor.fitted
+        predicted = fitted.predict(queries, torch.device(choose_device(predictor.device)))
         if fitted.item == "bag":
             of_bag = fitted.predict_bags(queries)
             (self.values,) = of_bag.values.astype(np.float32)
@@ -119,7 +122,6 @@ class _Patient:
         else:
             mean = queries.feature.mean(axis=0, dtype=np.float64, keepdims=True)
             (self.values,) = fitted.predict_means(mean.astype(np.float32)).astype(np.float32)
-        predicted = fitted.predict(queries)
         columns = {MAP: predicted.values, **predicted.evidence}
         starts = np.cumsum([0, *(len(section.spots) for section in sections)])
         self.maps = {

@@ -79,6 +79,11 @@ class Fitted:
         """Names of the columns of evidence, where they have names: those of the gene sets."""
         return {} if self.pathways is None else {PATHWAYS: self.pathways.names}
 
+    def to(self, device: torch.device) -> None:
+        """Move all members to a device; a closed-form model has none."""
+        for member in self.members:
+            member.to(device)
+
     def predict(self, queries: SpotQueries, device: torch.device | None = None) -> Predicted:
         """Predict spots without gradients, with everything else that the model says of them.
 
@@ -97,7 +102,7 @@ class Fitted:
             return Predicted(model.predict(queries.feature))
         spots, exemplars = self._spots(queries)
         if device is not None and (queries.image is not None or model.item != "spot"):
-            model.to(device)
+            self.to(device)
         predicted = _mean_of(
             [predict_spots(member, items_to_predict(model.item, spots)) for member in self.members]
         )

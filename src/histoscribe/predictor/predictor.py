@@ -1,7 +1,7 @@
 """The predictor: a fitted model that predicts sections, saved as one folder without pickles."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -204,7 +204,7 @@ class Predictor:
 
         Returns
         -------
-        Expression [B, G]; [1, G] of a model of bags.
+        Expression [B, G]; [1, G] of a model of bags, the mean of the members of an ensemble.
 
         Raises
         ------
@@ -216,10 +216,11 @@ class Predictor:
         if isinstance(self.model, Estimator):
             raise TypeError(f"{self.model.name} is no network: it has no gradient to its pixels")
         self._encoder = self.encoder.to(image.device)
-        self.model.to(image.device)
+        self.fitted.to(image.device)
         feature = self._encoder(image)
         if self.fitted.item != "spot":
-            return _predict_one(self.model, image, feature, xy_um)
+            members = self.fitted.members
+            return _mean_of([_predict_one(member, image, feature, xy_um) for member in members])
         shown = {"image": image, "feature": feature}
         if self.fitted.lookup is not None:
             # whole numbers, like the tiles of the pool that they are compared with
@@ -253,3 +254,12 @@ def _predict_one(
         shown["context_um"] = xy_um.to(feature)[None]
     output: Output = model(**{name: shown[name] for name in names})
     return output.map(lambda value: value.flatten(0, -2))
+
+
+def _mean_of(parts: Sequence[Output]) -> Output:
+    """Average the outputs of an ensemble; a single output stays unchanged."""
+    if len(parts) == 1:
+        return parts[0]
+    same = zip(*(part.tensors for part in parts), strict=True)
+    means = iter([torch.stack(values).mean(dim=0) for values in same])
+    return parts[0].map(lambda _: next(means))
