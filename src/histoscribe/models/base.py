@@ -47,7 +47,8 @@ class ExpressionModel(nn.Module, ABC):
     count_head: CountHead | None
     """Distribution of counts around the output of `forward`, in training on counts.
 
-    A network with a count distribution of its own sets it to None, and gives `Output.counts`.
+    A network with a count distribution of its own sets it to None. Counts that `forward` gives stay
+    as they are.
     """
 
     checkpointing: bool | None = None
@@ -69,7 +70,7 @@ class ExpressionModel(nn.Module, ABC):
         mean per 10,000 counts.
         """
         output: Output = super().__call__(*args, **inputs)
-        if self.count_head is None:
+        if self.count_head is None or output.counts is not None:
             return output
         counts = self.count_head(output.expression)
         return replace(output, expression=counts.mean, counts=counts)

@@ -1,12 +1,14 @@
 """Mean-pool runs a model of spots over a bag in chunks, with the gradient of the whole bag."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from histoscribe.data.images import HeldTiles
 from histoscribe.data.items.spots import SpotQueries
-from histoscribe.models.base import create_model, make_config, model_class
+from histoscribe.models.base import Facts, create_model, make_config, model_class
 from histoscribe.train.fit import fit
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
 from histoscribe.types import BagImages
@@ -51,6 +53,24 @@ def test_a_bag_is_the_mean_of_its_tiles(of):
         for row, size in enumerate((7, 4)):
             each = model.net(values[row, :size]).expression
             torch.testing.assert_close(bag[row], each.mean(dim=0), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["nb", "zinb"])
+def test_the_counts_of_a_bag_are_the_mean_of_those_of_its_tiles(family):
+    """Of outputs before the softplus, the mean is far lower where the tiles of a bag differ."""
+    torch.manual_seed(0)
+    facts = replace(Facts.plain(3, 4), target_mean=np.array([0.1, 1.0, 10.0]), counts=family)
+    model = create_model("mean-pool", facts=facts, inner={"preset": "tiny"}, chunk=3).eval()
+    torch.nn.init.normal_(model.net.head.weight)
+    inputs = bags("mlp")
+    with torch.no_grad():
+        bag = model(**inputs)
+        for row, size in enumerate((7, 4)):
+            tiles = inputs["context_feature"][row, :size, None]
+            alone = model(context_feature=tiles, present=torch.ones(size, 1, dtype=torch.bool))
+            torch.testing.assert_close(bag.expression[row], alone.expression.mean(dim=0))
+            torch.testing.assert_close(bag.counts.rate[row], alone.counts.rate.mean(dim=0))
+    torch.testing.assert_close(bag.expression, bag.counts.mean)
 
 
 @pytest.mark.parametrize("of", ["mlp", "stnet"])

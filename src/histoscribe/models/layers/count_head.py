@@ -15,6 +15,13 @@ LEAST_RATE = 1e-6
 """Added to every rate: a count at a rate of zero would have no likelihood."""
 
 
+def count_rate(output: Float[Tensor, "*B G"]) -> Float[Tensor, "*B G"]:
+    """Rate per 10,000 counts from the output of a last layer; in float32 under autocast, too."""
+    with torch.autocast(output.device.type, enabled=False):
+        wide = output.to(torch.promote_types(output.dtype, torch.float32))
+        return functional.softplus(wide) + LEAST_RATE
+
+
 @final
 class CountHead(nn.Module):
     """Rate as the softplus of a network's output; dispersion and zeros learned for each gene.
@@ -33,13 +40,15 @@ class CountHead(nn.Module):
 
     def forward(self, output: Float[Tensor, "*B G"]) -> CountDistribution:
         """Distribution of the counts, from the output of the network's last layer."""
-        weights = self.log_inverse_dispersion
-        with torch.autocast(output.device.type, enabled=False):
-            rate = functional.softplus(output.to(weights.dtype)) + LEAST_RATE
-            logit = self.zero_inflation_logit
+        return self.around(count_rate(output))
+
+    def around(self, rate: Float[Tensor, "*B G"]) -> CountDistribution:
+        """Distribution of the counts with this rate."""
+        logit = self.zero_inflation_logit
+        with torch.autocast(rate.device.type, enabled=False):
             return CountDistribution(
                 rate,
-                weights.exp().expand_as(rate),
+                self.log_inverse_dispersion.exp().expand_as(rate),
                 None if logit is None else logit.sigmoid().expand_as(rate),
             )
 

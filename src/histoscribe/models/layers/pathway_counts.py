@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from histoscribe.models.count_start import CountStart
-from histoscribe.models.layers.count_head import LEAST_RATE
+from histoscribe.models.layers.count_head import LEAST_RATE, count_rate
 from histoscribe.models.softplus import inverse_softplus
 from histoscribe.types import CountDistribution
 
@@ -34,7 +34,7 @@ class PathwayCounts(nn.Module):
         """Distribution of the counts; the rate is the softplus of the last layer's `value`."""
         with torch.autocast(value.device.type, enabled=False):
             return CountDistribution(
-                functional.softplus(value) + LEAST_RATE,
+                count_rate(value),
                 functional.softplus(self.dispersion(scores)) + LEAST_RATE,
                 None if self.zeros is None else self.zeros(scores).sigmoid(),
             )

@@ -24,6 +24,7 @@ from histoscribe.models.base import (
     model_class,
     register,
 )
+from histoscribe.models.layers.count_head import count_rate
 from histoscribe.models.layers.tile_features import check_tiles
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import BagImages, Labels, Output
@@ -97,7 +98,12 @@ class MeanPool(ExpressionModel):
     ) -> Output:
         """Predict the genes of each bag."""
         tiles = _Tiles(present, context_feature, context_image)
-        return Output(self._mean(tiles, lambda inputs: self.net(**inputs).expression))
+        if self.count_head is None:
+            return Output(self._mean(tiles, lambda inputs: self.net(**inputs).expression))
+        # rates have a mean over tiles; outputs before their softplus are nearly logarithms
+        rate = self._mean(tiles, lambda inputs: count_rate(self.net(**inputs).expression))
+        counts = self.count_head.around(rate)
+        return Output(counts.mean, counts=counts)
 
     def represent(
         self,
