@@ -122,6 +122,6 @@ def spaced(feature: Features, most: int) -> Float[np.ndarray, "m D"]:
 
 
 def _sorted(feature: Features) -> Int[np.ndarray, " n"]:
-    """Order of tiles by their first feature, those with an equal one by the next, and so on."""
+    """Order of tiles by their first feature, then by the next ones where it is equal."""
     fields = [("", feature.dtype)] * feature.shape[1]
     return np.ascontiguousarray(feature).view(fields)[:, 0].argsort()
