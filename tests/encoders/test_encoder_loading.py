@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from histoscribe import torchvision_guard  # noqa: F401 - before torchvision
 from histoscribe.encoders.encoder import load_encoder
 from histoscribe.errors import DataContractError
 
@@ -183,8 +184,10 @@ class Mischief:
 def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"model": Mischief()}, tmp_path / "bad.pth")
-    with pytest.raises(DataContractError, match=r"bad\.pth: weights that cannot be read"):
+    with pytest.raises(DataContractError, match=r"bad\.pth: weights that cannot be read") as caught:
         load_encoder(SQUEEZENET, weights=tmp_path / "bad.pth")
+    assert "nothing of it was executed" in str(caught.value)
+    assert "add_safe_globals" not in str(caught.value), "torch's advice is to trust the file"
     assert not (tmp_path / "touched").exists()
 
 

@@ -1,20 +1,12 @@
 """Exact loading of weights: all tensors fit, or none are loaded."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch._weights_only_unpickler import UnpicklingError
 
+from histoscribe.encoders.checkpoint import PICKLED, read_checkpoint, some_names
 from histoscribe.errors import DataContractError, Problem
-
-_SHOWN = 8  # names of one kind in a message; a wrong file has hundreds
-_PICKLED = (".bin", ".pth", ".pt")  # the format in which older models were published
-_WRAPPERS = ("model", "state_dict")  # keys under which published checkpoints keep their tensors
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
@@ -28,35 +20,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
     DataContractError
         if the file is missing, truncated, of neither kind, or holds more than a table of tensors.
     """
-    try:
-        with path.open("rb") as file:
-            checksum = hashlib.file_digest(file, "sha256").hexdigest()
-        tensors = _unpickled(path) if path.suffix in _PICKLED else load_file(path)
-    except (OSError, EOFError, RuntimeError, SafetensorError, UnpicklingError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataContractError(
-            Problem(
-                where=str(path),
-                found=f"weights that cannot be read ({reason})",
-                expected="a whole safetensors file, or a checkpoint of torch with tensors only",
-                remedy="give the path of the file, or download it again",
-            )
-        ) from error
-    return tensors, f"sha256:{checksum}"
-
-
-def _unpickled(path: Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint, by name; one wrapper such as `model` is removed."""
-    found = torch.load(path, map_location="cpu", weights_only=True)
-    for wrapper in _WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
-            found = found[wrapper]
-    if not isinstance(found, dict) or not found:
-        raise RuntimeError("no table of tensors")
-    others = [str(name) for name, value in found.items() if not isinstance(value, Tensor)]
-    if others:
-        raise RuntimeError(f"not only tensors: {_some(others)}")
-    return {str(name): tensor for name, tensor in found.items()}
+    checkpoint = read_checkpoint(path, pickled=path.suffix in PICKLED)
+    return dict(checkpoint.tensors), checkpoint.source
 
 
 def load_exactly(
@@ -85,7 +50,7 @@ def load_exactly(
     problems = [
         Problem(
             where=where,
-            found=f"{len(names)} {kind}: {_some(names)}",
+            found=f"{len(names)} {kind}: {some_names(names)}",
             expected=f"the {len(wanted)} tensors of {net_name}, and no others",
             remedy=f"give the weights of {net_name}, or name the net of these weights",
         )
@@ -97,8 +62,3 @@ def load_exactly(
     empty = any(parameter.is_meta for parameter in net.parameters())
     whole = {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
     net.load_state_dict(whole, assign=empty)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
