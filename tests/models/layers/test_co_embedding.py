@@ -70,12 +70,16 @@ def dense_node_layer(layer, nodes, edges, graph):
 
 def dense_edge_layer(layer, nodes, edges, graph):
     T = incidence(graph)
-    share = torch.tensor([[float(bool({*k} & {*l})) for l in graph] for k in graph]).double()
+    share = torch.tensor(
+        [[float(bool({*one} & {*two})) for two in graph] for one in graph]
+    ).double()
     root = torch.diag((share.sum(dim=1) + 1) ** -0.5)
     A_e = root @ share @ root
     M_e = with_unit_diagonal(T.T @ torch.diag(nodes[0] @ layer.p[0]) @ T)
     product = M_e * A_e
-    return (product / product.max(dim=0, keepdim=True).values) @ edges[0] @ layer.weight + layer.bias
+    return (product / product.max(dim=0, keepdim=True).values) @ edges[
+        0
+    ] @ layer.weight + layer.bias
 
 
 LAYERS = {

@@ -39,7 +39,7 @@ def test_edges_are_the_largest_attentions_of_image_or_node(choice):
     shape = (1, 2) if choice == "image" else 2
     least = mean.masked_fill(kept == 0, torch.inf).amin(dim=shape, keepdim=True)
     assert (mean.masked_fill(kept == 1, 0) < least).all()
-    assert torch.equal(edges.weight, torch.cat([m[k == 1][None] for m, k in zip(mean, kept)]))
+    assert torch.equal(edges.weight, mean[kept == 1].view_as(edges.weight))
 
 
 @pytest.mark.parametrize("choice", ["image", "node"])
@@ -91,7 +91,9 @@ def test_edge_features_and_their_gradients_follow_the_formulas():
     ours = edge_features(attention, nodes, edges)
     theirs = torch.stack(
         [
-            torch.stack([reference_features(attention[b], nodes[b], i, j) for i, j in pairs(edges, b)])
+            torch.stack(
+                [reference_features(attention[b], nodes[b], i, j) for i, j in pairs(edges, b)]
+            )
             for b in range(2)
         ]
     )

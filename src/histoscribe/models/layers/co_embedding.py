@@ -19,7 +19,7 @@ from histoscribe.models.layers.graph_edges import Edges
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GraphShape:
-    """What the layers read of the edges of each image; none of it has a gradient."""
+    """Incidence and adjacency of the edges of each image, without gradients."""
 
     source: Int[Tensor, "B E"]
     target: Int[Tensor, "B E"]
@@ -34,8 +34,8 @@ class GraphShape:
     edge_scale: Float[Tensor, "B E"]
     """Factor g of each edge: A_e[k, l] is g_k g_l where k and l share an end, else 0."""
     strongest: Float[Tensor, "2 B E"]
-    """Largest T[i, k] g_k T[i, l] over the other edges k at one end i of an edge l: i is its source,
-    then its target. The reverse of l does not count. 0 where there is no other edge.
+    """Largest T[i, k] g_k T[i, l] over the other edges k at an end i of an edge l: at its source,
+    and at its target. The reverse of l does not count. 0 where there is no other edge.
     """
 
 
@@ -126,9 +126,7 @@ class EdgeLayer(nn.Module):
         return (shape.edge_scale[..., None] * mixed) @ self.weight + self.bias
 
 
-def _column_maximum(
-    at_ends: Float[Tensor, "2 B E"], shape: GraphShape
-) -> Float[Tensor, "B E"]:
+def _column_maximum(at_ends: Float[Tensor, "2 B E"], shape: GraphShape) -> Float[Tensor, "B E"]:
     """Largest g_k M_e[k, l] over all edges k that share an end with edge l.
 
     It is the largest of four: l itself, where M_e is 1; the strongest other edge at its source, and
