@@ -137,7 +137,7 @@ def _batches(folder: Path, batch: int, n_spots: int) -> Batches:
         batch_size=batch,
         batch_spots=batch,
         seed=0,
-        turned=False,
+        turns=None,
         epoch=lambda: 0,
     )
 

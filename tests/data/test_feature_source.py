@@ -79,7 +79,7 @@ def test_only_the_features_of_one_bag_are_in_memory():
         batch_size=2,
         batch_spots=60,
         seed=0,
-        turned=False,
+        turns=None,
         epoch=lambda: 0,
     )
     given = [batch for step in batches for batch, _ in step.batches]

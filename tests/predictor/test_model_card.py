@@ -104,6 +104,10 @@ def test_what_was_turned_in_training_is_said(facts):
     )
     assert "tiles were turned and mirrored at random" in tiles
     assert "their features were not" in places
+    assert "any angle" not in tiles + places
+    turned = replace(facts.card, turned="tiles", corners="mean")
+    filled = model_card(replace(facts, card=turned))
+    assert "at random, by any angle; their corners were filled with the mean colour" in filled
 
 
 def test_a_folder_that_has_its_extractor_asks_for_no_file_of_it_and_says_how_it_was_trained(facts):

@@ -15,7 +15,7 @@ from histoscribe.train.batches import Batches
 from histoscribe.train.group import TrainingGroup
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import TrainSettings
-from histoscribe.train.turns import turned_places, turned_tiles
+from histoscribe.train.turns import RightAngles, turned_places, turned_tiles
 from histoscribe.types import SpotKeys, SpotTable
 
 
@@ -42,7 +42,7 @@ def batches(epoch=0, **changes):
         "batch_size": 3,
         "batch_spots": 100,
         "seed": 0,
-        "turned": False,
+        "turns": None,
         "epoch": lambda: epoch,
     }
     return Batches(**{**known, **changes})
@@ -111,7 +111,7 @@ def test_turned_tiles_are_those_of_their_own_spots():
         for feature, image in zip(inputs["feature"], inputs["image"], strict=True)
     }
     moved = 0
-    for inputs, labels in single(batches(turned=True)):
+    for inputs, labels in single(batches(turns=RightAngles())):
         for place in range(len(labels.target)):
             of = plain[float(inputs["feature"][place])]
             ways = [turned_tiles(of[None], np.array([number]))[0] for number in range(8)]
@@ -142,7 +142,7 @@ def test_places_of_a_section_are_turned_as_one_and_features_stay_as_they_are():
         return single(batches_of_sections(0, *range(3, 11), names=names, **changes))
 
     moved = 0
-    for (plain, _), (given, _) in zip(found(), found(turned=True), strict=True):
+    for (plain, _), (given, _) in zip(found(), found(turns=RightAngles()), strict=True):
         assert torch.equal(plain["context_feature"], given["context_feature"])
         for before, after in zip(plain["context_um"], given["context_um"], strict=True):
             ways = [turned_places(before[None], np.array([number]))[0] for number in range(8)]
@@ -233,3 +233,14 @@ def test_the_recipe_goes_before_the_settings_of_the_run():
     assert isinstance(sgd, torch.optim.SGD)
     assert sgd.defaults["lr"] == stnet.recipe().learning_rate
     assert sgd.defaults["momentum"] == 0.9
+
+
+def test_adam_has_no_weight_decay(monkeypatch):
+    model, settings = made("mlp"), TrainSettings(learning_rate=0.5, weight_decay=0.25)
+    monkeypatch.setattr(model, "recipe", lambda: Recipe(optimiser="adam", learning_rate=1e-5))
+    adam = make_optimiser(model, settings)
+    assert type(adam) is torch.optim.Adam
+    assert (adam.defaults["lr"], adam.defaults["weight_decay"]) == (1e-5, 0)
+    assert adam.defaults["betas"] == (0.9, 0.999)
+    with pytest.raises(ValueError, match=r"weight_decay = 0\.1 with the optimiser adam"):
+        Recipe(optimiser="adam", weight_decay=0.1)

@@ -24,6 +24,10 @@ _TURNED = {
     "places": "In training, the places of the spots of a section were turned and mirrored at "
     "random; their features were not, for the encoder read the tiles as they are",
 }
+_CORNERS = {
+    "read": "by any angle; what came into their corners was read from the slide",
+    "mean": "by any angle; their corners were filled with the mean colour of ImageNet",
+}
 _MOST_LISTED = 300  # genes or sections; all of them are in predictor.json
 
 
@@ -134,7 +138,8 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
     if card.weights is not None:
         yield f"- The network began with {_start(card.weights)}."
     if card.turned is not None:
-        yield f"- {_TURNED[card.turned]}."
+        corners = "" if card.corners is None else f", {_CORNERS[card.corners]}"
+        yield f"- {_TURNED[card.turned]}{corners}."
     encoder = card.encoder
     layer = f", layer {encoding.layer}" if encoding.layer else ""
     yield (

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -11,7 +12,7 @@ from jaxtyping import Int
 from histoscribe.data.items.items import Batch, Items
 from histoscribe.seed import stream
 from histoscribe.train.group import ALONE, TrainingGroup
-from histoscribe.train.turns import N_SYMMETRIES, turned_batch, turned_input
+from histoscribe.train.turns import Turns
 from histoscribe.types import Labels
 
 TrainingBatch = tuple[Batch, Labels]
@@ -40,8 +41,8 @@ class Batches:
     batch_spots: int
     """Number of spots per batch, padding included; an item with more is a batch by itself."""
     seed: int
-    turned: bool
-    """Whether tiles and places are turned and mirrored at random, each item as a whole."""
+    turns: Turns | None
+    """How tiles and places are turned and mirrored at random, each item as a whole."""
     epoch: Callable[[], int]
     accumulate: int = 1
     """Number of batches per step and process."""
@@ -65,14 +66,13 @@ class Batches:
     def __iter__(self) -> Iterator[StepBatches]:
         draws = stream(self.seed, f"epoch-{self.epoch()}")
         order = draws.permutation(self.rows)
-        draw = self.turned and turned_input(self.names) is not None
-        symmetry = draws.integers(N_SYMMETRIES, size=len(order)) if draw else None
+        drawn = None if self.turns is None else self.turns.draw(draws, len(order))
         parts = self._parts(order)
 
         def step(start: int) -> StepBatches:
             every = range(start, min(start + self._per_step, len(parts)))
             numbers = every[self.group.process :: self.group.n_processes]
-            batches = (self._build(order, symmetry, parts[number]) for number in numbers)
+            batches = (self._build(order, drawn, parts[number]) for number in numbers)
             return StepBatches(tuple(numbers), tuple(batches))
 
         with ThreadPoolExecutor(max_workers=1) as reader:
@@ -102,11 +102,9 @@ class Batches:
                 longest = int(size)
         return [slice(*ends) for ends in pairwise([*starts, len(order)])]
 
-    def _build(
-        self, order: Int[np.ndarray, " N"], symmetry: Int[np.ndarray, " N"] | None, part: slice
-    ) -> TrainingBatch:
+    def _build(self, order: Int[np.ndarray, " N"], drawn: Any, part: slice) -> TrainingBatch:
         rows = order[part]
         batch = self.items.inputs(self.names, rows)
-        if symmetry is not None:
-            batch = turned_batch(batch, symmetry[part])
+        if self.turns is not None:
+            batch = self.turns.apply(batch, drawn[part])
         return batch, self.items.labels(rows)

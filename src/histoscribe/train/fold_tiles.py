@@ -74,22 +74,26 @@ class FoldTiles:
         return replace(tiles, jitter=HedJitter(strength, seed, f"hed-{section}-{view}"))
 
     def pixels(
-        self, section: str, fold: Fold | None = None, *, view: int = 0
+        self, section: str, fold: Fold | None = None, *, view: int = 0, margin_px: int = 0
     ) -> UInt8[np.ndarray, "N P P 3"]:
-        """Tiles of every spot of a section for a fold; mapped, not loaded into memory."""
+        """Tiles of every spot of a section for a fold; mapped, not loaded into memory.
+
+        `margin_px` is read in addition on each side.
+        """
+        tiles = self.view(fold, section, view)
         return stored_tiles(
             self.cohort[section],
-            self.view(fold, section, view),
+            replace(tiles, side_px=tiles.side_px + 2 * margin_px),
             cache=self.cache,
             slide_look=self.slide_look(section),
         )
 
-    def training(self, fold: Fold) -> StackedTiles:
+    def training(self, fold: Fold, margin_px: int = 0) -> StackedTiles:
         """Tiles of a fold's training spots: sections in sorted order, one view after the other."""
         parts = sorted(fold.train.items())
         return StackedTiles(
             [
-                (self.pixels(section, fold, view=view), rows)
+                (self.pixels(section, fold, view=view, margin_px=margin_px), rows)
                 for view in range(1 + self.n_views)
                 for section, rows in parts
             ]

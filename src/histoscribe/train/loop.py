@@ -32,6 +32,7 @@ from histoscribe.train.processes import train_together
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.shared_task import SharedTask
 from histoscribe.train.task import Task
+from histoscribe.train.turns import turns_of
 from histoscribe.train.validation import score_kind
 from histoscribe.types import SpotTable
 
@@ -72,14 +73,15 @@ def train_in_process(
         model.checkpointing = True
     end = EpochEnd(model, sides, patience=train.patience, folder=resume, group=group)
     end.finished(train.epochs)
+    turns, items = turns_of(model, sides.items)
     batches = Batches(
-        items=sides.items,
+        items=items,
         names=model.inputs(model.config),
         rows=sides.fit,
         batch_size=train.batch_size,
         batch_spots=train.batch_spots,
         seed=seed,
-        turned=model.recipe().turned,
+        turns=turns,
         # lightning fetches the first batch of a resumed run before it counts the epochs
         epoch=lambda: len(end.scores),
         accumulate=train.accumulate,

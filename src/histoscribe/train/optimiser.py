@@ -21,6 +21,8 @@ def make_optimiser(model: ExpressionModel, settings: TrainSettings) -> torch.opt
     decay = settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
+    if recipe.optimiser == "adam":
+        return torch.optim.Adam(model.parameters(), lr=rate)
     return torch.optim.SGD(
         model.parameters(),
         lr=rate,

@@ -82,6 +82,11 @@ class ModelRow:
         """Whether the model reads pixels."""
         return reads_tiles(self.inputs)
 
+    @property
+    def reads_corners(self) -> bool:
+        """Whether training turns its tiles by any angle, and reads what comes into the corners."""
+        return getattr(self.config, "corners", None) == "read"
+
 
 def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -> ModelRow:
     """Make the row `name` from its table of settings; a row with a model's name is that model.

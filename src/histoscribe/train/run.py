@@ -34,7 +34,7 @@ from histoscribe.train.fit import fit
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
-from histoscribe.train.tables import training_table
+from histoscribe.train.tables import row_table
 from histoscribe.train.training_card import training_card
 from histoscribe.types import Fold
 
@@ -203,7 +203,7 @@ def fit_predictor(
     scored: Benchmarked | None = None,
 ) -> Predictor:
     """Fit one row on the training spots of a fold and save it as a predictor folder."""
-    table = training_table(run_data, fold, target, row.encoder, tiles=row.sees_tiles)
+    table = row_table(run_data, fold, target, row)
     fitted = fit(
         row,
         table,

@@ -1,5 +1,7 @@
 """Training and test spots of a fold as tables."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
@@ -7,6 +9,7 @@ from histoscribe.data.activity import measured_activity
 from histoscribe.data.images import StackedTiles
 from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.data.target import Parts, Target
+from histoscribe.train.any_angle import turn_margin_px
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.types import Cohort, Fold, Pathways, Section, SpotKeys, SpotRows, SpotTable
@@ -53,6 +56,15 @@ def training_table(
         else None,
         gene_sets=sets,
     )
+
+
+def row_table(run_data: RunData, fold: Fold, target: Target, row: ModelRow) -> SpotTable:
+    """Training table of a row, with the tiles that it reads or turns."""
+    table = training_table(run_data, fold, target, row.encoder, tiles=row.sees_tiles)
+    if not row.reads_corners:
+        return table
+    margin_px = turn_margin_px(run_data.settings.inputs.tile_px)
+    return replace(table, margin_image=run_data.tiles.training(fold, margin_px))
 
 
 def section_queries(run_data: RunData, row: ModelRow, section: str, fold: Fold) -> SpotQueries:

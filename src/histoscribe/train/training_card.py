@@ -5,6 +5,7 @@ from pathlib import Path
 
 from histoscribe.data.target import Target
 from histoscribe.models.base import Estimator, ExpressionModel
+from histoscribe.models.recipe import Corners
 from histoscribe.predictor.facts import (
     cohort_card,
     encoder_card,
@@ -50,6 +51,7 @@ def training_card(
         card,
         row=row.name,
         turned=_turned(fitted.model),
+        corners=_corners(fitted.model),
         weights=_start(initial_weights(row, run_data.weights)),
         exemplars=None if fitted.lookup is None else fitted.lookup.card(),
         pathways=None if fitted.pathways is None else _pathways_card(run_data, fold, target),
@@ -62,7 +64,12 @@ def _pathways_card(run_data: RunData, fold: Fold, target: Target) -> PathwaysCar
 
 
 def _turned(model: ExpressionModel) -> Turned | None:
-    return turned_input(model.inputs(model.config)) if model.recipe().turned else None
+    return turned_input(model.inputs(model.config)) if model.recipe().turned != "no" else None
+
+
+def _corners(model: ExpressionModel) -> Corners | None:
+    recipe = model.recipe()
+    return recipe.corners if _turned(model) and recipe.turned == "any-angle" else None
 
 
 def _start(initial: Path | None) -> str:

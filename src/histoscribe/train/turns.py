@@ -1,22 +1,67 @@
-"""Turns by right angles and mirror images of training items: the eight symmetries of a square.
+"""Turns and mirror images of training items; here by the eight symmetries of a square.
 
 Symmetries 0 to 3 turn by that number of right angles, from x towards the top; 4 to 7 also mirror
 the result from left to right.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from histoscribe.data.items.items import Batch
+from histoscribe.data.items.items import Batch, Items
+from histoscribe.data.items.spots import SpotItems
+from histoscribe.models.base import ExpressionModel
+from histoscribe.train.any_angle import AnyAngle
 
 N_SYMMETRIES = 8
 
 Turned = Literal["tiles", "places"]
+
+
+@final
+@dataclass(frozen=True)
+class RightAngles:
+    """Turn tiles and places by right angles, and mirror half of them."""
+
+    def draw(self, draws: np.random.Generator, n_items: int) -> Int[np.ndarray, " N"]:
+        """Symmetry of each item."""
+        return draws.integers(N_SYMMETRIES, size=n_items)
+
+    def apply(self, batch: Batch, drawn: Int[np.ndarray, " B"]) -> Batch:
+        """Turn each item by its symmetry."""
+        return turned_batch(batch, drawn)
+
+
+Turns = RightAngles | AnyAngle
+"""How the items of a training run are turned."""
+
+
+def turns_of(model: ExpressionModel, items: Items) -> tuple[Turns | None, Items]:
+    """How training of a model turns its items, and the items whose tiles are turned.
+
+    None if nothing is turned. Where corners are read, the tiles of the items have a margin.
+
+    Raises
+    ------
+    ValueError
+        for a model that turns anything but the tiles of spots by any angle.
+    """
+    recipe = model.recipe()
+    part = turned_input(model.inputs(model.config))
+    if recipe.turned == "no" or part is None:
+        return None, items
+    if recipe.turned == "right-angles":
+        return RightAngles(), items
+    if part != "tiles" or not isinstance(items, SpotItems) or items.table.image is None:
+        raise ValueError(f"{model.name} turns by any angle: this is for tiles of single spots")
+    tile_px = items.table.image.side_px
+    turns = AnyAngle(tile_px, recipe.side_px or tile_px)
+    return turns, items.with_margin() if recipe.corners == "read" else items
 
 
 def turned_input(names: Sequence[str]) -> Turned | None:

@@ -168,6 +168,10 @@ class TrainingCard(Card):
     """Initial weights of a network, as `sha256:...`; `none` for random numbers."""
     turned: Literal["tiles", "places"] | None = None
     """Part of the inputs that was turned and mirrored at random in training."""
+    corners: Literal["read", "mean"] | None = None
+    """For tiles turned by any angle: whether their corners were read from the slide, or filled with
+    the mean colour of ImageNet. None for turns by right angles.
+    """
     exemplars: ExemplarsCard | None = None
     pathways: PathwaysCard | None = None
     """Gene sets of a network with scores of pathways."""

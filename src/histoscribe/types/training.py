@@ -68,6 +68,8 @@ class SpotTable:
     """Number of stacked copies of the spots: the unchanged spots, then each jittered view."""
     image: Images | None = None
     """Tiles, for models that read pixels."""
+    margin_image: Images | None = None
+    """The same tiles with a margin around each, for training that turns them by any angle."""
     xy_um: Float[np.ndarray, "N 2"] | None = None
     """Positions in um from the centroid of the spots of their section; None if unknown."""
     counts: Float[np.ndarray, "N G"] | None = None
@@ -95,6 +97,7 @@ class SpotTable:
             log_total=self.log_total[:n_spots],
             keys=self.keys.take(slice(n_spots)),
             image=self.image,
+            margin_image=self.margin_image,
             inner=tuple((fit[fit < n_spots], val) for fit, val in self.inner),
             encoder=self.encoder,
             xy_um=None if self.xy_um is None else self.xy_um[:n_spots],

@@ -67,8 +67,8 @@ def test_neighbours_are_dropped_in_training_only():
 
 
 def test_places_are_turned_where_the_settings_say_so():
-    assert not model().recipe().turned
-    assert model(turned=True).recipe().turned
+    assert model().recipe().turned == "no"
+    assert model(turned=True).recipe().turned == "right-angles"
 
 
 def test_named_pathways_have_a_token_and_a_score_each():

@@ -93,7 +93,7 @@ def test_the_loss_sums_over_the_batch_and_averages_over_genes():
 def test_trains_as_its_paper_says():
     recipe = network("stnet", preset="default").recipe()
     assert (recipe.optimiser, recipe.learning_rate) == ("sgd", 1e-6)
-    assert (recipe.schedule, recipe.turned) == ("constant", True)
+    assert (recipe.schedule, recipe.turned) == ("constant", "right-angles")
 
 
 def test_trains_on_the_last_spot_of_an_epoch_alone():

@@ -1,7 +1,7 @@
 """Spots as items: a row of a batch is one spot, with its tile and its exemplars."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -104,6 +104,13 @@ class SpotItems(Items):
     def inputs(self, names: Sequence[str], rows: Int[np.ndarray, " B"]) -> Batch:
         """Build only these fields for these spots."""
         return {name: _BUILD[name](self, rows) for name in names}
+
+    def with_margin(self) -> "SpotItems":
+        """The same spots, whose tiles have a margin; raises ValueError for a table without them."""
+        table = training_table_of(self.table)
+        if table.margin_image is None:
+            raise ValueError("these spots have no tiles with a margin")
+        return replace(self, table=replace(table, image=table.margin_image))
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
         """Target, counts and patient of each spot."""

@@ -5,6 +5,7 @@ from typing import final
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn import functional
 
 from histoscribe.errors import Problem
 from histoscribe.models.base import Facts
@@ -34,6 +35,16 @@ class NormalisedTiles(nn.Module):
     ) -> Float[Tensor, "B 3 P P"]:
         """Normalise tiles, in float32 also under autocast."""
         return (image.float() - self.mean) / self.scale
+
+
+def resized(
+    image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"], side_px: int
+) -> UInt8[Tensor, "B 3 S S"] | Float[Tensor, "B 3 S S"]:
+    """Resize tiles to this side, bilinear, in float32; tiles of this side stay unchanged."""
+    if image.shape[-1] == side_px:
+        return image
+    size = (side_px, side_px)
+    return functional.interpolate(image.float(), size=size, mode="bilinear", antialias=True)
 
 
 def patch_problem(model: str, patch_px: int, tile_px: int) -> Problem | None:

@@ -121,7 +121,7 @@ class MeanPool(ExpressionModel):
 
     def recipe(self) -> Recipe:
         """Recipe of the model of spots; tiles stay as they are."""
-        return replace(self.net.recipe(), turned=False)
+        return replace(self.net.recipe(), turned="no")
 
     def start_from(self, weights: Path) -> None:
         """Load the initial weights of the model of spots."""

@@ -166,7 +166,7 @@ class SpatialTranscriptFormer(ExpressionModel):
             weight_decay=0.0,
             schedule="warmup-cosine",
             warmup_epochs=10,
-            turned=self.config.turned,
+            turned="right-angles" if self.config.turned else "no",
         )
 
     def forward(

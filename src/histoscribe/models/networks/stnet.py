@@ -115,7 +115,7 @@ class STNet(ExpressionModel):
             learning_rate=self.config.learning_rate,
             weight_decay=0.0,
             schedule="constant",
-            turned=True,
+            turned="right-angles",
         )
 
     def start_from(self, weights: Path) -> None:
