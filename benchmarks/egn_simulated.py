@@ -13,17 +13,17 @@ width of tissue. `--quick` shows in a minute that it runs, with features that ne
 import argparse
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pandas as pd
 from _machine import report
+from _simulated_scores import SimulatedScores
 
 from histoscribe.benchmark.run import benchmark
-from histoscribe.benchmark.score import EVERY, ORACLE
-from histoscribe.metrics.summary import SectionScores, Summary, paired_difference, summarise
+from histoscribe.benchmark.score import ORACLE
 from histoscribe.simulate import read_truth, simulate
 from histoscribe.train.settings import RunSettings, parse_settings
 
@@ -59,13 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         out = asked.out or Path(temporary)
         seeds = [QUICK_SEED] if asked.quick else asked.seeds
         runs = {seed: _run(out / f"seed-{seed}", seed, asked) for seed in seeds}
-    scores = pd.concat(_of_seed(table, seed) for seed, table in runs.items())
-    rows = [name for name in dict.fromkeys(scores["model"]) if name != ORACLE]
+    found = SimulatedScores.of_seeds(runs, FAMILIES, unit="patient")
+    rows = [name for name in dict.fromkeys(found.scores["model"]) if name != ORACLE]
     pairs = [pair for pair in PAIRS if set(pair) <= set(rows)]
-    print(_table(scores, rows, pairs))
-    figures = dict(_figures(scores, pairs))
+    print(found.table(rows, pairs))
+    figures = dict(found.figures(pairs))
     gains = {
-        f"{name}_gain_to_target_ratio": _gain(scores, (name, f"{name}-alone"), "lookup").mean
+        f"{name}_gain_to_target_ratio": found.gain((name, f"{name}-alone"), "lookup").mean
         / TARGET_GAIN
         for name in ("egn", "linear")
         if (name, f"{name}-alone") in pairs
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report(
         "egn_simulated",
         n_seeds=len(runs),
-        n_patients=int(scores["patient"].nunique()),
+        n_patients=found.n_patients,
         seconds=perf_counter() - start,
         **gains,
         **figures,
@@ -120,71 +120,6 @@ def _settings(recipe: Path, manifest: Path, seed: int, *, quick: bool) -> RunSet
         table["exemplars"] = {**table["exemplars"], "n": 9}
         table["train"]["epochs"] = 1
     return parse_settings(table, str(recipe))
-
-
-def _of_seed(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Correlations by gene and section; patients of two seeds are two patients."""
-    rows = scores[(scores["metric"] == "pcc") & (scores["section"] != EVERY)]
-    return rows.assign(
-        seed=seed,
-        section=f"{seed}/" + rows["section"],
-        patient=f"{seed}/" + rows["patient"],
-        family=rows["gene"].str.removeprefix("SIM-").str.rstrip("0123456789").str.lower(),
-    )
-
-
-def _sections(scores: pd.DataFrame, model: str, family: str) -> list[SectionScores]:
-    rows = scores[(scores["model"] == model) & (scores["family"] == family)]
-    return [
-        SectionScores(str(section), str(patient), part["value"].to_numpy())
-        for (section, patient), part in rows.groupby(["section", "patient"])
-    ]
-
-
-def _gain(scores: pd.DataFrame, pair: tuple[str, str], family: str) -> Summary:
-    first, second = (_sections(scores, name, family) for name in pair)
-    return paired_difference(first, second, seed=0)
-
-
-def _figures(scores: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, float]]:
-    for pair in pairs:
-        for family in FAMILIES:
-            found = _gain(scores, pair, family)
-            name = f"{pair[0]}_minus_{pair[1]}_{family}"
-            yield name, found.mean
-            if found.low is not None and found.high is not None:
-                yield f"{name}_low", found.low
-                yield f"{name}_high", found.high
-
-
-def _table(scores: pd.DataFrame, rows: Sequence[str], pairs: Sequence[tuple[str, str]]) -> str:
-    """Mean correlation over patients and seeds, and differences, paired; 95 % over patients."""
-    seeds = sorted(scores["seed"].unique())
-    found: Mapping[str, dict[str, Summary]] = {
-        name: {family: summarise(_sections(scores, name, family), seed=0) for family in FAMILIES}
-        for name in rows
-    } | {
-        f"{first} - {second}": {
-            family: _gain(scores, (first, second), family) for family in FAMILIES
-        }
-        for first, second in pairs
-    }
-    heads = [f"{family} | 95 %" for family in FAMILIES]
-    heads += [f"lookup, seed {seed}" for seed in seeds]
-    lines = [f"| row | {' | '.join(heads)} |", "|---" * (1 + 4 + len(seeds)) + "|"]
-    for name, summaries in found.items():
-        cells = [cell for family in FAMILIES for cell in _cells(summaries[family])]
-        by_patient = summaries["lookup"].by_patient
-        for seed in seeds:
-            of = [value for patient, value in by_patient if patient.startswith(f"{seed}/")]
-            cells.append(f"{sum(of) / len(of):.3f}")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cells(summary: Summary) -> tuple[str, str]:
-    interval = "" if summary.low is None else f"{summary.low:.3f} to {summary.high:.3f}"
-    return f"{summary.mean:.3f}", interval
 
 
 if __name__ == "__main__":

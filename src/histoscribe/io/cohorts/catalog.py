@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.cohorts.catalog_cortex import dlpfc
 from histoscribe.io.cohorts.catalog_gene_sets import hallmark
 from histoscribe.io.cohorts.catalog_records import DataSet, PublicFile, PublicSection, local_sources
 from histoscribe.io.cohorts.catalog_tenx import tenx_breast
@@ -269,6 +270,7 @@ _DATA_SETS = (
         ),
     ),
     tenx_breast(),
+    dlpfc(),
     DataSet(
         name="hest",
         title="HEST-1k, 1,229 samples of Visium, Visium HD, Xenium and ST, human and mouse",
