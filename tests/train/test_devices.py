@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch.multiprocessing.spawn import ProcessRaisedException, start_processes
 
 from histoscribe.data.items.kinds import training_sides
 from histoscribe.data.items.spots import SpotItems
-from histoscribe.errors import DataContractError
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import Facts, create_model
+from histoscribe.progress import drawn_by
 from histoscribe.train import processes
 from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.train.fit import fit
@@ -123,6 +125,39 @@ def test_a_training_that_diverges_on_two_processes_is_said(tmp_path):
     target[0, 0] = np.inf
     with pytest.raises(DataContractError, match=r"mlp, epoch 1[\s\S]*learning_rate"):
         trained(tmp_path, replace(table, target=target), devices=2)
+
+
+class Unreadable(SpotItems):
+    """Spots of which one cannot be read."""
+
+    def inputs(self, names, rows):
+        if 3 in rows:
+            raise DataContractError(Problem("tile 3", "nothing", "a tile", "get it again"))
+        return super().inputs(names, rows)
+
+
+def unreadable_on_two(folder):
+    """Two processes; the one that comes to the spot stops, and the other one loses it."""
+    sides = training_sides("spot", Unreadable(planted_table()), np.arange(0, 40), None)
+    model = create_model("mlp", facts=Facts.plain(5, 12), preset="tiny")
+    processes.train_together(train_in_process, model, sides, settings(devices=2), folder)
+
+
+@pytest.mark.slow
+def test_a_spot_that_one_process_cannot_read_is_said(tmp_path):
+    with pytest.raises(DataContractError, match=r"tile 3[\s\S]*get it again"):
+        unreadable_on_two(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_training_that_is_stopped_leaves_no_process_behind(tmp_path):
+    def draw(items, what, total):
+        raise KeyboardInterrupt
+        yield from items
+
+    with drawn_by(draw), pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, devices=2)
+    assert not active_children()
 
 
 def test_fewer_gpus_than_devices_are_said_before_any_work(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch.multiprocessing.spawn import ProcessContext, start_processes
+from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 
 from histoscribe.data.items.kinds import Sides
 from histoscribe.device import choose_device
@@ -38,6 +38,7 @@ class _Work:
     epochs: "SimpleQueue[int]"
     """The first process says here that an epoch begins."""
     problems: "SimpleQueue[tuple[Problem, ...]]"
+    """Any process says here why it cannot go on."""
 
 
 def train_together(
@@ -51,7 +52,7 @@ def train_together(
     Raises
     ------
     DataContractError
-        if there are fewer GPUs, or training diverged.
+        if there are fewer GPUs, training diverged, or a process could not read its items.
     """
     n_processes = settings.run.devices
     _check_devices(settings)
@@ -71,7 +72,11 @@ def train_together(
         running = start_processes(
             _process, (work, n_threads), n_processes, join=False, start_method="spawn"
         )
-        _wait(running, work)
+        try:
+            _wait(running, work)
+        except ProcessException:  # of the processes that lost the one with the problem
+            if work.problems.empty():
+                raise
     if not work.problems.empty():
         raise DataContractError(work.problems.get())
 
@@ -94,13 +99,16 @@ def _wait(running: ProcessContext, work: _Work) -> None:
     epochs = range(work.settings.train.epochs)
     try:
         with closing(track(epochs, f"epochs of {work.model.name}, at most")) as shown:
-            while not running.join(timeout=0.2):
+            ended = False
+            while not ended:
+                ended = running.join(timeout=0.2)
                 while not work.epochs.empty():
                     work.epochs.get()
                     next(shown, None)
     finally:
         for process in running.processes:
-            process.terminate()
+            process.kill()  # writes are whole; lightning would finish the step on a SIGTERM
+            process.join()
 
 
 def _process(number: int, work: _Work, n_threads: int) -> None:
@@ -119,9 +127,8 @@ def _process(number: int, work: _Work, n_threads: int) -> None:
 
     device = choose_device(work.settings.run.device)
     model = deepcopy(work.model)  # torch hands the same memory to all processes
-    try:
-        with joined(group, work.meeting, device), drawn_by(draw):
+    with joined(group, work.meeting, device), drawn_by(draw):
+        try:
             work.train(model, work.sides, work.settings, work.resume, group)
-    except DataContractError as error:  # all processes have the same weights and the same error
-        if group.is_first:
+        except DataContractError as error:  # said before the others notice that this one is gone
             work.problems.put(error.problems)
