@@ -63,6 +63,8 @@ class SharedTask(Task):
                 parts.append((self._output(number, batch), batch[1].to(self.device)))
             for buffer, value in zip(self.model.buffers(), before, strict=True):
                 buffer.copy_(value)
+        # torch before 2.10 would take the bfloat16 weights of this run, which have no gradient
+        torch.clear_autocast_cache()
         return [(output.map(_leaf), labels) for output, labels in parts]
 
     def _give_gradients(self, parts: Sequence[Part]) -> None:
