@@ -1,5 +1,7 @@
 """Fit a row of the results on bags: closed-form models on mean features, networks on tiles."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +86,7 @@ def fit_bags(
         count_start=_count_start(bags, settings.train.counts),
     )
     first, *others = (
-        _member(row, bags, facts, settings, resume / f"member-{number}", number)
+        _member(partial(cls, facts, row.config), bags, row.name, settings, resume, number)
         for number in range(settings.train.members)
     )
     return Fitted(first, others=tuple(others))
@@ -100,9 +102,9 @@ def _count_start(bags: BagTable, family: CountFamily | None) -> CountStart | Non
 
 
 def _member(
-    row: ModelRow,
+    make: Callable[[], ExpressionModel],
     bags: BagTable,
-    facts: Facts,
+    name: str,
     settings: RunSettings,
     resume: Path,
     number: int,
@@ -114,9 +116,10 @@ def _member(
         fit, val = bags.inner[number]
     sides = Sides(LabelledBags(bags), fit, val)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer(seed, f"init-{row.name}"))
-        model: ExpressionModel = row.cls(facts, row.config)  # type: ignore[call-arg, assignment]
-        train_network(model, sides, settings.model_copy(update={"seed": seed}), resume)
+        torch.manual_seed(integer(seed, f"init-{name}"))
+        model = make()
+        seeded = settings.model_copy(update={"seed": seed})
+        train_network(model, sides, seeded, resume / f"member-{number}")
     return model.eval()
 
 

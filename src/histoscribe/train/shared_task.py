@@ -33,7 +33,7 @@ class SharedTask(Task):
         self._group = group
         self.automatic_optimization = False
 
-    def training_step(self, step: StepBatches, batch_idx: int) -> None:  # type: ignore[override]
+    def training_step(self, step: StepBatches, batch_idx: int) -> None:
         """Take one step of the optimiser."""
         del batch_idx
         optimiser: Any = self.optimizers()

@@ -43,8 +43,8 @@ class Task(lightning.LightningModule):
         del device, dataloader_idx
         return batch
 
-    def training_step(self, step: StepBatches, batch_idx: int) -> Tensor:
-        """Loss of a step of one batch."""
+    def training_step(self, step: StepBatches, batch_idx: int) -> Tensor | None:
+        """Loss of a step of one batch, which lightning brings to the weights."""
         del batch_idx
         (batch,) = step.batches
         labels = batch[1].to(self.device)
