@@ -27,7 +27,8 @@ def fit_spread(model: ExpressionModel, head: CountHead, sides: Sides) -> None:
     """
     rows, val = sides.fit, sides.val
     if val is not None:
-        enough = len(predict_items(model, sides.items, val).expression) >= _FEWEST
+        spots = sides.items.spots(val)
+        enough = len(val if spots is None else spots) >= _FEWEST
         rows = val if enough else np.concatenate([rows, val])
     labels = sides.items.labels(rows)
     if labels.counts is None or labels.size_factor is None:
