@@ -81,9 +81,9 @@ class TrainSettings(StrictSettings):
     patience: Positive = 20
     """Number of epochs without a better inner score before stopping."""
     batch_size: Positive = 64
-    """Items in a step: spots, or whole sections or bags where a model takes those."""
+    """Items in a batch: spots, or whole sections or bags where a model takes those."""
     batch_spots: Positive = 20_000
-    """Spots in a step, padding included: batches of sections or bags are filled up to it. A larger
+    """Spots in a batch, padding included: batches of sections or bags are filled up to it. A larger
     item is a batch by itself.
     """
     accumulate: Positive = 1
