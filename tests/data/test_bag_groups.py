@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from histoscribe.data.bag_groups import bag_splits, bags_in, block_bags, patient_bags, union
 from histoscribe.data.folds import FoldSettings, make_folds
+from histoscribe.data.sites import section_sites
 from histoscribe.errors import DataContractError
 from histoscribe.types import Cohort, CohortEntry
 from tests.data.fakes_for_data import fake_section, patients_cohort
@@ -104,6 +105,13 @@ def test_sites_come_from_tcga_barcodes_too():
     cohort = sited([("TCGA-AA-0001", None), ("TCGA-AA-0002", None), ("TCGA-A6-0003", None)])
     folds = make_folds(cohort, FoldSettings(protocol="site"), seed=0)
     assert [fold.name for fold in folds] == ["A6", "AA"]
+
+
+def test_one_line_with_a_site_is_enough_for_a_patient():
+    north = ("TCGA-AA-0001", "north")
+    for lines in ([north, ("TCGA-AA-0001", None)], [("TCGA-AA-0001", None), north]):
+        cohort = sited([*lines, ("P2", "south")])
+        assert list(section_sites(cohort).values()) == ["north", "north", "south"]
 
 
 @pytest.mark.parametrize(

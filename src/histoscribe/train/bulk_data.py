@@ -25,8 +25,9 @@ from histoscribe.data.items.spots import places_um
 from histoscribe.data.slide_cohort import slide_cohort
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.cohorts.bulk_slides import SlideSource, read_slides, sites_of
+from histoscribe.io.cohorts.bulk_slides import SlideSource, read_slides
 from histoscribe.io.cohorts.bulk_table import matched, read_bulk_table
+from histoscribe.io.cohorts.patient_sites import sites_of
 from histoscribe.io.cohorts.selection import choose
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.progress import tell, track
@@ -274,7 +275,7 @@ def open_bulk(
     used = [of for of in sources if of.patient in patients]
     opened = slide_cohort(used, inputs.tile_px * inputs.mpp)
     rows = {section.id: np.arange(len(section.spots)) for section in track(opened, "tissue")}
-    bags = patient_bags(opened, rows, sites_of(used))
+    bags = patient_bags(opened, rows, sites_of([(of.patient, of.facts) for of in used]))
     return BulkData(
         RunData(settings, opened, weights, cache),
         bags,

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from histoscribe.errors import DataContractError
-from histoscribe.io.cohorts.bulk_slides import read_slides, sites_of
+from histoscribe.io.cohorts.bulk_slides import read_slides
 from histoscribe.io.cohorts.bulk_table import matched, read_bulk_table
+from histoscribe.io.cohorts.patient_sites import sites_of
 from histoscribe.types import Bag, BulkTable
 
 PATIENTS = ("P1", "P2", "P3")
@@ -111,7 +112,10 @@ def test_several_slides_are_of_one_patient_and_sites_come_from_column_or_barcode
         ("P1", "b", None),
         ("TCGA-AA-3516", "c", 0.25),
     ]
-    assert sites_of(sources) == {"P1": "north", "TCGA-AA-3516": "AA"}
+    assert sites_of([(of.patient, of.facts) for of in sources]) == {
+        "P1": "north",
+        "TCGA-AA-3516": "AA",
+    }
 
 
 def test_all_problems_of_a_manifest_come_at_once(tmp_path):

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.manifest import manifest_rows
+from histoscribe.io.cohorts.patient_sites import patients_on_two_sites
 from histoscribe.io.cohorts.selection import facts_of
 from histoscribe.io.sections.source import is_file_name, positive
 
-SITE = "site"
-"""Column with the hospital or centre of a patient."""
 _REQUIRED = ("patient", "slide")
 _FIELDS = (*_REQUIRED, "mpp")
 
@@ -45,26 +44,10 @@ def read_slides(path: Path) -> tuple[SlideSource, ...]:
     problems = [problem for line, row in rows for problem in _row_problems(path, line, row)]
     sources = [_source(row, path.parent) for _, row in rows if row["patient"] and row["slide"]]
     problems += _repeated(path, sources)
-    problems += _two_sites(path, sources)
+    problems += patients_on_two_sites([(of.patient, of.facts) for of in sources], path.name)
     if problems:
         raise DataContractError(problems)
     return tuple(sources)
-
-
-def sites_of(sources: Sequence[SlideSource]) -> dict[str, str]:
-    """Site of each patient that has one: the column `site`, else the one in a TCGA barcode."""
-    sites = {of.patient: site for of in sources if (site := barcode_site(of.patient)) is not None}
-    return sites | {of.patient: of.facts[SITE] for of in sources if SITE in of.facts}
-
-
-def barcode_site(patient: str) -> str | None:
-    """Tissue source site in a TCGA barcode; None for any other name.
-
-    >>> barcode_site("TCGA-AA-3516"), barcode_site("patient-AA-3516")
-    ('AA', None)
-    """
-    parts = patient.split("-")
-    return parts[1] if len(parts) >= 3 and parts[0] == "TCGA" else None
 
 
 def slide_name(path: Path) -> str:
@@ -117,18 +100,3 @@ def _repeated(path: Path, sources: Sequence[SlideSource]) -> Iterator[Problem]:
             expected="each slide once: results are named after it",
             remedy="remove the copies, or rename the file",
         )
-
-
-def _two_sites(path: Path, sources: Sequence[SlideSource]) -> Iterator[Problem]:
-    sites: dict[str, set[str]] = {}
-    for of in sources:
-        if SITE in of.facts:
-            sites.setdefault(of.patient, set()).add(of.facts[SITE])
-    for patient, of_patient in sorted(sites.items()):
-        if len(of_patient) > 1:
-            yield Problem(
-                where=f"{path.name}, patient {patient}",
-                found=f"{len(of_patient)} sites: {', '.join(sorted(of_patient))}",
-                expected="one site a patient: folds keep a site together",
-                remedy="correct the column `site`, or the patient",
-            )
