@@ -92,6 +92,13 @@ def test_numbers_in_their_unit_are_accepted(tmp_path, values, unit):
     np.testing.assert_allclose(table.values, values)
 
 
+def test_reads_without_a_gene_are_no_line_of_a_table(tmp_path):
+    path = write_table(tmp_path / "t.csv", COUNTS, genes=("TP53", "__no_feature", "N_unmapped"))
+    (problem,) = problems_of(read_bulk_table, path, "counts")
+    assert "__no_feature, N_unmapped" in problem.found
+    assert problem.remedy == "remove these lines"
+
+
 def test_all_problems_of_a_table_come_at_once(tmp_path):
     path = write_table(
         tmp_path / "t.csv", np.log2(COUNTS + 1.0), ("P1", "P2", "P2"), ("A", "A", "B")

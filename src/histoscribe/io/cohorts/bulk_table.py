@@ -1,5 +1,6 @@
 """Tables of bulk expression: genes x patients, in a unit that is checked against the numbers."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -20,6 +21,8 @@ _TOLERANCE = 0.01  # of a sum of a million: tables are rounded, and a few genes 
 _MOST_LOGGED = 50.0  # log2 of 1e15: no logged value is larger
 _MOST_FPKM = 100.0  # a table in FPKM has genes in the thousands, a logged one stays far below
 _TUMOUR = range(1, 10)  # types of a TCGA sample; 10 to 19 are normal tissue
+_NO_GENE = re.compile(r"__\w+|N_(unmapped|multimapping|noFeature|ambiguous)")
+"""Lines below the genes in files of HTSeq and STAR: numbers of reads without a gene."""
 _SOME = 3
 _EXPECTED = {
     "counts": "raw counts: whole numbers >= 0",
@@ -52,6 +55,9 @@ def read_bulk_table(path: Path, unit: BulkUnit) -> tuple[BulkTable, tuple[str, .
     numbers = frame.iloc[:, columns].apply(pd.to_numeric, errors="coerce")
     values = numbers.to_numpy(dtype=np.float64).T
     problems = [*_repeated(path, "gene", genes), *_repeated(path, "patient", patients)]
+    if without := [gene for gene in genes if _NO_GENE.fullmatch(gene)]:
+        found = f"lines that are no genes, but would count in every total: {', '.join(without)}"
+        problems.append(Problem(str(path), found, "lines of genes only", "remove these lines"))
     if not columns or not genes:
         problems.append(_problem(path, "no patient or no gene", "a table of genes x patients"))
     elif not np.isfinite(values).all():
