@@ -88,12 +88,7 @@ class StoredFeatures:
         """Features of every spot, in the order of the spots."""
         values = np.empty((len(self.order), self.width), dtype=np.float32)
         for rows in self.store.chunks:
-            chunk = self.store.read(rows)
-            if chunk is None:  # None would become NaN in the array
-                raise FileNotFoundError(
-                    f"rows of {self.store.folder} were removed while they were read"
-                )
-            values[self.order[rows]] = chunk
+            values[self.order[rows]] = self.store.read_finished(rows)
         return values
 
 
@@ -130,7 +125,7 @@ def _fill(
     slide_look: SlideLook | None,
 ) -> None:
     """Compute the unfinished chunks, in batches that never cross a chunk."""
-    missing = [rows for rows in store.chunks if store.read(rows) is None]
+    missing = store.missing
     batches = [
         order[start : min(start + _BATCH, rows.stop)]
         for rows in missing

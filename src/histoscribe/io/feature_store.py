@@ -83,6 +83,15 @@ class FeatureStore:
         """Rows of one chunk; None for an unfinished chunk or a wrong checksum."""
         return self._rows.read(rows)
 
+    @property
+    def missing(self) -> tuple[slice, ...]:
+        """Rows of every unfinished chunk."""
+        return self._rows.missing
+
+    def read_finished(self, rows: slice) -> Float32[np.ndarray, "rows D"]:
+        """Rows of a finished chunk; FileNotFoundError for any other."""
+        return self._rows.read_finished(rows)
+
     def write(self, rows: slice, values: Float32[np.ndarray, "rows D"]) -> None:
         """Write one chunk.
 
