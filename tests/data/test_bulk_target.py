@@ -81,6 +81,15 @@ def test_the_panel_ignores_test_patients():
     assert "training patients" in first.card().chosen_by
 
 
+@pytest.mark.parametrize("transform", ["cp10k-log1p", "cp10k", "log1p", "log10-minmax"])
+def test_a_constant_gene_is_in_no_panel(transform):
+    values = drawn().values
+    values[:, 2] = 300.0
+    settings = TargetSettings(panel="highly-variable", n_genes=3, transform=transform)
+    target = fit_bulk_target(table(values), settings, ["slide"])
+    assert sorted(target.genes) == ["APC", "LYZ", "TP53"]
+
+
 def test_unknown_and_constant_genes_of_a_list_are_told_at_once():
     given = table([[1, 2, 3, 4], [1, 3, 4, 5]])
     settings = TargetSettings(panel="list", genes=("TP53", "TP63", "XYZ"), transform="log1p")

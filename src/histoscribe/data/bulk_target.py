@@ -115,31 +115,34 @@ def _panel(table: BulkTable, settings: TargetSettings) -> tuple[str, ...]:
         if problems := [*_list_problems(table, settings.listed)]:
             raise DataContractError(problems)
         return settings.listed
-    varies = np.ptp(table.values, axis=0) > 0
-    if varies.sum() < settings.n_genes:
+    varies = np.flatnonzero(np.ptp(table.values, axis=0) > 0)
+    if len(varies) < settings.n_genes:
         raise DataContractError(
             Problem(
                 where="settings, target.n_genes",
-                found=f"{varies.sum()} genes to choose {settings.n_genes} from",
+                found=f"{len(varies)} genes to choose {settings.n_genes} from",
                 expected=f"at least {settings.n_genes} genes that vary over the training patients",
-                remedy=f"set at most {varies.sum()} genes",
+                remedy=f"set at most {len(varies)} genes",
             )
         )
-    order = np.array(sorted(range(len(table.genes)), key=lambda column: table.genes[column]))
-    score = np.where(varies, _scores(table, settings), -np.inf)[order]
-    best = best_first(score, _ROUNDING * np.abs(score[np.isfinite(score)]).max())
-    return tuple(table.genes[order[row]] for row in best[: settings.n_genes])
+    genes = sorted(table.genes[column] for column in varies)
+    score = _scores(table, genes, settings)
+    best = best_first(score, _ROUNDING * np.abs(score).max())
+    return tuple(genes[row] for row in best[: settings.n_genes])
 
 
-def _scores(table: BulkTable, settings: TargetSettings) -> Float[np.ndarray, " A"]:
+def _scores(
+    table: BulkTable, genes: Sequence[str], settings: TargetSettings
+) -> Float[np.ndarray, " n"]:
+    """Score of each gene, for genes that vary over patients."""
+    panel = _panel_values(table, genes)
     if settings.panel == "highest-mean":
         if table.unit == "log":
-            return table.values.mean(axis=0)
-        total = np.maximum(table.values.sum(axis=1), 1e-300)
-        return (table.values / size_factors(total)[:, None]).mean(axis=0)
-    every = _panel_values(table, table.genes)
-    state = transform_class(settings.transform).fit([every], n_listed=len(table.genes))
-    return np.nan_to_num(state.apply(every).var(axis=0))
+            return panel.counts.mean(axis=0)
+        total = np.maximum(panel.total, 1e-300)
+        return (panel.counts / size_factors(total)[:, None]).mean(axis=0)
+    state = transform_class(settings.transform).fit([panel], n_listed=len(table.genes))
+    return np.nan_to_num(state.apply(panel).var(axis=0))
 
 
 def _list_problems(table: BulkTable, genes: Sequence[str]) -> Iterator[Problem]:
