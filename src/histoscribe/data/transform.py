@@ -105,8 +105,7 @@ class Cp10kLog1p(_Stateless):
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
         """Natural log; an empty spot stays all zeros."""
-        # an empty spot is divided by the total of one count, which keeps its zeros
-        return np.log1p(panel.counts / size_factors(np.maximum(panel.total, 1.0))[:, None])
+        return np.log1p(Cp10k().apply(panel))
 
     def invert(
         self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
@@ -127,6 +126,7 @@ class Cp10k(_Stateless):
 
     def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
         """Counts divided by the size factor; an empty spot stays all zeros."""
+        # an empty spot is divided by the total of one count, which keeps its zeros
         return panel.counts / size_factors(np.maximum(panel.total, 1.0))[:, None]
 
     def invert(
