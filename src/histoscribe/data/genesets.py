@@ -34,7 +34,7 @@ class PathwaySettings(StrictSettings):
     """
     first: bool = False
     """Whether the panel takes genes of the sets first, the best ones by `target.panel`, and other
-    genes only if places are left.
+    genes only if places are left. Sets that end with too few members for a pathway count here, too.
     """
 
     @model_validator(mode="after")
