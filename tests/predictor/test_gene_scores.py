@@ -157,13 +157,16 @@ def test_a_predictor_of_a_run_finds_the_scores_of_the_run_and_holds_none(place, 
     assert alone.hash == within.hash
 
 
-def test_an_unfinished_or_leaky_run_says_why_it_has_no_scores(place, tmp_path):
+def test_an_unfinished_or_leaky_run_or_one_on_bags_says_why_it_has_no_scores(place, tmp_path):
     run = shutil.copytree(place / "run", tmp_path / "run")
     card = json.loads((run / "card.json").read_text())
     (run / "card.json").write_text(json.dumps({**card, "protocol": "spot"}))
     gene_scores = load_predictor(run / "predictors" / "ridge" / "P1").gene_scores
     assert (gene_scores.columns, "leaky" in gene_scores.why_unknown) == ({}, True)
-    (run / "genes.csv").unlink()
+    (run / "genes.csv").unlink()  # a run on bags has a card without it
+    gene_scores = load_predictor(run / "predictors" / "ridge" / "P1").gene_scores
+    assert (gene_scores.columns, "scores bags" in gene_scores.why_unknown) == ({}, True)
+    (run / "card.json").unlink()
     gene_scores = load_predictor(run / "predictors" / "ridge" / "P1").gene_scores
     assert (gene_scores.columns, "not finished" in gene_scores.why_unknown) == ({}, True)
 

@@ -95,8 +95,10 @@ def gene_scores_of_run(folder: Path | None, model: str, genes: tuple[str, ...]) 
     if folder is None or len(place.parents) < 3 or place.parents[1].name != "predictors":
         return GeneScores(why_unknown="no benchmark was given when it was trained")
     run = place.parents[2]
-    if not ((run / GENES_FILE).is_file() and (run / CARD).is_file()):
+    if not (run / CARD).is_file():
         return GeneScores(why_unknown=f"the benchmark in {run.name} is not finished")
+    if not (run / GENES_FILE).is_file():
+        return GeneScores(why_unknown=f"the benchmark in {run.name} scores bags, and no maps")
     why = leaky(read_run_card(run).protocol)
     if why:
         return GeneScores(why_unknown=f"the benchmark in {run.name} is leaky: {why}")
