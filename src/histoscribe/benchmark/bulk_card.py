@@ -160,10 +160,11 @@ def _tables(card: BulkRunCard, summary: pd.DataFrame, metrics: Sequence[str]) ->
             continue
         yield f"## {_NAMES[metric].capitalize()}"
         yield ""
-        yield (
-            f"Mean over genes; the band is that of {card.shuffled_runs} runs of ridge with labels "
-            "exchanged among the training bags (2.5 and 97.5 percentiles)."
+        band = (
+            f"; the band is that of {card.shuffled_runs} runs of ridge with labels exchanged among "
+            "the training bags (2.5 and 97.5 percentiles)"
         )
+        yield f"Mean over genes{band if SHUFFLED in set(of_metric['model']) else ''}."
         yield ""
         heads = ["mean over folds" if fold == "*" else f"fold {fold}" for fold in folds]
         yield f"| row | {' | '.join(heads)} | undefined |"
