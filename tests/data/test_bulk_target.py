@@ -9,6 +9,7 @@ from histoscribe.data.bulk_target import (
     block_values,
     bulk_values,
     fit_bulk_target,
+    linear_labels,
     linear_values,
 )
 from histoscribe.data.panel_files import genes_of_file, published_panel
@@ -45,6 +46,17 @@ def test_labels_are_logs_of_counts_per_10_000():
         linear_values(labels.target, target), share[:, [2, 1]] * 1e4, rtol=1e-5
     )
     np.testing.assert_array_equal(labels.values, given.values[:, [2, 1]])
+
+
+def test_a_measured_zero_is_zero_again_on_the_linear_scale():
+    settings = TargetSettings(panel="list", genes=GENES, transform="log10-minmax")
+    target = fit_bulk_target(drawn(), settings, [])
+    tested = drawn().values * np.array([[0.0], [1], [0], [2], [0], [3]])
+    labels = bulk_values(table(tested), target)
+    assert (linear_values(labels.target.astype(np.float64), target)[tested == 0] != 0).any()
+    linear = linear_labels(labels, target)
+    assert (linear[tested == 0] == 0).all()
+    np.testing.assert_allclose(linear, tested, rtol=1e-4)
 
 
 def test_tpm_and_fpkm_of_one_sample_give_one_label():

@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from histoscribe.benchmark.bulk_cell import BulkPlan, BulkRow, cell_maps, cell_values, rows_of
-from histoscribe.data.bulk_target import BagLabels, linear_values
+from histoscribe.data.bulk_target import BagLabels, linear_labels, linear_values
 from histoscribe.data.target import Target
 from histoscribe.metrics.bags import mape, mape_excluded, pcc_over_patients
 from histoscribe.metrics.moments import pearson_per_gene
@@ -118,7 +118,7 @@ def _row_scores(
     known = np.isfinite(labels.target).sum(axis=0)
     scores = {over_bags(plan): pcc_over_patients(values, labels.target.astype(np.float64))}
     predicted = linear_values(values, truth.target)
-    measured = linear_values(labels.target.astype(np.float64), truth.target)
+    measured = linear_labels(labels, truth.target)
     if predicted is not None and measured is not None:
         scores["mape"] = mape(predicted, measured)
         scores["mape_excluded"] = mape_excluded(measured).astype(np.float64)

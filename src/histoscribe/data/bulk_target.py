@@ -93,6 +93,13 @@ def linear_values(
         return None
 
 
+def linear_labels(labels: BagLabels, target: Target) -> Float[np.ndarray, "M G"] | None:
+    """Measured values before the logarithm, as `linear_values`; 0 stays exactly 0."""
+    linear = linear_values(labels.target.astype(np.float64), target)
+    # the way to the target and back is rounded, and `mape` divides by every value above zero
+    return None if linear is None else np.where(labels.values == 0, 0.0, linear)
+
+
 def _bag_values(panel: PanelCounts, target: Target) -> BagLabels:
     return BagLabels(target.values(panel), panel.counts, panel.total)
 
