@@ -5,13 +5,14 @@ python docs/figures/settings_reference.py
 
 import ast
 import inspect
+import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from dataclasses import Field as DataclassField
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -94,9 +95,11 @@ def _default(field: "FieldInfo | DataclassField[Any]") -> str:
         if field.is_required():
             return "none: must be given"
     elif field.default is MISSING:
-        return "none: must be given"
+        return "none: must be given" if field.default_factory is MISSING else "empty"
     if field.default is None:
         return "not given"
+    if isinstance(field.default, tuple):
+        return f"`{json.dumps(field.default)}`"
     if isinstance(field.default, bool):
         return f"`{str(field.default).lower()}`"
     return f'`"{field.default}"`' if isinstance(field.default, str) else f"`{field.default}`"
@@ -109,6 +112,10 @@ def _kind(kind: Any) -> str:
         return plain[kind]
     if get_origin(kind) is Literal:
         return ", ".join(f'`"{value}"`' for value in get_args(kind))
+    if get_origin(kind) is Mapping:
+        return "table"
+    if get_origin(kind) is Annotated:
+        return _kind(get_args(kind)[0])
     if get_origin(kind) is tuple:
         return f"list of {_kind(get_args(kind)[0])}"
     parts = [part for part in get_args(kind) if part is not type(None)]
