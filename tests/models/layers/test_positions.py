@@ -27,9 +27,10 @@ def test_a_place_has_the_same_vector_on_a_small_and_on_a_large_section(kind):
     torch.testing.assert_close(layer(small), layer(large)[:2])
 
 
-def test_places_keep_their_um_under_autocast():
-    layer = position_layer("sinusoidal2d", 32)
-    um = torch.tensor([[3000.0, 3000.0], [3010.0, 3000.0]])
+@pytest.mark.parametrize("kind", ["sinusoidal2d", "mlp"])
+def test_places_keep_their_um_under_autocast(kind):
+    layer = position_layer(kind, 32)
+    um = torch.tensor([[3000.0, 3000.0], [3002.0, 3000.0]])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = layer(um)
     torch.testing.assert_close(found, layer(um))

@@ -62,4 +62,5 @@ class LearnedPositions(nn.Module):
 
     def forward(self, um: Float[Tensor, "M 2"]) -> Float[Tensor, "M width"]:
         """One vector for each position."""
-        return self.net(um / _MLP_UM)
+        with torch.autocast(um.device.type, enabled=False):  # as for the sinusoid
+            return self.net(um / _MLP_UM)
