@@ -6,21 +6,20 @@ Graziani et al. 2022, arXiv:2208.13776. `docs/methods/attention-mil.md` has both
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, final
+from typing import Literal, final
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from histoscribe.models.base import ExpressionModel, Facts, register
+from histoscribe.models.bounds import Count, Share
 from histoscribe.models.layers.head import GeneHead
 from histoscribe.models.layers.tile_features import TileFeatures
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output
 
-_Share = Annotated[float, Field(ge=0, lt=1)]
 _LIMIT = 10.0  # of an instance score, in units of the spread of the training target
 
 
@@ -28,11 +27,11 @@ _LIMIT = 10.0  # of an instance score, in units of the spread of the training ta
 class ABMILConfig:
     """Size of the gated attention."""
 
-    width: int = 512
+    width: Count = 512
     """Width of the hidden layer of a tile."""
-    attention_width: int = 256
+    attention_width: Count = 256
     """Width of the two layers that attention multiplies."""
-    dropout: _Share = 0.25
+    dropout: Share = 0.25
     """Share of hidden units and of attention units set to zero in training."""
     learning_rate: float = 2e-4
     """Learning rate of AdamW."""
@@ -117,11 +116,11 @@ class ABMIL(ExpressionModel):
 class AdditiveMILConfig:
     """Size and training of the additive regression; the default is the paper's."""
 
-    width: int = 128
+    width: Count = 128
     """Width of the linear layer of a tile; 256 in the paper for features of ResNet-50."""
-    attention_width: int = 64
+    attention_width: Count = 64
     """Width of the hidden layer of attention; 128 in the paper for features of ResNet-50."""
-    dropout: _Share = 0.2
+    dropout: Share = 0.2
     """Share of the linear layer's units set to zero in training; none in prediction."""
     optimiser: Literal["sgd-nesterov", "adamw"] = "sgd-nesterov"
     """The paper's steps, or steps that adapt to each weight and learn in fewer epochs."""

@@ -7,37 +7,35 @@ released code does differently.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, final
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
 from histoscribe.models.base import ExpressionModel, Facts, register
+from histoscribe.models.bounds import Count, Share
 from histoscribe.models.layers.head import GeneHead
 from histoscribe.models.layers.tile_features import TileFeatures
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output, TileLimit
-
-_Count = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class HE2RNAConfig:
     """Size of the network, and the numbers of tiles that it averages."""
 
-    hidden: tuple[int, ...] = (1024, 1024)
+    hidden: tuple[Count, ...] = (1024, 1024)
     """Widths of the hidden layers, which all tiles share."""
-    dropout: float = 0.25
+    dropout: Share = 0.25
     """Share of hidden units set to zero in training."""
-    top: tuple[_Count, ...] = (1, 2, 5, 10, 20, 50, 100)
+    top: tuple[Count, ...] = (1, 2, 5, 10, 20, 50, 100)
     """Numbers of highest tiles: training draws one of those that the bag can serve, prediction
     takes the mean over them. A bag that can serve none is the mean of all its tiles.
     """
-    tiles: _Count = 8000
+    tiles: Count = 8000
     """Largest number of tiles that is read for the value of a bag; of more, evenly spaced ones."""
-    super_tiles: _Count | None = None
+    super_tiles: Count | None = None
     """Number of super-tiles that are read for the value of a bag instead of the tiles of each
     slide: means of similar tiles, by k-means. The paper uses 100.
     """

@@ -4,14 +4,12 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Any, final
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -24,6 +22,7 @@ from histoscribe.models.base import (
     model_class,
     register,
 )
+from histoscribe.models.bounds import Count
 from histoscribe.models.layers.count_head import count_rate
 from histoscribe.models.layers.tile_features import check_tiles
 from histoscribe.models.recipe import Recipe
@@ -45,23 +44,21 @@ class MeanPoolConfig:
     """Name of the model of spots, which reads the feature or the tile of a spot."""
     inner: Mapping[str, Any] = field(default_factory=dict)
     """Settings of that model, and `preset`."""
-    chunk: Annotated[int, Field(ge=1)] = 64
+    chunk: Count = 64
     """Tiles in memory at a time; the result does not depend on it."""
 
     def __post_init__(self) -> None:
-        cls = model_class(self.of)
-        if not issubclass(cls, ExpressionModel) or cls.item != "spot":
-            raise ValueError(f"of = {self.of!r}: must be a network whose item is a spot")
-        unread = [name for name in cls.inputs(self.inner_config) if name not in _FIELDS]
+        names = self.inner_class.inputs(self.inner_config)
+        unread = [name for name in names if name not in _FIELDS]
         if unread:
             raise ValueError(f"of = {self.of!r}: it reads {unread[0]}, which tiles of a bag lack")
 
     @property
     def inner_class(self) -> type[ExpressionModel]:
-        """Class of the model of spots."""
+        """Class of the model of spots. Raises ValueError for any other model."""
         cls = model_class(self.of)
-        if not issubclass(cls, ExpressionModel):
-            raise TypeError(f"{self.of} is no network")
+        if not issubclass(cls, ExpressionModel) or cls.item != "spot":
+            raise ValueError(f"of = {self.of!r}: must be a network whose item is a spot")
         return cls
 
     @property
@@ -172,23 +169,19 @@ class MeanPool(ExpressionModel):
                 total = total + sums(bag, tile)
         return total / tiles.present.sum(dim=1, keepdim=True)
 
-    def _normalisations(self) -> Iterator[nn.Module]:
-        return (layer for layer in self.net.modules() if isinstance(layer, _BatchNorm))
+    def _normalisations(self) -> list[nn.Module]:
+        return [layer for layer in self.net.modules() if isinstance(layer, _BatchNorm)]
 
     @torch.no_grad()
     def _renew_moments(self, tiles: "_Tiles") -> None:
         """In training, move the running moments towards those of evenly spaced tiles."""
-        if not self.training or not any(True for _ in self._normalisations()):
+        layers = self._normalisations()
+        if not self.training or not layers:
             return
-        with self._measuring():
-            self.net(**tiles.read(*tiles.spaced(_MOMENT_TILES)))
-
-    @contextmanager
-    def _measuring(self) -> Iterator[None]:
-        for layer in self._normalisations():
+        for layer in layers:
             layer.train()
-        yield
-        for layer in self._normalisations():
+        self.net(**tiles.read(*tiles.spaced(_MOMENT_TILES)))
+        for layer in layers:
             layer.eval()
 
 

@@ -6,16 +6,16 @@ released code, which lays tiles on a square and repeats some to fill it.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import final
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from histoscribe.models.base import ExpressionModel, Facts, register
+from histoscribe.models.bounds import Count, Share
 from histoscribe.models.layers.grid_convolutions import GridConvolutions
 from histoscribe.models.layers.head import GeneHead
 from histoscribe.models.layers.nystroem import NystroemAttention
@@ -24,20 +24,18 @@ from histoscribe.models.layers.tile_grid import grid_cells, z_order
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output
 
-_Count = Annotated[int, Field(ge=1)]
-
 
 @dataclass(frozen=True, kw_only=True)
 class TransMILConfig:
     """Size of the network; the default is the paper's."""
 
-    width: _Count = 512
+    width: Count = 512
     """Width of a token."""
-    heads: _Count = 8
+    heads: Count = 8
     """Number of attention heads; they divide the width."""
-    landmarks: _Count = 256
+    landmarks: Count = 256
     """Number of landmarks of attention; bags with fewer tiles have full attention."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    dropout: Share = 0.1
     """Share of the output of attention set to zero in training."""
     learning_rate: float = 2e-4
     """Learning rate of AdamW."""
