@@ -1,10 +1,13 @@
 """Training tables with a planted linear truth, for tests of models."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from histoscribe.data.images import StackedTiles
-from histoscribe.data.items.spots import SpotQueries
+from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.types import SpotKeys, SpotTable
+from tests.data.fakes_for_data import fake_section
 
 TILE_PX = 32
 
@@ -55,6 +58,30 @@ def queries_of(table: SpotTable, rows: slice = slice(None)) -> SpotQueries:
         image=StackedTiles([(_tiles(table.feature), numbers)]),
         xy_um=None if table.xy_um is None else table.xy_um[rows],
     )
+
+
+def in_random_order(queries: SpotQueries) -> tuple[SpotQueries, np.ndarray]:
+    """The same spots without tiles in another order, and that order."""
+    order = np.random.default_rng(0).permutation(len(queries))
+    mixed = replace(
+        queries,
+        feature=queries.feature[order],
+        keys=queries.keys.take(order),
+        image=None,
+        xy_um=queries.xy_um[order],
+    )
+    return mixed, order
+
+
+def on_two_places_of_the_slide() -> tuple[SpotQueries, SpotQueries]:
+    """The same 60 spots of a section, on two places of the slide."""
+    section = fake_section("S", "P", np.ones((60, 2), dtype=np.int64))
+    spots = replace(section.spots, xy=section.spots.xy + np.array([5e3, 70]))
+    queries = queries_of(planted_table(1), slice(60))
+    here, there = (
+        replace(queries, xy_um=places_um(of)) for of in (section, replace(section, spots=spots))
+    )
+    return here, there
 
 
 def _tiles(feature: np.ndarray) -> np.ndarray:

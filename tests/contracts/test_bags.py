@@ -1,13 +1,10 @@
 """Promises that every model of bags keeps; a new model is tested by being registered."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from histoscribe.data.items.bags import BagItems
-from histoscribe.data.items.spots import places_um
 from histoscribe.train.epoch_end import EpochEnd
 from tests import toys
 from tests.contracts.fitting import (
@@ -18,8 +15,12 @@ from tests.contracts.fitting import (
     predict,
     predicted_by,
 )
-from tests.contracts.tables import planted_table, queries_of
-from tests.data.fakes_for_data import fake_section
+from tests.contracts.tables import (
+    in_random_order,
+    on_two_places_of_the_slide,
+    planted_table,
+    queries_of,
+)
 
 MODELS = [*models_of("bag"), toys.BAG]
 
@@ -121,39 +122,24 @@ def evidence_of(made, inputs):
         return made.model.evidence(**{name: inputs[name] for name in names})
 
 
+@pytest.mark.parametrize("name", models_of("bag"), indirect=True)  # the toy checks nothing
 def test_a_bag_without_tiles_has_no_value(made, inputs):
     empty = {**inputs, "present": inputs["present"].clone()}
     empty["present"][1] = False
-    if made.model.name == toys.BAG:
-        pytest.skip("the toy checks nothing")
     with pytest.raises(ValueError, match="bag 1 of 3 in this batch has no tiles"):
         predict(made, empty)
 
 
 def test_the_order_of_spots_does_not_matter(made):
     queries = queries_of(planted_table(1))
-    order = np.random.default_rng(0).permutation(len(queries))
-    mixed = replace(
-        queries,
-        feature=queries.feature[order],
-        keys=queries.keys.take(order),
-        image=None,
-        xy_um=queries.xy_um[order],
-    )
+    mixed, _ = in_random_order(queries)
     bags, again = made.predict_bags(queries), made.predict_bags(mixed)
     assert bags.patients == again.patients
     np.testing.assert_allclose(bags.values, again.values, atol=1e-5)
 
 
 def test_the_centre_of_the_slide_does_not_matter(made):
-    section = fake_section("S", "P", np.ones((60, 2), dtype=np.int64))
-    moved = replace(
-        section, spots=replace(section.spots, xy=section.spots.xy + np.array([5e3, 70]))
-    )
-    queries = queries_of(planted_table(1), slice(60))
-    here, there = (
-        made.predict_bags(replace(queries, xy_um=places_um(of))).values for of in (section, moved)
-    )
+    here, there = (made.predict_bags(queries).values for queries in on_two_places_of_the_slide())
     np.testing.assert_allclose(here, there, atol=1e-4)
 
 

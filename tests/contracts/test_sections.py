@@ -1,13 +1,10 @@
 """Promises that every model of sections keeps; a new model is tested by being registered."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from histoscribe.data.items.sections import SectionItems
-from histoscribe.data.items.spots import places_um
 from histoscribe.models.base import model_class
 from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.types import Labels
@@ -20,8 +17,12 @@ from tests.contracts.fitting import (
     predict,
     predicted_by,
 )
-from tests.contracts.tables import planted_table, queries_of
-from tests.data.fakes_for_data import fake_section
+from tests.contracts.tables import (
+    in_random_order,
+    on_two_places_of_the_slide,
+    planted_table,
+    queries_of,
+)
 
 MODELS = [*models_of("section"), toys.SECTION]
 
@@ -96,27 +97,13 @@ def test_padding_has_no_part_in_the_loss(made, inputs):
 
 def test_the_order_of_spots_does_not_matter(made):
     queries = queries_of(planted_table(1))
-    order = np.random.default_rng(0).permutation(len(queries))
-    mixed = replace(
-        queries,
-        feature=queries.feature[order],
-        keys=queries.keys.take(order),
-        image=None,
-        xy_um=queries.xy_um[order],
-    )
+    mixed, order = in_random_order(queries)
     expected = made.predict(queries).values[order]
     np.testing.assert_allclose(made.predict(mixed).values, expected, atol=1e-5)
 
 
 def test_the_centre_of_the_slide_does_not_matter(made):
-    section = fake_section("S", "P", np.ones((60, 2), dtype=np.int64))
-    moved = replace(
-        section, spots=replace(section.spots, xy=section.spots.xy + np.array([5e3, 70]))
-    )
-    queries = queries_of(planted_table(1), slice(60))
-    here, there = (
-        made.predict(replace(queries, xy_um=places_um(of))).values for of in (section, moved)
-    )
+    here, there = (made.predict(queries).values for queries in on_two_places_of_the_slide())
     np.testing.assert_allclose(here, there, atol=1e-4)
 
 
