@@ -12,7 +12,7 @@ from histoscribe.data.bulk_target import (
     linear_labels,
     linear_values,
 )
-from histoscribe.data.panel_files import genes_of_file, published_panel
+from histoscribe.data.panel_files import published_panel, read_panel
 from histoscribe.data.target import Target, TargetSettings, fit_target
 from histoscribe.errors import DataContractError
 from histoscribe.types import BulkTable
@@ -146,7 +146,7 @@ def test_panels_come_from_files_by_name(tmp_path):
     path.write_text("APC\nAPC\n")
     for wrong in (path, tmp_path / "none.txt"):
         with pytest.raises(ValueError, match=r"twice|no list of genes"):
-            genes_of_file(wrong)
+            read_panel(wrong)
     with pytest.raises(ValueError, match="for panel = 'list' only"):
         TargetSettings(panel="colotype-partial", genes=("APC",))
 

@@ -1,6 +1,6 @@
 """Checks of a cohort before it is divided: all problems at once, before any fit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.twins import patients_of, twin_images
@@ -70,6 +70,24 @@ def check_folds(cohort: Cohort, folds: Iterable[Fold], *, twins_may_part: bool =
             problems += [_twins_apart(fold, ids) for ids in twins_across(cohort, fold)]
     if problems:
         raise DataContractError(problems)
+
+
+def scored_panel_problems(
+    cohort: Cohort, folds: Iterable[Fold], scored: Collection[str]
+) -> Iterator[Problem]:
+    """Say which test patients chose the genes by their scores; `scored` names those patients."""
+    tested = {cohort.patients[id_] for fold in folds for id_ in fold.test}
+    if both := sorted(set(scored) & tested):
+        yield Problem(
+            where="settings, target.genes",
+            found=f"genes that were chosen by their scores on patients {', '.join(both)}, whom "
+            "this run tests",
+            expected="test patients without a part in the choice of genes: on these, the scores "
+            "are too high",
+            remedy="test other patients, or leave the choice to target.panel; rename other people "
+            'of the same name; to measure the leak, set leaks = ["panel"] in [folds] under a '
+            "leaky protocol, which every table then states",
+        )
 
 
 def twins_across(cohort: Cohort, fold: Fold) -> Iterator[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32, Int
 
 from histoscribe.data.measured_genes import PanelCounts, candidate_genes, panel_counts
 from histoscribe.data.panel import choose_genes, listed_genes
-from histoscribe.data.panel_files import PUBLISHED_PANELS, genes_of_file, published_panel
+from histoscribe.data.panel_files import PUBLISHED_PANELS, published_panel, read_panel
 from histoscribe.data.transform import Transform, transform_class
 from histoscribe.types import Section, TargetCard
 
@@ -56,6 +56,10 @@ class TargetSettings:
     """Gene ids, in order, for the panel `list`; or a file with one id a line, relative to the
     settings file.
     """
+    scored_patients: tuple[str, ...] | None = None
+    """Patients whose scores chose `genes`; a file of `explain genes` brings them. A run that tests
+    one of them stops: scores of these genes on these patients are too high.
+    """
 
     def __post_init__(self) -> None:
         if self.panel not in _ON:
@@ -65,7 +69,12 @@ class TargetSettings:
         if (self.panel == "list") != (self.genes is not None):
             raise ValueError("`genes` is for panel = 'list' only")
         if isinstance(self.genes, str):
-            object.__setattr__(self, "genes", genes_of_file(Path(self.genes)))
+            panel = read_panel(Path(self.genes))
+            scored = (*(self.scored_patients or ()), *panel.scored_patients)
+            object.__setattr__(self, "genes", panel.genes)
+            object.__setattr__(self, "scored_patients", tuple(dict.fromkeys(scored)) or None)
+        if self.scored_patients is not None and self.genes is None:
+            raise ValueError("`scored_patients` is for panel = 'list' only")
         if self.genes is not None and (not self.genes or len(set(self.genes)) < len(self.genes)):
             raise ValueError("`genes` must name at least one gene, each once")
         if self.n_genes < 1:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.features import embed
+from histoscribe.data.fold_checks import scored_panel_problems
 from histoscribe.data.genesets import GeneSets, PanelPathways, open_gene_sets, panel_pathways
 from histoscribe.data.stain import TissueColour
 from histoscribe.data.target import Target, fit_target
@@ -63,12 +64,16 @@ class RunData:
         ------
         DataContractError
             listing missing weights, tiles that a network cannot read, folds whose spots have no
-            exemplars, and every slide that is too coarse for the tiles or cannot be normalised.
+            exemplars, test patients whose scores chose the genes, and every slide that is too
+            coarse for the tiles or cannot be normalised.
         """
         inputs = self.settings.inputs
         problems = list(tile_problems(self.settings.rows, inputs.tile_px))
         keep = self.settings.train.keep
         problems += lookup_problems(self.cohort, folds, self.settings.rows, keep)
+        if "panel" not in self.settings.folds.leaks:
+            scored = self.settings.target.scored_patients or ()
+            problems += scored_panel_problems(self.cohort, folds, scored)
         problems += _problems([None], lambda _: self.gene_sets)
         problems += _problems(self.encoders(), lambda encoder: self.source(encoder).needs())
         problems += _problems(self.settings.rows, lambda row: row_needs(row, self.weights))
