@@ -112,6 +112,11 @@ def test_a_predictor_keeps_the_scores_of_its_benchmark(place, scored):
             expected = [float(rows.get(g, {}).get(name) or math.nan) for g in loaded.target.genes]
             np.testing.assert_array_equal(values, expected)
     assert np.isfinite(loaded.gene_score_values["detection_rate"]).all()
+    in_run = load_predictor(place / "run" / "predictors" / "ridge" / "P1")
+    for predictor in (scored, loaded, in_run):
+        origin = predictor.gene_scores.origin
+        assert (origin.protocol, origin.patients) == ("patient", ("P1", "P2"))
+        assert origin.sections == ("P1S1", "P2S1")
     record = json.loads((place / "scored" / "predictor.json").read_text())
     assert "genes.csv" in record["files"]
 

@@ -119,7 +119,7 @@ def _answer(
             say(f"{title}: {number}")
     for words in finding.caveat:
         say(f"beware: {words}")
-    for name in (finding.figure, finding.table, "finding.json"):
+    for name in (finding.figure, finding.table, *finding.files, "finding.json"):
         say(str(out / name))
 
 

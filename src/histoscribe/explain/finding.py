@@ -68,6 +68,8 @@ class Finding:
     values of the same measure."""
     caveat: tuple[str, ...]
     """What the answer does not show."""
+    files: tuple[str, ...] = ()
+    """Names of further files in `folder`."""
 
     def write(self) -> Path:
         """Write it as `finding.json`, after its figure and table."""
@@ -77,6 +79,7 @@ class Finding:
             "about": dict(self.about),
             "figure": self.figure,
             "table": self.table,
+            **({"files": list(self.files)} if self.files else {}),
             "statistic": [number.to_json() for number in self.statistic],
             "null": [number.to_json() for number in self.null],
             "caveat": list(self.caveat),

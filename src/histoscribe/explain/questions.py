@@ -7,10 +7,11 @@ from difflib import get_close_matches
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.exemplars.question import EXEMPLARS
+from histoscribe.explain.genes.question import GENES
 from histoscribe.explain.latent.question import LATENT
 from histoscribe.explain.question import Question
 
-QUESTIONS: tuple[Question, ...] = (EXEMPLARS, LATENT)
+QUESTIONS: tuple[Question, ...] = (EXEMPLARS, GENES, LATENT)
 
 
 def find_question(name: str) -> Question:

@@ -43,7 +43,7 @@ def explain(
     Parameters
     ----------
     question
-        `exemplars` or `latent`; `histoscribe explain` lists the questions.
+        Its name, e.g. `latent`; `histoscribe explain` lists the questions.
     predictors
         One or several, each loaded or as the path of its folder.
     cohort

@@ -3,11 +3,11 @@
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
@@ -20,7 +20,21 @@ GENE_SCORE_COLUMNS = (
     *("q", "detection_rate", "skewness"),
 )
 """Columns of `genes.csv`, one row per gene; `benchmark.tables` explains them."""
+CHANCE_Q = 0.05
+"""A gene with a smaller `q` is above shuffled training data."""
+BAND_SHARE = 0.025
+"""Share of shuffled runs above the band of a gene."""
 _RUN = "the folder of a finished benchmark"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOrigin:
+    """Benchmark of some scores: protocol, patients and sections."""
+
+    protocol: str
+    patients: tuple[str, ...]
+    """Tested patients."""
+    sections: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +45,21 @@ class GeneScores:
     """Name -> values in the order of the panel; empty without a benchmark."""
     why_unknown: str = ""
     """Reason for missing scores; empty if there are `columns`."""
+    origin: ScoreOrigin | None = None
+    """None without `columns`, and for those of a table alone."""
+
+    def above_band(self) -> Bool[np.ndarray, " G"]:
+        """Whether `pcc_given_depth` of each gene is above its shuffled band; False if unknown.
+
+        Of genes without any link to the image, 2.5 % are. Unlike a small `q`, this can be reached
+        in large panels too: 100 shuffled runs give no p below 1/101.
+        """
+        return self.columns["pcc_given_depth"] > self.columns["null_high"]
 
     def n_above_chance(self) -> tuple[int, int]:
         """Number of genes above shuffled training data (q < 0.05), and of scored genes."""
         q = self.columns["q"]
-        return int((q < 0.05).sum()), int(np.isfinite(q).sum())
+        return int((q < CHANCE_Q).sum()), int(np.isfinite(q).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +69,13 @@ class Benchmarked:
     gene_scores: GeneScores
     card: BenchmarkCard
     """Patients, protocol, scores and the hash of the folds."""
+
+    @property
+    def scores_with_origin(self) -> GeneScores:
+        """Gene scores together with protocol, patients and sections of the benchmark."""
+        card = self.card
+        origin = ScoreOrigin(protocol=card.protocol, patients=card.patients, sections=card.sections)
+        return replace(self.gene_scores, origin=origin)
 
     def same(self, other: "Benchmarked") -> bool:
         """Whether both have equal scores for equal genes."""
@@ -99,10 +130,14 @@ def gene_scores_of_run(folder: Path | None, model: str, genes: tuple[str, ...]) 
         return GeneScores(why_unknown=f"the benchmark in {run.name} is not finished")
     if not (run / GENES_FILE).is_file():
         return GeneScores(why_unknown=f"the benchmark in {run.name} scores bags, and no maps")
-    why = leaky(read_run_card(run).protocol)
+    card = read_run_card(run)
+    why = leaky(card.protocol)
     if why:
         return GeneScores(why_unknown=f"the benchmark in {run.name} is leaky: {why}")
-    return read_gene_scores(run / GENES_FILE, model, genes)
+    origin = ScoreOrigin(
+        protocol=card.protocol, patients=card.patients, sections=tuple(sorted(card.sections))
+    )
+    return replace(read_gene_scores(run / GENES_FILE, model, genes), origin=origin)
 
 
 def _rows(path: Path, model: str) -> dict[str, dict[str, str]]:

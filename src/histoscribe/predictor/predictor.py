@@ -111,7 +111,7 @@ class Predictor:
             if the `genes.csv` of the run folder was edited.
         """
         if self.benchmark is not None:
-            return self.benchmark.gene_scores
+            return self.benchmark.scores_with_origin
         return gene_scores_of_run(self.folder, self.row, self.target.genes)
 
     @property
