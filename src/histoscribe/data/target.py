@@ -164,7 +164,7 @@ class Target:
             genes_sha256=genes_hash(self.genes),
             transform=self.transform,
             statistic=self.state.statistic,
-            size_factors="total over all genes measured",
+            size_factors=self.state.size_factors,
             absent_taken_as_zero=dict(self.n_filled),
         )
 

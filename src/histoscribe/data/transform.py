@@ -1,54 +1,28 @@
 """Transforms of counts into target values, by name.
 
 Each transform is fitted on training spots, keeps its state, and can be inverted where possible.
-Totals are over all measured genes, never over a panel only.
+Totals are over all measured genes, except in `panel-log10`, which repeats a published scale.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.measured_genes import PanelCounts
-from histoscribe.types.prediction import COUNTS_PER_SPOT
+from histoscribe.data.panel_log10 import PanelLog10
+from histoscribe.data.transform_base import Transform as Transform
+from histoscribe.data.transform_base import size_factors as size_factors
 
 THETA = 100.0
 """Overdispersion of the negative binomial behind `pearson-residuals`."""
 
 LINEAR = "cp10k"
 """Name of the linear transform, which losses of counts need."""
-
-
-class Transform(ABC):
-    """Converts counts to target values and, if mathematically possible, back."""
-
-    name: ClassVar[str]
-    statistic: ClassVar[str]
-    """Statistics that it uses besides the spot itself; written on the card."""
-    unit: ClassVar[str]
-    """Unit of the target values in words, as on the axis of a plot."""
-    non_negative: ClassVar[bool] = False
-    """Whether no value can be below zero, at any spot."""
-
-    @classmethod
-    @abstractmethod
-    def fit(cls, parts: Sequence[PanelCounts], n_listed: int) -> "Transform":
-        """Fit on the training spots; `n_listed` genes are listed by any training section."""
-
-    @abstractmethod
-    def apply(self, panel: PanelCounts) -> Float[np.ndarray, "N G"]:
-        """Target values; genes that were not measured stay NaN."""
-
-    @abstractmethod
-    def invert(
-        self, values: Float[np.ndarray, "N G"], total: Float[np.ndarray, " N"]
-    ) -> Float[np.ndarray, "N G"]:
-        """Counts of spots with these totals. Raises ValueError if there is no inverse."""
 
 
 class _Stateless(Transform):
@@ -277,6 +251,7 @@ _ALL: tuple[type[Transform], ...] = (
     Cp10k,
     Log10MinMax,
     StNet,
+    PanelLog10,
     Log1p,
     RawCounts,
     AsGiven,
@@ -292,11 +267,6 @@ def transform_class(name: str) -> type[Transform]:
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose: {', '.join(TRANSFORMS)}"
         raise ValueError(f"no transform named {name!r}; {hint}")
     return TRANSFORMS[name]
-
-
-def size_factors(total: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """Size factors of spots from their totals over all measured genes."""
-    return total / COUNTS_PER_SPOT
 
 
 def pearson_residuals(panel: PanelCounts) -> Float[np.ndarray, "N G"]:
