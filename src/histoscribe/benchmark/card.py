@@ -148,9 +148,16 @@ def per_patient(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float | N
     return found
 
 
+def _target_in_words(card: RunCard) -> dict[str, object]:
+    """Target of the first fold; the number of genes is that of all folds."""
+    sizes = sorted({target.n_genes for target in card.target.values()})
+    first = next(iter(card.target.values())).to_json()
+    return first if len(sizes) == 1 else {**first, "n_genes": f"{sizes[0]} to {sizes[-1]} by fold"}
+
+
 def card_text(card: RunCard) -> str:
     """The card in words, as Markdown."""
-    target = next(iter(card.target.values())).to_json()
+    target = _target_in_words(card)
     validations = ", ".join(f"{fold.name} by {fold.validation}" for fold in card.folds)
     lines = [
         f"# Protocol card: {card.protocol}",

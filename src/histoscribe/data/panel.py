@@ -19,6 +19,9 @@ SEEN_SHARE = 0.05
 neighbours can give a rare gene a high Moran's I.
 """
 
+IN_EACH_SECTION = "variable-in-each-section"
+"""Name of the panel whose size follows from the data: genes are taken of each section."""
+
 _ROUNDING = 1e-12  # of sums of float64, in units of the highest score: what is nearer is a tie
 _BLOCK = 512
 _BLOCK_COUNTS = 5_000 * _BLOCK  # counts written out at a time: 20 MB; fewer genes of more spots
@@ -30,13 +33,16 @@ def choose_genes(
 ) -> tuple[str, ...]:
     """The `n_genes` best genes of a named panel, best first; constant genes are left out.
 
-    Genes whose id or symbol is in `first` come before all others.
+    Genes whose id or symbol is in `first` come before all others, except in the panel
+    `variable-in-each-section`.
 
     Raises
     ------
     DataContractError
         if there are fewer genes to choose from.
     """
+    if panel == IN_EACH_SECTION:
+        return variable_in_each_section(candidates, n_genes)
     varies = _varies(candidates)
     if panel == "spatially-variable":
         varies &= _seen_share(candidates) >= SEEN_SHARE
@@ -92,6 +98,48 @@ def spatially_variable(candidates: Candidates) -> Float[np.ndarray, " candidates
     return np.mean([_moran(part) for part in candidates.parts], axis=0)
 
 
+def variable_in_each_section(candidates: Candidates, n_genes: int) -> tuple[str, ...]:
+    """Genes among the `n_genes` of highest residual variance in every training section.
+
+    The variance is that of Pearson residuals, as in `highly_variable`, which also gives the order.
+    The more sections, the fewer genes they share.
+
+    Raises
+    ------
+    DataContractError
+        for sections with fewer genes that vary, or if the sections share none.
+    """
+    varies = [_varies_in(part) for part in candidates.parts]
+    few = [
+        Problem(
+            where=f"section {part.section.id}, target.n_genes",
+            found=f"{of_it.sum()} genes to choose {n_genes} from",
+            expected=f"at least {n_genes} genes that vary within the section",
+            remedy=f"set at most {of_it.sum()} genes, or leave out the section",
+        )
+        for part, of_it in zip(candidates.parts, varies, strict=True)
+        if of_it.sum() < n_genes
+    ]
+    if few:
+        raise DataContractError(few)
+    score = np.array([_residual_variance(part) for part in candidates.parts])
+    shared = np.ones(len(candidates.genes), dtype=bool)
+    for of_section, of_it in zip(score, varies, strict=True):
+        shared &= _among_best(np.where(of_it, of_section, -np.inf), n_genes)
+    if not shared.any():
+        raise DataContractError(
+            Problem(
+                where="settings, target.n_genes",
+                found=f"no gene is among the {n_genes} most variable ones of every section",
+                expected="at least one gene that all training sections share",
+                remedy="take more genes of each section, or the panel highly-variable",
+            )
+        )
+    mean = np.where(shared, score.mean(axis=0), -np.inf)
+    best = best_first(mean, _ROUNDING * mean.max())[: shared.sum()]
+    return tuple(candidates.genes[gene] for gene in best)
+
+
 PANELS: Mapping[str, Callable[[Candidates], Float[np.ndarray, " candidates"]]] = MappingProxyType(
     {
         "highest-mean": highest_mean,
@@ -136,6 +184,19 @@ def _varies(candidates: Candidates) -> Bool[np.ndarray, " candidates"]:
     high = np.max([_dense(part.counts.max(axis=0)) for part in candidates.parts], axis=0)
     low = np.min([_dense(part.counts.min(axis=0)) for part in candidates.parts], axis=0)
     return high > low
+
+
+def _varies_in(part: TrainingPart) -> Bool[np.ndarray, " candidates"]:
+    """Whether the raw count of each gene varies within a section."""
+    return _dense(part.counts.max(axis=0)) > _dense(part.counts.min(axis=0))
+
+
+def _among_best(
+    score: Float[np.ndarray, " candidates"], n_genes: int
+) -> Bool[np.ndarray, " candidates"]:
+    among = np.zeros(len(score), dtype=bool)
+    among[best_first(score, _ROUNDING * score.max())[:n_genes]] = True
+    return among
 
 
 def _seen_share(candidates: Candidates) -> Float[np.ndarray, " candidates"]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from histoscribe.data.measured_genes import PanelCounts, candidate_genes, panel_counts
-from histoscribe.data.panel import choose_genes, listed_genes
+from histoscribe.data.panel import IN_EACH_SECTION, choose_genes, listed_genes
 from histoscribe.data.panel_files import PUBLISHED_PANELS, published_panel, read_panel
 from histoscribe.data.transform import Transform, transform_class
 from histoscribe.types import Section, TargetCard
@@ -24,6 +24,8 @@ _ON = {
     "highly-variable": "variance of Pearson residuals within a section, mean over {} sections",
     "spatially-variable": "Moran's I of cp10k-log1p, neighbours within 1.5 pitches (without "
     "a lattice: Delaunay), mean over {} sections; seen in at least 5 % of the {} spots",
+    IN_EACH_SECTION: "among the {n} genes of highest variance of Pearson residuals in each of the "
+    "{} sections; the order is that of the mean variance",
     "list": "given by the user",
     "colotype-partial": "genes of the ColoType panel and seven biomarkers as far as they were "
     "published: a partial list",
@@ -43,13 +45,20 @@ class TargetSettings:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # an unknown key is an error
 
     panel: Literal[
-        "highest-mean", "highly-variable", "spatially-variable", "list", "colotype-partial"
+        "highest-mean",
+        "highly-variable",
+        "spatially-variable",
+        "variable-in-each-section",
+        "list",
+        "colotype-partial",
     ] = "highest-mean"
-    """Choice of genes on the training spots of each fold; `list` uses `genes`. `colotype-partial`
-    has the 35 of 47 genes of a published colorectal panel whose names are known.
+    """Choice of genes on the training spots of each fold; `list` uses `genes`.
+    `variable-in-each-section` keeps the genes among the `n_genes` most variable ones of every
+    training section, so its size differs by fold. `colotype-partial` has the 35 of 47 genes of a
+    published colorectal panel whose names are known.
     """
     n_genes: int = 250
-    """Size of the panel; ignored for panels that are lists."""
+    """Size of the panel, or genes taken of each section; ignored for panels that are lists."""
     transform: str = "pearson-residuals"
     """Name of the transform of counts."""
     genes: tuple[str, ...] | str | None = None
@@ -110,6 +119,8 @@ class Target:
     """
     panel_saw_test: bool = False
     """Whether the panel was chosen on all spots of the run, including test spots: a named leak."""
+    n_of_each: int = 0
+    """Number of genes taken of each section; 0 for panels of a set size."""
     pathways_first: bool = False
     """Whether genes of the run's gene sets were taken before all others."""
     samples: str = ""
@@ -180,6 +191,7 @@ class Target:
             "n_spots": self.n_spots,
             "n_filled": dict(self.n_filled),
             "panel_saw_test": self.panel_saw_test,
+            **({"n_of_each": self.n_of_each} if self.n_of_each else {}),
             **({"samples": self.samples} if self.samples else {}),
         }
 
@@ -188,7 +200,7 @@ class Target:
         if self.samples.startswith("bulk") and self.panel in _ON_BULK:
             return _ON_BULK[self.panel]
         part = "training and test" if self.panel_saw_test else "training"
-        by = _ON[self.panel].replace("{}", part)
+        by = _ON[self.panel].replace("{}", part).replace("{n}", str(self.n_of_each))
         return f"genes of the gene sets first; {by}" if self.pathways_first else by
 
     @classmethod
@@ -206,6 +218,7 @@ class Target:
             n_spots=record["n_spots"],
             n_filled=tuple(sorted(record["n_filled"].items())),
             panel_saw_test=record["panel_saw_test"],
+            n_of_each=record.get("n_of_each", 0),
             pathways_first=record.get("pathways_first", False),
             samples=record.get("samples", ""),
         )
@@ -251,6 +264,7 @@ def fit_target(
         n_spots=sum(len(rows) for _, rows in parts),
         n_filled=candidates.n_filled,
         panel_saw_test=saw_test,
+        n_of_each=settings.n_genes if settings.panel == IN_EACH_SECTION else 0,
         pathways_first=bool(first),
     )
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from histoscribe.data.bulk_target import TRANSFORMS_OF
 from histoscribe.data.items.labelled_bags import LabelledBags
+from histoscribe.data.panel import IN_EACH_SECTION
 from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.models.base import Estimator
 
@@ -41,8 +42,9 @@ def _target_contradictions(settings: "RunSettings") -> Iterator[str]:
             f"target.transform {settings.target.transform} has no meaning for {kind}: choose "
             f"{' or '.join(TRANSFORMS_OF[kind])}"
         )
-    if settings.target.panel == "spatially-variable" and bulk.table is not None:
-        yield "the panel spatially-variable needs spots: choose another, e.g. highly-variable"
+    panel = settings.target.panel
+    if panel in ("spatially-variable", IN_EACH_SECTION) and bulk.table is not None:
+        yield f"the panel {panel} needs spots: choose another, e.g. highly-variable"
     if settings.train.counts is not None and kind not in ("counts", "blocks"):
         yield f'train.loss = "{settings.train.loss}" reads raw counts, and the table is in {kind}'
 

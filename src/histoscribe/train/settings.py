@@ -12,6 +12,7 @@ from histoscribe.data.bulk_settings import BulkSettings
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.data.folds import FoldSettings
 from histoscribe.data.genesets import PathwaySettings, with_whole_paths
+from histoscribe.data.panel import IN_EACH_SECTION
 from histoscribe.data.target import TargetSettings
 from histoscribe.data.transform import LINEAR
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
@@ -229,11 +230,13 @@ class RunSettings(StrictSettings):
         return self
 
     @model_validator(mode="after")
-    def _a_listed_panel_has_its_order(self) -> "RunSettings":
-        if self.pathways.first and self.target.listed is not None:
+    def _genes_of_sets_can_come_first(self) -> "RunSettings":
+        target = self.target
+        if self.pathways.first and (target.listed is not None or target.panel == IN_EACH_SECTION):
+            kind = "is a list" if target.listed is not None else "has no size of its own"
             raise ValueError(
-                "pathways.first chooses genes of the sets first, and the panel is a list: "
-                "leave out one"
+                f"pathways.first chooses genes of the sets first, and the panel {kind}: leave out "
+                "one"
             )
         return self
 
