@@ -1,6 +1,6 @@
 """What every explanation returns: figure, table, numbers, the same numbers by chance, caveats."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,17 @@ class Number:
         """Name, value and range, as the command line prints them."""
         span = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
         return f"{self.name} {'undefined' if np.isnan(self.value) else f'{self.value:.3f}'}{span}"
+
+
+def defined_mean(values: Sequence[float] | np.ndarray) -> float:
+    """Mean of the defined values; NaN without any.
+
+    >>> defined_mean([1.0, float("nan"), 3.0])
+    2.0
+    """
+    known = np.asarray(values, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,10 +8,12 @@ from difflib import get_close_matches
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.exemplars.question import EXEMPLARS
 from histoscribe.explain.genes.question import GENES
+from histoscribe.explain.grad_cam.question import GRAD_CAM
+from histoscribe.explain.graph.question import GRAPH
 from histoscribe.explain.latent.question import LATENT
 from histoscribe.explain.question import Question
 
-QUESTIONS: tuple[Question, ...] = (EXEMPLARS, GENES, LATENT)
+QUESTIONS: tuple[Question, ...] = (EXEMPLARS, GENES, LATENT, GRAD_CAM, GRAPH)
 
 
 def find_question(name: str) -> Question:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from histoscribe.errors import Problem
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.finding import Finding
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.types import Cohort, Section
@@ -51,6 +51,26 @@ def unknown_sections(cohort: Cohort, names: Iterable[str], setting: str) -> list
         for name in names
         if name not in cohort.ids
     ]
+
+
+def problems_of(checks: Iterable[Callable[[], object]]) -> list[Problem]:
+    """Run every check and collect the problems that they raise."""
+    problems: list[Problem] = []
+    for check in checks:
+        try:
+            check()
+        except DataContractError as error:
+            problems += error.problems
+    return problems
+
+
+def one_section(request: ExplainRequest, name: str | None) -> Section:
+    """The named section; else the first that the predictor was not trained on, or the first."""
+    if name is not None:
+        return request.cohort[name]
+    trained = request.predictor.card.sections
+    new = [id_ for id_ in request.cohort.ids if id_ not in trained]
+    return request.cohort[(new or request.cohort.ids)[0]]
 
 
 def trained_on(predictor: Predictor, section: Section) -> str | None:

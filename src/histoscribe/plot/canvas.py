@@ -6,6 +6,7 @@ any resolution of the image below it.
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -20,6 +21,7 @@ from histoscribe.types import Section, Spots
 
 _DPI = 150
 _THIN_POINTS = 0.1
+_CHARACTERS_PER_INCH = 16  # of text of 7 points
 _PANEL_PX = 900  # more tissue pixels than a panel can show cost time and change nothing
 
 
@@ -154,6 +156,12 @@ def round_length(most_um: float) -> float:
     """
     power = 10.0 ** np.floor(np.log10(most_um))
     return float(max(step * power for step in (1, 2, 5) if step * power <= most_um))
+
+
+def wrapped(text: str, width_inches: float) -> str:
+    """Break the lines of a text of 7 points to a width."""
+    n_characters = int(width_inches * _CHARACTERS_PER_INCH)
+    return "\n".join(fill(line, n_characters) for line in text.splitlines())
 
 
 def save_png(figure: Figure, path: Path) -> None:

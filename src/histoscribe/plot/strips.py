@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill
 
 import numpy as np
 from jaxtyping import UInt8
@@ -12,13 +11,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 
-from histoscribe.plot.canvas import save_png
+from histoscribe.plot.canvas import save_png, wrapped
 
 _TILE_INCHES = 1.25
 _TEXT_INCHES = 0.65
 _GAP = 0.12  # of a tile
 _FRAME_POINTS = 4.0
-_CHARACTERS_PER_INCH = 16  # of the text below, 7 points
 _BLANK = 235  # grey of a missing tile
 
 
@@ -79,13 +77,8 @@ def draw_strips(strips: Sequence[Strip], text: StripText, path: Path) -> None:
     bar.set_label(text.unit, fontsize=8)
     bar.ax.tick_params(labelsize=7)
     figure.suptitle(text.title, fontsize=10)
-    figure.supxlabel(_wrapped(text.below, width), fontsize=7)
+    figure.supxlabel(wrapped(text.below, width), fontsize=7)
     save_png(figure, path)
-
-
-def _wrapped(text: str, width: float) -> str:
-    n_characters = int(width * _CHARACTERS_PER_INCH)
-    return "\n".join(fill(line, n_characters) for line in text.splitlines())
 
 
 def _scale(strips: Sequence[Strip]) -> ScalarMappable:

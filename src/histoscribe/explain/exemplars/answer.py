@@ -9,14 +9,21 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from histoscribe.errors import DataContractError, Problem
+from histoscribe.errors import DataContractError
 from histoscribe.explain.exemplars.agreement import numbers
 from histoscribe.explain.exemplars.question import ExemplarsQuestionSettings
 from histoscribe.explain.exemplars.selection import ExemplarSelection, check_looks_up, look_up
 from histoscribe.explain.exemplars.swaps import N_SWAPS, change_of_each, leaning
 from histoscribe.explain.exemplars.tiles import ExemplarTiles
 from histoscribe.explain.finding import Finding
-from histoscribe.explain.request import AnswerPlan, ExplainRequest, trained_on, unknown_sections
+from histoscribe.explain.request import (
+    AnswerPlan,
+    ExplainRequest,
+    one_section,
+    problems_of,
+    trained_on,
+    unknown_sections,
+)
 from histoscribe.explain.spot_choice import DrawnSpot, named_spots, spots_by_rule
 from histoscribe.io.atomic import write_text
 from histoscribe.plot.strips import Picture, Strip, StripText, draw_strips
@@ -35,19 +42,19 @@ def plan_exemplars(request: ExplainRequest, settings: ExemplarsQuestionSettings)
         For a predictor without exemplars, and for an unknown section, gene or spot.
     """
     names = () if settings.section is None else (settings.section,)
-    problems: list[Problem] = unknown_sections(request.cohort, names, "section")
     genes: list[GeneChoice] = []
-    for check in (
-        lambda: check_looks_up(request.predictor),
-        lambda: genes.append(one_gene(request.predictor, settings.gene)),
-    ):
-        try:
-            check()
-        except DataContractError as error:
-            problems += error.problems
+    problems = [
+        *unknown_sections(request.cohort, names, "section"),
+        *problems_of(
+            (
+                lambda: check_looks_up(request.predictor),
+                lambda: genes.append(one_gene(request.predictor, settings.gene)),
+            )
+        ),
+    ]
     if problems:
         raise DataContractError(problems)
-    section = _section(request, settings.section)
+    section = one_section(request, settings.section)
     answer = ExemplarsAnswer(request, section, genes[0], named_spots(section, settings.spots))
     return AnswerPlan(about=answer.about, sections=(section,), work=answer.work)
 
@@ -168,14 +175,6 @@ class _GeneValues:
     """Mean absolute change of the prediction when all exemplars are swapped."""
     change_one_swapped: Float[np.ndarray, "N E"]
     """Mean change when one exemplar is swapped; NaN at spots that are not drawn."""
-
-
-def _section(request: ExplainRequest, name: str | None) -> Section:
-    if name is not None:
-        return request.cohort[name]
-    trained = request.predictor.card.sections
-    new = [id_ for id_ in request.cohort.ids if id_ not in trained]
-    return request.cohort[(new or request.cohort.ids)[0]]
 
 
 def _distance_name(selection: ExemplarSelection) -> str:

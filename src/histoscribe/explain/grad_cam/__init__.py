@@ -1,0 +1,1 @@
+"""The question `grad-cam`: the parts of a window that raise the prediction of a gene."""

@@ -1,0 +1,1 @@
+"""The question `graph`: which places of a window a network links."""

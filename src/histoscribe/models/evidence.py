@@ -1,0 +1,51 @@
+"""Networks of spots that show a part of their computation, for `histoscribe explain`."""
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from histoscribe.models.base import model_class
+from histoscribe.models.catalog import list_models
+from histoscribe.models.layers.graph_edges import Edges
+
+
+@runtime_checkable
+class ClassMapModel(Protocol):
+    """Network that reads the genes off a map of channels over the tile.
+
+    `genes_of_map(class_map(image))` is the output of `forward`, for counts before their softplus.
+    """
+
+    def class_map(
+        self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
+    ) -> Float[Tensor, "B C h w"]:
+        """The map; its cells cover the tile, also where the network resizes its input."""
+        ...
+
+    def genes_of_map(self, class_map: Float[Tensor, "B C h w"], /) -> Float[Tensor, "B G"]:
+        """Genes from the map, by differentiable layers."""
+        ...
+
+
+@runtime_checkable
+class GraphModel(Protocol):
+    """Network that makes two graphs of the tile, over the same computation as `forward`."""
+
+    def graph_edges(
+        self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
+    ) -> tuple[Edges, Edges]:
+        """Edges of both graphs, between the cells of a square grid over the tile, row by row."""
+        ...
+
+    def graph_side(self) -> int | None:
+        """Cells along one side of that grid; None where the settings leave out the graph."""
+        ...
+
+
+def models_with(protocol: type) -> Iterator[str]:
+    """Names of the models with the methods of a protocol; imports every model."""
+    for name in list_models():
+        if issubclass(model_class(name), protocol):
+            yield name
