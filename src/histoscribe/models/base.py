@@ -42,6 +42,9 @@ class ExpressionModel(nn.Module, ABC):
     `weights`: `file` or `random`. None for a start from random numbers.
     """
 
+    usual_tile_px: ClassVar[int | None] = None
+    """Side of the tiles that `create_model` assumes; None: it must be given."""
+
     counts: CountFamily | None
     """Family of the count distribution that it predicts; None for a model of values."""
     count_head: CountHead | None
@@ -276,7 +279,7 @@ def create_model(
     feature_width
         Width of the features, for a network that reads features.
     tile_px
-        Side of the tiles, for a network that reads tiles.
+        Side of the tiles, for a network that reads tiles; `tcgn` assumes 224.
     facts
         Facts of the training spots instead of the three widths.
     settings
@@ -295,6 +298,8 @@ def create_model(
     'knn'
     >>> hs.create_model("mlp", n_genes=250, feature_width=512).head.weight.shape
     torch.Size([250, 256])
+    >>> hs.create_model("tcgn", n_genes=785).side_px
+    224
     """
     cls = model_class(name)
     config = make_config(name, settings)
@@ -305,6 +310,8 @@ def create_model(
             raise ValueError(f"model {name!r} is no network: it gets its widths when it is fitted")
         return cls(config)
     if facts is None:
+        if cls.usual_tile_px is not None:
+            given.setdefault("tile_px", cls.usual_tile_px)
         _check_widths(cls, config, given)
         facts = Facts.plain(**given)
     elif given:

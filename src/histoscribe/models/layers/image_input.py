@@ -1,4 +1,4 @@
-"""Shared input of image networks: normalised tiles, cut into patches."""
+"""Shared input of image networks: tiles of one side, normalised, cut into patches."""
 
 from typing import final
 
@@ -8,27 +8,27 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from histoscribe.errors import Problem
-from histoscribe.models.base import Facts
+
+_Colour = tuple[float, float, float]
 
 
 @final
 class NormalisedTiles(nn.Module):
-    """Tiles minus the channel means of the training tiles, divided by their deviations.
+    """Tiles minus a mean of each channel, divided by its deviation, e.g. over the training tiles.
 
-    Tiles are 0-255, as bytes or, for gradients, as floats. A channel that is constant over the
-    training tiles is centred only. Mean and deviation are buffers, so they are saved with the
+    Tiles, means and deviations are 0-255; tiles are bytes or, for gradients, floats. A channel
+    without deviation is centred only. Mean and deviation are buffers, so they are saved with the
     network.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, mean: _Colour, scale: _Colour) -> None:
         super().__init__()
-        scale = torch.tensor(facts.image_scale, dtype=torch.float32)
-        mean = torch.tensor(facts.image_mean, dtype=torch.float32)
-        self.register_buffer("mean", mean.view(3, 1, 1))
-        self.register_buffer("scale", torch.where(scale > 0, scale, 1.0).view(3, 1, 1))
+        deviation = torch.tensor(scale, dtype=torch.float32)
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
+        self.register_buffer("scale", torch.where(deviation > 0, deviation, 1.0).view(3, 1, 1))
 
     def forward(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]

@@ -58,7 +58,7 @@ class PatchTransformer(nn.Module):
         super().__init__()
         from timm.models.vision_transformer import VisionTransformer  # seconds to import
 
-        self.normalise = NormalisedTiles(facts)
+        self.normalise = NormalisedTiles(facts.image_mean, facts.image_scale)
         self.net: Any = VisionTransformer(
             img_size=facts.tile_px,
             patch_size=config.patch_px,

@@ -60,7 +60,7 @@ class CycleMLP(ExpressionModel):
 
     def __init__(self, facts: Facts, config: CycleMLPConfig) -> None:
         super().__init__(facts, config)
-        self.normalise = NormalisedTiles(facts)
+        self.normalise = NormalisedTiles(facts.image_mean, facts.image_scale)
         self.embed = nn.Conv2d(3, config.widths[0], kernel_size=7, stride=4, padding=2)
         self.shrink = nn.ModuleList(
             nn.Conv2d(fine, coarse, kernel_size=3, stride=2, padding=1)

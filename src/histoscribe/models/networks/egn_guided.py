@@ -123,7 +123,7 @@ class GuidedNetwork(ExpressionModel):
             raise DataContractError(problem)
         n_tokens = (facts.tile_px // config.patch_px) ** 2
         n_joined = config.dim if config.sees == "image" else 2 * config.dim
-        self.tiles = NormalisedTiles(facts)
+        self.tiles = NormalisedTiles(facts.image_mean, facts.image_scale)
         self.patches = PatchTokens(config.patch_px, config.dim)
         self.position = nn.Parameter(torch.empty(n_tokens, config.dim))
         nn.init.trunc_normal_(self.position, std=0.02)

@@ -62,7 +62,7 @@ class MPViT(ExpressionModel):
     def __init__(self, facts: Facts, config: MPViTConfig) -> None:
         super().__init__(facts, config)
         first, last = config.widths[0], config.widths[-1]
-        self.normalise = NormalisedTiles(facts)
+        self.normalise = NormalisedTiles(facts.image_mean, facts.image_scale)
         self.stem = nn.Sequential(
             convolution(3, first // 2, side=3, stride=2),
             convolution(first // 2, first, side=3, stride=2),

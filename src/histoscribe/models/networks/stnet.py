@@ -83,7 +83,7 @@ class STNet(ExpressionModel):
             block_config=tuple(config.blocks),
             num_init_features=2 * config.growth,
         )
-        self.normalise = NormalisedTiles(facts)
+        self.normalise = NormalisedTiles(facts.image_mean, facts.image_scale)
         self.features = _taking_one_value(net.features)
         self.head = GeneHead(net.classifier.in_features, facts, at_mean=True)
 
