@@ -4,8 +4,7 @@ Xiao et al. 2024, doi:10.1016/j.media.2023.103040. The backbone is CMT (arXiv:21
 stages of maps, each half as wide as the one before. `docs/methods/tcgn.md` gives the equations.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import final
 
 import torch
 from jaxtyping import Float, UInt8
@@ -15,118 +14,25 @@ from histoscribe.encoders.record import IMAGENET_MEAN, IMAGENET_STD
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import ExpressionModel, Facts, register
 from histoscribe.models.layers.batch_norm import BatchNorm
-from histoscribe.models.layers.cmt import CMTStage, StageShape, Stem, draw_weights
+from histoscribe.models.layers.channel_attention import ChannelAttention
+from histoscribe.models.layers.cmt import CMTStage, Stem, as_map, draw_weights
+from histoscribe.models.layers.graph_block import GraphBlock
+from histoscribe.models.layers.graph_edges import Edges
 from histoscribe.models.layers.head import GeneHead
 from histoscribe.models.layers.image_input import NormalisedTiles, resized
-from histoscribe.models.layers.pyramid import check_stages
+from histoscribe.models.networks.tcgn_config import (
+    NODE_PX,
+    TCGNConfig,
+    TCGNXSConfig,
+    stage_shapes,
+    tile_problem,
+)
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output
 
-_HEADS = (1, 2, 4, 8)  # attention heads of each stage
-_REDUCTIONS = (8, 4, 2, 1)  # so that the keys of each stage are the positions of the last map
-_STRIDE_PX = 32  # side of the tile over that of the last map
-_LEAST_PX = 64  # below, each stage has a single key, and attention does nothing
-_DROPOUT = 0.1
+_FIRST_PX = (4, 8)  # side of the part of a tile that is a position of the first two maps
+_DROPOUT = 0.1  # of the pooled map
 _HIDDEN = 4  # width of the layer before the last, relative to the pooled map
-
-
-@dataclass(frozen=True, kw_only=True)
-class TCGNConfig:
-    """Size, graph, input and learning rate; the default is the paper's, on CMT-Ti."""
-
-    widths: tuple[int, ...] = (46, 92, 184, 368)
-    """Channels of each stage; multiples of 1, 2, 4 and 8, the heads of its attention."""
-    blocks: tuple[int, ...] = (2, 2, 10, 2)
-    """CMT blocks of each stage."""
-    expansion: float = 3.6
-    """Hidden channels of the convolutions in a block, relative to its width."""
-    stem_width: int = 16
-    """Channels of the three convolutions before the stages."""
-    pooled_width: int = 1280
-    """Channels of the last map, which is averaged over the tile; the layer before the last has four
-    times as many.
-    """
-    graph: Literal["none"] = "none"
-    """No graph: the CMT alone."""
-    resize_px: int | None = None
-    """Side to which the first layer brings each tile, a multiple of 32; None: tiles stay as they
-    are.
-    """
-    weights: Literal["file", "random"] = "file"
-    """Start from ImageNet's weights of the CMT in a file, or from random numbers."""
-    learning_rate: float = 1e-5
-    """Rate of Adam."""
-
-    PUBLISHED: ClassVar[tuple[tuple[int, ...], tuple[int, ...], float]] = (
-        (46, 92, 184, 368),
-        (2, 2, 10, 2),
-        3.6,
-    )
-
-    def __post_init__(self) -> None:
-        check_stages("tcgn", self.widths, self.blocks, _HEADS, width_unit=1)
-        wrong = [
-            f"{width} is no multiple of {heads}"
-            for width, heads in zip(self.widths, _HEADS, strict=True)
-            if width % heads
-        ]
-        if wrong:
-            raise ValueError(f"heads must divide the widths: {', '.join(wrong)}")
-        if min(self.expansion, self.stem_width, self.pooled_width) < 1:
-            raise ValueError("expansion, stem_width and pooled_width are each at least 1")
-        if self.resize_px is not None and not _side_fits(self.resize_px):
-            raise ValueError(
-                f"resize_px = {self.resize_px}: must be a multiple of 32, {_LEAST_PX} or more; "
-                f"the next are {_next_sides(self.resize_px)}"
-            )
-        size = (tuple(self.widths), tuple(self.blocks), self.expansion)
-        if self.weights == "file" and size != self.PUBLISHED:
-            widths, blocks, expansion = self.PUBLISHED
-            raise ValueError(
-                f"published weights fit widths {list(widths)}, blocks {list(blocks)} and expansion "
-                f"{expansion}; other sizes need weights = 'random'"
-            )
-
-    @classmethod
-    def small(cls) -> "TCGNConfig":
-        """A size that trains on two cores from random numbers, for tiles of 64 to 128 px."""
-        return cls(
-            widths=(16, 32, 64, 128),
-            blocks=(1, 1, 2, 1),
-            expansion=2.0,
-            stem_width=8,
-            pooled_width=128,
-            weights="random",
-            learning_rate=1e-3,
-        )
-
-    @classmethod
-    def tiny(cls) -> "TCGNConfig":
-        """Settings for tests."""
-        return cls(
-            widths=(8, 8, 8, 16),
-            blocks=(1, 1, 1, 1),
-            expansion=2.0,
-            stem_width=4,
-            pooled_width=16,
-            resize_px=_LEAST_PX,
-            weights="random",
-            learning_rate=3e-3,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TCGNXSConfig(TCGNConfig):
-    """The same settings; the default is the larger CMT-XS."""
-
-    widths: tuple[int, ...] = (52, 104, 208, 416)
-    """Channels of each stage; multiples of 1, 2, 4 and 8, the heads of its attention."""
-    blocks: tuple[int, ...] = (3, 3, 12, 3)
-    """CMT blocks of each stage."""
-    expansion: float = 3.77
-    """Hidden channels of the convolutions in a block, relative to its width."""
-
-    PUBLISHED = ((52, 104, 208, 416), (3, 3, 12, 3), 3.77)
 
 
 class CMTNetwork(ExpressionModel):
@@ -142,11 +48,9 @@ class CMTNetwork(ExpressionModel):
         if problem is not None:
             raise DataContractError(problem)
         self.side_px = config.resize_px or facts.tile_px
-        red, green, blue = (255 * value for value in IMAGENET_MEAN)
-        scales = [255 * value for value in IMAGENET_STD]
-        self.normalise = NormalisedTiles((red, green, blue), (scales[0], scales[1], scales[2]))
+        self.normalise = NormalisedTiles(_bytes(IMAGENET_MEAN), _bytes(IMAGENET_STD))
         self.stem = Stem(config.stem_width)
-        stages = [CMTStage(shape) for shape in _stage_shapes(config, self.side_px)]
+        stages = [CMTStage(shape) for shape in stage_shapes(config, self.side_px)]
         self.stage_a, self.stage_b, self.stage_c, self.stage_d = stages
         width = config.pooled_width
         self.last_map = nn.Sequential(
@@ -157,6 +61,11 @@ class CMTNetwork(ExpressionModel):
         )
         self.apply(draw_weights)
         self.head = GeneHead(_HIDDEN * width, facts)
+        # last, so that one seed draws the same other weights with and without graphs
+        self.graphs = self._graphs(config).apply(draw_weights)
+        n_nodes = (self.side_px // NODE_PX) ** 2
+        self.read_graphs = nn.ModuleList(ChannelAttention(n_nodes) for _ in self.graphs)
+        self.read_graphs.apply(draw_weights)
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
         """Predict the genes from the mean of the last map."""
@@ -172,36 +81,76 @@ class CMTNetwork(ExpressionModel):
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
     ) -> Float[Tensor, "B C H W"]:
         """Last map before the mean over the tile: 1280 x 7 x 7 for a tile of 224 px."""
-        map_a = self.stage_a(self.stem(self._tiles(image)))
-        map_b = self.stage_b(map_a)
-        return self.last_map(self.stage_d(self.stage_c(map_b)))
+        maps = self._first_maps(image)
+        nodes = [graph(grid) for graph, grid in zip(self.graphs, maps, strict=False)]
+        tokens = self.stage_c.embed(maps[1])
+        if nodes:
+            tokens = self.read_graphs[0](tokens, nodes[0])
+        tokens = self.stage_c.run_blocks(tokens)
+        if nodes:
+            tokens = self.read_graphs[1](tokens, nodes[1])
+        return self.last_map(self.stage_d(as_map(tokens)))
 
     def genes_of_map(self, last_map: Float[Tensor, "B C H W"]) -> Float[Tensor, "B G"]:
         """Genes from the map of `class_map`."""
         return self.head(self._hidden_of_map(last_map))
 
+    def graph_edges(
+        self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
+    ) -> tuple[Edges, Edges]:
+        """Edges of both graphs: on the map of the first stage, and on that of the second.
+
+        Nodes are squares of 16 px of the resized tile, row by row.
+
+        Raises
+        ------
+        ValueError
+            for a network without graphs.
+        """
+        if not len(self.graphs):
+            raise ValueError(f"model {self.name!r} with graph = 'none' has no edges")
+        first, second = zip(self.graphs, self._first_maps(image), strict=True)
+        return first[0].edges(first[1]), second[0].edges(second[1])
+
     def recipe(self) -> Recipe:
-        """Adam at one rate, on tiles that are mirrored and turned at random."""
+        """Adam at one rate, on tiles that are mirrored and turned by any angle."""
         return Recipe(
+            optimiser="adam",
             learning_rate=self.config.learning_rate,
             weight_decay=0.0,
             schedule="constant",
-            turned=True,
+            turned="any-angle",
+            side_px=self.config.resize_px,
+            corners=self.config.corners,
         )
 
     @classmethod
     def tile_problem(cls, config: TCGNConfig, tile_px: int) -> Problem | None:
-        """Problem of tiles that the stages cannot halve five times."""
-        if config.resize_px is not None or _side_fits(tile_px):
-            return None
-        return Problem(
-            where=f"model {cls.name}",
-            found=f"tiles of {tile_px} px",
-            expected=f"a side that is a multiple of 32 px, {_LEAST_PX} px or more, for maps are "
-            "halved five times",
-            remedy=f"set inputs.tile_px to {_next_sides(tile_px)}, or set resize_px = 224, "
-            "to which the first layer then brings the tiles",
+        """Problem of tiles that the stages cannot halve five times, or with too few nodes."""
+        return tile_problem(cls.name, config, tile_px)
+
+    def _graphs(self, config: TCGNConfig) -> nn.ModuleList:
+        """One graph on the map of the first stage, and one on that of the second; or none."""
+        if config.graph == "none":
+            return nn.ModuleList()
+        return nn.ModuleList(
+            GraphBlock(
+                width,
+                2 * width,
+                NODE_PX // position_px,
+                self.side_px // NODE_PX,
+                edges=config.graph,
+                edges_per_node=config.edges_per_node,
+            )
+            for width, position_px in zip(config.widths[:2], _FIRST_PX, strict=True)
         )
+
+    def _first_maps(
+        self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
+    ) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B C2 H2 W2"]]:
+        """Maps of the first two stages, which the graphs read."""
+        first = self.stage_a(self.stem(self._tiles(image)))
+        return first, self.stage_b(first)
 
     def _tiles(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
@@ -223,7 +172,7 @@ class CMTNetwork(ExpressionModel):
 @final
 @register("tcgn")
 class TCGN(CMTNetwork):
-    """Predicts a spot from its tile by CMT-Ti."""
+    """Predicts a spot from its tile by CMT-Ti, with a graph over the tile."""
 
     Config = TCGNConfig
     pretrained = "cmt:ti"
@@ -238,35 +187,7 @@ class TCGNXS(CMTNetwork):
     pretrained = "cmt:xs"
 
 
-def _stage_shapes(config: TCGNConfig, side_px: int) -> list[StageShape]:
-    """Sizes of the four stages; the first map has a quarter of the tile's side."""
-    return [
-        StageShape(
-            width_in=width_in,
-            width=width,
-            blocks=blocks,
-            heads=heads,
-            reduction=reduction,
-            expansion=config.expansion,
-            side=side_px // 4 // heads,
-        )
-        for width_in, width, blocks, heads, reduction in zip(
-            (config.stem_width, *config.widths[:-1]),
-            config.widths,
-            config.blocks,
-            _HEADS,
-            _REDUCTIONS,
-            strict=True,
-        )
-    ]
-
-
-def _side_fits(side_px: int) -> bool:
-    return side_px >= _LEAST_PX and side_px % _STRIDE_PX == 0
-
-
-def _next_sides(side_px: int) -> str:
-    """The nearest sides that fit, below and above."""
-    below = side_px // _STRIDE_PX * _STRIDE_PX
-    sides = sorted({max(side, _LEAST_PX) for side in (below, below + _STRIDE_PX)})
-    return " or ".join(f"{side}" for side in sides)
+def _bytes(colour: tuple[float, float, float]) -> tuple[float, float, float]:
+    """A colour of 0-1 as one of 0-255."""
+    red, green, blue = colour
+    return 255 * red, 255 * green, 255 * blue
