@@ -35,6 +35,12 @@ def test_the_block_agrees_with_loops(diagonal):
     torch.testing.assert_close(block(tokens)[0], mixed + block.channels[3](wide))
 
 
+def test_the_first_tokens_are_the_same_without_work_on_the_others():
+    torch.manual_seed(0)
+    block, tokens = EncoderBlock(8, 2, diagonal=True).eval(), torch.randn(2, 5, 8)
+    torch.testing.assert_close(block(tokens, 3), block(tokens)[:, :3])
+
+
 def test_dropout_acts_in_training_only():
     torch.manual_seed(0)
     block, tokens = EncoderBlock(8, 2), torch.randn(2, 5, 8)

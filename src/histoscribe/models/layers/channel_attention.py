@@ -28,4 +28,4 @@ class ChannelAttention(nn.Module):
     ) -> Float[Tensor, "B N C"]:
         """Mix the channels of a map with one another and with channels of nodes."""
         channels = torch.cat([tokens, nodes], dim=2).transpose(1, 2)
-        return self.block(channels)[:, : tokens.shape[2]].transpose(1, 2)
+        return self.block(channels, tokens.shape[2]).transpose(1, 2)

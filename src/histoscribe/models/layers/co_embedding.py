@@ -49,24 +49,23 @@ def graph_shape(edges: Edges, n_nodes: int) -> GraphShape:
     sides by the square root of one plus the sum of the row.
     """
     source, target = edges.source, edges.target
+    is_loop = source == target
     one = torch.ones_like(edges.weight)
-    starts, ends = (
-        one.new_zeros(len(one), n_nodes, one.shape[1]).scatter(1, end[:, None], one[:, None])
-        for end in (source, target)
-    )
-    leaving = starts.sum(dim=2)
+    nodes = one.new_zeros(len(one), n_nodes)
+    leaving = nodes.scatter_add(1, source, one)
     root = torch.where(leaving > 0, leaving.clamp(min=1).rsqrt(), 0)
-    reverse = _reverse(edges, n_nodes)
-    touching = (starts + ends).clamp(max=1).sum(dim=2)
+    touching = leaving.scatter_add(1, target, torch.where(is_loop, 0, one))
     at_source, at_target = touching.gather(1, source), touching.gather(1, target)
-    at_both = torch.where(source == target, at_source, 1 + (reverse < source.shape[1]).to(one))
+    reverse = _reverse(edges, n_nodes)
+    at_both = torch.where(is_loop, at_source, 1 + (reverse < source.shape[1]).to(one))
     edge_scale = (at_source + at_target - at_both + 1).rsqrt()
+    starts = one.new_zeros(len(one), n_nodes, one.shape[1]).scatter_(1, source[:, None], 1)
     return GraphShape(
         source=source,
         target=target,
-        is_loop=source == target,
+        is_loop=is_loop,
         reverse=reverse,
-        incidence=starts + ends,
+        incidence=starts.scatter_add_(1, target[:, None], one[:, None]),
         node_scale=root.gather(1, source) * root.gather(1, target),
         edge_scale=edge_scale,
         strongest=_strongest(edges, n_nodes, edge_scale),

@@ -146,9 +146,11 @@ class CrossAttention(nn.Module):
     ) -> tuple[Float[Tensor, "B h N N"], Float[Tensor, "B N D"]]:
         """Attention of each head, rows sum to one, and values; in the precision of the weights."""
         tokens, maps = (given.to(self.query.weight.dtype) for given in (tokens, maps))
-        query = self.query(tokens).unflatten(2, (_HEADS, -1)).transpose(1, 2)
-        key = self.key(maps).unflatten(2, (_HEADS, -1)).transpose(1, 2)
-        logits = query @ key.transpose(2, 3) * tokens.shape[2] ** -0.5
+        query, key = (
+            layer(read).unflatten(2, (_HEADS, -1)).transpose(1, 2)
+            for layer, read in ((self.query, tokens), (self.key, maps))
+        )
+        logits = (tokens.shape[2] ** -0.5 * query) @ key.transpose(2, 3)
         one = torch.eye(tokens.shape[1], dtype=logits.dtype, device=logits.device)
         return (logits + one).softmax(dim=3), self.value(maps)
 
