@@ -56,7 +56,7 @@ def test_its_order_depends_on_neither_parts_nor_columns(sections):
 def test_a_gene_that_is_constant_in_one_section_is_never_in_it(sections):
     flat = section("s1", "a", [15, 12, 9, 0, 0, 0], constant=(2,))
     assert "g002" not in fitted(6, flat, sections[1]).genes
-    with pytest.raises(DataContractError, match="section s1.* 6 genes to choose 7 from"):
+    with pytest.raises(DataContractError, match=r"section s1.* 6 genes to choose 7 from"):
         fitted(7, flat, sections[1])
 
 
