@@ -10,12 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from histoscribe.data.exemplars.pool import (
-    ExemplarPool,
-    check_exclusion,
-    check_queries,
-    pool_sizes,
-)
+from histoscribe.data.exemplars.pool import ExemplarPool, check_exclusion, check_queries, pool_sizes
 from histoscribe.data.exemplars.search import ExemplarSearch
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.errors import DataContractError
