@@ -60,10 +60,8 @@ def artefacts(run: Path) -> dict[str, bytes]:
     }
 
 
-def trained(cohort: Path, folder: Path, models: tuple[str, ...] = ()) -> dict[str, bytes]:
+def trained(cohort: Path, folder: Path) -> dict[str, bytes]:
     settings = settings_for(cohort)
-    if models:
-        settings = settings.model_copy(update={"models": models})
     run_cells(make_plan(settings, folder / "run", weights={}, cache=folder / "cache"))
     return artefacts(folder / "run")
 
@@ -105,10 +103,18 @@ def test_every_model_leaves_artefacts_that_the_canaries_compare(reference):
         assert f"predictors/{name}/{TEST}/predictor.json" in reference
 
 
+@pytest.fixture(scope="module")
+def cache_of_the_rest(tmp_path_factory):
+    """Features of the cohort without its test sections, for all models and no other run."""
+    return tmp_path_factory.mktemp("cache-of-the-rest")
+
+
 @pytest.mark.parametrize("name", list_models())
-def test_training_does_not_notice_test_sections_taken_out(cohort, reference, tmp_path, name):
+def test_training_does_not_notice_test_sections_taken_out(
+    cohort, reference, cache_of_the_rest, tmp_path, name
+):
     settings = settings_for(cohort).model_copy(update={"models": (name,), "sections": TRAINED})
-    train(settings=settings, out=tmp_path / "out", cache=tmp_path / "cache")
+    train(settings=settings, out=tmp_path / "out", cache=cache_of_the_rest)
     prefix = f"predictors/{name}/{TEST}/"
     expected = {
         file.removeprefix(prefix): value for file, value in reference.items() if prefix in file
@@ -118,6 +124,19 @@ def test_training_does_not_notice_test_sections_taken_out(cohort, reference, tmp
 
 
 # ---------------------------------------------------------------------------- planted leaks
+
+
+@pytest.fixture(scope="module")
+def trained_with_a_leak(tmp_path_factory):
+    """Train one model; the leaks are planted behind the features, so all these runs share them."""
+    cache = tmp_path_factory.mktemp("cache-of-leaks")
+
+    def run(cohort: Path, folder: Path, model: str) -> dict[str, bytes]:
+        settings = settings_for(cohort).model_copy(update={"models": (model,)})
+        run_cells(make_plan(settings, folder / "run", weights={}, cache=cache))
+        return artefacts(folder / "run")
+
+    return run
 
 
 def panel_of_all(monkeypatch):
@@ -140,7 +159,7 @@ def scale_of_all(monkeypatch):
         everything = [run_data.features(encoder, id_) for id_ in run_data.cohort.ids]
         return replace(table, feature=table.feature - np.concatenate(everything).mean(axis=0))
 
-    monkeypatch.setattr("histoscribe.train.run.training_table", leaky)
+    monkeypatch.setattr("histoscribe.train.tables.training_table", leaky)
 
 
 def with_test_spots(table: SpotTable, run_data: RunData, fold, target) -> SpotTable:
@@ -175,7 +194,7 @@ def retrieval_of_all(monkeypatch):
         table = honest(run_data, fold, target, encoder, tiles=tiles)
         return with_test_spots(table, run_data, fold, target) if encoder is None else table
 
-    monkeypatch.setattr("histoscribe.train.run.training_table", leaky)
+    monkeypatch.setattr("histoscribe.train.tables.training_table", leaky)
 
 
 def epoch_by_test(monkeypatch):
@@ -190,7 +209,7 @@ def epoch_by_test(monkeypatch):
         n, total = len(table.target), len(longer.target)
         return replace(longer, inner=((np.arange(n), np.arange(n, total)),))
 
-    monkeypatch.setattr("histoscribe.train.run.training_table", leaky)
+    monkeypatch.setattr("histoscribe.train.tables.training_table", leaky)
 
 
 @pytest.mark.parametrize(
@@ -203,12 +222,14 @@ def epoch_by_test(monkeypatch):
         (epoch_by_test, noise_in_counts, "mlp"),
     ],
 )
-def test_a_planted_leak_trips_a_canary(cohort, tmp_path, monkeypatch, leak, noise, model):
+def test_a_planted_leak_trips_a_canary(
+    cohort, trained_with_a_leak, tmp_path, monkeypatch, leak, noise, model
+):
     changed = copied(cohort, tmp_path)
     noise(changed)
     leak(monkeypatch)
-    before = trained(cohort, tmp_path / "before", (model,))
-    assert trained(changed, tmp_path / "after", (model,)) != before
+    before = trained_with_a_leak(cohort, tmp_path / "before", model)
+    assert trained_with_a_leak(changed, tmp_path / "after", model) != before
 
 
 def context_of_all(monkeypatch):
@@ -235,18 +256,20 @@ def context_of_all(monkeypatch):
         table = replace(longer, target=target, xy_um=xy_um)
         return replace(sides, items=SectionItems(table, runs))
 
-    monkeypatch.setattr("histoscribe.train.run.training_table", remembering)
+    monkeypatch.setattr("histoscribe.train.tables.training_table", remembering)
     monkeypatch.setattr("histoscribe.train.fit.training_sides", leaky)
 
 
 @pytest.mark.parametrize("model", [toys.SECTION, *models_of("section")])
-def test_a_test_section_in_a_training_context_trips_a_canary(cohort, tmp_path, monkeypatch, model):
+def test_a_test_section_in_a_training_context_trips_a_canary(
+    cohort, trained_with_a_leak, tmp_path, monkeypatch, model
+):
     changed = copied(cohort, tmp_path)
     noise_in_image(changed)
     context_of_all(monkeypatch)
     with toys.registered():
-        before = trained(cohort, tmp_path / "before", (model,))
-        assert trained(changed, tmp_path / "after", (model,)) != before
+        before = trained_with_a_leak(cohort, tmp_path / "before", model)
+        assert trained_with_a_leak(changed, tmp_path / "after", model) != before
 
 
 def test_the_fold_of_the_canaries_trains_on_the_other_patients(cohort, tmp_path):
