@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread, no network, and where the real sections lie."""
+"""Shared by all tests: one thread, small figures, and where the real sections lie."""
 
 import os
 from collections.abc import Iterator
@@ -25,4 +25,13 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         if not os.environ.get("HISTOSCRIBE_CACHE"):
             patch.setenv("HISTOSCRIBE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_figures() -> Iterator[None]:
+    """Figures are small, for a full-size one takes half a second; `tests/plot` draws real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("histoscribe.plot.canvas._DPI", 20)
+        patch.setattr("histoscribe.plot.canvas._PANEL_PX", 100)
         yield

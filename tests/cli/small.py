@@ -107,7 +107,6 @@ def histoscribe(monkeypatch, capsys, tmp_path):
     """Runs the command line in this process: `histoscribe("check", path)`."""
     monkeypatch.setenv("HISTOSCRIBE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr("histoscribe.plot.canvas._DPI", 20)  # a figure takes half a second else
 
     def run(*arguments) -> Outcome:
         monkeypatch.setattr("sys.argv", ["histoscribe", *map(str, arguments)])

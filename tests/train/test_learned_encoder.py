@@ -50,8 +50,6 @@ def needs_of_encoder(settings):
 
 def test_a_predictor_with_an_extractor_takes_the_scores_of_its_benchmark(place, monkeypatch):
     monkeypatch.setattr(encoders, "load_perceptual", drawn)
-    monkeypatch.setattr("histoscribe.plot.canvas._DPI", 20)
-    monkeypatch.setattr("histoscribe.plot.canvas._PANEL_PX", 100)
     settings, cache = settings_of(place, **LEARNED), place / "cache"
     run, out = place / "run", place / "out"
     benchmark(settings=settings, out=run, cache=cache)

@@ -70,8 +70,6 @@ class CentredColourOfFold(EncoderSource):
 def settings(tmp_path, monkeypatch):
     monkeypatch.setitem(SOURCES, NAME, CentredColourOfFold)
     monkeypatch.setitem(TRAINED, NAME, TrainedFormat(save, load))
-    monkeypatch.setattr("histoscribe.plot.canvas._DPI", 20)
-    monkeypatch.setattr("histoscribe.plot.canvas._PANEL_PX", 100)
     inputs = {"tile_px": 32, "mpp": 2.0, "encoder": NAME}
     return tiny_settings(tiny_cohort(tmp_path / "cohort"), models=["ridge"], inputs=inputs)
 
