@@ -38,7 +38,8 @@ def cohort(place):
 def trained(place, name, model, **changes):
     manifest = next((place / "cohort").glob("*.csv"))
     tiny = {model: {"preset": "tiny"}}
-    settings = tiny_settings(manifest, models=[model], **{"settings": tiny, **changes})
+    table = {"settings": tiny, "train": {"epochs": 2}, **changes}
+    settings = tiny_settings(manifest, models=[model], **table)
     return train(settings=settings, out=place / name, cache=place / "cache")
 
 

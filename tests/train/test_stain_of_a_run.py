@@ -160,7 +160,13 @@ def test_views_without_jitter_are_refused(place):
 def test_every_model_is_fitted_and_a_loaded_predictor_predicts_the_same(
     place, tmp_path, model, inputs
 ):
-    settings = settings_for(place, inputs, models=[model], settings={model: {"preset": "tiny"}})
+    settings = settings_for(
+        place,
+        inputs,
+        models=[model],
+        settings={model: {"preset": "tiny"}},
+        train={"epochs": 2},
+    )
     before = train(settings=settings, out=tmp_path / "out", cache=place / "cache")
     after = load_predictor(tmp_path / "out")
     section = read_cohort(settings.cohort)["P1S1"]
