@@ -88,7 +88,6 @@ def _globbed(words: list[str]) -> list[str]:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("page", RUN)
 def test_the_examples_of_a_page_run(page, workspace, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("histoscribe.plot.canvas._DPI", 20)
     monkeypatch.setenv("HISTOSCRIBE_CACHE", str(workspace / "cache"))
     for path in workspace.iterdir():
         if path.name != "cache":
