@@ -31,6 +31,12 @@ def test_given_goes_before_data_before_cache(places):
     assert find_weights(NAME, {"timm:other": cached}) == data
 
 
+def test_a_backbone_keeps_its_family_in_the_name_of_its_folder(places):
+    put = _put(places / "data" / "weights" / "cmt-ti_2022")
+    assert find_weights("cmt:ti") == put
+    assert find_weights("cmt:xs") is None
+
+
 def test_a_given_file_must_be_there(places):
     with pytest.raises(ValueError, match="there is no file"):
         find_weights(NAME, {NAME: places / "lost.safetensors"})

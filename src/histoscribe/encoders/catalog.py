@@ -10,6 +10,8 @@ from histoscribe.errors import Problem
 
 EXTRACTOR = "egn-extractor"
 """Name of the encoder that each run trains."""
+CONVERTED = ("cmt:ti", "cmt:xs")
+"""Backbones that networks start from, whose published weights `histoscribe convert` translates."""
 _OWN = (
     EncoderRecord(
         name="colour_texture",
@@ -105,8 +107,8 @@ def missing_weights(
         where=f"weights of {name}",
         found=f"no weights{looked}{' nor in the cache of huggingface_hub' if fetch else ''}",
         expected=f"a file with its trained weights{terms}; nothing is downloaded here",
-        remedy=f"{fetch}{''.join(f'put the file at {place}, or ' for place in put)}give it: "
-        f"--weights {name}=FILE; or set {as_control}, as a control",
+        remedy=f"{fetch}{_convert(name)}{''.join(f'put the file at {p}, or ' for p in put)}"
+        f"give it: --weights {name}=FILE; or set {as_control}, as a control",
     )
 
 
@@ -120,6 +122,13 @@ def unknown_encoder(name: str) -> Problem:
         expected=f"one of {', '.join(names)}, torchvision:<model> or timm:<model>",
         remedy=f"did you mean {' or '.join(near)}?" if near else "choose one of these",
     )
+
+
+def _convert(name: str) -> str:
+    """Command that translates the file of the authors, for the backbones that have one."""
+    if name not in CONVERTED:
+        return ""
+    return f"translate the authors' file (`histoscribe convert {name} FILE.pth --out FILE`), then "
 
 
 def _fetch(record: EncoderRecord) -> str:

@@ -19,8 +19,9 @@ def find_weights(
     """Find the weight file of an encoder, e.g. `torchvision:squeezenet1_0`; None if nowhere.
 
     Searched in `given` (by full name); in `$HISTOSCRIBE_DATA/weights/<name>/model.safetensors` with
-    the name after the colon; in the cache folder in the same layout; then in the cache of
-    huggingface_hub by the repositories and file names of `hub`. A folder's name may continue after
+    the name after `torchvision:` or `timm:`, and `-` for another colon (`cmt-ti`); in the cache
+    folder in the same layout; then in the cache of huggingface_hub by the repositories and file
+    names of `hub`. A folder's name may continue after
     `_`, `.` or `@`, e.g. with a version. A file in a folder may also keep its name from the hub.
     Raises ValueError if `given` names a missing file, DataContractError if two folders fit the
     name.
@@ -39,7 +40,9 @@ def weight_places(name: str) -> tuple[Path, ...]:
     """Paths where the weight file of an encoder is searched, in this order."""
     data = os.environ.get("HISTOSCRIBE_DATA")
     folders = ([Path(data)] if data else []) + [cache_folder()]
-    short = name.partition(":")[2] or name
+    family, colon, model = name.partition(":")
+    # the names of these two are those of published nets; `ti` alone would say nothing
+    short = model if family in ("torchvision", "timm") else f"{family}{colon and '-'}{model}"
     return tuple(folder / "weights" / short / _FILE for folder in folders)
 
 

@@ -195,8 +195,11 @@ def draw_weights(layer: nn.Module) -> None:
     """Draw a layer's weights as CMT does; call it by `Module.apply`.
 
     Linear layers: truncated normal, deviation 0.02. Convolutions: normal, deviation
-    sqrt(2 / (channels out x side^2)). Biases are zero. Other layers keep torch's start.
+    sqrt(2 / (channels out x side^2)). Biases are zero. Other layers keep torch's start, and so do
+    layers without memory, on the meta device.
     """
+    if any(parameter.is_meta for parameter in layer.parameters(recurse=False)):
+        return
     if isinstance(layer, nn.Linear):
         nn.init.trunc_normal_(layer.weight, std=0.02)
     elif isinstance(layer, nn.Conv2d):

@@ -7,6 +7,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from histoscribe.encoders.record import IMAGENET_MEAN, IMAGENET_STD
 from histoscribe.errors import Problem
 
 _Colour = tuple[float, float, float]
@@ -29,6 +30,14 @@ class NormalisedTiles(nn.Module):
         deviation = torch.tensor(scale, dtype=torch.float32)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
         self.register_buffer("scale", torch.where(deviation > 0, deviation, 1.0).view(3, 1, 1))
+
+    @classmethod
+    def imagenet(cls) -> "NormalisedTiles":
+        """By the mean and deviation of ImageNet's colours."""
+        (red, green, blue), scale = IMAGENET_MEAN, IMAGENET_STD
+        return cls(
+            (255 * red, 255 * green, 255 * blue), (255 * scale[0], 255 * scale[1], 255 * scale[2])
+        )
 
     def forward(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]

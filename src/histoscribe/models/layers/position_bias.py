@@ -5,11 +5,22 @@ interpolation of its biases. A bias has a row for each query and a column for ea
 keys are two square grids over the same tile.
 """
 
+from collections.abc import Mapping
 from math import isqrt
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+
+def with_biases_of(
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The tensors, with every position bias resized to the grids of the network's.
+
+    Biases of other heads, and of grids that are no squares, stay as they are: they do not fit.
+    """
+    return {name: _fitted(tensor, expected.get(name)) for name, tensor in tensors.items()}
 
 
 def resized_bias(
@@ -32,6 +43,14 @@ def resized_bias(
     queries = _grid_weights(_side(bias.shape[1]), _side(n_queries))
     keys = _grid_weights(_side(bias.shape[2]), _side(n_keys))
     return (queries @ bias.double() @ keys.T).to(bias.dtype)
+
+
+def _fitted(tensor: Tensor, expected: Tensor | None) -> Tensor:
+    if expected is None or tensor.ndim != 3 or expected.ndim != 3:
+        return tensor
+    if len(tensor) != len(expected) or not all(isqrt(n) ** 2 == n for n in tensor.shape[1:]):
+        return tensor
+    return resized_bias(tensor, expected.shape[1], expected.shape[2])
 
 
 def _side(n: int) -> int:

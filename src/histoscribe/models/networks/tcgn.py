@@ -4,13 +4,13 @@ Xiao et al. 2024, doi:10.1016/j.media.2023.103040. The backbone is CMT (arXiv:21
 stages of maps, each half as wide as the one before. `docs/methods/tcgn.md` gives the equations.
 """
 
+from pathlib import Path
 from typing import final
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from histoscribe.encoders.record import IMAGENET_MEAN, IMAGENET_STD
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import ExpressionModel, Facts, register
 from histoscribe.models.layers.batch_norm import BatchNorm
@@ -27,10 +27,12 @@ from histoscribe.models.networks.tcgn_config import (
     stage_shapes,
     tile_problem,
 )
+from histoscribe.models.published.start import start_backbone
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output
 
 _FIRST_PX = (4, 8)  # side of the part of a tile that is a position of the first two maps
+_BACKBONE = ("stem", "stage_a", "stage_b", "stage_c", "stage_d", "last_map")
 _DROPOUT = 0.1  # of the pooled map
 _HIDDEN = 4  # width of the layer before the last, relative to the pooled map
 
@@ -48,7 +50,7 @@ class CMTNetwork(ExpressionModel):
         if problem is not None:
             raise DataContractError(problem)
         self.side_px = config.resize_px or facts.tile_px
-        self.normalise = NormalisedTiles(_bytes(IMAGENET_MEAN), _bytes(IMAGENET_STD))
+        self.normalise = NormalisedTiles.imagenet()
         self.stem = Stem(config.stem_width)
         stages = [CMTStage(shape) for shape in stage_shapes(config, self.side_px)]
         self.stage_a, self.stage_b, self.stage_c, self.stage_d = stages
@@ -111,6 +113,22 @@ class CMTNetwork(ExpressionModel):
             raise ValueError(f"model {self.name!r} with graph = 'none' has no edges")
         first, second = zip(self.graphs, self._first_maps(image), strict=True)
         return first[0].edges(first[1]), second[0].edges(second[1])
+
+    def backbone(self) -> nn.ModuleDict:
+        """Layers of the CMT of ImageNet: everything before the mean of the last map."""
+        return nn.ModuleDict({name: self.get_submodule(name) for name in _BACKBONE})
+
+    def start_from(self, weights: Path) -> None:
+        """Load the backbone; graphs, attention between channels, hidden layer and head stay drawn.
+
+        Position biases are resized to the tiles of this network.
+
+        Raises
+        ------
+        DataContractError
+            if the file cannot be read, or does not fit exactly.
+        """
+        start_backbone(self.backbone(), weights, str(self.pretrained))
 
     def recipe(self) -> Recipe:
         """Adam at one rate, on tiles that are mirrored and turned by any angle."""
@@ -185,9 +203,3 @@ class TCGNXS(CMTNetwork):
 
     Config = TCGNXSConfig
     pretrained = "cmt:xs"
-
-
-def _bytes(colour: tuple[float, float, float]) -> tuple[float, float, float]:
-    """A colour of 0-1 as one of 0-255."""
-    red, green, blue = colour
-    return 255 * red, 255 * green, 255 * blue

@@ -1,0 +1,1 @@
+"""Published weights of networks, and the places of their tensors in ours."""
