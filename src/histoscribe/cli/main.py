@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from histoscribe.cli import (
     benchmark,
     check,
+    convert,
     data,
     demo,
     doctor,
@@ -35,6 +36,7 @@ VERBS = (
     data,
     models,
     encoders,
+    convert,
     doctor,
 )
 
