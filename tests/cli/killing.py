@@ -17,12 +17,14 @@ _CONTEXT.set_forkserver_preload(
     [
         "pytest",
         "tests.cli.killing",
+        "histoscribe.benchmark.run",
         "histoscribe.models",
         "histoscribe.cli.main",
         "histoscribe.cli.table",
         "histoscribe.predict.order",
         "histoscribe.report.page",
         "histoscribe.train.run",
+        "s3fs",  # where it is installed, lightning imports it at each first training
     ]
 )
 ROWS = 8
