@@ -27,8 +27,6 @@ OWN_FILES = ("bulk-tcga-published",)
 """On a manifest of the user's own files; tests/benchmark/test_bulk_runs.py runs it."""
 NOT_HERE = ("hest-bowel",)
 """On data that are not beside the repository."""
-SLOW = ("her2st-leak-patient", "her2st-lopo", "her2st-quick-reinhard", "her2st-stformer")
-"""Resolving takes over 5 s; the quick recipe and the other leak hold the same promise."""
 WITHOUT_WEIGHTS = "her2st-quick-published"
 """Names an encoder whose weights are not beside the real sections."""
 
@@ -123,15 +121,28 @@ def test_the_bowel_recipes_choose_named_patients_of_one_study(tmp_path, monkeypa
     assert chosen["hest-bowel-published"] == ["ZEN36", "ZEN40", "ZEN48", "ZEN49"]
 
 
+HERE = [
+    path for path in RECIPES if not path.stem.endswith("-published") and path.stem not in NOT_HERE
+]
+
+
+def others_of_a_cohort():
+    """Recipes of a cohort and a kind of label that another one reads already, which take seconds.
+
+    Quick recipes come first.
+    """
+    known, others = set(), []
+    for path in sorted(HERE, key=lambda path: not path.stem.endswith("-quick")):
+        settings = read_settings(path)
+        kind = settings.cohort, settings.bulk.makes_bags
+        if kind in known:
+            others.append(path.stem)
+        known.add(kind)
+    return others
+
+
 @pytest.mark.data
-@named(
-    [
-        path
-        for path in RECIPES
-        if not path.stem.endswith("-published") and path.stem not in NOT_HERE
-    ],
-    slow=SLOW,
-)
+@named(HERE, slow=others_of_a_cohort())
 def test_a_recipe_resolves_with_the_files_there(recipe, real_data, tmp_path):
     settings = read_settings(recipe)
     if settings.bulk.makes_bags:
