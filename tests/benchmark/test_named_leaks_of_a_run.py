@@ -5,7 +5,12 @@ import json
 import pandas as pd
 import pytest
 
-from histoscribe.benchmark.checks_of_data import panel_leaks, protocol_leaks, twins_leak
+from histoscribe.benchmark.checks_of_data import (
+    epoch_leaks,
+    panel_leaks,
+    protocol_leaks,
+    twins_leak,
+)
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.results import Results
 from histoscribe.benchmark.run import benchmark, run_cells
@@ -42,7 +47,7 @@ def said_of(cohort, folder, *leaks, **changes):
     settings = settings_of(cohort, *leaks, **changes)
     plan = make_plan(settings, folder, weights={}, cache=folder)
     results = Results(plan, (), pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame())
-    checks = (protocol_leaks, panel_leaks, twins_leak)
+    checks = (protocol_leaks, panel_leaks, epoch_leaks, twins_leak)
     found = [check for of in checks for check in of(results)]
     assert {check.level for check in found} <= {"warning"}
     return {check.code: check.message for check in found}
@@ -65,14 +70,27 @@ def test_a_leak_that_is_not_there_is_not_told(cohort, tmp_path):
     assert said_of(cohort, tmp_path, folds=folds) == {}
 
 
+def test_networks_that_kept_the_best_epoch_on_the_test_section_are_named(cohort, tmp_path):
+    assert "leaky-epoch" not in said_of(cohort, tmp_path, *LEAKS, "epoch")
+    said = said_of(cohort, tmp_path, *LEAKS, "epoch", models=["ridge", "mlp"])
+    assert said["leaky-epoch"].startswith("leaky epoch: mlp kept the epoch with the best score")
+
+
 @pytest.mark.slow
 def test_the_card_says_every_leak(cohort, tmp_path):
-    settings = settings_of(cohort, *LEAKS)
+    settings = settings_of(cohort, *LEAKS, "epoch", models=["mean", "ridge", "mlp"])
     result = benchmark(settings=settings, out=tmp_path / "run", cache=tmp_path / "cache")
-    assert {"leaky", "leaky-panel", "leaky-twins"} <= {check.code for check in result.checks}
+    assert {"leaky", "leaky-panel", "leaky-epoch", "leaky-twins"} <= {
+        check.code for check in result.checks
+    }
     card = json.loads((result.folder / "card.json").read_text())
-    for words in ("recognising the patient", "including the test sections", "same picture"):
+    for words in (
+        "recognising the patient", "including the test sections", "best of many tries",
+        "same picture",
+    ):  # fmt: skip
         assert words in card["leaky"]
+    cards = [path.read_text() for path in sorted(result.folder.rglob("MODEL_CARD.md"))]
+    assert sum("choices made by the test section" in text for text in cards) == 2
     head = (result.folder / "card.md").read_text().splitlines()[2]
     assert head == f"**LEAKY: {card['leaky']}**"
     assert {target["chosen_on"] for target in card["target"].values()} == {"all spots of the run"}
@@ -91,8 +109,16 @@ def test_every_fold_has_the_panel_of_all_sections(cohort, tmp_path):
     assert set(panels.pop()) == set(best)
 
 
-@pytest.mark.parametrize("leaks", [(), ("panel",)])
-def test_the_canary_hears_a_named_panel_leak_and_nothing_else(cohort, tmp_path, leaks):
+@pytest.mark.parametrize(
+    ("leaks", "model", "hears"),
+    [
+        ((), "ridge", False),
+        (("panel",), "ridge", True),
+        (("epoch",), "ridge", False),
+        (("epoch",), "mlp", True),
+    ],
+)
+def test_the_canary_hears_a_named_leak_and_nothing_else(cohort, tmp_path, leaks, model, hears):
     """With the fold of P3S1 alone: its predictors change with its counts only where it leaks."""
     changed = copied(cohort, tmp_path)
     noise_in_counts(changed)
@@ -100,10 +126,10 @@ def test_the_canary_hears_a_named_panel_leak_and_nothing_else(cohort, tmp_path, 
     found = []
     for name, manifest in (("before", cohort), ("after", changed)):
         settings = settings_of(
-            manifest, folds=folds, sections=["P1S1", "P2S1", "P3S1"], models=["ridge"]
+            manifest, folds=folds, sections=["P1S1", "P2S1", "P3S1"], models=[model]
         )
         plan = make_plan(settings, tmp_path / name, weights={}, cache=tmp_path / "cache")
         run_cells(plan)
         found.append(artefacts(plan.out))
     assert found[0]
-    assert (found[0] == found[1]) is (not leaks)
+    assert (found[0] == found[1]) is not hears

@@ -18,6 +18,7 @@ from tests.data.fakes_for_data import fake_cohort, fake_section
     ("wrong", "words"),
     [
         ({"leaks": ("panel",)}, "does not leak"),
+        ({"leaks": ("epoch",)}, "does not leak"),
         ({"leaks": ("twins",)}, "does not leak"),
         ({"protocol": "spot", "k": 5, "leaks": ("twins",)}, "is for protocol 'section'"),
     ],
@@ -32,10 +33,11 @@ def test_every_leak_is_said_in_words_after_that_of_the_protocol():
     assert leaks_in_words(honest) == ()
     plain = FoldSettings(protocol="section")
     assert leaks_in_words(plain) == (leaky("section"),)
-    published = replace(plain, leaks=("panel", "twins"))
-    protocol, panel, twins = leaks_in_words(published)
+    published = replace(plain, leaks=("panel", "epoch", "twins"))
+    protocol, panel, epoch, twins = leaks_in_words(published)
     assert protocol == leaky("section")
     assert "chosen on all sections, including the test sections" in panel
+    assert "chosen on the test section itself" in epoch
     assert "same picture" in twins
 
 

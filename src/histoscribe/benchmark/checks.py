@@ -15,6 +15,7 @@ def run_checks(results: Results) -> list[Check]:
 _CHECKS: tuple[Callable[[Results], Iterator[Check]], ...] = (
     checks_of_data.protocol_leaks,
     checks_of_data.panel_leaks,
+    checks_of_data.epoch_leaks,
     checks_of_data.twins_leak,
     checks_of_data.few_patients,
     checks_of_scores.nothing_found,

@@ -46,6 +46,20 @@ def panel_leaks(results: Results) -> Iterator[Check]:
         )
 
 
+def epoch_leaks(results: Results) -> Iterator[Check]:
+    """The settings allow the choice of the epoch on the test section."""
+    settings = results.plan.settings
+    chosen = [row.name for row in settings.rows if row.is_network]
+    if "epoch" in settings.folds.leaks and chosen:
+        yield Check(
+            "leaky-epoch",
+            "warning",
+            f"leaky epoch: {', '.join(chosen)} kept the epoch with the best score on the test "
+            "section, so its scores are the best of many tries",
+            'remove "epoch" from folds.leaks: the epoch is then chosen on training sections',
+        )
+
+
 def twins_leak(results: Results) -> Iterator[Check]:
     """The settings allow one picture in training and in test."""
     plan = results.plan

@@ -99,7 +99,7 @@ class EpochEnd(Callback):
         val = self._sides.val
         if val is None:
             return 0.0
-        score = validate(model, self._sides.items, val) if self._group.is_first else np.nan
+        score = validate(model, self._sides.val_items, val) if self._group.is_first else np.nan
         return self._group.gather(score)[0]
 
 

@@ -105,14 +105,17 @@ def _inner_scores(scores: list[float], sides: Sides) -> dict[str, list[float | N
     """Score of each epoch, by its kind; None if undefined."""
     if sides.val is None:
         return {"inner_pcc": []}
-    return {f"inner_{score_kind(sides.items, sides.val)}": known_scores(scores)}
+    return {f"inner_{score_kind(sides.val_items, sides.val)}": known_scores(scores)}
 
 
 def fit_and_val_rows(
     table: SpotTable, keep: Literal["best", "last"]
 ) -> tuple[Int[np.ndarray, " fit"], Int[np.ndarray, " val"] | None]:
-    """Rows for training, and rows for choosing the epoch (None if the last epoch is kept)."""
-    if keep == "best" and table.inner:
+    """Rows for training, and rows for choosing the epoch (None if the last epoch is kept).
+
+    With leaked test spots all rows are for training.
+    """
+    if keep == "best" and table.inner and table.leaked is None:
         return table.inner[0]
     return np.arange(len(table.target)), None
 

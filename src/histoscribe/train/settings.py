@@ -21,6 +21,7 @@ from histoscribe.io.cohorts.cohort import resolved
 from histoscribe.io.sections.qc import Filters
 from histoscribe.strict import StrictSettings, override, settings_problems
 from histoscribe.train.bulk_rules import bulk_contradictions
+from histoscribe.train.leak_rules import epoch_contradictions
 from histoscribe.train.row import ModelRow, make_row
 from histoscribe.types import CountFamily
 
@@ -214,8 +215,8 @@ class RunSettings(StrictSettings):
         return self
 
     @model_validator(mode="after")
-    def _bags_can_be_made(self) -> "RunSettings":
-        if wrong := [*bulk_contradictions(self)]:
+    def _bags_and_leaks_can_be_made(self) -> "RunSettings":
+        if wrong := [*bulk_contradictions(self), *epoch_contradictions(self)]:
             raise ValueError("; ".join(wrong))
         return self
 

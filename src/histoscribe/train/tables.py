@@ -59,8 +59,13 @@ def training_table(
 
 
 def row_table(run_data: RunData, fold: Fold, target: Target, row: ModelRow) -> SpotTable:
-    """Training table of a row, with the tiles that it reads or turns."""
+    """Training table of a row, with the tiles that it reads or turns.
+
+    With the named leak `epoch`, that of a network has the test spots beside the training spots.
+    """
     table = training_table(run_data, fold, target, row.encoder, tiles=row.sees_tiles)
+    if row.is_network and fold.test and "epoch" in run_data.settings.folds.leaks:
+        table = replace(table, leaked=_leaked_table(run_data, fold, target, row))
     if not row.reads_corners:
         return table
     margin_px = turn_margin_px(run_data.settings.inputs.tile_px)
@@ -79,6 +84,21 @@ def section_queries(run_data: RunData, row: ModelRow, section: str, fold: Fold) 
         encoder=run_data.source(row.encoder).open(fold).identity,
         image=image,
         xy_um=places_um(of)[rows],
+    )
+
+
+def _leaked_table(run_data: RunData, fold: Fold, target: Target, row: ModelRow) -> SpotTable:
+    """Test spots of a fold with their labels."""
+    parts = sorted(fold.test.items())
+    spots = SpotQueries.concatenate([section_queries(run_data, row, s, fold) for s, _ in parts])
+    return SpotTable(
+        feature=spots.feature,
+        target=np.concatenate([target.apply(run_data.cohort[s], rows) for s, rows in parts]),
+        log_total=np.concatenate([log_total(run_data.cohort, s, rows) for s, rows in parts]),
+        keys=spots.keys,
+        inner=(),
+        encoder=spots.encoder,
+        image=spots.image,
     )
 
 

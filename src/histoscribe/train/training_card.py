@@ -30,7 +30,7 @@ def training_card(
     source, n_views = run_data.source(row.encoder), run_data.tiles.n_views
     card = TrainingCard(
         protocol=fold.protocol,
-        validation=fold.validation,
+        validation=fold.validation if table.leaked is None else "the test section",
         seed=run_data.settings.seed,
         training_spots=rows_card(fold.train),
         sections=cohort_card(run_data.cohort, fold.train),

@@ -141,7 +141,8 @@ class TrainingCard(Card):
 
     protocol: str
     validation: str
-    """Kind of the inner splits for settings and epochs."""
+    """Kind of the inner splits for settings and epochs; with the leak `epoch`: `the test section`.
+    """
     seed: int
     training_spots: Mapping[str, int]
     """Section -> spots."""

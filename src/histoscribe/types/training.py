@@ -70,6 +70,8 @@ class SpotTable:
     """Tiles, for models that read pixels."""
     margin_image: Images | None = None
     """The same tiles with a margin around each, for training that turns them by any angle."""
+    leaked: "SpotTable | None" = None
+    """Test spots on which the epoch of a network is chosen: the named leak `epoch`."""
     xy_um: Float[np.ndarray, "N 2"] | None = None
     """Positions in um from the centroid of the spots of their section; None if unknown."""
     counts: Float[np.ndarray, "N G"] | None = None

@@ -28,18 +28,26 @@ class Sides:
     """Numbers of the training items."""
     val: Rows | None
     """Numbers of the other items; None if the last epoch is kept."""
+    leaked: Items | None = None
+    """Test items, of which `val` has the numbers: the named leak `epoch`. None without it."""
+
+    @property
+    def val_items(self) -> Items:
+        """Items that `val` numbers."""
+        return self.items if self.leaked is None else self.leaked
 
 
 def training_sides(kind: Item, spots: SpotItems, fit: Rows, val: Rows | None) -> Sides:
-    """Items of the rows `fit` and `val` of a training table.
+    """Items of the rows `fit` and `val` of a training table; `val` gives way to leaked test spots.
 
     A section with rows on both sides is divided between them. A bag with rows on both sides would
     be the same patient on both: then all rows are used for training and the last epoch is kept.
     """
-    made = ITEMS[kind]
+    made, table = ITEMS[kind], training_table_of(spots.table)
     if not issubclass(made, RunItems):
+        if table.leaked is not None:
+            return Sides(spots, fit, np.arange(len(table.leaked)), SpotItems(table.leaked))
         return Sides(spots, fit, val)
-    table = training_table_of(spots.table)
     n_once = len(table) // table.copies
     if val is not None and not made.may_be_divided:
         patient = table.keys.patient
