@@ -16,6 +16,8 @@ from histoscribe.models.base import (
 from histoscribe.models.catalog import list_models
 from histoscribe.types import Output
 
+NETWORKS = [name for name in list_models() if issubclass(model_class(name), ExpressionModel)]
+
 
 def test_an_unknown_model_names_the_near_ones():
     with pytest.raises(ValueError, match="did you mean ridge"):
@@ -34,6 +36,25 @@ def test_a_network_is_a_plain_module_of_its_widths():
     assert net(torch.zeros(2, 3, 32, 32)).expression.shape == (2, 5)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_widths_that_a_network_reads_are_enough_and_each_is_needed(name):
+    cls, config = model_class(name), make_config(name, {"preset": "tiny"})
+    inputs = cls.inputs(config)
+    widths = {"n_genes": 5}
+    if any(read.endswith("feature") for read in inputs):
+        widths["feature_width"] = 3
+    if any(read.endswith("image") for read in inputs):
+        widths["tile_px"] = 64
+    assert isinstance(create_model(name, **widths, preset="tiny"), torch.nn.Module)
+    for width in widths:
+        fewer = {key: value for key, value in widths.items() if key != width}
+        if width == "tile_px" and cls.usual_tile_px is not None:
+            assert isinstance(create_model(name, **fewer, preset="tiny"), torch.nn.Module)
+        else:
+            with pytest.raises(ValueError, match=f"give {width}, or facts"):
+                create_model(name, **fewer, preset="tiny")
+
+
 @pytest.mark.parametrize(
     ("name", "widths", "says"),
     [
@@ -42,6 +63,8 @@ def test_a_network_is_a_plain_module_of_its_widths():
         ("mlp", {"n_genes": 5, "feature_width": 3, "tile_px": 32}, "leave out tile_px"),
         ("mlp", {"n_genes": 0, "feature_width": 3}, "n_genes = 0: must be at least 1"),
         ("ridge", {"n_genes": 5}, "is no network"),
+        ("tcgn", {}, "give n_genes, or facts"),
+        ("tcgn", {"n_genes": 5, "feature_width": 3}, "leave out feature_width"),
     ],
 )
 def test_missing_and_unread_widths_are_named(name, widths, says):

@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from histoscribe.models.layers.graph_block import NODE_WIDTH, GraphBlock
+from histoscribe.models.layers.graph_block import GraphBlock
 
-CHANNELS, WIDTH, SIDE = 6, 12, 4
+CHANNELS, SIDE, NODE_WIDTH = 6, 4, 10
 
 
 def made(patch=2, choice="image", per_node=3):
     torch.manual_seed(0)
-    return GraphBlock(CHANNELS, WIDTH, patch, SIDE, edges=choice, edges_per_node=per_node).eval()
+    settings = {"node_width": NODE_WIDTH, "edges": choice, "edges_per_node": per_node}
+    return GraphBlock(CHANNELS, patch, SIDE, **settings).eval()
 
 
 def grids(n_images, patch=2):

@@ -23,8 +23,6 @@ from histoscribe.models.layers.graph_edges import (
     strongest_edges,
 )
 
-NODE_WIDTH = 48
-"""Numbers of each node that a graph block gives."""
 _HEADS = 2
 _CHANNEL_HEADS = 4
 _EDGE_WIDTH = _HEADS + 4
@@ -48,23 +46,23 @@ class GraphBlock(nn.Module):
     def __init__(
         self,
         channels: int,
-        width: int,
         patch: int,
         side: int,
         *,
+        node_width: int,
         edges: EdgeChoice,
         edges_per_node: int,
     ) -> None:
-        """Layers for a map of `channels`.
+        """Layers for a map of `channels`; a node has twice as many numbers before its edges.
 
         Parameters
         ----------
-        width
-            Numbers of a node before the co-embedding; even.
         patch
             Side of the square of positions that makes a node: 2 or 4.
         side
             Nodes on each side of the map; even.
+        node_width
+            Numbers of each node that the block gives; even.
         edges
             See `strongest_edges`.
 
@@ -76,6 +74,7 @@ class GraphBlock(nn.Module):
         super().__init__()
         if edges_per_node > side**2:
             raise ValueError(f"at most {side**2} edges a node, as there are nodes")
+        width = 2 * channels
         self.choice, self.per_node = edges, edges_per_node
         self.embed = PatchEmbedding(channels, width, patch)
         self.bias = nn.Parameter(torch.randn(_HEADS, side**2, side**2))
@@ -84,9 +83,9 @@ class GraphBlock(nn.Module):
         self.attend = CrossAttention(width)
         self.first_nodes = NodeLayer(width, width, _EDGE_WIDTH)
         self.edge_layer = EdgeLayer(_EDGE_WIDTH, 2 * _EDGE_WIDTH, width)
-        self.last_nodes = NodeLayer(width, NODE_WIDTH, 2 * _EDGE_WIDTH)
+        self.last_nodes = NodeLayer(width, node_width, 2 * _EDGE_WIDTH)
         self.dropout = nn.Dropout(_DROPOUT)
-        self.fuse = GraphFusion(side**2)
+        self.fuse = GraphFusion(side**2, node_width)
 
     def forward(self, grid: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N D"]:
         """Numbers of each node."""
@@ -159,13 +158,13 @@ class CrossAttention(nn.Module):
 class GraphFusion(nn.Module):
     """Nodes and the edges at them, mixed over nodes first, then over the channels of both."""
 
-    def __init__(self, n_nodes: int) -> None:
+    def __init__(self, n_nodes: int, node_width: int) -> None:
         super().__init__()
         edge_width = 2 * _EDGE_WIDTH
         self.edge_block = EncoderBlock(edge_width, _HEADS)
-        self.node_block = _cmt_block(NODE_WIDTH)
+        self.node_block = _cmt_block(node_width)
         self.channel_block = EncoderBlock(n_nodes, _CHANNEL_HEADS)
-        self.project = nn.Linear(NODE_WIDTH + edge_width, NODE_WIDTH)
+        self.project = nn.Linear(node_width + edge_width, node_width)
 
     def forward(
         self,

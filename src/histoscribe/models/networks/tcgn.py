@@ -111,8 +111,12 @@ class CMTNetwork(ExpressionModel):
         """
         if not len(self.graphs):
             raise ValueError(f"model {self.name!r} with graph = 'none' has no edges")
-        first, second = zip(self.graphs, self._first_maps(image), strict=True)
-        return first[0].edges(first[1]), second[0].edges(second[1])
+        first, second = (
+            graph.edges(grid)
+            for graph, grid in zip(self.graphs, self._first_maps(image), strict=True)
+            if isinstance(graph, GraphBlock)
+        )
+        return first, second
 
     def backbone(self) -> nn.ModuleDict:
         """Layers of the CMT of ImageNet: everything before the mean of the last map."""
@@ -154,9 +158,9 @@ class CMTNetwork(ExpressionModel):
         return nn.ModuleList(
             GraphBlock(
                 width,
-                2 * width,
                 NODE_PX // position_px,
                 self.side_px // NODE_PX,
+                node_width=config.node_width,
                 edges=config.graph,
                 edges_per_node=config.edges_per_node,
             )

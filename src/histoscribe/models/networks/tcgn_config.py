@@ -1,7 +1,7 @@
 """Settings of TCGN, and the tiles that it can read."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 from histoscribe.errors import Problem
 from histoscribe.models.layers.cmt import StageShape
@@ -38,6 +38,8 @@ class TCGNConfig:
     """
     edges_per_node: int = 4
     """Edges of each node, or their mean number with `graph = "image"`."""
+    node_width: int = 48
+    """Numbers that each node of a graph gives to the third stage; even."""
     resize_px: int | None = None
     """Side to which the first layer brings each tile, a multiple of 32; None: tiles stay as they
     are.
@@ -70,6 +72,8 @@ class TCGNConfig:
             raise ValueError(
                 "expansion, stem_width, pooled_width and edges_per_node are each at least 1"
             )
+        if self.node_width < 2 or self.node_width % 2:
+            raise ValueError(f"node_width = {self.node_width}: must be even, for two heads")
         if self.resize_px is not None and not _side_fits(self.resize_px):
             raise ValueError(
                 f"resize_px = {self.resize_px}: must be a multiple of 32, {_LEAST_PX} or more; "
@@ -84,7 +88,7 @@ class TCGNConfig:
             )
 
     @classmethod
-    def small(cls) -> "TCGNConfig":
+    def small(cls) -> Self:
         """A size that trains on two cores from random numbers, for tiles of 64 to 128 px."""
         return cls(
             widths=(16, 32, 64, 128),
@@ -92,12 +96,13 @@ class TCGNConfig:
             expansion=2.0,
             stem_width=8,
             pooled_width=128,
+            node_width=16,
             weights="random",
             learning_rate=1e-3,
         )
 
     @classmethod
-    def tiny(cls) -> "TCGNConfig":
+    def tiny(cls) -> Self:
         """Settings for tests."""
         return cls(
             widths=(8, 8, 8, 16),
@@ -105,6 +110,7 @@ class TCGNConfig:
             expansion=2.0,
             stem_width=4,
             pooled_width=16,
+            node_width=4,
             resize_px=_LEAST_PX,
             weights="random",
             learning_rate=3e-3,
@@ -123,6 +129,11 @@ class TCGNXSConfig(TCGNConfig):
     """Hidden channels of the convolutions in a block, relative to its width."""
 
     PUBLISHED = ((52, 104, 208, 416), (3, 3, 12, 3), 3.77)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Settings for tests, without graphs, for `tcgn` has them."""
+        return replace(super().tiny(), graph="none")
 
 
 def stage_shapes(config: TCGNConfig, side_px: int) -> list[StageShape]:
