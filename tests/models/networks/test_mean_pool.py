@@ -79,7 +79,7 @@ def test_the_counts_of_a_bag_are_the_mean_of_those_of_its_tiles(family):
 @pytest.mark.parametrize("of", ["mlp", "stnet", "tcgn"])
 def test_the_gradient_of_chunks_is_that_of_the_whole_bag(of):
     whole = gradients(made(of, chunk=1000).train(), bags(of))
-    for chunk in (1, 3):
+    for chunk in (3,) if of == "tcgn" else (1, 3):  # tcgn takes seconds for each
         parts = gradients(made(of, chunk).train(), bags(of))
         assert parts.keys() == whole.keys()
         for name, gradient in parts.items():

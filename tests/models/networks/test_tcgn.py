@@ -163,7 +163,7 @@ def test_a_side_that_cannot_be_halved_five_times_is_a_problem_with_the_next_ones
         create_model("tcgn", n_genes=3, tile_px=side_px or 1)
 
 
-@pytest.mark.parametrize("side_px", range(64, 289, 32))
+@pytest.mark.parametrize("side_px", [64, 96, 160, 288])
 def test_every_multiple_of_32_from_64_on_makes_a_network(side_px):
     assert on_meta("tcgn", tile_px=side_px).side_px == side_px
 

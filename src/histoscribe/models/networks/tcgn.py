@@ -100,7 +100,7 @@ class CMTNetwork(ExpressionModel):
     def graph_edges(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
     ) -> tuple[Edges, Edges]:
-        """Edges of both graphs: on the map of the first stage, and on that of the second.
+        """Edges of both graphs: of the map after stage one, then after stage two.
 
         Nodes are squares of 16 px of the resized tile, row by row.
 
@@ -152,7 +152,7 @@ class CMTNetwork(ExpressionModel):
         return tile_problem(cls.name, config, tile_px)
 
     def _graphs(self, config: TCGNConfig) -> nn.ModuleList:
-        """One graph on the map of the first stage, and one on that of the second; or none."""
+        """Graph blocks: maps of stages one and two have one each, without graphs none."""
         if config.graph == "none":
             return nn.ModuleList()
         return nn.ModuleList(

@@ -1,7 +1,7 @@
 """Settings of TCGN, and the tiles that it can read."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 from histoscribe.errors import Problem
 from histoscribe.models.layers.cmt import StageShape
@@ -88,7 +88,7 @@ class TCGNConfig:
             )
 
     @classmethod
-    def small(cls) -> Self:
+    def small(cls) -> "TCGNConfig":
         """A size that trains on two cores from random numbers, for tiles of 64 to 128 px."""
         return cls(
             widths=(16, 32, 64, 128),
@@ -102,7 +102,7 @@ class TCGNConfig:
         )
 
     @classmethod
-    def tiny(cls) -> Self:
+    def tiny(cls) -> "TCGNConfig":
         """Settings for tests."""
         return cls(
             widths=(8, 8, 8, 16),
@@ -113,6 +113,7 @@ class TCGNConfig:
             node_width=4,
             resize_px=_LEAST_PX,
             weights="random",
+            corners="mean",
             learning_rate=3e-3,
         )
 
@@ -131,7 +132,7 @@ class TCGNXSConfig(TCGNConfig):
     PUBLISHED = ((52, 104, 208, 416), (3, 3, 12, 3), 3.77)
 
     @classmethod
-    def tiny(cls) -> Self:
+    def tiny(cls) -> "TCGNConfig":
         """Settings for tests, without graphs, for `tcgn` has them."""
         return replace(super().tiny(), graph="none")
 
