@@ -2,6 +2,7 @@
 
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -27,9 +28,9 @@ class NormalisedTiles(nn.Module):
 
     def __init__(self, mean: _Colour, scale: _Colour) -> None:
         super().__init__()
-        deviation = torch.tensor(scale, dtype=torch.float32)
+        divisor = [value if np.float32(value) > 0 else 1.0 for value in scale]
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
-        self.register_buffer("scale", torch.where(deviation > 0, deviation, 1.0).view(3, 1, 1))
+        self.register_buffer("scale", torch.tensor(divisor, dtype=torch.float32).view(3, 1, 1))
 
     @classmethod
     def imagenet(cls) -> "NormalisedTiles":
