@@ -23,8 +23,8 @@ GET_METADATA = {
     "stnet": "https://data.mendeley.com/datasets/29ntw7sh4r/5",
 }
 """Kinds whose own metadata lists the sections, and how it is got."""
-OWN_FILES = ("bulk-tcga-published",)
-"""On a manifest of the user's own files; tests/benchmark/test_bulk_runs.py runs it."""
+OWN_FILES = ("bulk-tcga-published", "cscc-tcgn-published")
+"""On a manifest of the user's own files; tests of their own run them on made files."""
 NOT_HERE = ("hest-bowel",)
 """On data that are not beside the repository."""
 WITHOUT_WEIGHTS = "her2st-quick-published"

@@ -1,17 +1,23 @@
 """Recipes of TCGN for skin and cortex read made files in the layouts of the public data."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from histoscribe.benchmark.run import benchmark
+from histoscribe.benchmark.score import EVERY
+from histoscribe.data.fold_settings import leaks_in_words
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohorts.catalog import data_set
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.simulate.cohort import simulate
+from histoscribe.train.settings import read_settings
 
+RECIPES = Path(__file__).parent.parent / "recipes"
 SKIN_ARRAYS = {
     f"{patient}_ST_rep{rep}": patient for patient in ("P2", "P5", "P9", "P10") for rep in (1, 2, 3)
 }
@@ -138,3 +144,60 @@ def test_sections_of_cortex_are_read_under_both_names_of_their_positions():
     assert len(cohort.ids) == 12
     assert len(set(cohort.patients.values())) == 3
     assert cohort["151507"].spots.ids == cohort["151508"].spots.ids  # the second ends in txt
+
+
+def small(cohort=None, mpp=1.0):
+    """A recipe at the size of a test; with `cohort`, on this manifest."""
+    where = () if cohort is None else (f"cohort={cohort}",)
+    return (
+        *where,
+        'models=["mean", "tcgn"]',
+        "target.n_genes=10",
+        "inputs.encoder=colour_texture",
+        f"inputs.mpp={mpp}",
+        "inputs.tile_px=64",
+        "folds.k=2",
+        "train.epochs=1",
+        "settings.tcgn.preset=tiny",
+        "settings.tcgn.resize_px=64",
+        "run.precision=float32",
+    )
+
+
+def run_of(recipe, settings, tmp_path):
+    read = read_settings(RECIPES / f"{recipe}.toml", settings)
+    return benchmark(settings=read, out=tmp_path / "run", cache=tmp_path / "cache")
+
+
+def patients_of(result):
+    """Number of patients with scores of a section."""
+    return result.scores[result.scores["section"] != EVERY]["patient"].nunique()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["st2k", "visium"])
+def test_the_skin_recipe_trains_on_files_of_each_layout(layout, drawn, tmp_path):
+    if layout == "visium":
+        settings, n_patients = small(made_visium(drawn, tmp_path), mpp=1.0), 2
+    else:
+        settings, n_patients = small(made_arrays(tmp_path, layout), mpp=12.0), 4
+    result = run_of("cscc-tcgn-published", settings, tmp_path)
+    assert patients_of(result) == n_patients
+    assert "tcgn" in set(result.summary["model"])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cortex")
+def test_the_cortex_recipe_trains_on_files_of_its_layout(tmp_path):
+    result = run_of("dlpfc-tcgn-published", small(), tmp_path)
+    assert patients_of(result) == 3
+    assert "tcgn" in set(result.summary["model"])
+
+
+@pytest.mark.parametrize("recipe", ["cscc-tcgn-published", "dlpfc-tcgn-published"])
+def test_published_recipes_of_tcgn_test_patients_and_choose_genes_in_training(recipe):
+    settings = read_settings(RECIPES / f"{recipe}.toml")
+    assert settings.folds.protocol == "patient"
+    assert leaks_in_words(settings.folds) == ()
+    assert settings.target.listed is None
+    assert settings.row("tcgn").config.weights == "file"
