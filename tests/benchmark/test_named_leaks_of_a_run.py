@@ -114,7 +114,7 @@ def test_every_fold_has_the_panel_of_all_sections(cohort, tmp_path):
     [
         ((), "ridge", False),
         (("panel",), "ridge", True),
-        (("epoch",), "ridge", False),
+        pytest.param(("epoch",), "ridge", False, marks=pytest.mark.slow),
         (("epoch",), "mlp", True),
     ],
 )
