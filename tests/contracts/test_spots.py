@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from histoscribe.models.base import ExpressionModel, model_class
+from histoscribe.models.evidence import ClassMapModel, GraphModel
 from histoscribe.train.epoch_end import EpochEnd
 from tests.contracts.fitting import KilledError, fitted, killed_after, models_of, predicted_by
 from tests.contracts.tables import planted_table, queries_of
@@ -116,3 +117,30 @@ def test_the_last_layer_reads_the_representation(learned, name):
     assert representation.ndim == 2
     assert len(representation) == 5
     assert torch.isfinite(representation).all()
+
+
+def test_the_genes_are_read_off_the_class_map(learned, name):
+    model = learned.model
+    if not isinstance(model, ClassMapModel):
+        pytest.skip("has no map of channels")
+    inputs = learned.items(queries_of(planted_table(1))).inputs(("image",), np.arange(5))
+    with torch.no_grad():
+        genes = model.genes_of_map(model.class_map(**inputs))
+        assert torch.equal(genes, model(**inputs).expression)
+
+
+def test_edges_lie_on_the_grid_and_asking_for_them_changes_no_bit(learned, name):
+    model = learned.model
+    if not isinstance(model, GraphModel) or model.graph_side() is None:
+        pytest.skip("makes no graph")
+    inputs = learned.items(queries_of(planted_table(1))).inputs(("image",), np.arange(5))
+    with torch.no_grad():
+        before = model(**inputs).expression
+        both = model.graph_edges(**inputs)
+        assert torch.equal(before, model(**inputs).expression)
+    for edges in both:
+        ends = torch.stack([edges.source, edges.target])
+        assert ends.min() >= 0
+        assert ends.max() < model.graph_side() ** 2
+        assert (edges.weight >= 0).all()
+        assert (edges.weight <= 1).all()

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from histoscribe.plot.canvas import save_png, wrapped
 
 _INCHES = 2.2
-_TEXT_INCHES = 0.55
-_WIDEST_POINTS = 3.0
+_TEXT_INCHES = 0.5
+_WIDEST_POINTS = 1.8
 _COLOUR = "#0050d0"  # of no stain
 
 
@@ -45,7 +45,7 @@ def draw_links(rows: Sequence[Sequence[LinkPanel]], text: LinkText, path: Path) 
     """Write a PNG with the panels of each row; in a column, width is by weight on one scale."""
     n_columns = len(rows[0])
     width = n_columns * _INCHES
-    height = len(rows) * (_INCHES + _TEXT_INCHES) + 1.2
+    height = len(rows) * (_INCHES + _TEXT_INCHES) + 0.9
     figure = Figure(figsize=(width, height), layout="compressed")
     grid = figure.subplots(len(rows), n_columns, squeeze=False)
     for column in range(n_columns):

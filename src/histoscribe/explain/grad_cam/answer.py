@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -297,16 +297,22 @@ def _rows(windows: SpotWindows, table: pd.DataFrame) -> list[HeatRow]:
     lines = table[table["in_figure"]]
     rows = []
     for window, (_, genes) in enumerate(lines.groupby("spot", sort=False)):
-        first = genes.iloc[0]
-        measured = "not measured" if np.isnan(first.measured) else f"measured {first.measured:.2f}"
-        of_window = (first.spot, first.choice, f"predicted {first.predicted:.2f}", measured)
+        of_window = (genes.iloc[0].spot, genes.iloc[0].choice)
         of_maps: list[tuple[str, ...]] = []
         for gene in genes.itertuples():
-            of_maps += [(_likeness(gene),), ()]
+            of_maps += [_lines_of_map(gene), ()]
         rows.append(HeatRow(windows.picture(window), of_window, tuple(of_maps)))
     return rows
 
 
-def _likeness(line: object) -> str:
+def _lines_of_map(line: Any) -> tuple[str, ...]:
+    """Values of the gene, and how like its map is to those of random networks."""
+    measured = "not measured" if np.isnan(line.measured) else f"measured {line.measured:.2f}"
+    return f"predicted {line.predicted:.2f}", measured, _likeness(line)
+
+
+def _likeness(line: Any) -> str:
+    if line.map_max == 0:
+        return "zero everywhere"
     mean, low, high = (getattr(line, f"rank_correlation{end}") for end in ("", "_low", "_high"))
     return "r undefined" if np.isnan(mean) else f"r {mean:.2f} ({low:.2f} to {high:.2f})"

@@ -236,6 +236,8 @@ def _panel(
         ends.append(np.stack([nodes % graphs.side, nodes // graphs.side], axis=1) + 0.5)
     n_loops = int(graphs.self_loop[window].sum())
     _, median, _ = graphs.quartiles_um(window)
+    weight = graphs.weight[window, place]
+    drawn_weights = f"drawn: weight {weight.min():.2g} to {weight.max():.2g}" if len(place) else ""
     return LinkPanel(
         title=title,
         tile=windows.picture(window),
@@ -243,8 +245,9 @@ def _panel(
             windows.ids[window],
             f"{n_loops} of {graphs.source.shape[1]} are self-loops",
             f"others: median {median:.0f} µm",
+            drawn_weights,
         ),
         ends=np.stack(ends, axis=1) * cell_px,
-        weight=graphs.weight[window, place],
+        weight=weight,
         cell_px=cell_px,
     )

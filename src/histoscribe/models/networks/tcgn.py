@@ -134,6 +134,10 @@ class CMTNetwork(ExpressionModel):
         """
         start_backbone(self.backbone(), weights, str(self.pretrained))
 
+    def graph_side(self) -> int | None:
+        """Nodes along one side of a tile; None for a network without graphs."""
+        return self.side_px // NODE_PX if len(self.graphs) else None
+
     def recipe(self) -> Recipe:
         """Adam at one rate, on tiles that are mirrored and turned by any angle."""
         return Recipe(
