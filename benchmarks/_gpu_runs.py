@@ -1,6 +1,7 @@
 """Whole runs of `gpu.py`: exemplar search, prediction of slides, training of networks."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import environ
@@ -35,12 +36,19 @@ from histoscribe.train.row import ModelRow
 from histoscribe.train.run import train
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, parse_settings, read_settings
-from histoscribe.train.tables import training_table
+from histoscribe.train.tables import row_table
 from histoscribe.train.task import Task
 from histoscribe.types import SpotTable
 
 SEED = 0
-RECIPE = Path(__file__).parent.parent / "recipes" / "her2st-egn-native-published.toml"
+RECIPES = Path(__file__).parent.parent / "recipes"
+PUBLISHED = {
+    "her2st-egn-native-published": ("egn", "stnet"),
+    "her2st-tcgn-published": ("tcgn",),
+}
+"""Published recipes, and the networks of each that are trained."""
+DRAWN = ("stnet", "tcgn")
+"""Networks that start from random weights here, not from a file."""
 Row = dict[str, float | int | str]
 
 
@@ -50,6 +58,8 @@ class GpuSizes:
 
     device: torch.device
     encoders: tuple[str, ...]
+    networks: tuple[str, ...]
+    """Networks that are measured and trained."""
     slide: Path | None = None
     small: bool = False
     preset: str = "default"
@@ -117,19 +127,27 @@ def slides(sizes: GpuSizes) -> Iterator[Row]:
 
 
 def training(sizes: GpuSizes) -> Iterator[Row]:
-    """Epochs of a recipe, twice from the same seed."""
+    """Epochs of published recipes, twice from the same seed."""
+    for recipe, names in PUBLISHED.items():
+        if models := [name for name in names if name in sizes.networks]:
+            yield from _trained(recipe, models, sizes)
+
+
+def _trained(recipe: str, models: Sequence[str], sizes: GpuSizes) -> Iterator[Row]:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        settings = _recipe(sizes, folder)
+        settings = _settings(recipe, models, sizes, folder)
         cohort = read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
         data = RunData(settings, cohort, {}, folder / "cache")
         fold = whole_fold(cohort, settings.seed)
-        table = training_table(data, fold, data.target(fold.train), None, tiles=True)
+        target = data.target(fold.train)
         for row in settings.rows:
+            table = row_table(data, fold, target, row)
             one, model = _epochs(row, table, settings, folder / "one" / row.name)
             _, again = _epochs(row, table, settings, folder / "again" / row.name)
             alike = {"same weights again": same_bits(model, again)}
-            yield {"network": row.name, "spots": len(table.target), **one, **alike}
+            facts = {"recipe": recipe, "network": row.name, "spots": len(table.target)}
+            yield {**facts, **one, **alike}
 
 
 def same_bits(one: torch.nn.Module, again: torch.nn.Module) -> str:
@@ -231,30 +249,35 @@ def _predictor(model: str, encoder: str, cohort: Path, out: Path, sizes: GpuSize
     return out
 
 
-def _recipe(sizes: GpuSizes, folder: Path) -> RunSettings:
-    """The recipe for her2st with a smaller encoder; without her2st, a simulated cohort."""
-    device = f"run.device={sizes.device.type}"
+def _settings(recipe: str, models: Sequence[str], sizes: GpuSizes, folder: Path) -> RunSettings:
+    """A recipe for her2st, exemplars by a smaller encoder; without her2st, a simulated cohort."""
+    drawn = [name for name in models if name in DRAWN]
+    device = sizes.device.type
     if environ.get("HISTOSCRIBE_DATA") and not sizes.small:
+        encoder = "torchvision:squeezenet1_0" if "egn" in models else "colour_texture"
         changed = (
-            'models=["egn", "stnet"]',
-            'settings.stnet.weights="random"',
-            "inputs.encoder=torchvision:squeezenet1_0",
+            "cohort=catalog:her2st",
+            'sections=["B4", "C2", "C3", "C4", "C5", "C6"]',
+            f"models={json.dumps(models)}",
+            *(f'settings.{name}.weights="random"' for name in drawn),
+            f"inputs.encoder={encoder}",
             f"train.epochs={sizes.epochs}",
-            device,
+            f"run.device={device}",
         )
-        return read_settings(RECIPE, changed)
+        return read_settings(RECIPES / f"{recipe}.toml", changed)
     cohort = simulate(
         folder / "cohort", n_patients=3, spots_per_section=40, genes_per_family=10, seed=SEED
     )
     preset = {} if sizes.preset == "default" else {"preset": sizes.preset}
+    own = {name: {"weights": "random"} if name in drawn else {} for name in models}
     table = {
         "cohort": str(cohort),
-        "models": ["egn", "stnet"],
+        "models": list(models),
         "target": {"n_genes": min(sizes.n_genes, 50)},
         "inputs": {"tile_px": sizes.tile_px, "mpp": 0.5},
-        "settings": {"egn": preset, "stnet": preset | {"weights": "random"}},
+        "settings": {name: preset | given for name, given in own.items()},
         "train": {"epochs": sizes.epochs, "keep": "last", "batch_size": sizes.batch},
-        "run": {"device": sizes.device.type},
+        "run": {"device": device},
     }
     return parse_settings(table, "benchmark settings")
 
@@ -263,6 +286,9 @@ def _epochs(
     row: ModelRow, table: SpotTable, settings: RunSettings, folder: Path
 ) -> tuple[Row, torch.nn.Module]:
     """Fit a row; gives its losses, the median time of an epoch after the first, and the network."""
+    on_card = settings.run.device == "cuda"
+    if on_card:
+        torch.cuda.reset_peak_memory_stats()
     with _watched() as steps, warned_ops() as warned:
         fitted = fit(row, table, settings, folder)
     n = len(steps) // settings.train.epochs
@@ -276,6 +302,7 @@ def _epochs(
         "steps an epoch": n,
         "s an epoch": float(taken),
         "spots/s": len(table.target) / float(taken),
+        "GiB": torch.cuda.max_memory_allocated() / 2**30 if on_card else 0.0,
         "loss, first epoch": losses[0],
         "loss, last epoch": losses[-1],
         "warned of": ", ".join(sorted(warned)) or "-",

@@ -13,7 +13,7 @@ whether it runs, in a minute, on a CPU too.
 - sections: steps of training of the SpatialTranscriptFormer against the number of spots, with and
   without spots that read spots. Runs disable one kind of attention, see `train/loop.py`.
 - slides: `predict` on a simulated slide, in its own process, and on a small one on the CPU too.
-- training: a published recipe on her2st (else a simulated cohort) for a few epochs, twice.
+- training: published recipes on her2st (else a simulated cohort) for a few epochs, twice.
 
 In training, convolutions in `float32` may use TF32, as is torch's default; in `whole float32` they
 may not, and neither may encoders nor networks that predict in a run.
@@ -69,13 +69,7 @@ SMALL: dict[str, Any] = {
 
 def networks(sizes: GpuSizes) -> Iterator[Row]:
     """Training and prediction of every network of spots in the registry."""
-    classes = {name: model_class(name) for name in list_models()}
-    names = [
-        name
-        for name, cls in classes.items()
-        if issubclass(cls, ExpressionModel) and cls.item == "spot"
-    ]
-    return (_network(name, way, sizes) for name in names for way in WAYS)
+    return (_network(name, way, sizes) for name in sizes.networks for way in WAYS)
 
 
 def encoders(sizes: GpuSizes) -> Iterator[Row]:
@@ -100,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=tuple(PARTS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
     parser.add_argument("--encoders", nargs="+", help="in place of six of growing size")
+    parser.add_argument("--networks", nargs="+", help="in place of all, and of all that train")
     parser.add_argument("--slide", type=Path, help="in place of a new one")
     parser.add_argument("--small", action="store_true", help="whether it runs, and no more")
     parser.add_argument("--out", type=Path, help="JSON file to write")
@@ -109,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes = GpuSizes(
         device=torch.device(given.device),
         encoders=tuple(names),
+        networks=tuple(given.networks or _networks_of_spots()),
         slide=given.slide,
         **(SMALL if given.small else {}),
     )
@@ -125,6 +121,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"\n{part} took {perf_counter() - began:.0f} s", flush=True)
     ratio = _bfloat16_ratio(found.get("encoders", found.get("networks", [])))
     report("gpu", device=card, torch=torch.__version__, bfloat16_to_float32_ratio=ratio)
+
+
+def _networks_of_spots() -> list[str]:
+    classes = {name: model_class(name) for name in list_models()}
+    return [
+        name
+        for name, cls in classes.items()
+        if issubclass(cls, ExpressionModel) and cls.item == "spot"
+    ]
 
 
 def _network(name: str, way: str, sizes: GpuSizes) -> Row:

@@ -17,6 +17,7 @@ QUICK = {  # else minutes
     "extraction.py": ("--quick",),
     "extractor.py": ("--quick",),
     "pathways.py": ("--quick",),
+    "tcgn.py": ("--batch", "1", "--rounds", "1"),
     "stformer.py": ("--spots", "300", "900", "--h2h", "300"),
     "gpu.py": (
         "--device",
