@@ -1,5 +1,7 @@
 """`explain grad-cam`: maps lie where they were planted, and are compared with random networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -176,4 +178,8 @@ def test_wrong_requests_come_at_once(explained, tmp_path):
         explained.answer("grad-cam", out, request, genes=explained.predictor.gene_labels[:7])
     with pytest.raises(DataContractError, match="no such spot"):
         explained.answer("grad-cam", out, request, spots="nowhere")
+    predictor = request.predictor
+    finer = replace(predictor, encoding=replace(predictor.encoding, mpp=0.01))
+    with pytest.raises(DataContractError, match=r"0\.01 um/px or finer"):
+        explained.answer("grad-cam", out, replace(request, predictors=(finer,)))
     assert not out.exists()

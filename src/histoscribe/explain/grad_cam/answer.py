@@ -256,8 +256,9 @@ class GradCamAnswer:
         caveats = [
             "A map says where the last map of the network raises the prediction of a gene. It does "
             "not say that cells in that place express the gene, nor that the prediction is right.",
-            "A map that is as like the map of a random network as random networks are to each "
-            "other shows the form of the network and of the tile, not what was learned.",
+            "A map that is like the map of a random network, more than with shuffled cells, shows "
+            "the form of the network and of the tile. A map unlike it depends on the weights, but "
+            "that does not make it right.",
             f"A cell of the map is {windows.side_um / width:.0f} µm wide, but it reads the tile "
             "around it, too: with attention, the whole tile.",
             f"{windows.n_drawn} of {len(windows)} windows are drawn; the numbers are of all of "
