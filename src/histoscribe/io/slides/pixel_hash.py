@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from time import time_ns
 
-from histoscribe.io.atomic import write_json
 from histoscribe.io.slides.resample import Box, Region
 from histoscribe.io.weights import cache_folder
 
@@ -82,6 +81,9 @@ def _read(note: Path) -> list[str] | None:
 
 def _write(note: Path, content: list[str]) -> None:
     try:
-        write_json(note, content)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        # not by way of a temporary file, which a kill would leave in a folder that nobody tidies:
+        # half a note is no JSON, so the next run writes it again
+        note.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     except OSError as error:  # a cache that cannot be written costs time but does not stop the run
         _log.warning("cannot remember the hash of an image in %s: %s", note.parent, error)
