@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.count_table import read_count_table
+from histoscribe.io.sections.delimited import read_positions
 from histoscribe.io.sections.source import Reader, Reading, Source
-from histoscribe.io.sections.table import broken, read_count_table, read_positions
+from histoscribe.io.sections.spot_names import fit_places
+from histoscribe.io.sections.table import broken
 from histoscribe.io.slides.resolution import Resolutions, lattice_steps
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.types import Spots
@@ -51,8 +54,11 @@ def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str,
     array, xy = (table[list(names)].to_numpy(np.float64) for names in (_ARRAY, px))
     _check_array(source, kind, array)
     ids = _ids(source, array)
-    counts, count_ids, notes = read_count_table(source.counts)
-    pitch_px = _pitch_px(kind, _fine_array(table), xy)
+    printed = _fine_array(table)
+    counts, count_ids, notes = read_count_table(
+        source.counts, partial(fit_places, spots=ids, printed=printed)
+    )
+    pitch_px = _pitch_px(kind, printed, xy)
     resolutions = Resolutions(source.mpp, image_mpp(source.image), _PITCH_UM[kind] / pitch_px)
     mpp, origin = resolutions.settle(source.where, source.mpp_from)
     everywhere = np.ones(len(ids), dtype=np.int64)
@@ -66,7 +72,7 @@ def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str,
         in_tissue=selected == 1,
         counts=counts,
         count_ids=count_ids,
-        notes=(origin, *notes),
+        notes=(origin, *table.attrs.get("notes", ()), *notes),
     )
 
 
