@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.cohorts.manifest import manifest_rows
+from histoscribe.io.cohorts.manifest_table import manifest_path, manifest_table
 from histoscribe.io.cohorts.patient_sites import patients_on_two_sites
 from histoscribe.io.cohorts.selection import facts_of
 from histoscribe.io.sections.source import is_file_name, positive
@@ -40,7 +40,7 @@ def read_slides(path: Path) -> tuple[SlideSource, ...]:
     DataContractError
         listing empty cells, missing files, slides that repeat, and patients on two sites.
     """
-    rows = manifest_rows(path, _REQUIRED)
+    rows = manifest_table(path, _REQUIRED, (*_FIELDS, "site")).rows
     problems = [problem for line, row in rows for problem in _row_problems(path, line, row)]
     sources = [_source(row, path.parent) for _, row in rows if row["patient"] and row["slide"]]
     problems += _repeated(path, sources)
@@ -60,7 +60,7 @@ def slide_name(path: Path) -> str:
 
 
 def _source(row: Mapping[str, str], folder: Path) -> SlideSource:
-    path = folder / row["slide"]
+    path = manifest_path(folder, row["slide"])
     return SlideSource(
         section=slide_name(path),
         patient=row["patient"],
@@ -79,10 +79,11 @@ def _row_problems(path: Path, line: int, row: Mapping[str, str]) -> Iterator[Pro
         expected = "a name that can be a folder: results are written to it"
         remedy = "write it without slashes, control characters or a leading dot"
         yield Problem(where, f"patient {row['patient']!r}", expected, remedy)
-    if row["slide"] and not (path.parent / row["slide"]).is_file():
+    slide = manifest_path(path.parent, row["slide"])
+    if row["slide"] and not slide.is_file():
         yield Problem(
             where,
-            f"the slide does not exist: {path.parent / row['slide']}",
+            f"the slide does not exist: {slide}",
             "a path relative to the manifest, or a full one",
             "correct the column `slide`",
         )

@@ -1,13 +1,15 @@
 """The manifest: a CSV with one section of a cohort per line."""
 
-import csv
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from histoscribe.errors import DataContractError, Problem
+from histoscribe.errors import Problem
+from histoscribe.io.cohorts.manifest_table import manifest_path, manifest_table
 from histoscribe.io.cohorts.selection import Where, choose, facts_of
 from histoscribe.io.sections.readers import READERS
 from histoscribe.io.sections.source import PATHS, Source, is_file_name, missing_files, positive
@@ -15,6 +17,10 @@ from histoscribe.io.slides.resolution import ORIGINS
 
 _REQUIRED = ("section", "patient", "kind")
 _OTHER = ("mpp", "mpp_from")
+_OF_READERS = ("library", "genome", "pitch_um", "diameter_um")
+"""Columns that single kinds of sections read; facts, too."""
+KNOWN = (*_REQUIRED, *PATHS, *_OTHER, *_OF_READERS)
+"""Columns of a manifest with a meaning; any other is a fact of its section."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ def read_manifest(
     `mpp` (um/px) and `mpp_from` if known; every other column is a fact of the section. Raises
     DataContractError if the file is not such a table.
     """
-    rows = manifest_rows(path, _REQUIRED)
+    table = manifest_table(path, _REQUIRED, KNOWN)
+    rows = [(line, row | {"kind": _kind(row["kind"])}) for line, row in table.rows]
     meant = {id(row) for row in choose([row for _, row in rows], where or {}, path.name)}
     known = sorted({row["section"] for _, row in rows})
     wanted = known if sections is None else sections
@@ -49,51 +56,18 @@ def read_manifest(
         if row["section"] not in wanted or id(row) not in meant:
             continue
         place = f"{path.name}, line {line}, section {row['section'] or '(no name)'}"
-        source = _source(row, path.parent)
+        source = _source(row, path.parent, table.notes)
         if found := _problems(place, row, repeated) + missing_files(source, place):
             problems += found
         else:
             sources.append(source)
+    problems += _alike(path, [source.patient for source in sources])
     return Manifest(tuple(sources), tuple(problems))
 
 
 def _unknown(path: Path, section: str, known: Sequence[str]) -> Problem:
     expected = f"one of {', '.join(known)}"
     return Problem(str(path), f"no section {section}", expected, "correct the list of sections")
-
-
-def manifest_rows(path: Path, required: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells of each line with content, of a CSV file with these columns.
-
-    Raises DataContractError for a file without them, or with ragged lines.
-    """
-    try:
-        # spreadsheets put a byte order mark before the first column's name
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataContractError(
-            Problem(str(path), f"cannot be read ({error})", "a CSV file in UTF-8", "check the path")
-        ) from error
-    header = [name.strip() for name in lines[0]] if lines else []
-    missing = [name for name in required if name not in header]
-    body = [(n, line) for n, line in enumerate(lines[1:], start=2) if "".join(line).strip()]
-    ragged = [number for number, line in body if len(line) != len(header)]
-    wrong = {
-        f"no column {', '.join(missing)}": missing,
-        f"lines of another length than the header: {ragged}": ragged,
-        "no section": not body,
-        "a column twice": len(set(header)) != len(header),
-    }
-    if found := [what for what, is_so in wrong.items() if is_so]:
-        expected = f"a header with {', '.join(required)} (comma-separated) and one line per section"
-        raise DataContractError(
-            Problem(str(path), "; ".join(found), expected, "correct the manifest")
-        )
-    return [
-        (number, {name: cell.strip() for name, cell in zip(header, line, strict=True)})
-        for number, line in body
-    ]
 
 
 def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Problem]:
@@ -163,8 +137,33 @@ def _mpp_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
     return problems
 
 
-def _source(row: Mapping[str, str], folder: Path) -> Source:
-    paths = {name: folder / row[name] if row.get(name) else None for name in PATHS}
+def _kind(text: str) -> str:
+    """A kind in any spelling, e.g. `Space Ranger`; another word as written."""
+    plain = re.sub(r"[\s_-]", "", text.casefold())
+    return plain if plain in READERS else text
+
+
+def _alike(path: Path, patients: Sequence[str]) -> list[Problem]:
+    """Problems of patients whose names look alike: one person under two names is in two folds."""
+    names: dict[str, list[str]] = {}
+    for patient in sorted(set(patients)):
+        plain = " ".join(unicodedata.normalize("NFKC", patient).casefold().split())
+        names.setdefault(plain, []).append(patient)
+    return [
+        Problem(
+            where=str(path),
+            found=f"patients {' and '.join(map(repr, alike))}, which differ in capitals, spaces or "
+            "the coding of letters only",
+            expected="one name for one person: folds are made by patient",
+            remedy="write the same name, or names that differ in a letter or number",
+        )
+        for alike in names.values()
+        if len(alike) > 1
+    ]
+
+
+def _source(row: Mapping[str, str], folder: Path, notes: tuple[str, ...]) -> Source:
+    paths = {name: manifest_path(folder, row[name]) if row.get(name) else None for name in PATHS}
     return Source(
         section=row["section"],
         patient=row["patient"],
@@ -175,5 +174,6 @@ def _source(row: Mapping[str, str], folder: Path) -> Source:
         image=paths["image"],
         counts=paths["counts"],
         spots=paths["spots"],
+        notes=notes,
         facts=facts_of(row, (*_REQUIRED, *PATHS, *_OTHER)),
     )

@@ -1,5 +1,6 @@
 """Source (line of the manifest) and reading (files as they are) of a section."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.slides.resample import Box
 from histoscribe.types import Counts, Slide, Spots
 
+_DECIMAL_COMMA = re.compile(r"\d+,\d+")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
 PATHS = ("path", "image", "counts", "spots")
 """Fields of a source that are paths."""
 
@@ -63,7 +66,12 @@ class Source:
 
 
 def positive(text: str) -> float | None:
-    """Read a number above 0; None for anything else."""
+    """Read a number above 0; None for anything else.
+
+    `0,5` is read with a decimal comma; `1,234`, which may be 1234, is no number.
+    """
+    if _DECIMAL_COMMA.fullmatch(text) and not _THOUSANDS.fullmatch(text):
+        text = text.replace(",", ".")
     try:
         value = float(text)
     except ValueError:
