@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import histoscribe as hs
-from histoscribe.benchmark.band import METRICS, RUNS, SHUFFLED
+from histoscribe.benchmark.band import METRICS, SHUFFLED
 from histoscribe.benchmark.cell import cell_prediction, predictor_folder
 from histoscribe.benchmark.pathway_scores import activity_in_test
 from histoscribe.benchmark.plan import make_plan
@@ -15,6 +15,7 @@ from histoscribe.benchmark.run import benchmark
 from histoscribe.data.activity import activity_of_values
 from histoscribe.errors import DataContractError
 from histoscribe.io.predictions.anndata import read_prediction
+from histoscribe.metrics.chance import SHUFFLED_RUNS
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.report import write
@@ -164,7 +165,7 @@ def test_the_band_of_pathways_lies_about_zero(result, plan):
         assert shuffled["low"] < 0 < shuffled["high"]
         assert np.isfinite(summary.loc[(SCORES, f"pathway_{metric}"), "mean"])
         assert np.isfinite(summary.loc[("ridge", f"activity_{metric}"), "mean"])
-    assert RUNS == 100
+    assert SHUFFLED_RUNS == 100
 
 
 def test_maps_card_and_report_show_the_pathways(result, plan):

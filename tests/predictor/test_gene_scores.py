@@ -11,6 +11,7 @@ import pytest
 from histoscribe.benchmark.run import benchmark
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.metrics.chance import ChanceCount
 from histoscribe.predictor.gene_scores import (
     GENE_SCORE_COLUMNS,
     GeneScores,
@@ -72,7 +73,8 @@ def test_rows_are_matched_by_gene_and_model_and_the_rest_is_unknown(tmp_path):
     np.testing.assert_array_equal(gene_scores.columns["pcc"], [np.nan, 0.5, np.nan])
     np.testing.assert_array_equal(gene_scores.columns["pcc_given_depth"], [np.nan, 0.25, 0.125])
     np.testing.assert_array_equal(gene_scores.columns["skewness"], [np.nan, 2, np.nan])
-    assert gene_scores.n_above_chance() == (1, 1)
+    assert gene_scores.count() == ChanceCount(n_genes=1, n_above_band=1, n_above_chance=1)
+    assert gene_scores.above_chance().tolist() == [False, True, False]
 
 
 def test_what_is_written_is_read_back_to_the_bit(tmp_path):
@@ -247,8 +249,9 @@ def test_the_card_in_words_says_what_the_benchmark_found(place, scored):
         rows = {(r["model"], r["metric"]): r for r in csv.DictReader(file)}
     for metric in ("pcc", "pcc_given_depth"):
         assert f"{float(rows['ridge', metric]['mean']):.3f}" in text
-    above, known = scored.gene_scores.n_above_chance()
-    assert f"{above} of {known} genes" in text
+    count = scored.gene_scores.count()
+    assert f"{count.n_above_band} of {count.n_genes} genes lie above their own band" in text
+    assert f"{count.n_above_chance} of them have q < 0.05" in text
     assert "on 2 patients" in text
 
 

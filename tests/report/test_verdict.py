@@ -32,7 +32,7 @@ def test_a_model_inside_the_band_has_nothing_to_claim(tmp_path):
     assert "lies **inside** that, so it shows nothing beyond chance" in said(folder)
 
 
-def test_a_score_below_zero_explains_nothing_and_no_gene_is_no_find(tmp_path):
+def test_a_score_below_zero_explains_nothing_and_no_gene_is_a_false_positive(tmp_path):
     folder = make_run(tmp_path / "run")
     summary = pd.read_csv(folder / "summary.csv")
     summary.loc[summary["model"] == "ridge", "mean"] = -0.2
@@ -41,8 +41,19 @@ def test_a_score_below_zero_explains_nothing_and_no_gene_is_no_find(tmp_path):
     genes.assign(q=0.5).to_csv(folder / "genes.csv", index=False)
     text = said(folder)
     assert "explained" not in text
-    assert "**0 of 4** genes are predicted above chance by ridge (q < 0.05)." in text
     assert "false positive" not in text
+
+
+def test_genes_above_their_band_are_told_even_where_no_q_is_small(tmp_path):
+    folder = make_run(tmp_path / "run")
+    genes = pd.read_csv(folder / "genes.csv", keep_default_na=False)
+    genes.assign(q=0.06).to_csv(folder / "genes.csv", index=False)
+    text = said(folder)
+    assert "**2 of 4** genes lie above their own band for ridge; by chance 0 would." in text
+    assert "**0** of them have q < 0.05 (100 shuffled runs give a gene" in text
+    assert "no q below 0.0099" in text
+    genes.assign(q=0.01).to_csv(folder / "genes.csv", index=False)
+    assert "**2** of them have q < 0.05, and about one in twenty of these is" in said(folder)
 
 
 def test_a_leaky_run_says_first_what_it_cannot_say(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from histoscribe.benchmark.band import RUNS, SHUFFLED
+from histoscribe.benchmark.band import SHUFFLED
 from histoscribe.benchmark.bulk_cell import BulkPlan
 from histoscribe.benchmark.bulk_scores import (
     WITHIN,
@@ -21,6 +21,7 @@ from histoscribe.benchmark.bulk_scores import (
     spots_of_bags,
 )
 from histoscribe.metrics.bags import pcc_over_patients
+from histoscribe.metrics.chance import SHUFFLED_RUNS
 from histoscribe.models.closed_form.ridge_path import RidgePath, choose_alpha
 from histoscribe.seed import stream
 
@@ -50,7 +51,7 @@ def shuffled_bags(plan: BulkPlan, truth: FoldTruth) -> BulkBand:
         }
         of_spots = path.smoother(spots_of_bags(plan, truth.bags, features), alpha)
     scores: dict[str, list[float]] = {over_bags(plan): []}
-    for run in range(RUNS):
+    for run in range(SHUFFLED_RUNS):
         draws = stream(plan.bulk.settings.seed, f"shuffle-{run}-{truth.fold.name}")
         moved = (table.target - mean)[draws.permutation(len(table))]
         predicted = mean + of_bags @ moved

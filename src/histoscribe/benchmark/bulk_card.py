@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from histoscribe.benchmark.band import RUNS, SHUFFLED
+from histoscribe.benchmark.band import SHUFFLED
 from histoscribe.benchmark.bulk_cell import BulkPlan
 from histoscribe.benchmark.bulk_scores import OVER_BLOCKS, OVER_PATIENTS, WITHIN
 from histoscribe.data.fold_settings import leaks_in_words, leaky
 from histoscribe.data.folds import fold_cards, folds_hash
+from histoscribe.metrics.chance import SHUFFLED_RUNS
 from histoscribe.predictor.facts import cohort_card, versions
 from histoscribe.types import BulkRunCard, Check
 
@@ -67,7 +68,7 @@ def bulk_card(plan: BulkPlan, checks: Sequence[Check]) -> BulkRunCard:
         inputs=settings.inputs.model_dump(mode="json"),
         train=settings.train.model_dump(mode="json"),
         seed=settings.seed,
-        shuffled_runs=RUNS,
+        shuffled_runs=SHUFFLED_RUNS,
         checks=tuple(checks),
         versions=versions(),
     )

@@ -1,11 +1,10 @@
 """The protocol card of a run, as JSON and in words."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from histoscribe.benchmark.band import RUNS
 from histoscribe.benchmark.card_pathways import pathway_lines
 from histoscribe.benchmark.card_rows import row_lines
 from histoscribe.benchmark.cell import predictor_folder
@@ -16,6 +15,7 @@ from histoscribe.benchmark.score import EVERY
 from histoscribe.data.fold_settings import leaks_in_words
 from histoscribe.data.folds import fold_cards, folds_hash
 from histoscribe.data.target import Target
+from histoscribe.metrics.chance import SHUFFLED_RUNS, ChanceCount
 from histoscribe.metrics.registry import METRICS
 from histoscribe.predictor.facts import cohort_card, needs_in_words, versions
 from histoscribe.predictor.folder import read_training_card
@@ -63,7 +63,7 @@ def run_card(
         train=settings.train.model_dump(mode="json"),
         metrics=tuple(METRICS),
         aggregation=AGGREGATION,
-        shuffled_runs=RUNS,
+        shuffled_runs=SHUFFLED_RUNS,
         per_patient=per_patient(scores),
         constant_predictions=results.constant,
         best_model=results.best(),
@@ -155,8 +155,8 @@ def _target_in_words(card: RunCard) -> dict[str, object]:
     return first if len(sizes) == 1 else {**first, "n_genes": f"{sizes[0]} to {sizes[-1]} by fold"}
 
 
-def card_text(card: RunCard) -> str:
-    """The card in words, as Markdown."""
+def card_text(card: RunCard, chance: Mapping[str, ChanceCount]) -> str:
+    """The card in words, as Markdown; `chance` counts the genes of each model above chance."""
     target = _target_in_words(card)
     validations = ", ".join(f"{fold.name} by {fold.validation}" for fold in card.folds)
     lines = [
@@ -172,6 +172,7 @@ def card_text(card: RunCard) -> str:
         *_stain_lines(InputSettings.model_validate(card.inputs)),
         f"- Scores: {card.aggregation}; undefined scores are left out and counted.",
         f"- Shuffled band: ridge, {card.shuffled_runs} runs, rows permuted within a section.",
+        *(f"- {model}: {count.words(card.shuffled_runs)}." for model, count in chance.items()),
         f"- Best by `pcc_given_depth` on the test sections: {card.best_model}; the maps are of it.",
         *(f"- Shown in maps: {gene} ({why})." for gene, why in _shown(card)),
         "",

@@ -9,12 +9,12 @@ from histoscribe.benchmark.band import METRICS, SHUFFLED, Shuffled
 from histoscribe.benchmark.pathway_scores import HEAD, OF_GENES, FoldPathways, Source
 from histoscribe.benchmark.score import EVERY
 from histoscribe.benchmark.tables import (
-    adjusted,
     band_runs,
     limits,
     null_per_gene,
     over_patients,
 )
+from histoscribe.metrics.chance import q_values
 from histoscribe.metrics.summary import SectionScores, summarise
 
 FILE = "pathways.csv"
@@ -120,7 +120,7 @@ def _overall(sections: pd.DataFrame, folds: Sequence[FoldPathways]) -> pd.DataFr
         for column in ("members_in_panel", "members"):
             table[column] = own.groupby("pathway")[column].min()
         table["null_low"], table["null_high"] = limits(null)
-        table["q"] = adjusted(table["pcc_given_depth"].to_numpy(), null)
+        table["q"] = q_values(table["pcc_given_depth"].to_numpy(), null)
         about = {"model": str(model), "source": str(source), "fold": EVERY, "section": EVERY}
         parts.append(table.reset_index().assign(**about, patient=EVERY)[list(COLUMNS)])
     return pd.concat(parts, ignore_index=True)

@@ -33,7 +33,7 @@ from histoscribe.benchmark.result import Benchmark
 from histoscribe.benchmark.results import Results, best_model
 from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.spread import spread_table, total_spread
-from histoscribe.benchmark.tables import genes_table, summary_table
+from histoscribe.benchmark.tables import chance_counts, genes_table, summary_table
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing, write_json, write_text
 from histoscribe.io.run_folder import CARD, claimed, in_folder
@@ -208,6 +208,7 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     checks = run_checks(results)
     maps = draw_maps(plan, truths, genes, results.best())
     pathway_maps = _write_pathways(plan, pathways)
+    chance = chance_counts(genes, plan.settings.models)
     targets = [(result.fold, result.target) for result in folds]
     card = run_card(results, targets, scores, checks, (maps, pathway_maps))
     _write_csv(out / "scores.csv", scores)
@@ -217,7 +218,7 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     if scored_by_patient(plan):
         _write_csv(out / "patients.csv", patients)
     write_json(out / CARD, card.to_json())
-    write_text(out / "card.md", card_text(card))
+    write_text(out / "card.md", card_text(card, chance))
     _write_csv(out / "summary.csv", summary)
     return Benchmark(out, summary, genes, scores, tuple(checks))
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import false_discovery_control, skew
+from scipy.stats import skew
 
 from histoscribe.benchmark.band import METRICS as BAND_METRICS
 from histoscribe.benchmark.band import SHUFFLED, Shuffled
 from histoscribe.benchmark.score import EVERY, Truth
+from histoscribe.metrics.chance import ChanceCount, q_values
 from histoscribe.metrics.summary import SectionScores, Summary, pcc_at, summarise
 
 SUMMARY_COLUMNS = ("model", "metric", "mean", "low", "high", "n_patients", "n_undefined")
@@ -65,9 +66,7 @@ def genes_table(
 ) -> pd.DataFrame:
     """One row per model and gene: scores over patients, with the shuffled band of the gene.
 
-    `q` is the Benjamini-Hochberg adjusted share of shuffled runs that score the gene's
-    `pcc_given_depth` at least as high (one-sided, over the genes of a model). With 100 runs the
-    smallest possible p is 1/101.
+    `q` is that of `pcc_given_depth` over the genes of a model, see `metrics.chance.q_values`.
     """
     facts = _gene_facts(truths)
     null = null_per_gene(band)
@@ -77,11 +76,20 @@ def genes_table(
         for metric in BAND_METRICS:
             table[metric] = over_patients(of_model[of_model["metric"] == metric])
         table["null_low"], table["null_high"] = limits(null)
-        table["q"] = adjusted(table["pcc_given_depth"].to_numpy(), null)
+        table["q"] = q_values(table["pcc_given_depth"].to_numpy(), null)
         parts.append(table.assign(model=model))
     columns = ["model", "gene", *BAND_METRICS, "null_low", "null_high", "q"]
     joined = pd.concat(parts).rename_axis("gene").reset_index()
     return joined[[*columns, "detection_rate", "skewness"]]
+
+
+def chance_counts(genes: pd.DataFrame, models: Sequence[str]) -> dict[str, ChanceCount]:
+    """Number of genes of each model above their band and above chance, from `genes.csv`."""
+    columns = ["pcc_given_depth", "null_high", "q"]
+    return {
+        model: ChanceCount.of(*genes.loc[genes["model"] == model, columns].to_numpy(float).T)
+        for model in models
+    }
 
 
 def _summary(scores: pd.DataFrame, patients: pd.Series, seed: int) -> Summary:
@@ -168,18 +176,6 @@ def over_patients(scores: pd.DataFrame) -> pd.Series:
     """Mean score of each gene: over sections within a patient, then over patients."""
     by_patient = scores.groupby(["gene", "patient"])["value"].mean()
     return by_patient.groupby("gene").mean()
-
-
-def adjusted(
-    score: Float[np.ndarray, " genes"], null: Float[np.ndarray, "genes runs"]
-) -> Float[np.ndarray, " genes"]:
-    """Adjusted share of shuffled runs at least as high, as `q` in `genes_table`."""
-    q = np.full(len(score), np.nan)
-    defined = np.isfinite(score) & np.isfinite(null).any(axis=1)
-    if defined.any():
-        as_high = (null[defined] >= score[defined, None]).sum(axis=1)
-        q[defined] = false_discovery_control((1 + as_high) / (1 + null.shape[1]))
-    return q
 
 
 def _mean(values: Float[np.ndarray, "*axes"], axis: int) -> Float[np.ndarray, "*less"]:

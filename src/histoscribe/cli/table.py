@@ -11,7 +11,10 @@ from rich.table import Table
 from histoscribe.benchmark.band import SHUFFLED
 from histoscribe.benchmark.card import per_patient
 from histoscribe.benchmark.result import Benchmark
+from histoscribe.benchmark.results import NOT_MODELS
+from histoscribe.benchmark.tables import chance_counts
 from histoscribe.cli.console import out
+from histoscribe.metrics.chance import CHANCE_Q
 from histoscribe.metrics.summary import MIN_PATIENTS
 
 MOST_IN_ROW = 2
@@ -33,6 +36,7 @@ def print_result(result: Benchmark) -> None:
     for metrics in [HEADLINE] if together else [(metric,) for metric in HEADLINE]:
         out.print(_table(result, values, few, metrics))
     _print_band(summary)
+    _print_genes(result)
     _print_checks(result)
 
 
@@ -101,7 +105,20 @@ def _print_band(summary: pd.DataFrame) -> None:
     bands = ", ".join(f"{metric} {_interval(rows, metric)}" for metric in HEADLINE)
     out.print(f"with labels shuffled, 95 of 100 runs lie in: {bands}", highlight=False)
     undefined = int(summary.loc[summary["metric"] == "pcc", "n_undefined"].max())
-    out.print(f"undefined scores, left out of every mean: {undefined}\n", highlight=False)
+    out.print(f"undefined scores, left out of every mean: {undefined}", highlight=False)
+
+
+def _print_genes(result: Benchmark) -> None:
+    """Number of genes of each model above their own band, and above chance."""
+    models = [name for name in dict.fromkeys(result.genes["model"]) if name not in NOT_MODELS]
+    counts = chance_counts(result.genes, models)
+    listed = ", ".join(f"{m} {c.n_above_band} ({c.n_above_chance})" for m, c in counts.items())
+    first = next(iter(counts.values()))
+    out.print(
+        f"of {first.n_genes} genes, those above their own band, by chance "
+        f"{first.n_by_chance:.0f} (with q < {CHANCE_Q:g}): {listed}\n",
+        highlight=False,
+    )
 
 
 def _interval(rows: pd.DataFrame, metric: str) -> str:

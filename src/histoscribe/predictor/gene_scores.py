@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.run_folder import CARD, read_run_card
+from histoscribe.metrics.chance import ChanceCount, above_band, above_chance
 from histoscribe.types import BenchmarkCard
 
 GENES_FILE = "genes.csv"
@@ -20,10 +21,6 @@ GENE_SCORE_COLUMNS = (
     *("q", "detection_rate", "skewness"),
 )
 """Columns of `genes.csv`, one row per gene; `benchmark.tables` explains them."""
-CHANCE_Q = 0.05
-"""A gene with a smaller `q` is above shuffled training data."""
-BAND_SHARE = 0.025
-"""Share of shuffled runs above the band of a gene."""
 _RUN = "the folder of a finished benchmark"
 
 
@@ -49,17 +46,23 @@ class GeneScores:
     """None without `columns`, and for those of a table alone."""
 
     def above_band(self) -> Bool[np.ndarray, " G"]:
-        """Whether `pcc_given_depth` of each gene is above its shuffled band; False if unknown.
+        """Whether each gene scores above its own shuffled band; False if unknown.
 
-        Of genes without any link to the image, 2.5 % are. Unlike a small `q`, this can be reached
-        in large panels too: 100 shuffled runs give no p below 1/101.
+        Of genes without any link to the image, 2.5 % do.
         """
-        return self.columns["pcc_given_depth"] > self.columns["null_high"]
+        return above_band(self.columns["pcc_given_depth"], self.columns["null_high"])
 
-    def n_above_chance(self) -> tuple[int, int]:
-        """Number of genes above shuffled training data (q < 0.05), and of scored genes."""
-        q = self.columns["q"]
-        return int((q < CHANCE_Q).sum()), int(np.isfinite(q).sum())
+    def above_chance(self) -> Bool[np.ndarray, " G"]:
+        """Whether it does so after correction over the genes (q < 0.05); False if unknown."""
+        return above_chance(*self._columns_of_chance)
+
+    def count(self) -> ChanceCount:
+        """Number of genes above their band and above chance."""
+        return ChanceCount.of(*self._columns_of_chance)
+
+    @property
+    def _columns_of_chance(self) -> list[Float[np.ndarray, " G"]]:
+        return [self.columns[name] for name in ("pcc_given_depth", "null_high", "q")]
 
 
 @dataclass(frozen=True, eq=False)

@@ -179,7 +179,7 @@ def _how_well(facts: CardFacts) -> Iterator[str]:
         return
     found, scores = facts.benchmark.card, facts.benchmark.card.scores
     own, shuffled = scores[facts.model], scores["shuffled"]
-    above, scored = facts.benchmark.gene_scores.n_above_chance()
+    count = facts.benchmark.gene_scores.count()
     yield (
         f"Benchmarked on {_n(len(found.patients), 'patient')}, the model fitted anew without "
         "the patients it was tested on; mean over genes, sections and patients:"
@@ -197,8 +197,8 @@ def _how_well(facts: CardFacts) -> Iterator[str]:
             f"{_score(shuffled.get('pcc_given_depth'), 'of 100 such runs 95 lie at')}."
         )
     yield (
-        f"- {above} of {scored} genes scored do better than shuffled spots (q < 0.05); "
-        f"{len(facts.target.genes) - scored} genes of this predictor were not scored."
+        f"- {count.words()}; {len(facts.target.genes) - count.n_genes} genes of this predictor "
+        "were not scored."
     )
     yield "- `genes.csv` has the scores of each gene, which show the value of its map."
 
@@ -217,7 +217,7 @@ def _not_for(facts: CardFacts) -> Iterator[str]:
         )
     if leaky(card.protocol):
         yield f"- Claims about new patients: {leaky(card.protocol)}."
-    yield "- Genes whose row in `genes.csv` is empty or not above shuffled spots."
+    yield "- Genes whose row in `genes.csv` is empty or not above their band (`null_high`)."
     yield "- Single cells: a value belongs to a whole spot."
     statistic = facts.target.state.statistic
     yield f"- Absolute levels. Statistics used besides the spot: {statistic}."

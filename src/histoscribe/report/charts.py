@@ -10,6 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from histoscribe.benchmark.results import ranked_genes
+from histoscribe.metrics.chance import CHANCE_Q
 from histoscribe.report.figures import embedded
 from histoscribe.report.histograms import depth_counts, gene_counts
 from histoscribe.report.pack import pack
@@ -38,6 +39,7 @@ def charts(run: Run, choice: Choice) -> dict[str, Any]:
         "facts": _facts(run.genes, genes),
         "models": [_model(run.genes, str(name), genes) for name in run.genes["model"].unique()],
         "best": run.best_model,
+        "chanceQ": CHANCE_Q,
         "marked": _marked(run, genes),
         "unitName": unit_of(run),
         "leaky": run.leaky is not None,

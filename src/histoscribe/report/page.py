@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from histoscribe.io.atomic import write_text
+from histoscribe.metrics.chance import CHANCE_Q, least_q
 from histoscribe.report.alignment import grids
 from histoscribe.report.blocks import blocks
 from histoscribe.report.charts import charts, page_choice, unit_of
@@ -89,6 +90,8 @@ def _html(run: Run) -> str:
             words={name: row_in_words(name, run.card.models) for name in models_of(run)},
             n_patients=n_patients(run),
             fewest=FEWEST_FOR_INTERVALS,
+            chance_q=f"{CHANCE_Q:g}",
+            least_q=f"{least_q(run.card.shuffled_runs):.2g}",
             patients=patient_tables(run),
             genes=gene_tables(run),
             pathways=pathways,

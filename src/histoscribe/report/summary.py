@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-import pandas as pd
-
+from histoscribe.benchmark.tables import chance_counts
+from histoscribe.metrics.chance import ChanceCount
 from histoscribe.report.run import Run
 from histoscribe.report.text import number, span
 
@@ -49,8 +49,8 @@ class SummaryRow:
     """One score for each headline metric."""
     band: str
     """Position of `pcc_given_depth` relative to the shuffled band; empty if unknown."""
-    genes: str
-    """Number of genes above chance at q < 0.05, and of all genes; empty if q is unknown."""
+    chance: ChanceCount | None
+    """Number of genes above their band and above chance; None for reference rows."""
 
 
 def summary_rows(run: Run) -> tuple[list[SummaryRow], list[SummaryRow]]:
@@ -89,9 +89,9 @@ def all_metrics(run: Run) -> tuple[list[str], list[tuple[str, ...]]]:
 def _row(run: Run, model: str) -> SummaryRow:
     scores = tuple(score(run, model, metric) for metric in HEADLINE)
     if model in REFERENCE_ROWS:
-        return SummaryRow(model, scores, band="", genes="")
-    genes = _genes_above_chance(run.genes[run.genes["model"] == model])
-    return SummaryRow(model, scores, _against_band(run, model), genes)
+        return SummaryRow(model, scores, band="", chance=None)
+    (chance,) = chance_counts(run.genes, [model]).values()
+    return SummaryRow(model, scores, _against_band(run, model), chance)
 
 
 def _against_band(run: Run, model: str) -> str:
@@ -102,9 +102,3 @@ def _against_band(run: Run, model: str) -> str:
     if mean > band.high:
         return "above"
     return "below" if mean < band.low else "inside"
-
-
-def _genes_above_chance(genes: pd.DataFrame) -> str:
-    q = genes["q"].to_numpy(dtype=float)
-    known = q[~pd.isna(q)]
-    return f"{int((known < 0.05).sum())} of {len(q)}" if known.size else ""

@@ -2,6 +2,7 @@
 
 import math
 
+from histoscribe.metrics.chance import CHANCE_Q, least_q
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
 from histoscribe.report.run import Run
 from histoscribe.report.summary import n_patients, score, summary_rows
@@ -68,12 +69,22 @@ def _chance(run: Run) -> str:
 
 def _genes(run: Run) -> str:
     row = next((row for row in summary_rows(run)[0] if row.model == run.best_model), None)
-    if row is None or not row.genes:
+    if row is None or row.chance is None or not row.chance.n_genes:
         return ""
-    found = f"**{row.genes}** genes are predicted above chance by {run.best_model} (q < 0.05"
-    if row.genes.startswith("0 "):
-        return f"{found})."
-    return f"{found}: at most about one in twenty of these is expected to be a false positive)."
+    count, n_runs = row.chance, run.card.shuffled_runs
+    return (
+        f"**{count.n_above_band} of {count.n_genes}** genes lie above their own band for "
+        f"{run.best_model}; by chance {count.n_by_chance:.0f} would. "
+        f"**{count.n_above_chance}** of them have q < {CHANCE_Q:g}"
+        f"{_false(count.n_above_chance)} ({n_runs} shuffled runs give a gene that is found alone "
+        f"no q below {least_q(n_runs):.2g})."
+    )
+
+
+def _false(n_genes: int) -> str:
+    if n_genes == 0:
+        return ""
+    return ", and about one in twenty of these is expected to be a false positive"
 
 
 def _depth(run: Run) -> str:

@@ -75,6 +75,10 @@ def test_tables_have_every_set_gene_and_biomarker(explained, sets, tmp_path):
     assert genes["gene"].tolist() == list(predictor.target.genes)
     assert (genes["counts_per_10000"] > 0).all()
     assert number(finding.statistic, "genes_above_band") == 7
+    assert (
+        number(finding.statistic, "genes_above_chance")
+        == (genes["trust"] == "above the band, q < 0.05").sum()
+    )
     caveats = " ".join(finding.caveat)
     for words in ("2 patients", "1 of 12 genes", "1 gene sets", "Not in the panel: ESR1"):
         assert words in caveats

@@ -41,9 +41,10 @@ from histoscribe.explain.genes.tables import (
 )
 from histoscribe.explain.request import AnswerPlan, ExplainRequest
 from histoscribe.io.atomic import write_text
+from histoscribe.metrics.chance import CHANCE_Q, least_q
 from histoscribe.plot.set_scores import ScoredGenes, SetScore, draw_set_scores
 from histoscribe.predictor.facts import counts_hash
-from histoscribe.predictor.gene_scores import BAND_SHARE, ScoreOrigin
+from histoscribe.predictor.gene_scores import ScoreOrigin
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.ties import best_first
 from histoscribe.types import Section
@@ -156,22 +157,23 @@ class GenesAnswer:
         score: Float[np.ndarray, " n"],
         expression: Float[np.ndarray, " n"],
     ) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
-        scores = self.genes.scores
-        n_above, n_scored = scores.above_band().sum(), scores.n_above_chance()[1]
-        above = f"of {n_scored} scored genes, those with {RULE}"
+        genes = self.genes.scores.count()
+        above = f"of {genes.n_genes} scored genes, those with {RULE}"
+        chance = f"of these, those with q < {CHANCE_Q:g}: above chance after correction over genes"
         count = f"of {len(self.sets.pathways)} gene sets, those with q < {ENRICHED_Q:g}"
         names = self.sets.pathways.names
         matched = "random sets of the same size and expression"
         statistic = [
             Number("sets_enriched", float(tested.n_enriched()), count),
-            Number("genes_above_band", float(n_above), above),
+            Number("genes_above_band", float(genes.n_above_band), above),
+            Number("genes_above_chance", float(genes.n_above_chance), chance),
             Number("score_with_expression", _rank_correlation(score, expression), _RANKS),
         ]
         null = [
             Number.of_draws(
                 "sets_enriched", tested.n_enriched_by_chance(), f"{count}, genes exchanged"
             ),
-            Number("genes_above_band", BAND_SHARE * n_scored, f"{above}, expected by chance"),
+            Number("genes_above_band", genes.n_by_chance, f"{above}, expected by chance"),
         ]
         for at in best_first(tested.mean - tested.drawn.mean(axis=0))[:_NAMED_SETS]:
             name, meaning = f"mean_{names[at]}", f"mean {SCORE} of the genes of the set"
@@ -218,7 +220,7 @@ class GenesAnswer:
         yield (
             "The band of a gene is of shuffled spots, whose neighbours are no longer alike: it is "
             "narrower than that of a wrong map of smooth tissue. Above it is better than nothing, "
-            "not good."
+            f"not good. No gene that is found alone has a q below {least_q():.2g}."
         )
         n_patients = len(self.origin.patients)
         if n_patients < _FEW_PATIENTS:

@@ -2,7 +2,7 @@
 
 from histoscribe.data.panel_files import PanelFile, panel_text
 from histoscribe.explain.genes.tables import GeneTableColumns
-from histoscribe.predictor.gene_scores import BAND_SHARE, ScoreOrigin
+from histoscribe.predictor.gene_scores import ScoreOrigin
 from histoscribe.predictor.predictor import Predictor
 
 MASK = "predictable-genes.txt"
@@ -26,13 +26,13 @@ def why_no_mask(predictor: Predictor, origin: ScoreOrigin) -> str | None:
 
 def mask_text(predictor: Predictor, origin: ScoreOrigin, genes: GeneTableColumns) -> str:
     """Text of the list: rule, model, protocol and patients at the top, then one gene a line."""
-    above, n_scored = genes.scores.above_band(), genes.scores.n_above_chance()[1]
+    above, count = genes.scores.above_band(), genes.scores.count()
     names = [
         (gene, label) for gene, label, a in zip(genes.ids, genes.labels, above, strict=True) if a
     ]
     notes = (
         f"Genes that {predictor.name} can predict: {RULE}.",
-        f"{len(names)} of {n_scored} scored genes; by chance {BAND_SHARE * n_scored:.0f}.",
+        f"{len(names)} of {count.n_genes} scored genes; by chance {count.n_by_chance:.0f}.",
         f"Benchmark with protocol {origin.protocol}: the model that predicted a patient was",
         "trained without this patient.",
         "The genes were chosen by these scores: scores of these genes on the same patients are too",

@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from histoscribe.data.genesets import PanelPathways
 from histoscribe.explain.genes.enrichment import Enrichment
-from histoscribe.predictor.gene_scores import CHANCE_Q, GeneScores
+from histoscribe.metrics.chance import CHANCE_Q
+from histoscribe.predictor.gene_scores import GeneScores
 from histoscribe.ties import best_first
 
 SCORE = "pcc_given_depth"
@@ -32,9 +33,8 @@ class GeneTableColumns:
         """Trust in each gene, in words: score, shuffled band and q."""
         columns = self.scores.columns
         known, above = np.isfinite(columns[SCORE]), self.scores.above_band()
-        small_q = columns["q"] < CHANCE_Q
         words = np.select(
-            [~known, above & small_q, above],
+            [~known, self.scores.above_chance(), above],
             ["not scored", f"above the band, q < {CHANCE_Q:g}", "above the band"],
             "not above the band",
         )

@@ -36,6 +36,17 @@ function drawGenes(state, choose) {
   describeGene(state, model);
 }
 
+/** Above 97.5 % of the shuffled runs of the gene. */
+function isAboveBand(model, gene) {
+  const [score, high] = [model.pcc_given_depth[gene], data.facts.null_high[gene]];
+  return score !== null && high !== null && score > high;
+}
+
+/** Above its band, after correction over the genes too. */
+function isAboveChance(model, gene) {
+  return isAboveBand(model, gene) && model.q[gene] !== null && model.q[gene] < data.chanceQ;
+}
+
 function genesTrace(model, scores, x) {
   return {
     type: "scatter",
@@ -49,8 +60,8 @@ function genesTrace(model, scores, x) {
     marker: {
       size: 8,
       opacity: 0.85,
-      color: model.q.map((q) => (q !== null && q < 0.05 ? colour("above") : "rgba(0,0,0,0)")),
-      line: { width: 1.2, color: model.q.map((q) => colour(q !== null && q < 0.05 ? "above" : "soft")) },
+      color: scores.map((_, gene) => (isAboveChance(model, gene) ? colour("above") : "rgba(0,0,0,0)")),
+      line: { width: 1.2, color: scores.map((_, gene) => colour(isAboveBand(model, gene) ? "above" : "soft")) },
     },
   };
 }
@@ -105,9 +116,9 @@ function onTheRight(x, gene) {
 function describeGene(state, model) {
   const gene = state.gene;
   const q = model.q[gene];
-  const above = q === null ? "its chance level is unknown" : q < 0.05
-    ? "above chance after correction over the genes"
-    : "not above chance after correction over the genes";
+  const above = q === null ? "its chance level is unknown" : isAboveChance(model, gene)
+    ? "above its band, and above chance after correction over the genes"
+    : isAboveBand(model, gene) ? "above its band, which one gene in 40 is by chance" : "inside its band or below";
   document.getElementById("gene-words").textContent =
     `${data.genes[gene]}, predicted by ${model.name}: pcc ${number(model.pcc[gene])}, ` +
     `pcc_given_depth ${number(model.pcc_given_depth[gene])}, q ${number(q)}: ${above}. ` +
