@@ -208,7 +208,7 @@ def test_control_probes_are_no_genes(writer):
     section = read_section(source, Filters())
     assert section.measured.gene_names == ("ALPHA",)
     np.testing.assert_array_equal(section.measured.matrix.toarray(), writer.truth.counts[:, :1])
-    assert any("2 control features" in note for note in section.notes)
+    assert any("2 features that are no genes" in note for note in section.notes)
 
 
 def test_spots_outside_the_image_are_left_out_and_counted(writer):

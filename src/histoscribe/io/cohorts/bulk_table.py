@@ -1,6 +1,5 @@
 """Tables of bulk expression: genes x patients, in a unit that is checked against the numbers."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -13,6 +12,7 @@ from jaxtyping import Float
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.bulk_slides import SlideSource
 from histoscribe.io.sections.gene_ids import plain_id
+from histoscribe.io.sections.matrix_features import is_summary
 from histoscribe.io.sections.table import broken, read_bytes
 from histoscribe.types import BulkTable, BulkUnit
 
@@ -21,8 +21,6 @@ _TOLERANCE = 0.01  # of a sum of a million: tables are rounded, and a few genes 
 _MOST_LOGGED = 50.0  # log2 of 1e15: no logged value is larger
 _MOST_FPKM = 100.0  # a table in FPKM has genes in the thousands, a logged one stays far below
 _TUMOUR = range(1, 10)  # types of a TCGA sample; 10 to 19 are normal tissue
-_NO_GENE = re.compile(r"__\w+|N_(unmapped|multimapping|noFeature|ambiguous)")
-"""Lines below the genes in files of HTSeq and STAR: numbers of reads without a gene."""
 _SOME = 3
 _EXPECTED = {
     "counts": "raw counts: whole numbers >= 0",
@@ -55,7 +53,7 @@ def read_bulk_table(path: Path, unit: BulkUnit) -> tuple[BulkTable, tuple[str, .
     numbers = frame.iloc[:, columns].apply(pd.to_numeric, errors="coerce")
     values = numbers.to_numpy(dtype=np.float64).T
     problems = [*_repeated(path, "gene", genes), *_repeated(path, "patient", patients)]
-    if without := [gene for gene in genes if _NO_GENE.fullmatch(gene)]:
+    if without := [gene for gene in genes if is_summary(gene)]:
         found = f"lines that are no genes, but would count in every total: {', '.join(without)}"
         problems.append(Problem(str(path), found, "lines of genes only", "remove these lines"))
     if not columns or not genes:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.delimited import Delimited, cells_of, read_delimited
 from histoscribe.io.sections.gene_ids import counts_of
+from histoscribe.io.sections.matrix_features import MatrixFeatures
 from histoscribe.io.sections.spot_names import FitNames, NameFit
 from histoscribe.io.sections.table import broken, problem_of, some
 from histoscribe.types import Counts
@@ -29,12 +30,14 @@ _WHOLE_COMMA = re.compile(rb"(?<=\d),0{1,2}(?=\t|$)")
 _ENSEMBL = re.compile(r"ENS[A-Z]*G\d{11}(\.\d+)?")
 
 
-def read_count_table(path: Path, fit: FitNames) -> tuple[Counts, tuple[str, ...], tuple[str, ...]]:
+def read_count_table(
+    path: Path, fit: FitNames, genome: str | None = None
+) -> tuple[Counts, tuple[str, ...], tuple[str, ...]]:
     """Read a table of counts: a header, then one line per spot or one line per gene.
 
     `fit` finds the spots of names. The side of the table whose names are spots of the section holds
     the spots; the shape of the table is no evidence. Before the counts, a line may have a number,
-    an id and a symbol.
+    an id and a symbol. `genome` is the one to read if the table has genes of several.
 
     Returns
     -------
@@ -57,7 +60,8 @@ def read_count_table(path: Path, fit: FitNames) -> tuple[Counts, tuple[str, ...]
     if problems := [*problems, *_not_counts(path, values, layout)]:
         raise DataContractError(problems)
     matrix = sp.csr_matrix((values.T if layout.turned else values).astype(np.int32))
-    counts, notes = counts_of(matrix, layout.gene_ids, layout.gene_names)
+    features = MatrixFeatures(ids=layout.gene_ids, names=layout.gene_names)
+    counts, notes = counts_of(matrix, features, str(path), genome)
     return counts, layout.fit.ids, (*table.notes, *layout.notes, *notes)
 
 

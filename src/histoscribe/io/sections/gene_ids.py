@@ -1,12 +1,12 @@
-"""Gene ids without version suffixes, each gene once."""
+"""Counts of genes, by ids without version suffixes, each gene once."""
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Num
 
+from histoscribe.io.sections.matrix_features import MatrixFeatures, genes_of
 from histoscribe.types import Counts
 
 MOST = np.iinfo(np.int32).max
@@ -30,17 +30,29 @@ def plain_id(gene_id: str) -> str:
 
 
 def counts_of(
-    matrix: sp.csr_matrix, gene_ids: Sequence[str], gene_names: Sequence[str]
+    matrix: sp.csr_matrix, features: MatrixFeatures, where: str, genome: str | None = None
 ) -> tuple[Counts, tuple[str, ...]]:
-    """Make counts with version suffixes removed from Ensembl gene ids.
+    """Make counts of the genes among the features, by ids without the version of Ensembl.
 
-    Only Ensembl ids have versions: the clone symbols `RP11-34P13.7` and `RP11-34P13.8` are two
-    genes. Columns that become the same gene are summed, and a note (second result) reports it. A
-    `gene_name` that equals its gene's id changes with the id. Stored zeros are removed, in place: a
-    gene with a stored zero was not detected.
+    Features that are no genes, and the genes of other genomes than `genome` (see `genes_of`), are
+    left out. Only Ensembl ids have versions: the clone symbols `RP11-34P13.7` and `RP11-34P13.8`
+    are two genes. Columns that become the same gene are summed. A `gene_name` that equals its
+    gene's id changes with the id. Stored zeros are removed, in place: a gene with a stored zero was
+    not detected. Notes (second result) report what was left out and summed.
     """
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
+    genes = genes_of(matrix, features, where, genome)
+    if len(genes.columns) < matrix.shape[1]:
+        matrix = matrix[:, genes.columns]
+    counts, notes = _each_once(matrix, genes.ids, genes.names)
+    return counts, (*genes.notes, *notes)
+
+
+def _each_once(
+    matrix: sp.csr_matrix, gene_ids: tuple[str, ...], gene_names: tuple[str, ...]
+) -> tuple[Counts, tuple[str, ...]]:
+    """Counts by ids without version; columns of the same gene are summed."""
     ids = [plain_id(id_) for id_ in gene_ids]
     names = [
         id_ if name == given else name

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
+from histoscribe.io.sections.matrix_features import MatrixFeatures
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken
 from histoscribe.io.slides.resolution import Resolutions, nearest_px, on_lattice
@@ -18,6 +19,8 @@ from histoscribe.types import Counts, Slide, Spots
 
 VISIUM_PITCH_UM = 100.0
 VISIUM_DIAMETER_UM = 55.0
+_KINDS = ("feature_types", "feature_type", "feature_biotype")
+"""Columns of `var` with the type of a feature: of scanpy, of 10x, of cellxgene."""
 _FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 """Spellings of `in_tissue`: R and pandas write words or fractions."""
 
@@ -49,7 +52,7 @@ def reading_of(
     """
     place = source.path or Path(source.where)
     xy = centres_of(place, data)
-    counts, notes = raw_counts_of(place, data)
+    counts, notes = raw_counts_of(place, data, source.facts.get("genome"))
     pitch_px = nearest_px(xy)
     is_lattice = on_lattice(xy)
     # tools write uns["spatial"] for cells, too
@@ -119,8 +122,13 @@ def centres_of(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
     return xy
 
 
-def raw_counts_of(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]]:
-    """Raw counts with notes; raises DataContractError for values that are no counts."""
+def raw_counts_of(
+    path: Path, data: ad.AnnData, genome: str | None = None
+) -> tuple[Counts, tuple[str, ...]]:
+    """Raw counts of the genes, with notes; raises DataContractError for values that are no counts.
+
+    `genome` is the one to read if the file has genes of several.
+    """
     place = 'layers["counts"]' if "counts" in data.layers else "X"
     stored = data.layers.get("counts", data.X)
     matrix = sp.csr_matrix(stored if stored is not None else (data.n_obs, data.n_vars))
@@ -137,7 +145,16 @@ def raw_counts_of(path: Path, data: ad.AnnData) -> tuple[Counts, tuple[str, ...]
     ids = data.var["gene_ids"].astype(str).tolist() if "gene_ids" in data.var else names
     if len(set(ids)) != len(ids):
         raise broken(path, "gene ids repeat", "each gene once (see var_names_make_unique)")
-    return counts_of(matrix.astype(np.int32), ids, names)
+    features = MatrixFeatures(
+        ids=ids, names=names, kinds=_column(data, *_KINDS), genomes=_column(data, "genome")
+    )
+    return counts_of(matrix.astype(np.int32), features, str(path), genome)
+
+
+def _column(data: ad.AnnData, *names: str) -> list[str] | None:
+    """Words of the first existing column of `var`; None without any."""
+    name = next((name for name in names if name in data.var), None)
+    return None if name is None else data.var[name].astype(str).tolist()
 
 
 def in_tissue_of(path: Path, data: ad.AnnData) -> Bool[np.ndarray, " N"]:

@@ -8,7 +8,6 @@ outside the image; and `in_tissue` was not filled for every study (its authors:
 github.com/mahmoodlab/HEST/issues/47).
 """
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from histoscribe.io.sections.h5ad import centres_of, in_tissue_of, open_anndata,
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.slides.resolution import Resolutions, lattice_steps, nearest_px
 from histoscribe.io.slides.slide import RegionSlide, image_mpp, open_slide
-from histoscribe.types import Counts, Spots
+from histoscribe.types import Spots
 
 TECHNOLOGIES = ("Visium", "Visium HD", "Xenium", "Spatial Transcriptomics")
 _PRINTED = {"Visium": (100.0, 55.0), "Spatial Transcriptomics": (200.0, 100.0)}
@@ -30,10 +29,6 @@ _POOLED_UM = 100.0
 """Side of a pseudo-spot according to the documentation of HEST-1k."""
 _MOST_OUTSIDE = 0.2
 """Largest share of spots outside the image (TENX92 has some); above it, the image is wrong."""
-_CONTROL = re.compile(
-    r"^(NegControl|antisense_|BLANK|UnassignedCodeword|DeprecatedCodeword|Intergenic_Region)"
-)
-"""Names of control features in 10x Xenium panels."""
 
 
 def read_hest(source: Source) -> Reading:
@@ -48,8 +43,7 @@ def read_hest(source: Source) -> Reading:
         raise ValueError("a section of kind hest needs a path and an image")
     technology = _technology(source)
     data = open_anndata(source.path)
-    counts, merged = raw_counts_of(source.path, data)
-    counts, controls = _without_controls(counts)
+    counts, merged = raw_counts_of(source.path, data, source.facts.get("genome"))
     printed = _printed_um(source, technology)
     mpp, origin = _settle(source, data, technology, printed)
     spots, pooled = _spots(data, centres_of(source.path, data), mpp, printed)
@@ -57,7 +51,7 @@ def read_hest(source: Source) -> Reading:
     inside, outside = _on_image(slide, spots)
     in_tissue, unfilled = _in_tissue(source.path, data)
     embedded = _embedded(source.number("pixel_size_um_embedded"), mpp)
-    rest = (*merged, *controls, *pooled, *outside, *unfilled, *embedded)
+    rest = (*merged, *pooled, *outside, *unfilled, *embedded)
     return Reading(
         slide=slide,
         spots=_take(spots, inside),
@@ -83,20 +77,6 @@ def _technology(source: Source) -> str:
             remedy="give it in the column `st_technology` (of corrections.csv for a HEST folder)",
         )
     )
-
-
-def _without_controls(counts: Counts) -> tuple[Counts, tuple[str, ...]]:
-    """Leave out features that are no genes; only Xenium has such names."""
-    genes = [i for i, name in enumerate(counts.gene_names) if not _CONTROL.match(name)]
-    n_controls = len(counts.gene_names) - len(genes)
-    if not n_controls:
-        return counts, ()
-    kept = Counts(
-        counts.matrix[:, genes],
-        tuple(counts.gene_ids[i] for i in genes),
-        tuple(counts.gene_names[i] for i in genes),
-    )
-    return kept, (f"{n_controls} control features that are no genes were left out",)
 
 
 def _printed_um(source: Source, technology: str) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.slides.resample import Box
@@ -109,6 +109,8 @@ class Reading:
     count_ids: tuple[str, ...]
     """Spot of each row of `counts`; rows without a spot are left out."""
     notes: tuple[str, ...]
+    array: Float[np.ndarray, "N 2"] | None = None
+    """Row and column of each spot on its array; None if the files have none."""
 
 
 @dataclass(frozen=True)

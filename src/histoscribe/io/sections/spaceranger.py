@@ -47,7 +47,8 @@ def read_spaceranger(source: Source) -> Reading:
         raise ValueError("a section of kind spaceranger needs a path")
     root = _root(source.path)
     positions = _read_positions(source.spots or _positions_file(root))
-    counts, barcodes, notes = read_matrix(source.counts or _counts_file(root))
+    matrix = source.counts or _counts_file(root)
+    counts, barcodes, notes = read_matrix(matrix, source.facts.get("genome"))
     _check_barcodes(root, positions, barcodes)
     image = _choose_image(source, root)
     xy = positions.xy * image.scale

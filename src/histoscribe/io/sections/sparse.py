@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
+from histoscribe.io.sections.matrix_features import MatrixFeatures
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken, read_bytes
 from histoscribe.io.slides.resolution import Resolutions, nearest_px
@@ -37,7 +38,8 @@ def read_sparse(source: Source) -> Reading:
     ids, xy = _coordinates(places)
     genes = _lines(names)
     matrix = _matrix(stored, (len(genes), len(ids)))
-    counts, notes = counts_of(matrix, genes, genes)
+    features = MatrixFeatures(ids=genes, names=genes)
+    counts, notes = counts_of(matrix, features, str(stored), source.facts.get("genome"))
     pitch_px, pitch_um = nearest_px(xy), source.number("pitch_um")
     found = Resolutions(
         source.mpp,

@@ -46,7 +46,7 @@ def read_spatialdata(source: Source) -> Reading:
     chosen = _choose(source, path, store)
     rows, xy, radius_px = _spots(path, store, chosen)
     table = store.tables[chosen.table][rows]
-    counts, notes = raw_counts_of(path / "tables" / chosen.table, table)
+    counts, notes = raw_counts_of(path / "tables" / chosen.table, table, source.facts.get("genome"))
     pitch_px = nearest_px(xy)
     is_visium = _is_visium(table)
     found = Resolutions(source.mpp, chosen.mpp, PITCH_UM / pitch_px if is_visium else None)

@@ -56,7 +56,7 @@ def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str,
     ids = _ids(source, array)
     printed = _fine_array(table)
     counts, count_ids, notes = read_count_table(
-        source.counts, partial(fit_places, spots=ids, printed=printed)
+        source.counts, partial(fit_places, spots=ids, printed=printed), source.facts.get("genome")
     )
     pitch_px = _pitch_px(kind, printed, xy)
     resolutions = Resolutions(source.mpp, image_mpp(source.image), _PITCH_UM[kind] / pitch_px)

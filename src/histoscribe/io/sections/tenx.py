@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.gene_ids import counts_of
+from histoscribe.io.sections.matrix_features import MatrixFeatures
 from histoscribe.io.sections.table import broken, read_bytes
 from histoscribe.types import Counts
 
@@ -23,20 +24,19 @@ class _Matrix:
 
     values: sp.csc_matrix
     barcodes: Sequence[str]
-    gene_ids: Sequence[str]
-    gene_names: Sequence[str]
-    is_gene: np.ndarray
-    """[A] False for antibody and other features."""
+    features: MatrixFeatures
 
 
-def read_matrix(path: Path) -> tuple[Counts, tuple[str, ...], tuple[str, ...]]:
+def read_matrix(
+    path: Path, genome: str | None = None
+) -> tuple[Counts, tuple[str, ...], tuple[str, ...]]:
     """Read an `.h5` file or an mtx folder of Space Ranger or Cell Ranger.
 
-    Features that are no genes (antibodies) are left out. Returns counts, the barcode of each row,
-    and notes.
+    Features that are no genes (antibodies) are left out. `genome` is the one to read if the file
+    has genes of several. Returns counts, the barcode of each row, and notes.
     """
-    stored = _read_folder(path) if path.is_dir() else _read_h5(path)
-    shape = (len(stored.gene_ids), len(stored.barcodes))
+    stored = _read_folder(path) if path.is_dir() else _read_h5(path, genome)
+    shape = (len(stored.features.ids), len(stored.barcodes))
     if stored.values.shape != shape:
         raise broken(path, f"a matrix of {stored.values.shape} for {shape}", "genes x barcodes")
     if len(set(stored.barcodes)) != len(stored.barcodes):
@@ -44,53 +44,58 @@ def read_matrix(path: Path) -> tuple[Counts, tuple[str, ...], tuple[str, ...]]:
     data = stored.values.data
     if data.size and (data.min() < 0 or not np.array_equal(data, np.rint(data))):
         raise broken(path, "negative values or fractions", "raw counts: whole numbers >= 0")
-    genes = np.flatnonzero(stored.is_gene)
-    ids, names = (
-        [of[row] for row in genes.tolist()] for of in (stored.gene_ids, stored.gene_names)
-    )
-    matrix = sp.csr_matrix(stored.values[genes].T).astype(np.int32)
-    counts, notes = counts_of(matrix, ids, names)
-    if len(genes) < len(stored.gene_ids):
-        notes += (f"{len(stored.gene_ids) - len(genes)} features that are no genes were left out",)
+    matrix = sp.csr_matrix(stored.values.T).astype(np.int32)
+    counts, notes = counts_of(matrix, stored.features, str(path), genome)
     return counts, tuple(stored.barcodes), notes
 
 
-def _read_h5(path: Path) -> _Matrix:
+def _read_h5(path: Path, genome: str | None) -> _Matrix:
     try:
         with h5py.File(path, "r") as file:
             if "matrix" in file:
                 return _read_v3(file["matrix"])
-            groups = [group for group in file.values() if "gene_names" in group]
+            groups = {name: group for name, group in file.items() if "gene_names" in group}
+            if len(groups) > 1 and genome in groups:
+                return _read_v2(groups[genome])
             if len(groups) != 1:
-                found = f"groups {', '.join(file)}"
-                raise broken(path, found, "one group of a 10x count matrix")
-            return _read_v2(groups[0])
+                raise DataContractError(_several(path, tuple(file), tuple(groups)))
+            return _read_v2(*groups.values())
     except (OSError, KeyError, ValueError) as error:
         raise broken(
             path, f"the file is truncated or no 10x matrix ({error})", "a complete 10x .h5 file"
         ) from error
 
 
+def _several(path: Path, names: tuple[str, ...], genomes: tuple[str, ...]) -> Problem:
+    return Problem(
+        where=str(path),
+        found=f"groups {', '.join(names)}",
+        expected="one group of a 10x count matrix",
+        remedy=f"name one in the column `genome` of the manifest: {' or '.join(genomes)}"
+        if genomes
+        else "give the .h5 of counts that Space Ranger wrote",
+    )
+
+
 def _read_v3(group: h5py.Group) -> _Matrix:
     features = group["features"]
-    kinds = _words(features["feature_type"])
     return _Matrix(
         values=_sparse(group),
         barcodes=_words(group["barcodes"]),
-        gene_ids=_words(features["id"]),
-        gene_names=_words(features["name"]),
-        is_gene=np.array([kind == "Gene Expression" for kind in kinds]),
+        features=MatrixFeatures(
+            ids=_words(features["id"]),
+            names=_words(features["name"]),
+            kinds=_words(features["feature_type"]),
+            genomes=_words(features["genome"]) if "genome" in features else None,
+        ),
     )
 
 
 def _read_v2(group: h5py.Group) -> _Matrix:
-    ids = _words(group["genes"])
     return _Matrix(
         values=_sparse(group),
         barcodes=_words(group["barcodes"]),
-        gene_ids=ids,
-        gene_names=_words(group["gene_names"]),
-        is_gene=np.ones(len(ids), dtype=bool),
+        features=MatrixFeatures(ids=_words(group["genes"]), names=_words(group["gene_names"])),
     )
 
 
@@ -111,13 +116,14 @@ def _read_folder(folder: Path) -> _Matrix:
         values = scipy.io.mmread(BytesIO(read_bytes(path)))
     except (ValueError, StopIteration, OverflowError) as error:
         raise broken(path, f"not a matrix market file ({error})", "a complete file") from error
-    kinds = features[2] if 2 in features else pd.Series("Gene Expression", features.index)
     return _Matrix(
         values=sp.csc_matrix(values),
         barcodes=barcodes.tolist(),
-        gene_ids=features[0].tolist(),
-        gene_names=features[1 if 1 in features else 0].tolist(),
-        is_gene=(kinds == "Gene Expression").to_numpy(),
+        features=MatrixFeatures(
+            ids=features[0].tolist(),
+            names=features[1 if 1 in features else 0].tolist(),
+            kinds=features[2].tolist() if 2 in features else None,
+        ),
     )
 
 
