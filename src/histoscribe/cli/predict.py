@@ -25,6 +25,14 @@ Spacing = Annotated[float, typer.Option(help="Distance between positions on a sl
 Mpp = Annotated[
     float | None, typer.Option(help="um per level-0 px, if the slides do not state it.")
 ]
+MppFrom = Annotated[
+    Literal["user", "metadata"] | None,
+    typer.Option(metavar="SOURCE", help="um/px to trust if they differ: user (--mpp), metadata."),
+]
+ImageNumber = Annotated[
+    int | None,
+    typer.Option(min=1, help="Image of a file with several (default: the largest picture)."),
+]
 Mask = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Tissue mask of the slide: picture or GeoJSON.")
 ]
@@ -56,6 +64,8 @@ def run(  # noqa: PLR0913 - one parameter an option
     *,
     spacing_um: Spacing = 100.0,
     mpp: Mpp = None,
+    mpp_from: MppFrom = None,
+    image_number: ImageNumber = None,
     mask: Mask = None,
     gene: Genes = None,
     spatialdata: SpatialData = False,
@@ -80,6 +90,8 @@ def run(  # noqa: PLR0913 - one parameter an option
         sections=tuple(section or ()),
         spacing_um=spacing_um,
         mpp=mpp,
+        mpp_from=mpp_from,
+        image_number=image_number,
         mask=mask,
         genes=tuple(gene or ()),
         spatialdata=spatialdata,
@@ -127,6 +139,8 @@ def _tell(job: "SlideJob", done: "SlideResult") -> None:
     else:
         say(f"{name}: {done.n_places:,} positions, finished before")
     say(f"{name}: {len(genes.genes)} genes in the GeoJSON: {genes.why}")
+    for note in done.notes:
+        say(f"{name}: note: {note}")
     _warn(name, done.warnings)
 
 

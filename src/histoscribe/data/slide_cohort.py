@@ -21,6 +21,16 @@ def slide_cohort(sources: Sequence[SlideSource], spacing_um: float) -> Cohort:
 
 
 def _open(source: SlideSource, spacing_um: float) -> Section:
-    slide = open_whole_slide(source.path, source.mpp)
+    slide = open_whole_slide(
+        source.path, source.mpp, mpp_from=source.mpp_from, image_number=source.image_number
+    )
     grid = lay_grid(slide, tissue_mask(slide), spacing_um)
-    return Section(source.section, source.patient, slide, grid.spots, None, facts=source.facts)
+    return Section(
+        id=source.section,
+        patient=source.patient,
+        slide=slide,
+        spots=grid.spots,
+        counts=None,
+        notes=(*slide.notes, *slide.warnings),
+        facts=source.facts,
+    )

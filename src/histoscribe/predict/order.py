@@ -55,6 +55,10 @@ class Order:
     spacing_um: float = 100.0
     mpp: float | None = None
     """um per level-0 px of the slides."""
+    mpp_from: Literal["user", "metadata"] | None = None
+    """Which um/px to trust if that of the user and that of a file differ."""
+    image_number: int | None = None
+    """Image of files with several, from 1; None takes the largest."""
     mask: Path | None = None
     """Tissue mask of the only slide."""
     genes: tuple[str, ...] = ()
@@ -74,7 +78,12 @@ class Order:
         if strays:
             raise DataContractError(_no_manifest(strays))
         return tuple(
-            replace(slide, mpp=self.mpp if slide.mpp is None else slide.mpp)
+            replace(
+                slide,
+                mpp=self.mpp if slide.mpp is None else slide.mpp,
+                mpp_from=slide.mpp_from or self.mpp_from,
+                image_number=slide.image_number or self.image_number,
+            )
             for target in self.targets
             for slide in read_slides(Path(target))
         )
@@ -88,12 +97,21 @@ class Order:
                     path=slide.path,
                     spacing_um=self.spacing_um,
                     mpp=slide.mpp,
+                    mpp_from=slide.mpp_from,
+                    image_number=slide.image_number,
                     mask=self.mask,
                 )
                 for slide in self.listed
             )
         return tuple(
-            SlideRequest(path=Path(t), spacing_um=self.spacing_um, mpp=self.mpp, mask=self.mask)
+            SlideRequest(
+                path=Path(t),
+                spacing_um=self.spacing_um,
+                mpp=self.mpp,
+                mpp_from=self.mpp_from,
+                image_number=self.image_number,
+                mask=self.mask,
+            )
             for t in self.targets
             if not is_cohort_name(t)
         )
@@ -239,15 +257,18 @@ def _no_manifest(targets: Sequence[str]) -> Problem:
 
 def _for_slides_only(order: Order) -> Iterator[Problem]:
     """Problems of options for slides only: sections have fixed spots and no GeoJSON."""
+    in_manifest = "give it in the manifest"
     given = {
-        "--mpp": None if order.mpp is None else (f"{order.mpp:g}", "give it in the manifest"),
-        "--gene": (" ".join(order.genes), "every gene is in the .h5ad") if order.genes else None,
+        "--mpp": (order.mpp, in_manifest),
+        "--mpp-from": (order.mpp_from, in_manifest),
+        "--image-number": (order.image_number, in_manifest),
+        "--gene": (" ".join(order.genes) or None, "every gene is in the .h5ad"),
     }
-    for option, known in given.items():
-        if known is not None:
-            value, instead = known
+    for option, (value, instead) in given.items():
+        if value is not None:
+            text = f"{value:g}" if isinstance(value, float) else value
             yield Problem(
-                where=f"{option} {value}",
+                where=f"{option} {text}",
                 found="no slide among the targets",
                 expected="a slide to apply it to",
                 remedy=f"leave it out: {instead}",

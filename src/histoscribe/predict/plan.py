@@ -24,6 +24,10 @@ class SlideRequest:
     """Distance between neighbouring positions."""
     mpp: float | None = None
     """um per level-0 px; None uses the slide's metadata."""
+    mpp_from: str | None = None
+    """Which of the two to trust if they differ: `user` or `metadata`."""
+    image_number: int | None = None
+    """Image of the file, from 1; None takes the largest."""
     mask: Path | None = None
     """Tissue mask (picture or GeoJSON); None detects the tissue."""
 
@@ -57,7 +61,12 @@ def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
     """
     if problems := tuple(_mistakes(request)):
         raise DataContractError(problems)
-    slide = open_whole_slide(request.path, request.mpp)
+    slide = open_whole_slide(
+        request.path,
+        request.mpp,
+        mpp_from=request.mpp_from,
+        image_number=request.image_number,
+    )
     if slide.mpp > 1.01 * tiles.mpp:
         raise DataContractError(_too_coarse(slide, tiles))
     if not (math.isfinite(request.spacing_um) and request.spacing_um >= slide.mpp):
@@ -121,8 +130,9 @@ def _too_coarse(slide: Slide, tiles: Tiles) -> Problem:
         found=f"a slide of {slide.mpp:.4g} um/px",
         expected=f"{tiles.mpp:.4g} um/px or finer, as in the training of this predictor: images "
         "are never enlarged silently",
-        remedy="scan it at a finer resolution, correct --mpp, or train a predictor with --set "
-        f"inputs.mpp={math.ceil(slide.mpp * 100) / 100:g}",
+        remedy="scan it at a finer resolution, or train a predictor with --set inputs.mpp="
+        f"{math.ceil(slide.mpp * 100) / 100:g}; if the um/px of the file is wrong, give the right "
+        "one with --mpp, and add --mpp-from user",
     )
 
 

@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -25,12 +26,14 @@ TISSUE = "tissue_share"
 """Spot fact: the share of tissue in the square of a place."""
 
 
-def predict_slide(
+def predict_slide(  # noqa: PLR0913 - one parameter an option
     predictor: Predictor | str | Path,
     path: str | Path,
     *,
     spacing_um: float | int = 100.0,
     mpp: float | int | None = None,
+    mpp_from: Literal["user", "metadata"] | None = None,
+    image_number: int | None = None,
     mask: str | Path | None = None,
 ) -> Prediction:
     """Predict a slide on a square grid over its tissue.
@@ -45,6 +48,10 @@ def predict_slide(
         Distance between neighbouring places.
     mpp
         um per level-0 px; needed where the slide's metadata does not say it.
+    mpp_from
+        Which um/px to trust if `mpp` and the metadata differ by more than 5 %.
+    image_number
+        Image of a file with several, from 1; by default the largest picture.
     mask
         Where the slide is tissue: a picture of the whole slide, or GeoJSON in level-0 px. By
         default the tissue is found by its colour.
@@ -70,6 +77,8 @@ def predict_slide(
         path=Path(path),
         spacing_um=float(spacing_um),
         mpp=None if mpp is None else float(mpp),
+        mpp_from=mpp_from,
+        image_number=image_number,
         mask=None if mask is None else Path(mask),
     )
     tiles = loaded.encoding.tiles
@@ -94,7 +103,7 @@ def warnings_of(
     """Warnings that the values of a slide may be worse than the predictor's scores."""
     normalised = predictor.encoding.stain is not None
     unlike = unlike_training(slide, mask, predictor.reference, distance, normalised=normalised)
-    return (*_trained_on(predictor, slide), *unlike)
+    return (*slide.warnings, *_trained_on(predictor, slide), *unlike)
 
 
 def _trained_on(predictor: Predictor, slide: Slide) -> Iterator[str]:

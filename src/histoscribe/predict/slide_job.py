@@ -80,6 +80,8 @@ class SlideResult:
     """Number of tiles read and encoded now; the others were finished before."""
     seconds: float
     """Duration of this work."""
+    notes: tuple[str, ...]
+    """Facts that explain which pixels were read."""
     warnings: tuple[str, ...]
 
 
@@ -104,7 +106,9 @@ def write_slide(job: SlideJob) -> SlideResult:
     _check_same(job.record, origin)
     if job.files[-1].exists():
         summary = json.loads(job.files[-1].read_text(encoding="utf-8"))
-        done = SlideResult(summary["places"], 0, 0.0, tuple(summary["warnings"]))
+        done = SlideResult(
+            summary["places"], 0, 0.0, tuple(summary["notes"]), tuple(summary["warnings"])
+        )
     else:
         plan = make_plan(request, slide, predictor.encoding.tiles, predictor.most_places)
         write_text(job.record, origin)
@@ -128,6 +132,7 @@ def _origin(job: SlideJob, slide: Slide) -> str:
     content = {
         "image": slide.pixel_hash(),
         "mpp": slide.mpp,
+        "image_number": request.image_number,
         "spacing_um": request.spacing_um,
         "mask": mask,
         "detections": list(job.detections.genes),
@@ -163,7 +168,7 @@ def _predicted(job: SlideJob, predictor: Predictor, plan: SlidePlan, origin: str
     known = store.spot_columns()
     unlike = warnings_of(predictor, plan.section.slide, plan.mask, known[DISTANCE][:, 0])
     _write(job, plan, head_of(predictor, plan, known, store.gene_facts()), store, unlike)
-    return SlideResult(shape[0], n_tiles, seconds, unlike)
+    return SlideResult(shape[0], n_tiles, seconds, plan.section.slide.notes, unlike)
 
 
 def _fill_by_spot(predictor: Predictor, plan: SlidePlan, store: PredictionStore) -> int:
@@ -222,6 +227,7 @@ def _summary(job: SlideJob, plan: SlidePlan, head: Head, unlike: tuple[str, ...]
         "spacing_um": plan.grid.spacing_um,
         "share_beyond_training": far,
         "detections": {"genes": list(job.detections.genes), "why": job.detections.why},
+        "notes": list(plan.section.slide.notes),
         "warnings": list(unlike),
     }
 

@@ -24,6 +24,10 @@ class Slide(ABC):
     """Level-0 px."""
     mpp: float
     """um per level-0 px."""
+    notes: tuple[str, ...] = ()
+    """Facts that explain which pixels are read, e.g. which image of the file."""
+    warnings: tuple[str, ...] = ()
+    """Facts about the file that may surprise."""
 
     @abstractmethod
     def read(self, xy: tuple[float, float], side_px: int, mpp: float) -> UInt8[np.ndarray, "P P 3"]:

@@ -9,10 +9,16 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.manifest_table import manifest_path, manifest_table
 from histoscribe.io.cohorts.patient_sites import patients_on_two_sites
 from histoscribe.io.cohorts.selection import facts_of
-from histoscribe.io.sections.source import is_file_name, positive
+from histoscribe.io.sections.source import (
+    image_number,
+    image_number_problems,
+    is_file_name,
+    positive,
+)
 
 _REQUIRED = ("patient", "slide")
-_FIELDS = (*_REQUIRED, "mpp")
+_FIELDS = (*_REQUIRED, "mpp", "mpp_from", "image_number")
+_MPP_FROM = ("user", "metadata")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +31,10 @@ class SlideSource:
     path: Path
     mpp: float | None = None
     """um per level-0 px according to the user."""
+    mpp_from: str | None = None
+    """Which um/px to trust if the user's and the file's differ: `user` or `metadata`."""
+    image_number: int | None = None
+    """Image of a file with several, from 1; None takes the largest."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """Other columns that are not empty, e.g. the site."""
 
@@ -32,8 +42,8 @@ class SlideSource:
 def read_slides(path: Path) -> tuple[SlideSource, ...]:
     """Read a manifest of slides without opening them; paths in it are relative to the manifest.
 
-    Columns: `patient` and `slide`; `mpp` (um/px) where a slide does not state it; `site`; every
-    other column is a fact of the slide.
+    Columns: `patient` and `slide`; `mpp` (um/px) where a slide does not state it; `mpp_from` and
+    `image_number` where needed; `site`; every other column is a fact of the slide.
 
     Raises
     ------
@@ -66,6 +76,8 @@ def _source(row: Mapping[str, str], folder: Path) -> SlideSource:
         patient=row["patient"],
         path=path,
         mpp=positive(row.get("mpp", "")),
+        mpp_from=row.get("mpp_from") or None,
+        image_number=image_number(row.get("image_number", "")),
         facts=facts_of(row, _FIELDS),
     )
 
@@ -89,6 +101,10 @@ def _row_problems(path: Path, line: int, row: Mapping[str, str]) -> Iterator[Pro
         )
     if row.get("mpp") and positive(row["mpp"]) is None:
         yield Problem(where, f"mpp {row['mpp']!r}", "um per px of the slide, above 0", "correct it")
+    if row.get("mpp_from") and row["mpp_from"] not in _MPP_FROM:
+        expected = f"{' or '.join(_MPP_FROM)}, or nothing"
+        yield Problem(where, f"mpp_from {row['mpp_from']!r}", expected, "correct it")
+    yield from image_number_problems(where, row)
 
 
 def _repeated(path: Path, sources: Sequence[SlideSource]) -> Iterator[Problem]:

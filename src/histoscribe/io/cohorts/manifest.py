@@ -12,11 +12,19 @@ from histoscribe.errors import Problem
 from histoscribe.io.cohorts.manifest_table import manifest_path, manifest_table
 from histoscribe.io.cohorts.selection import Where, choose, facts_of
 from histoscribe.io.sections.readers import READERS
-from histoscribe.io.sections.source import PATHS, Source, is_file_name, missing_files, positive
+from histoscribe.io.sections.source import (
+    PATHS,
+    Source,
+    image_number,
+    image_number_problems,
+    is_file_name,
+    missing_files,
+    positive,
+)
 from histoscribe.io.slides.resolution import ORIGINS
 
 _REQUIRED = ("section", "patient", "kind")
-_OTHER = ("mpp", "mpp_from")
+_OTHER = ("mpp", "mpp_from", "image_number")
 _OF_READERS = ("library", "genome", "pitch_um", "diameter_um")
 """Columns that single kinds of sections read; facts, too."""
 KNOWN = (*_REQUIRED, *PATHS, *_OTHER, *_OF_READERS)
@@ -41,8 +49,8 @@ def read_manifest(
     lines are ignored.
 
     Columns: `section`, `patient`, `kind`; `path`, `image`, `counts`, `spots` as the kind needs;
-    `mpp` (um/px) and `mpp_from` if known; every other column is a fact of the section. Raises
-    DataContractError if the file is not such a table.
+    `mpp` (um/px) and `mpp_from` if known; `image_number` of a file with several images; every
+    other column is a fact of the section. Raises DataContractError if the file is not such a table.
     """
     table = manifest_table(path, _REQUIRED, KNOWN)
     rows = [(line, row | {"kind": _kind(row["kind"])}) for line, row in table.rows]
@@ -98,7 +106,8 @@ def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Pr
                 "fill the column `patient`; sections of one person share a name",
             )
         )
-    return problems + _kind_problems(where, row) + _mpp_problems(where, row)
+    problems += _kind_problems(where, row) + _mpp_problems(where, row)
+    return problems + image_number_problems(where, row)
 
 
 def _kind_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
@@ -170,6 +179,7 @@ def _source(row: Mapping[str, str], folder: Path, notes: tuple[str, ...]) -> Sou
         kind=row["kind"],
         mpp=positive(row["mpp"]) if row.get("mpp") else None,
         mpp_from=row.get("mpp_from") or None,
+        image_number=image_number(row.get("image_number", "")),
         path=paths["path"],
         image=paths["image"],
         counts=paths["counts"],

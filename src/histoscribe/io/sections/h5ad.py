@@ -34,12 +34,12 @@ def read_h5ad(source: Source) -> Reading:
     """
     if source.path is None or source.image is None:
         raise ValueError("a section of kind h5ad needs a path and an image")
-    image, white = source.image, source.white
+    image, white, number = source.image, source.white, source.image_number
     return reading_of(
         source,
         open_anndata(source.path),
-        image_mpp(image),
-        lambda mpp: open_slide(image, mpp, white),
+        image_mpp(image, number),
+        lambda mpp: open_slide(image, mpp, white, number),
     )
 
 

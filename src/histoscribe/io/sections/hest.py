@@ -47,7 +47,7 @@ def read_hest(source: Source) -> Reading:
     printed = _printed_um(source, technology)
     mpp, origin = _settle(source, data, technology, printed)
     spots, pooled = _spots(data, centres_of(source.path, data), mpp, printed)
-    slide = open_slide(source.image, mpp, source.white)
+    slide = open_slide(source.image, mpp, source.white, source.image_number)
     inside, outside = _on_image(slide, spots)
     in_tissue, unfilled = _in_tissue(source.path, data)
     embedded = _embedded(source.number("pixel_size_um_embedded"), mpp)
@@ -99,7 +99,7 @@ def _settle(
     pitch_px = _pitch_px(data, centres_of(source.path, data), technology)
     found = Resolutions(
         user=source.mpp,
-        metadata=image_mpp(source.image),
+        metadata=image_mpp(source.image, source.image_number),
         pitch=printed[0] / pitch_px if printed and pitch_px else None,
         table=source.number("pixel_size_um_estimated"),
     )

@@ -55,7 +55,7 @@ def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
         spots=reading.spots.take(np.flatnonzero(keep)),
         counts=_counts_at(reading.counts, rows[keep]),
         dropped=dropped,
-        notes=source.notes + reading.notes,
+        notes=source.notes + reading.slide.notes + reading.slide.warnings + reading.notes,
         facts=source.facts,
     )
 

@@ -34,6 +34,8 @@ class Source:
     """Um/px of the image according to the user."""
     mpp_from: str | None = None
     """Source to trust if they disagree: `user`, `metadata` or `pitch`."""
+    image_number: int | None = None
+    """Image of a file with several, from 1; None takes the largest."""
     white: tuple[Box, ...] = ()
     """Rectangles of the image that are no tissue."""
     notes: tuple[str, ...] = ()
@@ -77,6 +79,20 @@ def positive(text: str) -> float | None:
     except ValueError:
         return None
     return value if 0 < value < float("inf") else None
+
+
+def image_number(text: str) -> int | None:
+    """Read the number of an image, from 1; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+
+
+def image_number_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
+    """Problem of a cell of the column `image_number` that is no such number."""
+    text = row.get("image_number", "")
+    if not text or image_number(text) is not None:
+        return []
+    expected = "a whole number from 1, or nothing"
+    return [Problem(where, f"image_number {text!r}", expected, "correct it")]
 
 
 def is_file_name(name: str) -> bool:

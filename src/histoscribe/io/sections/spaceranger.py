@@ -53,10 +53,10 @@ def read_spaceranger(source: Source) -> Reading:
     image = _choose_image(source, root)
     xy = positions.xy * image.scale
     pitch_mpp = PITCH_UM / nearest_px(xy)
-    found = Resolutions(source.mpp, image_mpp(image.path), pitch_mpp)
+    found = Resolutions(source.mpp, image_mpp(image.path, source.image_number), pitch_mpp)
     mpp, origin = found.settle(source.where, source.mpp_from)
     return Reading(
-        slide=open_slide(image.path, mpp, source.white),
+        slide=open_slide(image.path, mpp, source.white, source.image_number),
         spots=Spots(positions.barcodes, xy, DIAMETER_UM, PITCH_UM),
         in_tissue=positions.in_tissue,
         counts=counts,

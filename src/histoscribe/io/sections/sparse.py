@@ -43,13 +43,13 @@ def read_sparse(source: Source) -> Reading:
     pitch_px, pitch_um = nearest_px(xy), source.number("pitch_um")
     found = Resolutions(
         source.mpp,
-        image_mpp(image),
+        image_mpp(image, source.image_number),
         pitch_um and pitch_um / pitch_px,
     )
     mpp, origin = found.settle(source.where, source.mpp_from)
     pitch_um = pitch_um or pitch_px * mpp
     return Reading(
-        slide=open_slide(image, mpp, source.white),
+        slide=open_slide(image, mpp, source.white, source.image_number),
         spots=Spots(ids, xy, source.number("diameter_um") or _VISIUM_FILL * pitch_um, pitch_um),
         in_tissue=np.ones(len(ids), dtype=bool),
         counts=counts,

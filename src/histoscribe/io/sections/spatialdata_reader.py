@@ -114,7 +114,7 @@ def _choose(source: Source, path: Path, store: "SpatialData") -> _Chosen:
             image=source.image,
             is_element=False,
             to_px=of_spots[_PIXELS],
-            mpp=image_mpp(source.image),
+            mpp=image_mpp(source.image, source.image_number),
         )
     image = image_name(path, store, shapes, source.image)
     of_image = _systems(store.images[image])
@@ -239,7 +239,7 @@ def _is_visium(table: "AnnData") -> bool:
 
 def _slide(source: Source, chosen: _Chosen, mpp: float) -> RegionSlide:
     if not chosen.is_element:
-        return open_slide(chosen.image, mpp, source.white)
+        return open_slide(chosen.image, mpp, source.white, source.image_number)
     slide = ZarrSlide(open_zarr_image(chosen.image), mpp)
     return MaskedSlide(slide, source.white) if source.white else slide
 

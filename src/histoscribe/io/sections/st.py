@@ -59,7 +59,8 @@ def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str,
         source.counts, partial(fit_places, spots=ids, printed=printed), source.facts.get("genome")
     )
     pitch_px = _pitch_px(kind, printed, xy)
-    resolutions = Resolutions(source.mpp, image_mpp(source.image), _PITCH_UM[kind] / pitch_px)
+    stated_mpp = image_mpp(source.image, source.image_number)
+    resolutions = Resolutions(source.mpp, stated_mpp, _PITCH_UM[kind] / pitch_px)
     mpp, origin = resolutions.settle(source.where, source.mpp_from)
     everywhere = np.ones(len(ids), dtype=np.int64)
     selected = table["selected"].to_numpy() if "selected" in table else everywhere
@@ -67,7 +68,7 @@ def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str,
     if unplaced:
         notes += (f"{unplaced} rows of the count table have no position",)
     return Reading(
-        slide=open_slide(source.image, mpp, source.white),
+        slide=open_slide(source.image, mpp, source.white, source.image_number),
         spots=Spots(ids, xy, _DIAMETER_UM[kind], _PITCH_UM[kind]),
         in_tissue=selected == 1,
         counts=counts,

@@ -13,14 +13,16 @@ from PIL import Image, UnidentifiedImageError
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.slides import tiff, tiled
+from histoscribe.io.slides.file_images import FileImage, choose_image
 from histoscribe.io.slides.not_a_slide import broken_image, not_a_slide
 from histoscribe.io.slides.tile_cache import stamp
 
 _KEPT = 2
 """Number of decoded images kept: an her2st image has 276 MB of pixels."""
+_ORIENTATION = 0x0112
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _lock = RLock()
-_decoded: OrderedDict[tuple[int, ...], UInt8[np.ndarray, "height width 3"]] = OrderedDict()
+_decoded: OrderedDict[tuple[int | None, ...], UInt8[np.ndarray, "height width 3"]] = OrderedDict()
 
 
 def is_flat_name(path: Path) -> bool:
@@ -28,10 +30,10 @@ def is_flat_name(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES
 
 
-def size(path: Path) -> tuple[int, int]:
+def size(path: Path, number: int | None = None) -> tuple[int, int]:
     """Width and height in px, from the header; refuses images that cannot be read exactly."""
     if tiff.is_tiff(path):
-        return tiled.sizes(path)[0]
+        return tiled.sizes(path, number)[0]
     with _opened(path) as image:
         if image.mode.startswith(("I", "F")) or _png_depth(path) == 16:
             raise _refused(path, "16 or 32 bits a channel", "save it with 8 bits a channel")
@@ -46,14 +48,49 @@ def stated_mpp(path: Path) -> tuple[float, float] | None:
     return (25_400 / x, 25_400 / y) if x > 0 and y > 0 else None
 
 
-def decoded(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+def told(path: Path, number: int | None) -> tuple[str, ...]:
+    """Warnings of a file of several pictures, of which only the first is read.
+
+    The others are previews, depths or frames of an animation. Raises DataContractError if another
+    one is asked for.
+    """
+    with _opened(path) as image:
+        n_pictures, first = getattr(image, "n_frames", 1), FileImage(*image.size)
+    choose_image(str(path), [first], number)
+    if n_pictures == 1:
+        return ()
+    return (f"The file holds {n_pictures} pictures; the first, of {first}, is read.",)
+
+
+def orientation(path: Path) -> int:
+    """EXIF orientation of a JPEG or PNG; 1 if it states none."""
+    exif = Image.Exif()
+    with _opened(path) as image:
+        # Pillow's `getexif` decodes a whole PNG, in search of a block behind the pixels
+        exif.load(_png_exif(path) if image.format == "PNG" else image.info.get("exif", b""))
+        return int(exif.get(_ORIENTATION, 1))
+
+
+def _png_exif(path: Path) -> bytes:
+    """EXIF of a PNG, before or behind the pixels."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            n_bytes, kind = struct.unpack(">I4s", head)
+            if kind == b"eXIf":
+                return file.read(n_bytes)
+            file.seek(n_bytes + 4, 1)
+    return b""
+
+
+def decoded(path: Path, number: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
     """All pixels as RGB, alpha composed on white; the array is read-only and shared."""
-    key = stamp(path)
+    key = (*stamp(path), number)
     with _lock:
         if key not in _decoded:
             while len(_decoded) >= _KEPT:
                 _decoded.popitem(last=False)
-            pixels = tiled.decode_flat(path) if tiff.is_tiff(path) else _decode(path)
+            pixels = tiled.decode_flat(path, number) if tiff.is_tiff(path) else _decode(path)
             pixels.flags.writeable = False
             _decoded[key] = pixels
         _decoded.move_to_end(key)

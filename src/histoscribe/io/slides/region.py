@@ -45,10 +45,16 @@ def levels_of(sizes: Sequence[tuple[int, int]]) -> tuple[Level, ...]:
 class RegionSlide(Slide):
     """A slide that gives any rectangle of its pixels; all resampling uses this."""
 
-    def __init__(self, path: Path, sizes: Sequence[tuple[int, int]], mpp: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        sizes: Sequence[tuple[int, int]],
+        mpp: float,
+        image_number: int | None = None,
+    ) -> None:
         if not mpp > 0:
             raise ValueError(f"um/px must be above 0, not {mpp}")
-        self.path, self.mpp = path, mpp
+        self.path, self.mpp, self.image_number = path, mpp, image_number
         self.levels = levels_of(sizes)
         self.width, self.height = self.levels[0].width, self.levels[0].height
         self._hash: str | None = None
@@ -160,7 +166,8 @@ class MaskedSlide(RegionSlide):
 
     def __init__(self, slide: RegionSlide, white: tuple[Box, ...]) -> None:
         sizes = [(level.width, level.height) for level in slide.levels]
-        super().__init__(slide.path, sizes, slide.mpp)
+        super().__init__(slide.path, sizes, slide.mpp, slide.image_number)
+        self.notes, self.warnings = slide.notes, slide.warnings
         self._slide, self._white = slide, white
 
     @property

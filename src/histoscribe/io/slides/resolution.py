@@ -10,6 +10,8 @@ from histoscribe.errors import DataContractError, Problem
 
 ORIGINS = ("user", "metadata", "pitch", "table")
 """Possible sources of um/px, the most trusted first."""
+_MAGNIFICATION_MARGIN = 1.5
+"""Factor between um/px and magnification that adapters of cameras do not explain."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +98,41 @@ def _disagree(where: str, said: str) -> Problem:
     )
 
 
-def settle_whole_slide(where: str, user: float | None, metadata: float | None) -> float:
+def settle_whole_slide(
+    where: str, user: float | None, metadata: float | None, believe: str | None = None
+) -> float:
     """Decide on the um/px of a slide without spots.
 
-    The user's value is used if the file has none or agrees within 5 %. Raises DataContractError if
-    the two differ by more, or if neither has a value.
+    The user's value is used if the file has none or agrees within 5 %. `believe` (`user` or
+    `metadata`) decides between values that differ by more. Raises DataContractError if they do and
+    it does not, if it names a source without a value, or if neither has one.
     """
+    known = {"user": user, "metadata": metadata}
+    if believe is not None and known[believe] is None:
+        raise DataContractError(_no_value(where, believe))
     if user is None and metadata is None:
         raise DataContractError(_ask(where))
+    if believe is not None:
+        return known[believe] or 0.0
     if user is None or metadata is None:
         return user or metadata or 0.0
     if max(user, metadata) > 1.05 * min(user, metadata):
         raise DataContractError(_choose(where, user, metadata))
     return user
+
+
+def magnification_warning(mpp: float, magnification: float | None) -> tuple[str, ...]:
+    """Warning of a magnification that contradicts the um/px of the slide; none if both fit.
+
+    A scan at 40x has about 0.25 um/px, at 20x 0.5; scanners differ from this by up to 20 %.
+    """
+    if not magnification or abs(np.log(mpp * magnification / 10)) < np.log(_MAGNIFICATION_MARGIN):
+        return ()
+    return (
+        f"The file states a magnification of {magnification:g}x, at which scans have about "
+        f"{10 / magnification:.2g} um/px, and the slide is read at {mpp:.4g} um/px: one of the two "
+        "is wrong. Compare the size of a nucleus (5 to 10 um), and give the um/px if needed.",
+    )
 
 
 def uneven(where: str, x: float, y: float) -> Problem:
@@ -137,7 +161,16 @@ def _choose(where: str, user: float, metadata: float) -> Problem:
         where=where,
         found=f"um/px values that differ by more than 5 %: {user:.4g} from you, {metadata:.4g} "
         "from the metadata of the image",
-        expected="one value",
-        remedy="leave out `--mpp` to trust the metadata; if the metadata is wrong (the image was "
-        "resized after scanning), correct the pixel size in QuPath and export it as OME-TIFF",
+        expected="one value, or which of the two to trust",
+        remedy="if the metadata is wrong (e.g. the image was resized after scanning), add "
+        "`--mpp-from user`; if it is right, leave out `--mpp`",
+    )
+
+
+def _no_value(where: str, believe: str) -> Problem:
+    return Problem(
+        where=where,
+        found=f"--mpp-from {believe}, but no um/px from {_IN_WORDS[believe]}",
+        expected="a um/px from the source that is to be trusted",
+        remedy="give it with `--mpp`" if believe == "user" else "leave out `--mpp-from`",
     )

@@ -1,31 +1,30 @@
-"""Levels and um/px of a TIFF from its header; refuses files that cannot be read exactly."""
+"""Image and levels of a TIFF from its header; refuses files that cannot be read exactly."""
 
 import logging
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from re import IGNORECASE, search
+from re import search
 from threading import get_ident
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.slides.file_images import ImageChoice, choose_image
 from histoscribe.io.slides.not_a_slide import broken_image
+from histoscribe.io.slides.tiff_images import (
+    TiffImage,
+    fits_as_level,
+    misread,
+    planes_problem,
+    tiff_images,
+)
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_COLOUR = (
-    tifffile.PHOTOMETRIC.RGB,
-    tifffile.PHOTOMETRIC.MINISBLACK,
-    tifffile.PHOTOMETRIC.MINISWHITE,
-)
-_TO_RGB = (6, 7, 34892, 50001)
-"""Compressions whose decoder turns YCbCr into RGB: JPEG (old, new, lossy DNG) and WebP."""
-_UM_PER_UNIT = {tifffile.RESUNIT.INCH: 25_400.0, tifffile.RESUNIT.CENTIMETER: 10_000.0}
-_UM_PER_OME_UNIT = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _OF_BROKEN_FILES = (
     tifffile.TiffFileError,
     OSError,
@@ -50,6 +49,7 @@ def is_tiff(path: Path) -> bool:
 def opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open with tifffile; its errors on broken files become messages for the user."""
     with reported(path), _complete(), tifffile.TiffFile(path) as tiff:
+        _check_chain(tiff)
         yield tiff
 
 
@@ -62,68 +62,80 @@ def reported(path: Path) -> Iterator[None]:
         raise broken_image(path, "TIFF", error) from error
 
 
-def levels(tiff: tifffile.TiffFile, path: Path) -> tuple[tifffile.TiffPage, ...]:
-    """Pages of the pyramid, level 0 first; labels, macro images and thumbnails are left out.
+@dataclass(frozen=True, eq=False)
+class TiffScan:
+    """Image of a TIFF to read: levels, choice, warnings."""
 
-    Levels are in the SubIFDs of the first page, or in later pages in tiles: marked as reduced,
-    except in Aperio files, where every page in tiles is a level.
+    index: int
+    """Place among the images of the file."""
+    image: TiffImage
+    pages: tuple[tifffile.TiffPage, ...]
+    """Pages of the pyramid, level 0 first."""
+    choice: ImageChoice
+    warnings: tuple[str, ...]
+
+
+def scan(tiff: tifffile.TiffFile, path: Path, number: int | None = None) -> TiffScan:
+    """Image of this number (from 1), else the largest; its levels are checked for completeness.
+
+    Raises
+    ------
+    DataContractError
+        for pixels that cannot be read exactly, and if several images are equally large.
     """
-    first = tiff.pages.first
-    check(path, first)
-    _check_planes(path, first)
-    below = [*(first.pages or ()), *_pages(tiff)[1:]] if first.is_tiled else []
-    aperio = first.description.startswith("Aperio")
-    wanted = [page for page in below if _is_level(first, page, aperio=aperio)]
-    pages = (first, *sorted(wanted, key=lambda page: -page.imagewidth))
+    images = tiff_images(tiff)
+    choice = choose_image(str(path), [image.about for image in images], number)
+    image = images[choice.index]
+    check(path, image.page)
+    if problem := planes_problem(str(path), image):
+        raise DataContractError(problem)
+    reduced = [page for page in image.reduced if page.is_tiled and image.page.is_tiled]
+    pages = (image.page, *(page for page in reduced if fits_as_level(image.page, page)))
     for page in pages:
         check(path, page)
         _check_length(tiff, page)
-    return pages
+    warnings = tuple(
+        f"A reduced level of {page.imagewidth} x {page.imagelength} px does not have the "
+        f"proportions of the image ({image.page.imagewidth} x {image.page.imagelength} px): it "
+        "is not used."
+        for page in reduced
+        if page not in pages
+    )
+    return TiffScan(choice.index, image, pages, choice, warnings)
 
 
 def check(path: Path, page: tifffile.TiffPage) -> None:
     """Refuse pixel types whose colours would be misread."""
-    ycbcr = page.photometric == tifffile.PHOTOMETRIC.YCBCR and page.compression in _TO_RGB
-    known = (page.photometric in _COLOUR or ycbcr) and page.samplesperpixel <= 4
-    if page.dtype == np.uint8 and known:
+    if not (found := misread(page)):
         return _check_codec(path, page)
     raise DataContractError(
         Problem(
             where=str(path),
-            found=f"{page.dtype} {tifffile.PHOTOMETRIC(page.photometric).name} pixels of "
-            f"{page.samplesperpixel} samples",
+            found=found,
             expected="8 bits a channel, RGB, RGBA or grey",
             remedy="save the image as an 8-bit RGB TIFF",
         )
     )
 
 
-def um_per_px(tiff: tifffile.TiffFile) -> tuple[float, float] | None:
-    """Um/px in x and y from OME-XML, else from Aperio's text, else from the resolution tags."""
-    page = tiff.pages.first
-    if page.description.startswith("Aperio"):
-        found = search(r"\|\s*MPP\s*=\s*([0-9.]+)", page.description, IGNORECASE)
-        if found:
-            return float(found[1]), float(found[1])
-    pixels = _ome_pixels(page.description)
-    return (pixels is not None and _ome_size(pixels)) or _from_tags(page)
-
-
-def _pages(tiff: tifffile.TiffFile) -> Sequence[tifffile.TiffPage]:
-    tiff.pages.useframes = False
-    return [page for page in tiff.pages if isinstance(page, tifffile.TiffPage)]
-
-
-def _is_level(first: tifffile.TiffPage, page: object, *, aperio: bool) -> bool:
-    if not isinstance(page, tifffile.TiffPage) or not page.is_tiled:
-        return False
-    if not (aperio or page.is_reduced or page.is_subifd):
-        return False
-    same = (page.dtype, page.samplesperpixel) == (first.dtype, first.samplesperpixel)
-    factor = first.imagewidth / page.imagewidth
-    # scanners round the sides of a level up or down; Philips and similar ones up to a whole tile
-    apart = abs(first.imagelength / factor - page.imagelength)
-    return same and factor > 1 and apart <= 1.5
+def _check_chain(tiff: tifffile.TiffFile) -> None:
+    """Follow the chain of pages once: tifffile would follow a circle without end."""
+    file, form = tiff.filehandle, tiff.tiff
+    offsets: dict[int, int] = {}
+    offset = tiff.pages.first.offset
+    while offset:
+        if offset in offsets:
+            raise OSError(
+                f"the chain of pages runs in a circle: page {len(offsets)} is followed by page "
+                f"{offsets[offset] + 1}"
+            )
+        if offset >= file.size:
+            raise OSError(f"page {len(offsets) + 1} begins at byte {offset} of {file.size}")
+        offsets[offset] = len(offsets)
+        file.seek(offset)
+        (n_tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+        file.seek(offset + form.tagnosize + n_tags * form.tagsize)
+        (offset,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
 
 
 def _check_length(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
@@ -153,54 +165,6 @@ def _check_codec(path: Path, page: tifffile.TiffPage) -> None:
                 "or `vips tiffsave --tile --pyramid --compression jpeg`",
             )
         ) from error
-
-
-def _check_planes(path: Path, page: tifffile.TiffPage) -> None:
-    """Refuse fluorescence: its first channel would look like a grey image."""
-    pixels = _ome_pixels(page.description)
-    if pixels is None:
-        return
-    sizes = {axis: int(pixels.get(f"Size{axis}", "1")) for axis in "CZT"}
-    if sizes["C"] <= page.samplesperpixel and sizes["Z"] == sizes["T"] == 1:
-        return
-    raise DataContractError(
-        Problem(
-            where=str(path),
-            found=f"an OME-TIFF of {sizes['C']} channels, {sizes['Z']} depths and {sizes['T']} "
-            f"times in pages of {page.samplesperpixel} samples a px",
-            expected="one brightfield image, its three colours stored in one page",
-            remedy="save the H&E image as RGB, e.g. with QuPath: Export images, OME TIFF",
-        )
-    )
-
-
-def _ome_pixels(description: str) -> ElementTree.Element | None:
-    """Element `Pixels` of the first image in OME-XML; None without OME-XML."""
-    if "<OME" not in description[:2000]:
-        return None
-    try:
-        root = ElementTree.fromstring(description)
-    except ElementTree.ParseError as error:
-        raise ValueError(f"the OME-XML cannot be read: {error}") from error
-    return next((part for part in root.iter() if part.tag.endswith("}Pixels")), None)
-
-
-def _ome_size(pixels: ElementTree.Element) -> tuple[float, float] | None:
-    sides = [pixels.get(f"PhysicalSize{axis}") for axis in "XY"]
-    units = [pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "XY"]
-    if None in sides or any(unit not in _UM_PER_OME_UNIT for unit in units):
-        return None
-    x, y = (float(s or 0) * _UM_PER_OME_UNIT[u] for s, u in zip(sides, units, strict=True))
-    return (x, y) if x > 0 and y > 0 else None
-
-
-def _from_tags(page: tifffile.TiffPage) -> tuple[float, float] | None:
-    sides = [page.tags.valueof(name) for name in ("XResolution", "YResolution")]
-    unit = page.tags.valueof("ResolutionUnit", default=tifffile.RESUNIT.INCH)
-    if None in sides or unit not in _UM_PER_UNIT or any(0 in side for side in sides):
-        return None
-    x, y = (_UM_PER_UNIT[unit] * side[1] / side[0] for side in sides)
-    return float(x), float(y)
 
 
 class _Heard(logging.Filter):

@@ -13,6 +13,8 @@ import tifffile
 from jaxtyping import UInt8
 
 from histoscribe.io.slides import tiff
+from histoscribe.io.slides.file_images import ImagePath
+from histoscribe.io.slides.tiff_mpp import magnification, um_per_px
 from histoscribe.io.slides.tile_cache import TileCache, stamp
 
 CACHE = TileCache(192 << 20)
@@ -22,60 +24,73 @@ px.
 _LARGE_PX = 400_000_000
 """Strips of larger images are decoded one by one; a smaller image is decoded once."""
 _FILES_KEPT = 8
+_HEADERS_KEPT = 64
 
 
-def reads_regions(path: Path) -> bool:
-    """Whether regions can be decoded without the whole: tiles, or strips of a large image.
+@dataclass(frozen=True)
+class Header:
+    """Facts from the header of one image of a TIFF."""
 
-    A strip too large for the cache would be decoded again for every region.
-    """
-    with tiff.opened(path) as file:
-        page = file.pages.first
-        is_large = page.imagewidth * page.imagelength > _LARGE_PX
-        strip_bytes = 3 * page.imagewidth * page.rowsperstrip
-        return page.is_tiled or (is_large and strip_bytes <= CACHE.most_bytes)
-
-
-def sizes(path: Path) -> tuple[tuple[int, int], ...]:
-    """Width and height of each level, from the header; refuses files that cannot be read truly."""
-    with tiff.opened(path) as file:
-        return tuple((page.imagewidth, page.imagelength) for page in tiff.levels(file, path))
-
-
-def needs_openslide(path: Path) -> bool:
+    sizes: tuple[tuple[int, int], ...]
+    """Width and height of each level."""
+    mpp: tuple[float, float] | None
+    """Um/px in x and y as stated, plausible or not."""
+    magnification: float | None
+    """Of the objective, as stated."""
+    orientation: int
+    """Orientation of TIFF and EXIF: 1 if px are shown as they are stored."""
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    strip_bytes: int | None
+    """Bytes of a decoded strip; None for tiles."""
+    needs_openslide: bool
     """Whether only OpenSlide reads the tiles of an Aperio file correctly.
 
     True for JPEG 2000 in YCbCr (33003), whose colours tifffile does not convert, and for missing
     tiles, which OpenSlide fills from the level above.
     """
-    with tiff.opened(path) as file:
-        pages = tiff.levels(file, path)
-        return any(
-            page.compression == tifffile.COMPRESSION.APERIO_JP2000_YCBC or 0 in page.databytecounts
-            for page in pages
-        )
+
+    @property
+    def reads_regions(self) -> bool:
+        """Whether regions can be decoded without the whole: tiles, or strips of a large image.
+
+        A strip too large for the cache would be decoded again for every region.
+        """
+        width, height = self.sizes[0]
+        is_large = width * height > _LARGE_PX
+        return self.strip_bytes is None or (is_large and self.strip_bytes <= CACHE.most_bytes)
 
 
-def stated_mpp(path: Path) -> tuple[float, float] | None:
-    """Um/px in x and y as the metadata states them, plausible or not."""
-    with tiff.opened(path) as file:
-        return tiff.um_per_px(file)
+def header(path: Path, number: int | None = None) -> Header:
+    """Header of the image of this number, else of the largest; refuses what cannot be read truly.
+
+    Raises
+    ------
+    DataContractError
+        for a broken file, pixels that would be misread, and images between which to choose.
+    """
+    return _header(path, stamp(path), number)
 
 
-def decode_flat(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+def sizes(path: Path, number: int | None = None) -> tuple[tuple[int, int], ...]:
+    """Width and height of each level."""
+    return header(path, number).sizes
+
+
+def decode_flat(path: Path, number: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
     """All pixels of a TIFF in strips as RGB."""
     with tiff.opened(path) as file:
-        page = file.pages.first
+        page = tiff.scan(file, path, number).image.page
         pixels = page.asarray()
         separate = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3
         return _rgb(np.moveaxis(pixels, 0, -1) if separate else pixels, page)
 
 
 def read_region(
-    path: Path, level: int, left: int, top: int, right: int, bottom: int
+    image: ImagePath, level: int, left: int, top: int, right: int, bottom: int
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Pixels of a rectangle inside a level; decodes only the tiles it touches."""
-    tiles = _levels(path, stamp(path))[level]
+    tiles = _levels(image.path, stamp(image.path), image.number)[level]
     out = np.empty((bottom - top, right - left, 3), dtype=np.uint8)
     for row in range(top // tiles.height, -(-bottom // tiles.height)):
         y0 = row * tiles.height
@@ -119,8 +134,8 @@ class _Tiles:
     """One level as tiles; a strip is a tile as wide as the image."""
 
     file: _File
-    key: tuple[tuple[int, ...], int]
-    """Stamp of the file and level: identifies its tiles in the cache."""
+    key: tuple[tuple[int, ...], int, int]
+    """Stamp of the file, image and level: identifies its tiles in the cache."""
     page: tifffile.TiffPage
     decode: Callable[..., tuple[np.ndarray | None, Any, Any]]
     """Created while the file is open: for JPEG tiles tifffile needs the first one."""
@@ -161,20 +176,42 @@ class _Tiles:
             return np.asarray(segment)[0]
 
 
+@lru_cache(maxsize=_HEADERS_KEPT)
+def _header(path: Path, state: tuple[int, ...], number: int | None) -> Header:
+    del state
+    with tiff.opened(path) as file:
+        scan = tiff.scan(file, path, number)
+        page, note = scan.image.page, ((scan.choice.note,) if scan.choice.note else ())
+        return Header(
+            sizes=tuple((page.imagewidth, page.imagelength) for page in scan.pages),
+            mpp=um_per_px(scan.image),
+            magnification=magnification(scan.image),
+            orientation=int(page.tags.valueof("Orientation", default=1)),
+            notes=note if scan.choice.is_plain else (),
+            warnings=(*(() if scan.choice.is_plain else note), *scan.warnings),
+            strip_bytes=None if page.is_tiled else 3 * page.imagewidth * page.rowsperstrip,
+            needs_openslide=any(
+                page.compression == tifffile.COMPRESSION.APERIO_JP2000_YCBC
+                or 0 in page.databytecounts
+                for page in scan.pages
+            ),
+        )
+
+
 @lru_cache(maxsize=_FILES_KEPT)
-def _levels(path: Path, state: tuple[int, ...]) -> tuple[_Tiles, ...]:
+def _levels(path: Path, state: tuple[int, ...], number: int | None) -> tuple[_Tiles, ...]:
     with tiff.opened(path) as opened:
-        pages, file = tiff.levels(opened, path), _File(path)
+        scan, file = tiff.scan(opened, path, number), _File(path)
         return tuple(
             _Tiles(
                 file=file,
-                key=(state, number),
+                key=(state, scan.index, level),
                 page=page,
                 decode=page.decode,
                 width=page.tilewidth or page.imagewidth,
                 height=page.tilelength or page.rowsperstrip,
             )
-            for number, page in enumerate(pages)
+            for level, page in enumerate(scan.pages)
         )
 
 

@@ -12,6 +12,7 @@ import openslide
 from jaxtyping import UInt8
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.slides.file_images import FileImage
 from histoscribe.io.slides.tile_cache import stamp
 from histoscribe.io.slides.tiled import on_white
 
@@ -73,6 +74,31 @@ def stated_mpp(path: Path) -> tuple[float, float] | None:
     except ValueError:
         return None
     return (x, y) if x > 0 and y > 0 else None
+
+
+def magnification(path: Path) -> float | None:
+    """Magnification of the objective; None for MRXS, whose cameras magnify further."""
+    slide = _slide(path)
+    if slide.properties.get(openslide.PROPERTY_NAME_VENDOR) == "mirax":
+        return None
+    try:
+        return float(slide.properties[openslide.PROPERTY_NAME_OBJECTIVE_POWER])
+    except (KeyError, ValueError):
+        return None
+
+
+def pictures(path: Path) -> list[FileImage]:
+    """Pictures beside the scan, e.g. its label and the macro image of the glass."""
+    slide = _slide(path)
+    return [
+        FileImage(
+            width=int(slide.properties.get(f"openslide.associated.{name}.width", 0)),
+            height=int(slide.properties.get(f"openslide.associated.{name}.height", 0)),
+            name=name,
+            aside=True,
+        )
+        for name in sorted(slide.associated_images)
+    ]
 
 
 def files(path: Path) -> tuple[Path, ...]:
