@@ -101,7 +101,14 @@ def outcomes(tmp_path_factory) -> Callable[[int], Outcome]:
         folder = tmp_path_factory.mktemp(f"families-{seed}")
         manifest = simulate(folder / "cohort", n_patients=6, genes_per_family=32, seed=seed)
         families = set(VISIBLE["feature"]) | {"null"}
-        settings = settings_for(manifest, families, seed, train={"epochs": 30, "patience": 6})
+        settings = settings_for(
+            manifest,
+            families,
+            seed,
+            # three patients are tested, each by a model of the other five
+            folds={"test": [["P1"], ["P2"], ["P3"]]},
+            train={"epochs": 30, "patience": 6},
+        )
         plan = make_plan(settings, folder / "run", weights={}, cache=folder / "cache")
         return outcome_of(plan, manifest)
 

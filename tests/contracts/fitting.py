@@ -14,7 +14,8 @@ from tests.contracts.tables import planted_table, queries_of
 _STFORMER = {"width": 32, "n_pathways": 8, "learning_rate": 1e-2}
 QUICK = {"stformer": _STFORMER, "stformer-global": _STFORMER}
 """Settings of models whose `tiny` learns too slowly for the few steps of a contract."""
-FEW_EPOCHS = {"tcgn": 6, "tcgn-xs": 6}
+EPOCHS = 12
+FEW_EPOCHS = {"tcgn": 4, "tcgn-xs": 4}
 """Epochs of models that take longer over each than others; they learn enough in these."""
 
 
@@ -30,7 +31,7 @@ def fitted(name, tmp_path, table=None, seed=0, **train):
         cohort="none",
         models=(name,),
         settings={name: {"preset": "tiny", **QUICK.get(name, {})}},
-        train=TrainSettings(**{"epochs": FEW_EPOCHS.get(name, 20), "batch_size": 16, **train}),
+        train=TrainSettings(**{"epochs": FEW_EPOCHS.get(name, EPOCHS), "batch_size": 16, **train}),
         exemplars=ExemplarSettings(n=3),
         run=MachineSettings(device="cpu"),
     )
