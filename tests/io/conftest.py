@@ -24,9 +24,11 @@ SYMBOLS = ("ALPHA", "BETA", "GAMMA")
 
 @dataclass
 class Truth:
-    """Spots on a 4 x 3 grid, 20 px apart; everything a reader must give back."""
+    """Spots on a grid of 4 x 3, 20 px apart; everything a reader must give back."""
 
     step_px: int = 20
+    is_staggered: bool = False
+    """Whether the rows are those of Visium, else those of a square grid."""
     array: np.ndarray = field(init=False)
     xy: np.ndarray = field(init=False)
     colour: np.ndarray = field(init=False)
@@ -35,6 +37,10 @@ class Truth:
     def __post_init__(self) -> None:
         self.array = np.array([(x, y) for y in range(3) for x in range(4)])
         self.xy = self.array * float(self.step_px) + 15.5
+        if self.is_staggered:
+            x, y = self.array.T
+            self.array = np.column_stack([2 * x + y % 2, y])
+            self.xy = self.array * (self.step_px * np.array([0.5, np.sqrt(0.75)])) + 12.5
         n = len(self.array)
         self.colour = np.stack([10 * np.arange(n), 200 - 10 * np.arange(n), np.full(n, 77)], axis=1)
         self.counts = np.arange(1, 3 * n + 1).reshape(n, 3)
@@ -56,6 +62,10 @@ class Writer:
 
     def write(self, kind: str) -> Source:
         return getattr(self, kind)()
+
+    def staggered(self) -> None:
+        """From now on, write the spots of a Visium array."""
+        self.truth = Truth(is_staggered=True)
 
     @staticmethod
     def save(path: Path, pixels: np.ndarray) -> Path:
@@ -137,6 +147,7 @@ class Writer:
         self, positions: str = "csv", image: str = "hires", counts: str = "h5"
     ) -> Source:
         """Positions list, csv or parquet; image hires, lowres or full; counts h5, v2 or mtx."""
+        self.staggered()
         spatial = self.folder / "outs" / "spatial"
         spatial.mkdir(parents=True)
         scale = 1.0 if image == "full" else 0.25
@@ -226,6 +237,8 @@ class Writer:
 
     def hest(self, sample: str = "S", technology: str = "Visium") -> Source:
         """A sample as HEST-1k lays it out; `uns` names an image whatever the technology is."""
+        if technology == "Visium":
+            self.staggered()
         for name in ("st", "wsis"):
             (self.folder / name).mkdir(exist_ok=True)
         data = ad.AnnData(
@@ -268,6 +281,7 @@ class Writer:
         """As spatialdata-io writes Visium."""
         from tests.io.sections.spatialdata_writer import section_of, write_once  # seconds to import
 
+        self.staggered()
         path = write_once(section_of(self.truth, self.barcodes, GENES), self.folder / "S.zarr")
         return Source(section="S", patient="P", kind="spatialdata", path=path)
 

@@ -152,13 +152,6 @@ def test_anndata_of_an_unknown_grid_needs_um_per_px(writer):
         read_section(source, Filters())
 
 
-def test_anndata_of_visium_knows_its_pitch(writer):
-    source = dataclasses.replace(writer.h5ad(), mpp=None)
-    _h5ad(source, lambda data: data.uns.update(spatial={"library": {"scalefactors": {"a": 1.0}}}))
-    section = read_section(source, Filters())
-    assert (section.slide.mpp, section.spots.diameter_um) == (pytest.approx(5.0), 55.0)
-
-
 def test_a_broken_h5ad_is_one_message(writer):
     source = writer.h5ad()
     source.path.write_bytes(source.path.read_bytes()[:500])

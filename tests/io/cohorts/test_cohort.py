@@ -15,6 +15,8 @@ def manifest(writer):
     """Two sections of two patients in one folder; gives a function that writes other lines."""
     writer.st()
     writer.spaceranger()
+    hires = writer.folder / "outs" / "spatial" / "tissue_hires_image.png"
+    hires.write_bytes((writer.folder / "he.png").read_bytes())
 
     def write(
         *lines: str, header: str = "section,patient,kind,path,image,counts,spots,site"

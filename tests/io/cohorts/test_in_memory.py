@@ -79,11 +79,20 @@ def test_what_changes_later_in_the_anndata_changes_nothing():
     assert cohort["S1"].slide.overview(MPP)[0, 0].tolist() == pixel_hash
 
 
-def test_the_pitch_of_a_visium_library_gives_the_resolution():
+def test_the_pitch_of_a_visium_array_gives_the_resolution():
+    data = section(1)
+    row, column = np.divmod(np.arange(16), 4)
+    data.obs["array_row"], data.obs["array_col"] = row, 2 * column + row % 2
+    data.obsm["spatial"] = data.obs[["array_col", "array_row"]] * [20, 20 * np.sqrt(3)] + 10
+    cohort = cohort_of({"S1": data}, {"S1": pixels(1)}, {"S1": "P1"})
+    assert cohort["S1"].slide.mpp == pytest.approx(100 / 40)
+
+
+def test_a_library_in_uns_is_no_visium():
     data = section(1)
     data.uns["spatial"] = {"library": {}}
-    cohort = cohort_of({"S1": data}, {"S1": pixels(1)}, {"S1": "P1"})
-    assert cohort["S1"].slide.mpp == 100 / 40
+    with pytest.raises(DataContractError, match="um/px is unknown"):
+        cohort_of({"S1": data}, {"S1": pixels(1)}, {"S1": "P1"})
 
 
 def test_every_problem_of_every_section_is_told_at_once():

@@ -33,6 +33,7 @@ GENES = ("ENSG00000000001.1", "ENSG00000000002.4", "ENSG00000000003.2")
 
 @pytest.fixture
 def data(writer):
+    writer.staggered()
     return made.section_of(writer.truth, writer.barcodes, GENES)
 
 
@@ -67,6 +68,11 @@ def test_a_simulated_section_goes_to_spatialdata_and_back(tmp_path):
         image=lambda: before.slide.overview(before.slide.mpp),
     )
     data = made.section_of(truth, before.spots.ids, before.measured.gene_ids, chunk=512)
+    table = data.tables["table"]
+    step = np.array([0.5, np.sqrt(0.75)]) * 100 / before.slide.mpp
+    place = np.rint((truth.xy - truth.xy[0]) / step).astype(int)
+    table.obs["array_col"], table.obs["array_row"] = place.T
+    data.shapes["S"]["radius"] = 27.5 / before.slide.mpp
     after = read(made.write(data, tmp_path / "P1S1.zarr"))
     assert after.spots.ids == before.spots.ids
     assert after.measured.gene_ids == before.measured.gene_ids
@@ -100,6 +106,7 @@ def test_centres_follow_the_image_wherever_it_is_placed(data, path, writer):
     )
     set_transformation(data.images["S_full_image"], turn, "global")
     data.shapes["S"].geometry = data.shapes["S"].geometry.affine_transform([0, 2, -2, 0, 30, 500])
+    data.shapes["S"]["radius"] *= 2
     section = read(made.write(data, path))
     np.testing.assert_allclose(section.spots.xy, writer.truth.xy)
 

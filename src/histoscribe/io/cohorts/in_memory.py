@@ -9,11 +9,11 @@ import anndata as ad
 import numpy as np
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.sections.h5ad import check_spot_names, reading_of
+from histoscribe.io.sections.h5ad import reading_of
 from histoscribe.io.sections.qc import Filters, section_of
+from histoscribe.io.sections.section_image import SectionImage, image_file
 from histoscribe.io.sections.source import Reading, Source, is_file_name
 from histoscribe.io.slides.array import ArraySlide
-from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.types import Cohort, CohortEntry, Section, Slide
 
 Image = Slide | str | Path | np.ndarray
@@ -47,7 +47,7 @@ def cohort_of(
         patients.
     mpp
         um per px of the images, or of each image. It may be left out where the file or slide
-        states it, or where `uns["spatial"]` names a Visium library: then the distance of its spots
+        states it, or where array rows and columns prove Visium: then the distance of its spots
         (100 um) gives it. Where several state it, they must agree.
     facts
         Further facts of each section, e.g. its site or subtype.
@@ -96,17 +96,15 @@ def _entry(section: Section) -> CohortEntry:
 
 
 def _section(source: Source, data: ad.AnnData, image: Image) -> Section:
-    check_spot_names(Path(source.where), data)
     return section_of(_reading(source, data, image), source, Filters())
 
 
 def _reading(source: Source, data: ad.AnnData, image: Image) -> Reading:
     if isinstance(image, Slide):
         slide = image
-        return reading_of(source, data, slide.mpp, lambda _: slide)
+        return reading_of(source, data, SectionImage(slide.mpp, 1.0, lambda _: slide))
     if isinstance(image, str | Path):
-        path = Path(image)
-        return reading_of(source, data, image_mpp(path), lambda at: open_slide(path, at))
+        return reading_of(source, data, image_file(Path(image)))
     pixels = np.array(image)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise DataContractError(
@@ -117,7 +115,8 @@ def _reading(source: Source, data: ad.AnnData, image: Image) -> Reading:
                 remedy="convert it, or give the image file",
             )
         )
-    return reading_of(source, data, None, lambda at: ArraySlide(source.section, pixels, at))
+    opened = SectionImage(None, 1.0, lambda at: ArraySlide(source.section, pixels, at))
+    return reading_of(source, data, opened)
 
 
 def _not_of_the_cohort(

@@ -1,6 +1,5 @@
 """Sections from AnnData: counts, and `obsm["spatial"]` in px of a separate image."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import anndata as ad
@@ -9,16 +8,15 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.anndata_section import array_of, open_anndata, section_in
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
 from histoscribe.io.sections.matrix_features import MatrixFeatures
+from histoscribe.io.sections.platform import SpotEvidence, platform_of, refuse_visium_hd
+from histoscribe.io.sections.section_image import SectionImage, embedded_image, image_file
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken
-from histoscribe.io.slides.resolution import Resolutions, nearest_px, on_lattice
-from histoscribe.io.slides.slide import image_mpp, open_slide
-from histoscribe.types import Counts, Slide, Spots
+from histoscribe.types import Counts
 
-VISIUM_PITCH_UM = 100.0
-VISIUM_DIAMETER_UM = 55.0
 _KINDS = ("feature_types", "feature_type", "feature_biotype")
 """Columns of `var` with the type of a feature: of scanpy, of 10x, of cellxgene."""
 _FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
@@ -28,73 +26,50 @@ _FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false
 def read_h5ad(source: Source) -> Reading:
     """Read raw counts from `layers["counts"]`, else from `X`; centres from `obsm["spatial"]`.
 
-    If `uns["spatial"]` names a Visium library, the spot pitch (100 um) gives the um/px; for any
-    other lattice, and for cells, the metadata of the image or the user must. Gene ids are
-    `var["gene_ids"]` if that column exists; symbols are the names of `var`.
+    Visium, proven by its array and lattice (see `platform`), gives the um/px by its spot pitch
+    (100 um); for any other spots, the metadata of the image or the user must. Of several libraries
+    in the file, the column `library` of the manifest chooses one. Without an image file, the one
+    that AnnData embeds is read. Gene ids are `var["gene_ids"]` if that column exists; symbols are
+    the names of `var`.
     """
-    if source.path is None or source.image is None:
-        raise ValueError("a section of kind h5ad needs a path and an image")
-    image, white, number = source.image, source.white, source.image_number
-    return reading_of(
-        source,
-        open_anndata(source.path),
-        image_mpp(image, number),
-        lambda mpp: open_slide(image, mpp, white, number),
-    )
+    if source.path is None:
+        raise ValueError("a section of kind h5ad needs a path")
+    image = source.image and image_file(source.image, source.white, source.image_number)
+    return reading_of(source, open_anndata(source.path), image)
 
 
-def reading_of(
-    source: Source, data: ad.AnnData, stated_mpp: float | None, open_at: Callable[[float], Slide]
-) -> Reading:
-    """Read what AnnData holds of a section; `open_at` opens its image at a um/px.
-
-    `stated_mpp` is the um/px that the image itself states.
-    """
+def reading_of(source: Source, data: ad.AnnData, image: SectionImage | None) -> Reading:
+    """Read what AnnData holds of a section; without `image`, the embedded one is used."""
     place = source.path or Path(source.where)
-    xy = centres_of(place, data)
+    section = section_in(place, data, source.library)
+    data = section.data
+    refuse_visium_hd(str(place), section.ids, section.factors, (place.name, section.key or ""))
+    image = image or embedded_image(place, section)
+    xy = centres_of(place, data) * image.scale
     counts, notes = raw_counts_of(place, data, source.facts.get("genome"))
-    pitch_px = nearest_px(xy)
-    is_lattice = on_lattice(xy)
-    # tools write uns["spatial"] for cells, too
-    is_visium = is_lattice and bool(data.uns.get("spatial"))
-    pitch_mpp = VISIUM_PITCH_UM / pitch_px if is_visium else None
-    found = Resolutions(source.mpp, stated_mpp, pitch_mpp)
-    mpp, origin = found.settle(source.where, source.mpp_from)
-    ids = tuple(data.obs_names.astype(str))
-    if is_lattice:
-        pitch_um = VISIUM_PITCH_UM if is_visium else pitch_px * mpp
-        # an unknown grid is assumed to be filled like Visium's, 55 um in 100
-        spots = Spots(ids, xy, pitch_um * VISIUM_DIAMETER_UM / VISIUM_PITCH_UM, pitch_um)
-    else:
-        # cells of a tissue touch: one is about as wide as the next one is far
-        spots = Spots(ids, xy, pitch_px * mpp, None, "cells")
+    diameter_px = section.factors.spot_diameter_px
+    platform = platform_of(
+        SpotEvidence(
+            where=f'{place}, obsm["spatial"]',
+            xy=xy,
+            array=array_of(place, data.obs),
+            diameter_px=diameter_px and diameter_px * image.scale,
+            factors=section.factors,
+        )
+    )
+    mpp, origin = platform.resolution(source, image.mpp)
+    spots, assumed = platform.spots(section.ids, xy, mpp)
     return Reading(
-        slide=open_at(mpp),
+        slide=image.open_at(mpp),
         spots=spots,
         in_tissue=in_tissue_of(place, data),
         counts=counts,
-        count_ids=ids,
-        notes=(origin, *notes),
+        count_ids=section.ids,
+        notes=(*section.notes, *image.notes, origin, *assumed, *notes),
     )
 
 
-H5AD = Reader("h5ad", "AnnData", ("path", "image"), read_h5ad)
-
-
-def open_anndata(path: Path) -> ad.AnnData:
-    """Open the file; raises DataContractError if it is broken or spot names repeat."""
-    try:
-        data = ad.read_h5ad(path)
-    except (OSError, KeyError, ValueError) as error:
-        raise broken(path, f"truncated or no AnnData file ({error})", "a complete .h5ad") from error
-    check_spot_names(path, data)
-    return data
-
-
-def check_spot_names(path: Path, data: ad.AnnData) -> None:
-    """Raise DataContractError where spot names repeat or there are fewer than two spots."""
-    if not data.obs_names.is_unique or data.n_obs < 2:
-        raise broken(path, "spot names repeat, or fewer than two spots", "each spot once")
+H5AD = Reader("h5ad", "AnnData", ("path",), read_h5ad)
 
 
 def centres_of(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
@@ -107,15 +82,6 @@ def centres_of(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:
                 where=f'{path}, obsm["spatial"]',
                 found="missing" if xy.size == 0 else f"shape {xy.shape}, or not finite",
                 expected=f"{data.n_obs} x 2 finite px of the image, x before y",
-                remedy='write the spot centres to obsm["spatial"]',
-            )
-        )
-    if data.n_obs > 1 and nearest_px(xy) == 0:
-        raise DataContractError(
-            Problem(
-                where=f'{path}, obsm["spatial"]',
-                found="most spots lie in the very place of another",
-                expected="each spot at its own centre, in px of the image",
                 remedy='write the spot centres to obsm["spatial"]',
             )
         )

@@ -16,7 +16,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.sections.h5ad import centres_of, in_tissue_of, open_anndata, raw_counts_of
+from histoscribe.io.sections.anndata_section import array_of, open_anndata, section_in
+from histoscribe.io.sections.h5ad import centres_of, in_tissue_of, raw_counts_of
+from histoscribe.io.sections.lattice import lattice_of
+from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.slides.resolution import Resolutions, lattice_steps, nearest_px
 from histoscribe.io.slides.slide import RegionSlide, image_mpp, open_slide
@@ -42,16 +45,19 @@ def read_hest(source: Source) -> Reading:
     if source.path is None or source.image is None:
         raise ValueError("a section of kind hest needs a path and an image")
     technology = _technology(source)
-    data = open_anndata(source.path)
+    section = section_in(source.path, open_anndata(source.path), source.library)
+    data = section.data
     counts, merged = raw_counts_of(source.path, data, source.facts.get("genome"))
     printed = _printed_um(source, technology)
     mpp, origin = _settle(source, data, technology, printed)
-    spots, pooled = _spots(data, centres_of(source.path, data), mpp, printed)
+    xy = centres_of(source.path, data)
+    refuse_shared_places(f'{source.path}, obsm["spatial"]', xy)
+    spots, pooled = _spots(data, xy, mpp, printed)
     slide = open_slide(source.image, mpp, source.white, source.image_number)
     inside, outside = _on_image(slide, spots)
     in_tissue, unfilled = _in_tissue(source.path, data)
     embedded = _embedded(source.number("pixel_size_um_embedded"), mpp)
-    rest = (*merged, *pooled, *outside, *unfilled, *embedded)
+    rest = (*section.notes, *merged, *pooled, *outside, *unfilled, *embedded)
     return Reading(
         slide=slide,
         spots=_take(spots, inside),
@@ -96,7 +102,8 @@ def _settle(
     """Um/px of the image, with its source."""
     if source.path is None or source.image is None:
         raise ValueError("a section of kind hest needs a path and an image")
-    pitch_px = _pitch_px(data, centres_of(source.path, data), technology)
+    xy = centres_of(source.path, data)
+    pitch_px = _pitch_px(source.path, data, xy, technology) if printed else None
     found = Resolutions(
         user=source.mpp,
         metadata=image_mpp(source.image, source.image_number),
@@ -106,20 +113,22 @@ def _settle(
     return found.settle(source.where, source.mpp_from)
 
 
-def _pitch_px(data: ad.AnnData, xy: Float[np.ndarray, "N 2"], technology: str) -> float | None:
+def _pitch_px(
+    path: Path, data: ad.AnnData, xy: Float[np.ndarray, "N 2"], technology: str
+) -> float | None:
     """Px between neighbouring spots.
 
-    Spots of the older arrays were moved by hand, and the nearest neighbour is then 6 to 8 % too
-    near (her2st): they need their array position, and without it there is no pitch.
+    It is that of the array, which a section keeps when it loses spots. Without rows and columns,
+    the hexagonal lattice of Visium may show it. Spots of the older arrays were moved by hand, and
+    the nearest neighbour is then 6 to 8 % too near (her2st): they have no pitch without an array.
     """
+    array = array_of(path, data.obs)
     if technology != "Spatial Transcriptomics":
-        return nearest_px(xy)
-    if not {"array_row", "array_col"} <= set(data.obs.columns):
+        lattice = lattice_of(xy, array)
+        return lattice.pitch_px if lattice is not None and lattice.kind == "hexagonal" else None
+    if array is None or (np.ptp(array, axis=0) == 0).any():
         return None
-    array = data.obs[["array_col", "array_row"]].to_numpy(np.float64)
-    if not np.isfinite(array).all() or (np.ptp(array, axis=0) == 0).any():
-        return None
-    return float(np.mean([np.hypot(*step) for step in lattice_steps(array, xy)]))
+    return float(np.mean([np.hypot(*step) for step in lattice_steps(array[:, ::-1], xy)]))
 
 
 def _spots(

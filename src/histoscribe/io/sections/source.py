@@ -47,6 +47,11 @@ class Source:
         """Name of this section in messages."""
         return f"section {self.section}"
 
+    @property
+    def library(self) -> str | None:
+        """Library to read of a file with several, according to the user; a fact, too."""
+        return self.facts.get("library") or None
+
     def number(self, column: str) -> float | None:
         """Read a number above 0 from the facts; None for an empty or missing cell.
 

@@ -10,15 +10,19 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.library import refuse_shared_places
+from histoscribe.io.sections.platform import (
+    SpotEvidence,
+    platform_of,
+    refuse_visium_hd,
+    visium_hd,
+)
+from histoscribe.io.sections.scale_factors import ScaleFactors, scale_factors_of
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken, read_bytes
 from histoscribe.io.sections.tenx import read_matrix
-from histoscribe.io.slides.resolution import Resolutions, nearest_px
 from histoscribe.io.slides.slide import image_mpp, open_slide
-from histoscribe.types import Spots
 
-PITCH_UM = 100.0
-DIAMETER_UM = 55.0
 _POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
 _COLUMNS = (
     "barcode",
@@ -50,18 +54,29 @@ def read_spaceranger(source: Source) -> Reading:
     matrix = source.counts or _counts_file(root)
     counts, barcodes, notes = read_matrix(matrix, source.facts.get("genome"))
     _check_barcodes(root, positions, barcodes)
-    image = _choose_image(source, root)
+    factors = _scale_factors(root / "spatial")
+    refuse_visium_hd(str(root), positions.barcodes, factors)
+    image = _choose_image(source, root, factors)
     xy = positions.xy * image.scale
-    pitch_mpp = PITCH_UM / nearest_px(xy)
-    found = Resolutions(source.mpp, image_mpp(image.path, source.image_number), pitch_mpp)
-    mpp, origin = found.settle(source.where, source.mpp_from)
+    diameter_px = factors.spot_diameter_px
+    platform = platform_of(
+        SpotEvidence(
+            where=f"{root}, spot positions",
+            xy=xy,
+            array=positions.array,
+            diameter_px=diameter_px and diameter_px * image.scale,
+            factors=factors,
+        )
+    )
+    mpp, origin = platform.resolution(source, image_mpp(image.path, source.image_number))
+    spots, assumed = platform.spots(positions.barcodes, xy, mpp)
     return Reading(
         slide=open_slide(image.path, mpp, source.white, source.image_number),
-        spots=Spots(positions.barcodes, xy, DIAMETER_UM, PITCH_UM),
+        spots=spots,
         in_tissue=positions.in_tissue,
         counts=counts,
         count_ids=barcodes,
-        notes=(f"image: {image.what}", origin, *notes),
+        notes=(f"image: {image.what}", origin, *assumed, *notes),
     )
 
 
@@ -74,6 +89,8 @@ class _Positions:
     in_tissue: Bool[np.ndarray, " N"]
     xy: Float[np.ndarray, "N 2"]
     """Px of the full-resolution image."""
+    array: Float[np.ndarray, "N 2"]
+    """Row and column."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +107,7 @@ def _root(path: Path) -> Path:
     if path.name.startswith("square_") or any(
         (folder / name).exists() for folder in (path, path / "outs") for name in hd
     ):
-        raise DataContractError(
-            Problem(
-                where=str(path),
-                found="a Visium HD folder (square bins, no spots)",
-                expected="Visium with spots, as Space Ranger 1 to 4 writes it",
-                remedy="Visium HD is not read yet; supported are Visium spots (kind spaceranger), "
-                "ST arrays (st, st2k) and AnnData with spots (h5ad)",
-            )
-        )
+        raise DataContractError(visium_hd(str(path), "a folder of bins"))
     for folder in (path, path / "outs"):
         if (folder / "spatial").is_dir():
             return folder
@@ -175,11 +184,14 @@ def _read_positions(path: Path) -> _Positions:
     if missing:
         raise broken(path, f"no column {', '.join(missing)}", ", ".join(_COLUMNS))
     # row before column: y comes first in the file
-    xy = table[["pxl_col_in_fullres", "pxl_row_in_fullres"]].apply(pd.to_numeric, errors="coerce")
+    places = table[["pxl_col_in_fullres", "pxl_row_in_fullres", "array_row", "array_col"]]
+    numbers = places.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     barcodes = tuple(table["barcode"].astype(str))
-    if not np.isfinite(xy).all(axis=None) or len(set(barcodes)) != len(barcodes) or len(xy) < 2:
+    if not np.isfinite(numbers).all() or len(set(barcodes)) != len(barcodes) or len(numbers) < 2:
         raise broken(path, "gaps, repeated barcodes or fewer than two spots", "one line a barcode")
-    return _Positions(barcodes, table["in_tissue"].to_numpy() == 1, xy.to_numpy(np.float64))
+    xy, array = np.ascontiguousarray(numbers[:, :2]), np.ascontiguousarray(numbers[:, 2:])
+    refuse_shared_places(str(path), array)
+    return _Positions(barcodes, table["in_tissue"].to_numpy() == 1, xy, array)
 
 
 def _check_barcodes(root: Path, positions: _Positions, barcodes: tuple[str, ...]) -> None:
@@ -196,13 +208,15 @@ def _check_barcodes(root: Path, positions: _Positions, barcodes: tuple[str, ...]
         )
 
 
-def _choose_image(source: Source, root: Path) -> _Image:
+def _choose_image(source: Source, root: Path, factors: ScaleFactors) -> _Image:
     spatial = root / "spatial"
     given = source.image
-    for name in ("hires", "lowres"):
+    for name, scale in (("hires", factors.hires), ("lowres", factors.lowres)):
         png = _only(spatial, f"tissue_{name}_image.png")
         if png is not None and (given is None or given.resolve() == png.resolve()):
-            return _Image(png, _scale(spatial, name), f"tissue_{name}_image.png of Space Ranger")
+            if scale is None:
+                raise DataContractError(_no_scale(spatial, name))
+            return _Image(png, scale, f"tissue_{name}_image.png of Space Ranger")
     if given is not None:
         return _Image(given, 1.0, f"{given.name}, taken as the full-resolution image")
     raise DataContractError(
@@ -215,21 +229,22 @@ def _choose_image(source: Source, root: Path) -> _Image:
     )
 
 
-def _scale(spatial: Path, name: str) -> float:
-    key = f"tissue_{name}_scalef"
+def _scale_factors(spatial: Path) -> ScaleFactors:
     path = _only(spatial, "scalefactors_json.json")
     try:
         factors = json.loads(path.read_text()) if path else {}
     except ValueError as error:
         raise broken(spatial, f"scalefactors_json.json is broken ({error})", "JSON") from error
-    if not isinstance(factors.get(key), float | int) or not factors[key] > 0:
-        raise DataContractError(
-            Problem(
-                where=str(spatial / "scalefactors_json.json"),
-                found=f"no scale factor {key}",
-                expected="px of the PNG per full-resolution px, above 0",
-                remedy="copy scalefactors_json.json of this run here, or give the full-resolution "
-                "image in the column `image` of the manifest",
-            )
-        )
-    return float(factors[key])
+    if not isinstance(factors, dict):
+        raise broken(spatial, "scalefactors_json.json holds no names and values", "a JSON object")
+    return scale_factors_of(factors)
+
+
+def _no_scale(spatial: Path, name: str) -> Problem:
+    return Problem(
+        where=str(spatial / "scalefactors_json.json"),
+        found=f"no scale factor tissue_{name}_scalef",
+        expected="px of the PNG per full-resolution px, above 0",
+        remedy="copy scalefactors_json.json of this run here, or give the full-resolution "
+        "image in the column `image` of the manifest",
+    )

@@ -10,15 +10,15 @@ from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
+from histoscribe.io.sections.anndata_section import array_of, section_in
 from histoscribe.io.sections.h5ad import in_tissue_of, raw_counts_of
+from histoscribe.io.sections.platform import SpotEvidence, platform_of, refuse_visium_hd
 from histoscribe.io.sections.source import Reader, Reading, Source
-from histoscribe.io.sections.spaceranger import DIAMETER_UM, PITCH_UM
 from histoscribe.io.sections.spatialdata_store import image_name, is_within, open_store, pick
 from histoscribe.io.slides.region import MaskedSlide, RegionSlide
-from histoscribe.io.slides.resolution import Resolutions, nearest_px, on_lattice, uneven
+from histoscribe.io.slides.resolution import uneven
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.io.slides.zarr_slide import ZarrSlide, open_zarr_image
-from histoscribe.types import Spots
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,8 +36,8 @@ def read_spatialdata(source: Source) -> Reading:
     Elements are chosen by the columns `image`, `spots` and `counts` of the manifest, as paths
     inside the folder; no choice is needed where only one fits. An `image` outside the folder is
     assumed to define the px of the system `global`. Um/px: the user's, that of a coordinate system
-    named `um`, and for Visium (`uns["spatial"]`, or array rows and columns of its staggered grid)
-    100 um between spots. Circles without a row in the table are left out.
+    named `um`, and for Visium, proven by its array and lattice, 100 um between spots. Circles
+    without a row in the table are left out.
     """
     path = source.path
     if path is None:
@@ -45,25 +45,28 @@ def read_spatialdata(source: Source) -> Reading:
     store = open_store(path)
     chosen = _choose(source, path, store)
     rows, xy, radius_px = _spots(path, store, chosen)
-    table = store.tables[chosen.table][rows]
-    counts, notes = raw_counts_of(path / "tables" / chosen.table, table, source.facts.get("genome"))
-    pitch_px = nearest_px(xy)
-    is_visium = _is_visium(table)
-    found = Resolutions(source.mpp, chosen.mpp, PITCH_UM / pitch_px if is_visium else None)
-    mpp, origin = found.settle(source.where, source.mpp_from)
-    ids = tuple(table.obs_names.astype(str))
+    place = path / "tables" / chosen.table
+    section = section_in(place, store.tables[chosen.table][rows], source.library)
+    table, xy = section.data, xy[section.rows]
+    refuse_visium_hd(str(place), section.ids, section.factors)
+    counts, notes = raw_counts_of(place, table, source.facts.get("genome"))
+    platform = platform_of(
+        SpotEvidence(
+            where=f"{path}, {chosen.shapes}",
+            xy=xy,
+            array=array_of(place, table.obs),
+            diameter_px=2 * radius_px,
+        )
+    )
+    mpp, origin = platform.resolution(source, chosen.mpp)
+    spots, assumed = platform.spots(section.ids, xy, mpp)
     return Reading(
         slide=_slide(source, chosen, mpp),
-        spots=Spots(
-            ids,
-            xy,
-            DIAMETER_UM if is_visium else 2 * radius_px * mpp,
-            PITCH_UM if is_visium else pitch_px * mpp if on_lattice(xy) else None,
-        ),
-        in_tissue=in_tissue_of(path / "tables" / chosen.table, table),
+        spots=spots,
+        in_tissue=in_tissue_of(place, table),
         counts=counts,
-        count_ids=ids,
-        notes=(chosen.what, origin, *notes),
+        count_ids=section.ids,
+        notes=(*section.notes, chosen.what, origin, *assumed, *notes),
     )
 
 
@@ -225,16 +228,6 @@ def _spots(
         )
     scale = np.sqrt(abs(np.linalg.det(chosen.to_px[:2, :2])))
     return rows, xy, float(np.median(circles["radius"].to_numpy(np.float64)[circle]) * scale)
-
-
-def _is_visium(table: "AnnData") -> bool:
-    """Whether a Visium library is named, or the array is staggered like Visium's."""
-    if table.uns.get("spatial"):
-        return True
-    if not {"array_row", "array_col"} <= set(table.obs):
-        return False
-    row, column = (table.obs[name].to_numpy(np.int64) for name in ("array_row", "array_col"))
-    return bool(((row + column) % 2 == 0).all() and len(set(row % 2)) == 2)
 
 
 def _slide(source: Source, chosen: _Chosen, mpp: float) -> RegionSlide:

@@ -23,6 +23,8 @@ class Resolutions:
     pitch: float | None
     table: float | None = None
     """A published table of samples, e.g. `pixel_size_um_estimated` of HEST-1k."""
+    reason: str = ""
+    """Why no pitch is known, for the message that asks for um/px."""
 
     def settle(self, where: str, believe: str | None) -> tuple[float, str]:
         """Decide on one um/px and name its source.
@@ -33,7 +35,7 @@ class Resolutions:
         """
         known = {name: value for name in ORIGINS if (value := getattr(self, name)) is not None}
         if not known or (believe is not None and believe not in known):
-            raise DataContractError(_unknown(where, believe))
+            raise DataContractError(_unknown(where, believe, self.reason))
         said = ", ".join(f"{value:.4g} from {_IN_WORDS[name]}" for name, value in known.items())
         if believe is None and max(known.values()) > 1.05 * min(known.values()):
             raise DataContractError(_disagree(where, said))
@@ -79,10 +81,11 @@ def lattice_steps(
     return np.linalg.lstsq(design, xy, rcond=None)[0][:2]
 
 
-def _unknown(where: str, believe: str | None) -> Problem:
+def _unknown(where: str, believe: str | None, reason: str) -> Problem:
+    found = f"no um/px from {_IN_WORDS[believe]}" if believe else "the um/px is unknown"
     return Problem(
         where=where,
-        found=f"no um/px from {_IN_WORDS[believe]}" if believe else "the um/px is unknown",
+        found=f"{found}: {reason}" if reason else found,
         expected="um per px of the image from its metadata, from the spot pitch or from you",
         remedy="give it in the column `mpp` of the manifest",
     )
