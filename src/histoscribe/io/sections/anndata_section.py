@@ -87,7 +87,7 @@ def section_in(path: Path, data: ad.AnnData, library: str | None) -> AnnDataSect
 
 
 def array_of(path: Path, obs: pd.DataFrame) -> Float[np.ndarray, "N 2"] | None:
-    """Row and column of each spot in its array; None if the columns are missing or have gaps.
+    """Array position (row, column) of every spot; None if these columns are missing or incomplete.
 
     Raises DataContractError where two spots have one row and column.
     """

@@ -1,4 +1,4 @@
-"""Lattice of the spots of a section, from the rows and columns of its array or from its places."""
+"""Lattice on which spots lie, found from array positions or from neighbouring centres."""
 
 from dataclasses import dataclass
 from typing import Literal

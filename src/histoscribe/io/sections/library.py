@@ -72,7 +72,7 @@ def marks_of(obs: pd.DataFrame, keys: Sequence[str]) -> list[Mark]:
 
 
 def barcode_tags(names: tuple[str, ...]) -> tuple[str, ...]:
-    """What each name has beside its bases and does not share with all others.
+    """Parts of spot names beside the bases of their barcodes, without parts that all names share.
 
     It is empty for all names if one of them is no barcode.
 

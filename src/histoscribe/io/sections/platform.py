@@ -54,7 +54,7 @@ class SpotEvidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """What is proven about the spots of a section."""
+    """Proven facts about the make of spots: lattice, printed pitch, stated diameter."""
 
     lattice: Lattice | None
     is_visium: bool
@@ -145,11 +145,11 @@ def refuse_visium_hd(
         raise DataContractError(visium_hd(where, ", ".join(told)))
 
 
-def visium_hd(where: str, found: str) -> Problem:
+def visium_hd(where: str, evidence: str) -> Problem:
     """Problem of a section of Visium HD, which no reader takes yet."""
     return Problem(
         where=where,
-        found=f"Visium HD (square bins, no spots): {found}",
+        found=f"Visium HD (square bins, no spots): {evidence}",
         expected="Visium with spots, 100 um apart",
         remedy="Visium HD is not read yet; supported are Visium spots (kind spaceranger), "
         "ST arrays (st, st2k), and AnnData or SpatialData with spots (h5ad, spatialdata)",

@@ -30,7 +30,7 @@ class SectionImage:
 
 
 def image_file(path: Path, white: tuple[Box, ...] = ()) -> SectionImage:
-    """An image in whose px the centres are."""
+    """Image file whose px are those of the spot centres."""
     return SectionImage(image_mpp(path), 1.0, lambda mpp: open_slide(path, mpp, white))
 
 
@@ -76,14 +76,16 @@ def _rgb(image: object) -> UInt8[np.ndarray, "h w 3"] | None:
     """
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] not in (3, 4):
         return None
-    if image.dtype != np.uint8:
-        if not np.issubdtype(image.dtype, np.floating) or not _is_unit(image):
-            return None
-        image = np.rint(image * 255).astype(np.uint8)
-    if image.shape[2] == 4:
-        alpha = image[..., 3:].astype(np.float32) / 255
-        image = np.rint(image[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    return np.ascontiguousarray(image)
+    if image.dtype == np.uint8:
+        pixels = image
+    elif np.issubdtype(image.dtype, np.floating) and _is_unit(image):
+        pixels = np.rint(image * 255).astype(np.uint8)
+    else:
+        return None
+    if pixels.shape[2] == 4:
+        alpha = pixels[..., 3:].astype(np.float32) / 255
+        pixels = np.rint(pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return np.ascontiguousarray(pixels)
 
 
 def _is_unit(image: np.ndarray) -> bool:
