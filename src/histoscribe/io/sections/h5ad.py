@@ -34,7 +34,9 @@ def read_h5ad(source: Source) -> Reading:
     """
     if source.path is None:
         raise ValueError("a section of kind h5ad needs a path")
-    image = source.image and image_file(source.image, source.white, source.image_number)
+    image = None
+    if source.image is not None:
+        image = image_file(source.image, source.white, source.image_number)
     return reading_of(source, open_anndata(source.path), image)
 
 

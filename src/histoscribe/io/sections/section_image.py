@@ -29,9 +29,10 @@ class SectionImage:
     notes: tuple[str, ...] = ()
 
 
-def image_file(path: Path, white: tuple[Box, ...] = ()) -> SectionImage:
-    """Image file whose px are those of the spot centres."""
-    return SectionImage(image_mpp(path), 1.0, lambda mpp: open_slide(path, mpp, white))
+def image_file(path: Path, white: tuple[Box, ...] = (), number: int | None = None) -> SectionImage:
+    """Image file whose px are those of the spot centres; `number` chooses one of several in it."""
+    stated_mpp = image_mpp(path, number)
+    return SectionImage(stated_mpp, 1.0, lambda mpp: open_slide(path, mpp, white, number))
 
 
 def embedded_image(path: Path, section: AnnDataSection) -> SectionImage:
