@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from histoscribe.printable import printable
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -15,10 +17,11 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        """Format as one readable paragraph."""
-        return (
-            f"{self.where}: {self.found}\n  expected: {self.expected}\n  what to do: {self.remedy}"
+        """Format as one readable paragraph; control characters are shown as their escapes."""
+        where, found, expected, remedy = map(
+            printable, (self.where, self.found, self.expected, self.remedy)
         )
+        return f"{where}: {found}\n  expected: {expected}\n  what to do: {remedy}"
 
 
 class DataContractError(Exception):

@@ -22,10 +22,12 @@ from histoscribe.benchmark.result import Benchmark
 from histoscribe.data.bag_groups import FEWEST_BAGS
 from histoscribe.data.folds import fold_cards
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.atomic import replacing, write_json, write_text
+from histoscribe.io.atomic import write_json, write_text
+from histoscribe.io.csv_table import csv_text
 from histoscribe.io.run_folder import CARD, claimed
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.facts import data_files
+from histoscribe.printable import printable_lines
 from histoscribe.progress import track
 from histoscribe.train.arguments import AnyCohort
 from histoscribe.train.bulk_data import open_bulk
@@ -87,7 +89,8 @@ def bulk_benchmark(plan: BulkPlan) -> Benchmark:
         _write_csv(plan.out / "scores.csv", scores)
         _write_csv(plan.out / "summary.csv", summary)
         write_json(plan.out / CARD, card.to_json())
-        write_text(plan.out / "card.md", bulk_card_text(card, summary, metrics))
+        words = bulk_card_text(card, summary, metrics)
+        write_text(plan.out / "card.md", printable_lines(words))
         took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
         write_json(plan.out / "run.json", {**took, "machine": platform.platform()})
     every = summary[summary["fold"] == "*"]
@@ -108,5 +111,4 @@ def _run_files(plan: BulkPlan) -> dict[str, str]:
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    write_text(path, csv_text(table))

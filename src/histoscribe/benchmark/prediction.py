@@ -15,6 +15,7 @@ from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.metrics.registry import METRICS, GeneMetric
 from histoscribe.plot.maps import MapText, expression_map
 from histoscribe.predictor.predictor import Predictor
+from histoscribe.printable import printable
 from histoscribe.progress import track
 from histoscribe.types import Prediction, Section, Slide
 
@@ -117,13 +118,18 @@ def figures(
     paths = []
     for column in track(columns, "maps"):
         gene = prediction.genes[column]
-        label = prediction.head.gene_names[column] if prediction.head.gene_names else gene
+        names = prediction.head.gene_names or prediction.genes
         path = Path(out) / f"{file_name(gene)}.png"
         expression_map(
             at,
             None if measured is None else measured[:, column],
             prediction.values[:, column],
-            MapText(gene=label, unit=prediction.head.unit, model=prediction.head.predictor, why=""),
+            MapText(
+                gene=printable(names[column]),
+                unit=prediction.head.unit,
+                model=prediction.head.predictor,
+                why="",
+            ),
             path,
         )
         paths.append(path)

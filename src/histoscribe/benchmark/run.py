@@ -35,8 +35,10 @@ from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.spread import spread_table, total_spread
 from histoscribe.benchmark.tables import chance_counts, genes_table, summary_table
 from histoscribe.data.target import Target
-from histoscribe.io.atomic import replacing, write_json, write_text
+from histoscribe.io.atomic import write_json, write_text
+from histoscribe.io.csv_table import csv_text
 from histoscribe.io.run_folder import CARD, claimed, in_folder
+from histoscribe.printable import printable_lines
 from histoscribe.progress import track
 from histoscribe.signature import spelled_out
 from histoscribe.train.arguments import (
@@ -218,7 +220,7 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     if scored_by_patient(plan):
         _write_csv(out / "patients.csv", patients)
     write_json(out / CARD, card.to_json())
-    write_text(out / "card.md", card_text(card, chance))
+    write_text(out / "card.md", printable_lines(card_text(card, chance)))
     _write_csv(out / "summary.csv", summary)
     return Benchmark(out, summary, genes, scores, tuple(checks))
 
@@ -233,5 +235,4 @@ def _write_pathways(plan: RunPlan, pathways: list[FoldPathways]) -> list[GeneMap
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    write_text(path, csv_text(table))

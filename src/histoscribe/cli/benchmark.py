@@ -16,8 +16,10 @@ def run(
     result = benchmark(settings=resolved, out=out_folder, weights=weight_files(weights))
     if resolved.bulk.makes_bags:
         print_bulk(result)
-        say(f"\ncard: {out_folder / 'card.md'}")
+        say("")
+        say(f"card: {out_folder / 'card.md'}")
         return
     page = write(out_folder)
     print_result(result)
-    say(f"\nreport: {page}")
+    say("")
+    say(f"report: {page}")

@@ -1,11 +1,13 @@
 """Shared parts of all commands: messages, progress bars, common options."""
 
 import errno
+import logging
 import sys
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,6 +22,7 @@ from rich.progress import (
 )
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.printable import printable, printable_lines
 from histoscribe.progress import drawn_by, told_to
 
 out = Console()
@@ -67,11 +70,30 @@ def explained() -> Iterator[None]:
 
 
 @contextmanager
+def messages_visible() -> Iterator[None]:
+    """Show warnings and log lines of all libraries as `printable` does."""
+    plain, handler = warnings.formatwarning, logging.lastResort
+
+    def format_warning(*parts: Any, **more: Any) -> str:
+        return printable_lines(plain(*parts, **more))
+
+    warnings.formatwarning = format_warning
+    if handler is not None:
+        handler.setFormatter(_VisibleFormatter())
+    try:
+        yield
+    finally:
+        warnings.formatwarning = plain
+        if handler is not None:
+            handler.setFormatter(None)
+
+
+@contextmanager
 def progress_drawn() -> Iterator[None]:
     """Draw loops as bars with rate and time left; one bar at a time, nested loops below it."""
     progress = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -85,7 +107,7 @@ def progress_drawn() -> Iterator[None]:
         items: Iterable[object], what: str, total: int | None
     ) -> Generator[object, None, None]:
         progress.start()
-        task = progress.add_task(what, total=total, rate="")
+        task = progress.add_task(printable(what), total=total, rate="")
         try:
             for item in items:
                 yield item
@@ -100,6 +122,11 @@ def progress_drawn() -> Iterator[None]:
             yield
         finally:
             progress.live.stop()  # Progress.stop leaves an empty line in a log file
+
+
+class _VisibleFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
 
 
 def weight_files(weights: Iterable[str] | None) -> dict[str, Path]:
@@ -132,8 +159,8 @@ def _disk_problem(error: OSError) -> Problem:
 
 
 def say(text: str) -> None:
-    """Print a line unchanged: a path is neither cut, coloured nor read as markup."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Print a line: a path is neither cut, coloured nor read as markup; see `printable`."""
+    out.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def show_problems(problems: Sequence[Problem]) -> None:

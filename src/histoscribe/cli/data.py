@@ -61,7 +61,8 @@ def _list() -> None:
         size = _known_size(dataset)
         say(f"  licence: {dataset.licence}; paper: https://doi.org/{dataset.paper}{size}")
         say(f"  here: {_place(dataset)}")
-    say("\nhistoscribe data NAME: sections, files and checksums; with --fetch: download")
+    say("")
+    say("histoscribe data NAME: sections, files and checksums; with --fetch: download")
 
 
 def _known_size(dataset: "DataSet") -> str:
@@ -109,7 +110,8 @@ def _show(dataset: "DataSet") -> None:
         return
     files = list(local_files(dataset))
     for section in dataset.sections:
-        say(f"\n{section.section}" + (f" (patient {section.patient})" if section.patient else ""))
+        say("")
+        say(f"{section.section}" + (f" (patient {section.patient})" if section.patient else ""))
         for note in section.notes:
             say(f"  {note}")
         for file in files:
@@ -132,7 +134,8 @@ def _sum_up(dataset: "DataSet", files: "list[LocalFile]") -> None:
     from histoscribe.errors import Problem
 
     counted = Counter(file.state for file in files)
-    say("\nfiles: " + ", ".join(f"{n} {state}" for state, n in counted.items()))
+    say("")
+    say("files: " + ", ".join(f"{n} {state}" for state, n in counted.items()))
     if any(file.state == "missing" and file.file.url for file in files):
         say(f"download the files that have an address: histoscribe data {dataset.name} --fetch")
     differing = [file for file in files if file.state == "differs"]

@@ -71,5 +71,6 @@ def _train_and_predict(out_folder: Path, manifest: Path) -> None:
     predictor = train(settings=settings, out=out_folder / "predictor")
     prediction = predictor(read_cohort(manifest)[held_out])
     write_prediction(prediction, out_folder / "prediction" / f"{held_out}.h5ad")
-    say(f"\npredictor trained without {held_out}: {out_folder / 'predictor'}")
+    say("")
+    say(f"predictor trained without {held_out}: {out_folder / 'predictor'}")
     say(f"prediction of {held_out}: {out_folder / 'prediction' / held_out}.h5ad")

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from histoscribe.cli.console import out, say
+from histoscribe.printable import printable_lines
 
 if TYPE_CHECKING:
     from histoscribe.cli.doctor_probe import Diagnosis
@@ -56,7 +57,8 @@ def _print(title: str, found: "Sequence[Diagnosis]") -> None:
     out.print(Text(title, style="bold"))
     for one in found:
         line = Text.assemble((f"{one.state:8}", _STYLE[one.state]), f" {one.what:{width}} ")
-        out.print(line.append(one.finding), soft_wrap=True)
+        out.print(line.append(printable_lines(one.finding)), soft_wrap=True)
         if one.remedy:
-            out.print(Text(f"{'':9}-> {one.remedy}", style="bold"), soft_wrap=True)
+            remedy = printable_lines(one.remedy)
+            out.print(Text(f"{'':9}-> {remedy}", style="bold"), soft_wrap=True)
     out.print()

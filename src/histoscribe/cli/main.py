@@ -1,5 +1,7 @@
 """The command line. Commands import their rooms when they run, so `--help` is quick."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from types import ModuleType
 from typing import Annotated, Any
@@ -22,7 +24,8 @@ from histoscribe.cli import (
     report,
     train,
 )
-from histoscribe.cli.console import explained, progress_drawn, say
+from histoscribe.cli.console import explained, messages_visible, progress_drawn, say
+from histoscribe.printable import printable_lines
 
 VERBS = (
     demo,
@@ -41,12 +44,36 @@ VERBS = (
 )
 
 
+# the base of all errors of arguments, which typer gives no public name
+_ARGUMENT_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+
 class VerbGroup(TyperGroup):
     """Lists the verbs in the order of `VERBS`; typer would list those with sub-commands last."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names of the verbs."""
         return [_name(verb) for verb in VERBS]
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the arguments; a message about them shows no control characters."""
+        with _visible():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; a message about its arguments shows no control characters."""
+        with _visible():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _visible() -> Iterator[None]:
+    """Escape control characters in typer's own messages, which repeat the arguments."""
+    try:
+        yield
+    except _ARGUMENT_ERROR as error:
+        error.message = printable_lines(error.message)
+        raise
 
 
 def _name(verb: ModuleType) -> str:
@@ -80,7 +107,7 @@ def _root(
 
 def main() -> None:
     """Run a command; a user's mistake ends in one message and exit code 2."""
-    with explained(), progress_drawn():
+    with explained(), messages_visible(), progress_drawn():
         app()
 
 

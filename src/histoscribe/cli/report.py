@@ -16,4 +16,4 @@ def run(folders: Annotated[list[Path], typer.Argument(metavar="DIR...")]) -> Non
     for folder in folders:
         say(f"report: {write(folder)}")
     if len(folders) > 1:
-        out.print(compare(folders), highlight=False)
+        out.print(compare(folders), markup=False, highlight=False)

@@ -16,6 +16,7 @@ from histoscribe.benchmark.tables import chance_counts
 from histoscribe.cli.console import out
 from histoscribe.metrics.chance import CHANCE_Q
 from histoscribe.metrics.summary import MIN_PATIENTS
+from histoscribe.printable import printable
 
 MOST_IN_ROW = 2
 """Number of patients whose values for both metrics fit into 80 columns."""
@@ -61,7 +62,7 @@ def _mean(value: float | None) -> str:
 def _print_checks(result: Benchmark) -> None:
     for check in result.checks:
         colour = "yellow" if check.level == "warning" else "cyan"
-        words = escape(f"{check.message}. {check.remedy}.")
+        words = escape(printable(f"{check.message}. {check.remedy}."))
         out.print(f"[{colour}]{check.code}[/]: {words}", highlight=False)
     if not result.checks:
         out.print("checks: all passed without a remark")

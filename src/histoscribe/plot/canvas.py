@@ -15,8 +15,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import Collection, EllipseCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from histoscribe.io.atomic import replacing
+from histoscribe.printable import printable_lines
 from histoscribe.types import Section, Spots
 
 _DPI = 150
@@ -165,8 +167,15 @@ def wrapped(text: str, width_inches: float) -> str:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write the figure without date or version, so that the same figure gives the same bytes."""
+    """Write the figure without date or version, so that the same figure gives the same bytes.
+
+    Texts hold names of data: they are neither read as formulas nor drawn with control characters.
+    """
     FigureCanvasAgg(figure)
+    for text in figure.findobj(Text):
+        if words := text.get_text():  # labels of ticks come later: they are numbers, some as 10^3
+            text.set_parse_math(False)
+            text.set_text(printable_lines(words))
     with replacing(path) as temporary:
         # tissue hardly compresses: the usual level takes three times as long for 3 % of the size
         small = {"compress_level": 3}

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import numpy as np
 
 from histoscribe.encoders.encoder import EncoderRecord
+from histoscribe.printable import printable
 from histoscribe.progress import track
 from histoscribe.types import Cohort, EncoderCard, Section, SectionCard, SpotRows, SpotSizes
 
@@ -120,14 +121,14 @@ def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) ->
 
 
 def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Display names of genes: the symbol, or the id if two genes share a symbol.
+    """Display names of genes: the symbol, or the id if two genes share a symbol; see `printable`.
 
     >>> gene_labels(("ENSG1", "ENSG2", "ENSG3"), ("ACTB", "TBCE", "TBCE"))
     ('ACTB', 'ENSG2', 'ENSG3')
     """
     times, ids = Counter(names), set(genes)
     return tuple(
-        name if times[name] == 1 and (name == gene or name not in ids) else gene
+        printable(name if times[name] == 1 and (name == gene or name not in ids) else gene)
         for gene, name in zip(genes, names, strict=True)
     )
 

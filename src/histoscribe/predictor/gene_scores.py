@@ -1,7 +1,6 @@
 """Reliability of each gene: its scores on held-out patients, from a benchmark."""
 
 import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Float
 
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.csv_table import csv_rows, read_csv_rows
 from histoscribe.io.run_folder import CARD, read_run_card
 from histoscribe.metrics.chance import ChanceCount, above_band, above_chance
 from histoscribe.types import BenchmarkCard
@@ -100,7 +100,7 @@ def read_gene_scores(path: Path, model: str, genes: tuple[str, ...]) -> GeneScor
     unknown = dict.fromkeys(GENE_SCORE_COLUMNS, "")
     try:
         columns = {
-            name: np.array([_number(rows.get(gene, unknown)[name]) for gene in genes])
+            name: np.array([_number(rows.get(gene, unknown).get(name)) for gene in genes])
             for name in GENE_SCORE_COLUMNS
         }
     except ValueError as error:
@@ -110,13 +110,11 @@ def read_gene_scores(path: Path, model: str, genes: tuple[str, ...]) -> GeneScor
 
 def gene_scores_text(gene_scores: GeneScores, model: str, genes: tuple[str, ...]) -> str:
     """The same as text, which `read_gene_scores` reads back to the bit."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["model", "gene", *GENE_SCORE_COLUMNS])
+    rows = [["model", "gene", *GENE_SCORE_COLUMNS]]
     for row, gene in enumerate(genes):
         values = [float(gene_scores.columns[name][row]) for name in GENE_SCORE_COLUMNS]
-        writer.writerow([model, gene, *("" if np.isnan(v) else repr(v) for v in values)])
-    return text.getvalue()
+        rows.append([model, gene, *("" if np.isnan(v) else repr(v) for v in values)])
+    return csv_rows(rows)
 
 
 def gene_scores_of_run(folder: Path | None, model: str, genes: tuple[str, ...]) -> GeneScores:
@@ -146,10 +144,7 @@ def gene_scores_of_run(folder: Path | None, model: str, genes: tuple[str, ...]) 
 def _rows(path: Path, model: str) -> dict[str, dict[str, str]]:
     """Gene -> its row, as text."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            found = reader.fieldnames or []
+        found, rows = read_csv_rows(path)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(path, str(error), _RUN) from None
     lacking = [name for name in ("model", "gene", *GENE_SCORE_COLUMNS) if name not in found]

@@ -36,6 +36,7 @@ from histoscribe.predictor.gene_scores import (
 from histoscribe.predictor.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import Reference
+from histoscribe.printable import printable_lines
 from histoscribe.types import BenchmarkCard, Pathways
 
 __all__ = ["is_predictor", "load_predictor", "save_predictor"]
@@ -65,7 +66,7 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
         lookup.save(folder / _EXEMPLARS)
     with replacing(folder / _REFERENCE) as temporary:
         safetensors.numpy.save_file(predictor.reference.arrays(), temporary)
-    write_text(folder / CARD_FILE, model_card(_card_facts(predictor)))
+    write_text(folder / CARD_FILE, printable_lines(model_card(_card_facts(predictor))))
     if benchmark is not None:
         files.append(GENES_FILE)
         genes = predictor.target.genes

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+from histoscribe.printable import printable
 from histoscribe.report.run import Run, read_run
 from histoscribe.report.summary import HEADLINE, models_of, score
 
@@ -19,7 +20,7 @@ def compare(runs: Sequence[Path]) -> str:
     """
     read = [read_run(path) for path in runs]
     heads = [
-        (str(path), f"protocol {run.protocol}{' (LEAKY)' if run.leaky else ''}")
+        (printable(str(path)), f"protocol {run.protocol}{' (LEAKY)' if run.leaky else ''}")
         for path, run in zip(runs, read, strict=True)
     ]
     names = list(dict.fromkeys(name for run in read for name in models_of(run)))
@@ -33,7 +34,9 @@ def compare(runs: Sequence[Path]) -> str:
         ),
     ]
     notes = [
-        f"{path}: leaky, {run.leaky}" for path, run in zip(runs, read, strict=True) if run.leaky
+        f"{printable(str(path))}: leaky, {run.leaky}"
+        for path, run in zip(runs, read, strict=True)
+        if run.leaky
     ]
     differing = [key for key in _MUST_AGREE if _differ([getattr(run.card, key) for run in read])]
     differing += [key for key in _OF_TARGET if _differ([_targets(run, key) for run in read])]

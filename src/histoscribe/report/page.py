@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from histoscribe.io.atomic import write_text
 from histoscribe.metrics.chance import CHANCE_Q, least_q
+from histoscribe.printable import printable_lines
 from histoscribe.report.alignment import grids
 from histoscribe.report.blocks import blocks
 from histoscribe.report.charts import charts, page_choice, unit_of
@@ -116,9 +117,15 @@ def _environment() -> Environment:
         loader=PackageLoader("histoscribe", "report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _visible(value: object) -> object:
+    """Show a name from data without its control characters; markup of the page stays."""
+    return printable_lines(value) if type(value) is str else value
 
 
 def _pictures(run: Run) -> dict[str, object]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from histoscribe.benchmark.file_names import file_name
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.csv_table import restored_table
 from histoscribe.io.run_folder import CARD, read_run_card
 from histoscribe.report.views import View, find_views
 from histoscribe.types import Check, GeneMap, RunCard
@@ -215,10 +216,11 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     columns = (_COLUMNS | _OF_NEWER_RUNS)[name]
     text = [column for column in columns if column in _NAMES]
     numbers = [column for column in columns if column not in _NAMES]
-    return pd.read_csv(
+    table = pd.read_csv(
         folder / name,
         usecols=list(columns),
         dtype=dict.fromkeys(text, str),
         keep_default_na=False,
         na_values={column: ["", "nan", "NaN"] for column in numbers},
     )
+    return restored_table(table)

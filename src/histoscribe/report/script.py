@@ -2,10 +2,13 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
 
 from plotly.offline import get_plotlyjs
+
+from histoscribe.printable import printable
 
 _OWN = ("data", "genes", "maps", "targets", "page")
 
@@ -23,13 +26,25 @@ def plotly_script() -> str:
 
 
 def json_for_script(value: object) -> str:
-    r"""JSON that stays data inside `<script>`, whatever names it holds.
+    r"""JSON that stays data inside `<script>`, whatever names it holds; see `printable`.
 
     >>> json_for_script(["</script><!--"])
     '["\\u003c/script\\u003e\\u003c!--"]'
     """
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))  # ASCII: U+2028 is escaped
+    # U+2028 would end a line of a script: json escapes all that is not ASCII
+    text = json.dumps(_visible(value), allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _visible(value: object) -> object:
+    """Show names, also those of keys, without control characters."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {_visible(key): _visible(of) for key, of in value.items()}
+    if isinstance(value, list | tuple):
+        return [_visible(item) for item in value]
+    return value
 
 
 def content_policy(*scripts: str) -> str:

@@ -1,6 +1,5 @@
 """Benchmark of a predictor's model: its scores on held-out patients."""
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.csv_table import read_csv_rows
 from histoscribe.io.run_folder import CARD, read_run_card
 from histoscribe.models.base import Estimator
 from histoscribe.predictor.encoding import Encoding
@@ -122,13 +122,12 @@ def _other_data(run: Path, here: Mapping[str, SectionCard], card: RunCard) -> It
 def _scores(path: Path, model: str) -> dict[str, dict[str, ScoreCard]]:
     """Model and shuffled band -> headline metric -> mean and interval."""
     found: dict[str, dict[str, ScoreCard]] = {model: {}, _SHUFFLED: {}}
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["model"] in found and row["metric"] in _HEADLINE:
-                mean, low, high = (
-                    float(row[key]) if row[key] else None for key in ("mean", "low", "high")
-                )
-                found[row["model"]][row["metric"]] = ScoreCard(mean=mean, low=low, high=high)
+    for row in read_csv_rows(path)[1]:
+        if row["model"] in found and row["metric"] in _HEADLINE:
+            mean, low, high = (
+                float(row[key]) if row[key] else None for key in ("mean", "low", "high")
+            )
+            found[row["model"]][row["metric"]] = ScoreCard(mean=mean, low=low, high=high)
     return found
 
 

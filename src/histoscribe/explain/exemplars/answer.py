@@ -26,6 +26,7 @@ from histoscribe.explain.request import (
 )
 from histoscribe.explain.spot_choice import DrawnSpot, named_spots, spots_by_rule
 from histoscribe.io.atomic import write_text
+from histoscribe.io.csv_table import csv_text
 from histoscribe.plot.strips import Picture, Strip, StripText, draw_strips
 from histoscribe.predictor.gene_choice import GeneChoice, one_gene
 from histoscribe.types import Section
@@ -241,4 +242,4 @@ def _table(selection: ExemplarSelection, values: _GeneValues) -> str:
             "change_if_swapped": values.change_one_swapped.ravel(),
         }
     )
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return csv_text(table)

@@ -35,12 +35,12 @@ from histoscribe.explain.genes.tables import (
     GeneTableColumns,
     biomarker_columns,
     biomarker_table,
-    csv_text,
     gene_table,
     set_table,
 )
 from histoscribe.explain.request import AnswerPlan, ExplainRequest
 from histoscribe.io.atomic import write_text
+from histoscribe.io.csv_table import csv_text
 from histoscribe.metrics.chance import CHANCE_Q, least_q
 from histoscribe.plot.set_scores import ScoredGenes, SetScore, draw_set_scores
 from histoscribe.predictor.facts import counts_hash

@@ -111,11 +111,6 @@ def set_table(
     return pd.DataFrame([*(rows[at] for at in order), *dropped])
 
 
-def csv_text(table: pd.DataFrame) -> str:
-    """The table as CSV."""
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-
-
 def _best(score: Float[np.ndarray, " G"], of: np.ndarray, labels: Sequence[str]) -> str:
     """The members with the highest scores."""
     members = np.flatnonzero(of)

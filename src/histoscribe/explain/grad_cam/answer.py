@@ -33,6 +33,7 @@ from histoscribe.explain.windows import (
     section_and_spots,
 )
 from histoscribe.io.atomic import write_text
+from histoscribe.io.csv_table import csv_text
 from histoscribe.models.base import ExpressionModel
 from histoscribe.models.evidence import ClassMapModel, models_with
 from histoscribe.plot.heat_maps import HeatColumn, HeatRow, HeatText, draw_heat_maps
@@ -147,7 +148,7 @@ class GradCamAnswer:
         )
         measured = self._measured()
         table = self._table(windows, sets, predicted, measured)
-        write_text(out / TABLE, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_text(out / TABLE, csv_text(table))
         statistic, null = numbers(sets)
         columns = self._columns(trained[: windows.n_drawn], random[0, : windows.n_drawn])
         draw_heat_maps(_rows(windows, table), columns, self._text(windows, trained), out / FIGURE)

@@ -29,6 +29,7 @@ from histoscribe.explain.windows import (
     section_and_spots,
 )
 from histoscribe.io.atomic import write_text
+from histoscribe.io.csv_table import csv_text
 from histoscribe.models.base import ExpressionModel
 from histoscribe.models.evidence import GraphModel, models_with
 from histoscribe.plot.links import LinkPanel, LinkText, draw_links
@@ -129,7 +130,7 @@ class GraphAnswer:
         ]
         lines = [line for block in by_block for line in _lines(windows, *block)]
         table = pd.DataFrame(lines)
-        write_text(out / TABLE, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_text(out / TABLE, csv_text(table))
         statistic: list[Number] = []
         null: list[Number] = []
         for block in by_block:

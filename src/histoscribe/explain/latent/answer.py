@@ -25,6 +25,7 @@ from histoscribe.explain.latent.question import LatentQuestionSettings
 from histoscribe.explain.representation import Representation, represent, sample
 from histoscribe.explain.request import AnswerPlan, ExplainRequest, trained_on, unknown_sections
 from histoscribe.io.atomic import write_text
+from histoscribe.io.csv_table import csv_text
 from histoscribe.io.sections.labels import read_labels
 from histoscribe.models.base import Estimator
 from histoscribe.plot.embedding import Colouring, draw_embedding
@@ -270,4 +271,4 @@ def _table(
             "same_label": by_label,
         }
     )
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return csv_text(table)
