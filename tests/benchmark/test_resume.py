@@ -1,11 +1,15 @@
 """A run folder: names of any length, and cells that are not done twice."""
 
+import json
 from types import MappingProxyType
 
 import numpy as np
+import pytest
 
 from histoscribe.benchmark.cell import folder_name
 from histoscribe.benchmark.run import benchmark
+from histoscribe.errors import DataContractError
+from histoscribe.report.run import read_run
 from histoscribe.types import Fold
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
@@ -47,3 +51,25 @@ def test_finished_cells_are_not_fitted_again_and_missing_ones_are(tmp_path, monk
     assert {path: path.stat().st_mtime_ns for path in (run / "predictors").rglob("*.*")} == written
     assert (run / "scores.csv").read_bytes() == scores
     assert set(devices) == {"cpu"}  # that of the run, not the best there is
+    check_checksums(settings, run, tmp_path / "cache")
+
+
+def check_checksums(settings, run, cache):
+    """A finished run refuses changed files, also when it is started again."""
+    listed = json.loads((run / "checksums.json").read_text())
+    assert {"scores.csv", "card.json", "settings.toml"} < set(listed)
+    prediction = next((run / "predictions" / "mean").rglob("*.h5ad"))
+    whole = prediction.read_bytes()
+    prediction.write_bytes(whole + b" ")
+    with pytest.raises(DataContractError, match=r"h5ad[\s\S]*sha256[\s\S]*remove this file"):
+        benchmark(settings=settings, out=run, cache=cache)
+    with pytest.raises(DataContractError, match=prediction.name):
+        read_run(run)
+    prediction.write_bytes(whole)
+    assert len(read_run(run).scores)
+    with (run / "scores.csv").open("a") as file:
+        file.write(" ")
+    with pytest.raises(DataContractError, match=r"scores\.csv[\s\S]*sha256[\s\S]*do not edit"):
+        read_run(run)
+    benchmark(settings=settings, out=run, cache=cache)
+    assert json.loads((run / "checksums.json").read_text()) == listed

@@ -19,6 +19,7 @@ from histoscribe.models.catalog import list_models
 from histoscribe.predictor.saving import load_predictor, save_predictor
 from histoscribe.train.run import train
 from tests.benchmark.runs import tiny_cohort, tiny_settings
+from tests.predictor.signed import signed
 
 NET = "torchvision:squeezenet1_0"
 
@@ -92,7 +93,8 @@ def test_a_predictor_of_other_data_is_never_taken_for_this_run(place, tmp_path):
     done = shutil.copytree(place / "ridge", tmp_path / "done")
     settings = done / "settings.toml"
     settings.write_text(settings.read_text().replace(str(place), str(tmp_path)))
-    assert trained(tmp_path, "done", "ridge").hash == load_predictor(place / "ridge").hash
+    signed(done)
+    assert trained(tmp_path, "done", "ridge").hash == load_predictor(done).hash
     begun = tmp_path / "begun" / "resume" / "data"
     begun.mkdir(parents=True)
     (begun / "P1S1.json").write_text("another image")
@@ -127,7 +129,7 @@ def test_a_changed_byte_is_refused(copied, share):
         lambda text: text.replace("pearson-residuals", "pearson-residualz", 1),
         lambda text: text.replace('"tile_px": 64', '"tile_px": 65'),
         lambda text: text[:-20],
-        lambda text: text.replace('"format": 5', '"format": 4'),
+        lambda text: text.replace('"format": 6', '"format": 4'),
         lambda _: "[1]",
         lambda _: "",
     ],

@@ -18,11 +18,13 @@ from histoscribe.benchmark.bulk_scores import (
     mean_over_folds,
     over_bags,
 )
+from histoscribe.benchmark.cell import check_predictions
 from histoscribe.benchmark.result import Benchmark
 from histoscribe.data.bag_groups import FEWEST_BAGS
 from histoscribe.data.folds import fold_cards
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_json, write_text
+from histoscribe.io.checksums import write_checksums
 from histoscribe.io.csv_table import csv_text
 from histoscribe.io.run_folder import CARD, claimed
 from histoscribe.predictor.encoding import WeightFiles
@@ -74,6 +76,7 @@ def bulk_benchmark(plan: BulkPlan) -> Benchmark:
     """Fit every row on every fold, and score what it predicts of the test bags."""
     start = monotonic()
     with claimed(plan.out, _run_files(plan)):
+        check_predictions(plan.out)
         cells = [(fold, row) for fold in plan.folds for row in rows_of(plan.bulk)]
         for fold, row in track(cells, "models x folds"):
             run_bulk_cell(plan, fold, row)
@@ -91,6 +94,7 @@ def bulk_benchmark(plan: BulkPlan) -> Benchmark:
         write_json(plan.out / CARD, card.to_json())
         words = bulk_card_text(card, summary, metrics)
         write_text(plan.out / "card.md", printable_lines(words))
+        write_checksums(plan.out)
         took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
         write_json(plan.out / "run.json", {**took, "machine": platform.platform()})
     every = summary[summary["fold"] == "*"]

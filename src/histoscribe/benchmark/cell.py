@@ -11,7 +11,9 @@ from safetensors import safe_open
 from histoscribe.benchmark.plan import RunPlan
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.data.target import Target
+from histoscribe.errors import DataContractError
 from histoscribe.io.atomic import replacing
+from histoscribe.io.checksums import changed_files
 from histoscribe.io.predictions.anndata import read_prediction, write_prediction
 from histoscribe.predictor.fitted_model import BagValues
 from histoscribe.predictor.saving import is_predictor, load_predictor
@@ -60,6 +62,23 @@ def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
     if bags_missing:
         queries = [section_queries(run_data, row, section, fold) for section in sorted(fold.test)]
         _write_bags(predictor.fitted.predict_bags(SpotQueries.concatenate(queries)), bags)
+
+
+def check_predictions(out: Path) -> None:
+    """Check the predictions that a finished run is to keep, when it is started again.
+
+    Raises
+    ------
+    DataContractError
+        listing every one whose content is not that of the end of the run.
+    """
+
+    def kept(name: str) -> bool:
+        return name.startswith("predictions/") and (out / name).exists()
+
+    remedy = "remove this file, and run the same command again: it computes what is missing"
+    if problems := changed_files(out, kept, remedy):
+        raise DataContractError(problems)
 
 
 def cell_prediction(plan: RunPlan, fold: Fold, model: str, section: str) -> Prediction:

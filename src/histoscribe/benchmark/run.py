@@ -13,7 +13,7 @@ from histoscribe.benchmark.alignment import alignment_table
 from histoscribe.benchmark.band import Shuffled, shuffled_fold
 from histoscribe.benchmark.bulk_run import bulk_benchmark, make_bulk_plan
 from histoscribe.benchmark.card import card_text, run_card
-from histoscribe.benchmark.cell import run_cell
+from histoscribe.benchmark.cell import check_predictions, run_cell
 from histoscribe.benchmark.checks import run_checks
 from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
@@ -36,6 +36,7 @@ from histoscribe.benchmark.spread import spread_table, total_spread
 from histoscribe.benchmark.tables import chance_counts, genes_table, summary_table
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import write_json, write_text
+from histoscribe.io.checksums import write_checksums
 from histoscribe.io.csv_table import csv_text
 from histoscribe.io.run_folder import CARD, claimed, in_folder
 from histoscribe.printable import printable_lines
@@ -144,9 +145,11 @@ def benchmark(
 def _run(plan: RunPlan) -> Benchmark:
     start = monotonic()
     with claimed(plan.out, plan.files()):
+        check_predictions(plan.out)
         run_cells(plan)
         folds = [_score(plan, fold) for fold in track(plan.folds, "scores")]
         found = _write_tables(plan, folds)
+        write_checksums(plan.out)
         took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
         write_json(plan.out / "run.json", {**took, "machine": platform.platform()})
     return found

@@ -37,6 +37,12 @@ class Estimator(ABC):
     choice: Mapping[str, Any] = {}
     """Settings that `fit` chose on the inner folds, with their scores; JSON."""
 
+    axes: ClassVar[Mapping[str, str]] = {}
+    """Axes of each array of `state`: D features, G genes, a number, or any letter for a length that
+    its arrays share, e.g. `{"weights": "D G"}`. A saved predictor is held to them; empty: only to
+    finite numbers.
+    """
+
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
 

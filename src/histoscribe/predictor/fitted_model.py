@@ -12,6 +12,7 @@ from histoscribe.data.items.items import Items
 from histoscribe.data.items.kinds import bags_to_predict, items_to_predict
 from histoscribe.data.items.spots import Exemplars, SpotItems, SpotQueries
 from histoscribe.models.base import Estimator, ExpressionModel
+from histoscribe.predictor.finite import check_finite, check_finite_spots
 from histoscribe.predictor.forward import (
     Columns,
     ItemPrediction,
@@ -99,7 +100,9 @@ class Fitted:
         """
         model = self.model
         if isinstance(model, Estimator):
-            return Predicted(model.predict(queries.feature))
+            values = model.predict(queries.feature)
+            check_finite_spots(queries, {"": values})
+            return Predicted(values)
         spots, exemplars = self._spots(queries)
         if device is not None and (queries.image is not None or model.item != "spot"):
             self.to(device)
@@ -110,6 +113,9 @@ class Fitted:
         if model.item == "bag":
             bags = bags_to_predict(spots)
             of_bag = _mean_columns([evidence_of_spots(member, bags) for member in self.members])
+        check_finite_spots(
+            queries, {"": predicted.expression, **predicted.heads, **predicted.layers}
+        )
         evidence = {**exemplars, **predicted.heads, **of_bag}
         return Predicted(predicted.expression, evidence, predicted.layers)
 
@@ -131,6 +137,7 @@ class Fitted:
         predicted, deviation = _mean_of(parts), None
         if len(parts) > 1:
             deviation = np.std([part.expression for part in parts], axis=0, ddof=1)
+        check_finite(predicted.expression, lambda row: f"patient {patients[row]}")
         return BagValues(
             patients, predicted.expression, predicted.heads, predicted.layers, deviation
         )
@@ -142,7 +149,9 @@ class Fitted:
         """
         if not isinstance(self.model, Estimator):
             raise TypeError(f"{self.model.name} reads tiles, not mean features")
-        return self.model.predict(feature)
+        values = self.model.predict(feature)
+        check_finite(values, lambda row: f"bag {row + 1}")
+        return values
 
     def items(self, queries: SpotQueries) -> Items:
         """Items from which a network predicts each of these spots.

@@ -10,10 +10,13 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_json
 from histoscribe.predictor.gene_scores import GENES_FILE
 from histoscribe.predictor.model_card import CARD_FILE
+from histoscribe.predictor.record import check_record
 from histoscribe.types import TrainingCard
 
-FORMAT = 5
+FORMAT = 6
 RECORD = "predictor.json"
+IDENTITY = ("settings.toml", "pathways.json", "expression.sha256")
+"""Files with the settings and sources of a training; listed in the record where they are there."""
 _OWN = ("*.safetensors", CARD_FILE, GENES_FILE)
 """File names reserved for predictors: each must be listed in the folder's record."""
 
@@ -36,7 +39,9 @@ def begin(folder: Path) -> None:
 
 def write_record(folder: Path, record: Mapping[str, Any], files: tuple[str, ...]) -> str:
     """Write the record with the sha256 of every file and of itself; returns the file's sha256."""
+    files = (*files, *(name for name in IDENTITY if (folder / name).is_file()))
     whole = {"format": FORMAT, **record, "files": {name: sha256(folder / name) for name in files}}
+    check_record(whole, str(folder / RECORD))
     write_json(folder / RECORD, {**whole, "sha256": _record_hash(whole)})
     return sha256(folder / RECORD)
 
@@ -89,8 +94,8 @@ def sha256(path: Path) -> str:
 
 def _record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except (ValueError, OSError, RecursionError) as error:
         raise DataContractError(_damaged(path, f"not readable: {error}")) from None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
@@ -106,7 +111,12 @@ def _record(path: Path) -> dict[str, Any]:
     recorded = record.pop("sha256", None)
     if recorded != _record_hash(record):
         raise DataContractError(_damaged(path, f"content that is not of sha256 {recorded}"))
+    check_record(record, str(path))
     return record
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text}, which is no finite number")
 
 
 def _changed(path: Path, sha: str) -> list[Problem]:

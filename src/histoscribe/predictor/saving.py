@@ -15,6 +15,15 @@ from histoscribe.data.exemplars.lookup import Lookup
 from histoscribe.data.target import Target
 from histoscribe.encoders.encoder import save_trained
 from histoscribe.io.atomic import replacing, write_text
+from histoscribe.io.tensor_file import (
+    FLOATS,
+    TensorLayout,
+    check_layout,
+    check_values,
+    layouts,
+    read_arrays,
+    tensor_facts,
+)
 from histoscribe.models.base import Estimator, ExpressionModel, Facts, create_model
 from histoscribe.predictor.encoding import Encoding, WeightFiles
 from histoscribe.predictor.fitted_model import Fitted
@@ -110,18 +119,20 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
         where, remedy = f"{folder / RECORD}, benchmark", "train it again, with --benchmark RUN"
         card = BenchmarkCard.from_json(record["benchmark"], where, remedy)
         benchmark = Benchmarked(gene_scores, card)
-    arrays = safetensors.numpy.load_file(folder / _REFERENCE)
     encoding = Encoding.from_json(record["encoding"])
     known = {encoding.encoder: folder / _ENCODER} if encoding.trained else {}
     exemplars = folder / _EXEMPLARS
-    lookup = Lookup.read(exemplars, weights or {}) if _EXEMPLARS in record["files"] else None
+    lookup = None
+    if _EXEMPLARS in record["files"]:
+        n_features = record["card"]["n_features"]
+        lookup = Lookup.read(exemplars, weights or {}, len(target.genes), n_features)
     return Predictor(
         row=record["row"],
         fitted=_load_fitted(folder, record, lookup),
         target=target,
         encoding=encoding,
         card=card_of_record(record, folder),
-        reference=Reference.restored(arrays, record["reference"]),
+        reference=_load_reference(folder / _REFERENCE, record),
         benchmark=benchmark,
         hash=sha256(folder / RECORD),
         weights={**known, **(weights or {})},
@@ -145,7 +156,7 @@ def _record(predictor: Predictor) -> dict[str, Any]:
         "settings": asdict(model.config),
         **_record_of_pathways(predictor.fitted.pathways),
         "shapes": shapes if isinstance(model, ExpressionModel) else {},
-        "chosen": dict(model.choice),
+        "choice": dict(model.choice),
         "target": target.to_json(),
         "encoding": predictor.encoding.to_json(),
         "card": predictor.card.to_json(),
@@ -211,6 +222,15 @@ def _card_facts(predictor: Predictor) -> CardFacts:
     )
 
 
+def _load_reference(path: Path, record: Mapping[str, Any]) -> Reference:
+    """Read the arrays of a reference: M points on K axes of D features, and their remainder."""
+    axes = tensor_facts(path).get("axes")
+    rest = 1 + (axes.shape[0] if axes is not None and axes.shape else 0)
+    expected = layouts({"mean": "D", "scale": "D", "axes": "K D", "points": f"M {rest}"})
+    arrays = read_arrays(path, expected, D=record["card"]["n_features"])
+    return Reference.restored(arrays, record["reference"])
+
+
 def _load_fitted(folder: Path, record: Mapping[str, Any], lookup: Lookup | None) -> Fitted:
     if not record["shapes"]:
         return Fitted(_load_estimator(folder, record), lookup)
@@ -223,8 +243,15 @@ def _load_fitted(folder: Path, record: Mapping[str, Any], lookup: Lookup | None)
 
 def _load_estimator(folder: Path, record: Mapping[str, Any]) -> Estimator:
     estimator: Estimator = create_model(record["model"], **record["settings"])
-    fitted = estimator.restore(safetensors.numpy.load_file(folder / "estimator.safetensors"))
-    fitted.choice = record["chosen"]
+    path = folder / "estimator.safetensors"
+    facts, n_features = tensor_facts(path), record["card"]["n_features"]
+    if estimator.axes:
+        expected = layouts(estimator.axes, (*FLOATS, "int64"))
+    else:
+        expected = {name: TensorLayout(of.shape, (of.dtype,)) for name, of in facts.items()}
+    arrays = read_arrays(path, expected, D=n_features, G=len(record["target"]["genes"]))
+    fitted = estimator.restore(arrays)
+    fitted.choice = record["choice"]
     return fitted
 
 
@@ -235,8 +262,20 @@ def _load_network(path: Path, record: Mapping[str, Any]) -> ExpressionModel:
         counts=shapes.get("counts"),
         pathways=_pathways_of(record),
     )
+    name, settings = record["model"], record["settings"]
+    with torch.device("meta"):  # sizes without memory: they are held against the file first
+        sizes = create_model(name, facts=facts, **settings).state_dict()
+    check_layout(
+        path,
+        {
+            key: TensorLayout(tuple(of.shape), (str(of.dtype).removeprefix("torch."),))
+            for key, of in sizes.items()
+        },
+    )
+    tensors = safetensors.torch.load_file(path)
+    check_values(path, {key: of.numpy() for key, of in tensors.items()})
     with torch.random.fork_rng(devices=[]):
-        model: ExpressionModel = create_model(record["model"], facts=facts, **record["settings"])
-    model.load_state_dict(safetensors.torch.load_file(path), strict=True)
-    model.choice = record["chosen"]
+        model: ExpressionModel = create_model(name, facts=facts, **settings)
+    model.load_state_dict(tensors, strict=True)
+    model.choice = record["choice"]
     return model.eval()

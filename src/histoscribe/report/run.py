@@ -9,6 +9,7 @@ import pandas as pd
 
 from histoscribe.benchmark.file_names import file_name
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.checksums import changed_files
 from histoscribe.io.csv_table import restored_table
 from histoscribe.io.run_folder import CARD, read_run_card
 from histoscribe.report.views import View, find_views
@@ -29,6 +30,10 @@ _OF_NEWER_RUNS = {
         *("pcc", "pcc_given_depth", "null_low", "null_high", "q"),
     ),
 }
+_WRITTEN_AGAIN = (
+    "remove this file, and run `histoscribe benchmark FILE.toml --out DIR` again: it writes what "
+    "is missing; do not edit the files of a run"
+)
 _NAMES = (
     *("model", "metric", "fold", "section", "patient", "gene", "direction"),
     *("source", "pathway"),
@@ -118,9 +123,11 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     DataContractError
-        if files are missing or lack a column; all of them are listed. Also for a run on bags.
+        if files are missing, lack a column or differ from those of the end of the run; all of them
+        are listed. Also for a run on bags.
     """
     problems = _of_bags(folder) or [*_missing(folder), *_short_of_columns(folder)]
+    problems = problems or changed_files(folder, lambda _: True, _WRITTEN_AGAIN)
     if problems:
         raise DataContractError(problems)
     card = read_run_card(folder)

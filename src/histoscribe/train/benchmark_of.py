@@ -7,6 +7,7 @@ from typing import Any
 
 from histoscribe.data.folds import leaky
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.checksums import changed_files
 from histoscribe.io.csv_table import read_csv_rows
 from histoscribe.io.run_folder import CARD, read_run_card
 from histoscribe.models.base import Estimator
@@ -20,6 +21,7 @@ _FREE = ("seed", "cohort", "sections", "models", "folds", "settings", "exemplars
 """Settings that may differ: data are compared by their hashes, models one by one."""
 _HEADLINE = ("pcc", "pcc_given_depth")
 _SHUFFLED = "shuffled"
+_REMEDY = "run `histoscribe benchmark FILE.toml --out DIR`, and give that folder"
 
 
 def read_benchmark(
@@ -41,8 +43,8 @@ def read_benchmark(
     """
     (model,) = settings.models
     missing = [_missing(run / name) for name in _FILES if not (run / name).is_file()]
-    if missing:
-        raise DataContractError(missing)
+    if wrong := missing or changed_files(run, _FILES.__contains__, _REMEDY):
+        raise DataContractError(wrong)
     card = read_run_card(run)
     problems = [
         *_other_settings(run, settings, read_settings(run / "settings.toml")),
@@ -136,7 +138,7 @@ def _missing(path: Path) -> Problem:
         where=str(path),
         found="no such file",
         expected="the folder of a finished benchmark",
-        remedy="run `histoscribe benchmark FILE.toml --out DIR`, and give that folder",
+        remedy=_REMEDY,
     )
 
 

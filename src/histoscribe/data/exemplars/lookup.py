@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import safetensors.numpy
 import torch
 from jaxtyping import Int
+from pydantic import ConfigDict, Field, TypeAdapter
 from safetensors import safe_open
 
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
@@ -28,8 +30,14 @@ from histoscribe.data.items.spots import Exemplars, SpotQueries
 from histoscribe.encoders.perceptual import Perceptual, load_perceptual
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
+from histoscribe.io.tensor_file import layouts, read_arrays, tensor_facts
 from histoscribe.types import ExemplarsCard, SpotKeys, SpotTable
 
+_LAYOUT = {
+    **layouts({"feature": "M D", "target": "M G"}, ("float32",)),
+    **layouts({"section": "M", "patient": "M"}, ("int32",)),
+    **layouts({"spot": "M W"}, ("uint8",)),
+}
 _SHIFT = "retrieval shift: training spots have exemplars of their own patient, test spots never"
 
 
@@ -150,33 +158,66 @@ class Lookup:
             safetensors.numpy.save_file(arrays, temporary, {"exemplars": json.dumps(about)})
 
     @classmethod
-    def read(cls, path: Path, given: Mapping[str, Path]) -> "Lookup":
+    def read(cls, path: Path, given: Mapping[str, Path], n_genes: int, n_features: int) -> "Lookup":
         """Restore what `save` wrote; `given` are weight files by name.
 
         Raises
         ------
         DataContractError
-            if the weights of the perceptual net are missing or different.
+            if the weights of the perceptual net are missing or different, and for a file with
+            other arrays, shapes or words than `save` writes.
         """
-        with safe_open(path, framework="np") as file:
-            about = json.loads(file.metadata()["exemplars"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        keys = SpotKeys.restored(arrays, about)
-        settings = ExemplarSettings.model_validate(about["settings"])
+        about = _about(path)
+        settings = about.settings
+        expected = dict(_LAYOUT)
+        if settings.distance == "lpips":
+            expected |= layouts({"tiles": "M 3 P P"}, ("uint8",))
+        arrays = read_arrays(path, expected, G=n_genes, D=n_features)
+        try:
+            keys = SpotKeys.restored(arrays, vars(about))
+        except ValueError as error:
+            raise DataContractError(_damaged(path, str(error))) from None
         perceptual = perceptual_of(settings, given)
         looks = None
         if perceptual is not None:
-            _check_same(perceptual, about["perceptual"], path)
+            _check_same(perceptual, about.perceptual, path)
             looks = Lookalikes(perceptual, HeldTiles(torch.from_numpy(arrays["tiles"])).read)
         return cls(
-            pool=ExemplarPool(arrays["feature"], arrays["target"], keys, about["encoder"]),
+            pool=ExemplarPool(arrays["feature"], arrays["target"], keys, about.encoder),
             settings=settings,
             looks=looks,
-            exclusion=about["exclusion"],
-            shift=about["shift"],
-            n_fitted=about["n_fitted"],
-            seed=about["seed"],
+            exclusion=about.exclusion,
+            shift=about.shift,
+            n_fitted=about.n_fitted,
+            seed=about.seed,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What a file of exemplars says besides its arrays."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    sections: tuple[str, ...]
+    patients: tuple[str, ...]
+    encoder: str
+    settings: ExemplarSettings
+    exclusion: Exclusion
+    shift: bool
+    n_fitted: Annotated[int, Field(ge=0)]
+    seed: int
+    perceptual: str | None
+
+
+def _about(path: Path) -> _About:
+    tensor_facts(path)  # the header is not read before its size is known
+    try:
+        with safe_open(path, framework="np") as file:
+            words = json.loads(file.metadata()["exemplars"])
+        return TypeAdapter(_About).validate_python(words)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DataContractError(_damaged(path, str(error).splitlines()[0])) from None
 
 
 def training_exemplars(
@@ -240,7 +281,16 @@ def _looks(
     return Lookalikes(perceptual, ChosenTiles(table.image, rows).read)
 
 
-def _check_same(perceptual: Perceptual, source: str, path: Path) -> None:
+def _damaged(path: Path, found: str) -> Problem:
+    return Problem(
+        where=str(path),
+        found=f"no exemplars: {found}",
+        expected="the exemplars that were saved with the predictor",
+        remedy="the folder was changed or copied in part: copy or train it again",
+    )
+
+
+def _check_same(perceptual: Perceptual, source: str | None, path: Path) -> None:
     if perceptual.source != source:
         raise DataContractError(
             Problem(

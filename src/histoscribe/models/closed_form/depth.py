@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +21,10 @@ class DepthModel(Estimator):
     """
 
     paper = "baseline"
+    axes: ClassVar[Mapping[str, str]] = {
+        **{"mean": "D", "scale": "D", "weights": "D", "bias": "1"},
+        **{"slope": "G", "intercept": "G"},
+    }
 
     def fit(self, table: SpotTable) -> "DepthModel":
         """Fit the ridge to log total, and each gene's line to the measured log total."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import scipy.sparse as sp
@@ -50,6 +50,9 @@ class KNNModel(Estimator):
     paper = "doi:10.1109/TIT.1967.1053964"
 
     Config = KNNConfig
+    axes: ClassVar[Mapping[str, str]] = {
+        **{"mean": "D", "scale": "D", "feature": "M D", "target": "M G", "n_neighbours": ""}
+    }
 
     def fit(self, table: SpotTable) -> "KNNModel":
         """Choose the number of neighbours if it is not given, then store all training spots."""

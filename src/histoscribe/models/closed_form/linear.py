@@ -1,7 +1,7 @@
 """Shared last step of every ridge: standardise, multiply, add."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +13,8 @@ from histoscribe.types import SpotTable
 
 class LinearEstimator(Estimator):
     """Linear in standardised features, one column of weights per gene."""
+
+    axes: ClassVar[Mapping[str, str]] = {"mean": "D", "scale": "D", "weights": "D G", "bias": "G"}
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)

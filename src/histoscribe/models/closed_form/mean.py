@@ -1,7 +1,7 @@
 """The training mean: a prediction that ignores the image."""
 
 from collections.abc import Mapping
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +16,7 @@ class MeanModel(Estimator):
     """Predicts every spot by the mean of the training spots."""
 
     paper = "baseline"
+    axes: ClassVar[Mapping[str, str]] = {"mean": "G"}
 
     def fit(self, table: SpotTable) -> "MeanModel":
         """Compute the mean of each gene."""
