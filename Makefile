@@ -1,6 +1,8 @@
 # Two commands to start: `make demo` and `make test`. Both need Python 3.11+ and nothing else.
 PYTHON ?= python3
 BIN := .venv/bin
+# Where it answers, torch comes without CUDA; README says what each build weighs.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 .PHONY: demo test test-slow check docs clean
 
 demo: .venv/installed
@@ -31,7 +33,9 @@ docs: .venv/installed-dev
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  $$($(BIN)/python .ci/torch_index.py $(TORCH_INDEX)) -e .
+	@$(BIN)/python -c "import torch; print('torch', torch.__version__, 'with CUDA', torch.version.cuda)"
 	touch $@
 
 .venv/installed-dev: .venv/installed

@@ -16,7 +16,9 @@ class StrictSettings(BaseModel):
     The docstring below a field describes it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 def settings_problems(

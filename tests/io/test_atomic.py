@@ -59,7 +59,7 @@ def killed_between_the_renames(target: Path, monkeypatch) -> None:
         pass
 
     @contextmanager
-    def never_cleaned(dir: Path, prefix: str):
+    def never_cleaned(dir: Path, prefix: str, ignore_cleanup_errors: bool):
         yield mkdtemp(dir=dir, prefix=prefix)
 
     rename = Path.rename

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from histoscribe.errors import DataContractError
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 from histoscribe.io.run_folder import claimed
 
@@ -85,3 +85,43 @@ def test_a_file_system_without_locks_is_written_to_but_not_tidied(tmp_path, monk
     with claimed(tmp_path, FILES):
         pass
     assert names(tmp_path) == [".histoscribe-x.csv", "settings.toml"]
+
+
+NESTED = {**FILES, "data/S1.json": "{}", "resume/encoders.json": "[]"}
+
+
+def fail(folder, error, work):
+    """A run that claims the folder, works, and ends with an error."""
+    with claimed(folder, NESTED):
+        work()
+        raise error
+
+
+PROBLEM = DataContractError(Problem("a", "b", "c", "d"))
+
+
+@pytest.mark.parametrize("error", [PROBLEM, KeyboardInterrupt(), RuntimeError()], ids=repr)
+def test_a_run_that_fails_before_its_first_result_leaves_no_claim(tmp_path, error):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    for folder in (tmp_path / "mine", tmp_path / "new"):
+        with pytest.raises(type(error)):
+            fail(folder, error, lambda at=folder: (at / "predictors" / "ridge").mkdir(parents=True))
+        with claimed(folder, {"settings.toml": "seed = 1\n"}):
+            pass
+    assert names(tmp_path / "mine") == ["notes.txt", "settings.toml"]
+    assert names(tmp_path / "new") == ["settings.toml"]
+
+
+def test_a_folder_that_was_made_for_a_failed_run_goes(tmp_path):
+    with pytest.raises(RuntimeError):
+        fail(tmp_path / "out", RuntimeError(), lambda: None)
+    assert names(tmp_path) == []
+
+
+def test_a_run_that_fails_after_a_result_keeps_its_claim(tmp_path):
+    result = tmp_path / "prediction.h5ad"
+    for work in (lambda: result.write_text("a result"), lambda: None):
+        with pytest.raises(RuntimeError):
+            fail(tmp_path, RuntimeError(), work)
+        assert names(tmp_path) == ["data", "prediction.h5ad", "resume", "settings.toml"]

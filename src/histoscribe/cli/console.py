@@ -40,14 +40,28 @@ Weights = Annotated[
 ]
 
 _STOPPED = 130  # exception that typer raises for Ctrl-C
+_GONE = "a disk that stays there: is it mounted, and is the network up?"
 _DISK = {
     errno.ENOSPC: "free space on the disk",
     errno.EDQUOT: "free space within the quota",
+    errno.EFBIG: "a disk and a limit (`ulimit -f`) that allow files of this size",
     errno.EACCES: "permission to read and write here",
     errno.EPERM: "permission to read and write here",
     errno.EROFS: "a folder that can be written to",
+    errno.EMFILE: "a higher limit of open files (`ulimit -n`)",
+    errno.ENFILE: "fewer open files on this machine",
+    errno.ENAMETOOLONG: "a shorter path",
+    errno.EISDIR: "a file, not a folder",
+    errno.ENOTDIR: "a folder, not a file",
+    **dict.fromkeys(
+        (
+            *(errno.ENOENT, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN),
+            *(errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN),
+        ),
+        _GONE,
+    ),
 }
-"""Disk errors that a user can fix, with the expected state."""
+"""Errors of disks with the expected state."""
 
 
 @contextmanager
@@ -59,8 +73,6 @@ def explained() -> Iterator[None]:
         show_problems(error.problems)
         sys.exit(2)
     except OSError as error:
-        if error.errno not in _DISK:
-            raise
         show_problems([_disk_problem(error)])
         sys.exit(2)
     except SystemExit as end:
@@ -152,8 +164,8 @@ def named_files(option: str, items: Iterable[str] | None) -> dict[str, Path]:
 def _disk_problem(error: OSError) -> Problem:
     return Problem(
         where=str(error.filename or "the disk that is written to"),
-        found=(error.strerror or str(error)).lower(),
-        expected=_DISK[error.errno or 0],
+        found=(error.strerror or str(error) or type(error).__name__).lower(),
+        expected=_DISK.get(error.errno or 0, "a disk that can be read and written"),
         remedy="then run the same command again: finished work is kept",
     )
 

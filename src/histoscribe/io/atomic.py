@@ -1,16 +1,25 @@
 """Atomic writes: temporary file, fsync, rename; a reader never sees half a file."""
 
+import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
+
+from safetensors import SafetensorError
 
 from histoscribe.errors import DataContractError, Problem
 
 _MARK = ".histoscribe-"  # marks a temporary file, to tell it from a user's hidden file
+_NUMBER = re.compile(r"(?:os error |errno = )(\d+)")
+_TORCH_WRITER = "inline_container"
+"""Source file of torch that its errors of writing name."""
+_FULL_BYTES = 1_000_000
+"""A disk with less free space is called full."""
 _REPLACED = "replaced"
 """Suffix of the older folder between its rename and removal; the new folder is then complete."""
 
@@ -19,22 +28,25 @@ _REPLACED = "replaced"
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path next to `path`; it replaces `path` when the block ends without error.
 
-    On an error the temporary file is removed and `path` stays unchanged.
+    On an error the temporary file is removed and `path` stays unchanged. An error of the disk in
+    any library is raised as OSError with its number and `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(
-        dir=path.parent, prefix=_MARK, suffix=path.suffix or ".tmp", delete=False
-    ) as file:
-        temporary = Path(file.name)
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        # NamedTemporaryFile is private to its owner; a result should be as readable as any new file
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(
+            dir=path.parent, prefix=_MARK, suffix=path.suffix or ".tmp", delete=False
+        ) as file:
+            temporary = Path(file.name)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            # NamedTemporaryFile is private to its owner; a result is readable as any new file
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):  # on a disk that is gone, the first error says more
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -55,8 +67,7 @@ def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
                 remedy="choose another path, or move the existing one away",
             )
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=_MARK) as temporary:
+    with _disk_errors(path), _temporary_folder(path.parent) as temporary:
         new, old = Path(temporary) / "new" / path.name, Path(temporary) / _REPLACED
         new.parent.mkdir()
         yield new
@@ -67,6 +78,41 @@ def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
         if path.exists():  # a rename cannot replace a folder that is not empty
             path.rename(old)
         new.rename(path)
+
+
+@contextmanager
+def _temporary_folder(parent: Path) -> Iterator[str]:
+    parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=parent, prefix=_MARK, ignore_cleanup_errors=True) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Give errors of the disk their number and path; libraries only mention them in words."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        number = _error_number(error, path.parent)
+        named = isinstance(error, OSError) and error.filename is not None
+        if number is None or named:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _error_number(error: Exception, folder: Path) -> int | None:
+    """Number of the disk's error; None for any other error.
+
+    Safetensors says `os error 28`, HDF5 `errno = 28`; torch names only its writer.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if words := _NUMBER.search(str(error)):
+        return int(words[1])
+    if _TORCH_WRITER not in str(error):
+        return None
+    full = folder.is_dir() and shutil.disk_usage(folder).free < _FULL_BYTES
+    return errno.ENOSPC if full else errno.EIO
 
 
 def remove_leftovers(folder: Path) -> None:

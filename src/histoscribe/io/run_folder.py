@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
@@ -65,7 +65,9 @@ def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
     """Reserve a folder for one run until the block ends; `files` (name -> text) identify the run.
 
     These files are written first, so that the same run started again recognises its folder.
-    Half-written files of a killed run are removed before anything else is written.
+    Half-written files of a killed run are removed before anything else is written. A run that
+    fails before its first result takes its files away again, so that the folder accepts the
+    corrected settings.
 
     Raises
     ------
@@ -73,6 +75,7 @@ def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
         if `folder` cannot be a folder, holds another run, or is in use by another process: two runs
         never mix.
     """
+    made = not folder.exists()
     _make(folder)
     with _held(folder) as alone:
         problems = [
@@ -84,10 +87,37 @@ def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
             raise DataContractError(problems)
         if alone:
             remove_leftovers(folder)
-        for name, text in files.items():
-            if not (folder / name).exists():
-                write_text(folder / name, text)
-        yield
+        new = [name for name in files if not (folder / name).exists()]
+        before = _paths(folder)
+        try:
+            for name in new:
+                write_text(folder / name, files[name])
+            yield
+        except BaseException:
+            if len(new) == len(files):
+                _release(folder, {folder / name for name in new}, before)
+            if made:
+                with suppress(OSError):  # it stays where it holds a result
+                    folder.rmdir()
+            raise
+
+
+def _release(folder: Path, identity: set[Path], before: set[Path]) -> None:
+    """Remove the files that identify a run and its empty folders, if it has no result."""
+    with suppress(OSError):  # the error that ended the run says more
+        remove_leftovers(folder)
+        new = _paths(folder) - before
+        if {path for path in new if not path.is_dir()} - identity:
+            return
+        for path in sorted(new, reverse=True):  # what is in a folder goes before it
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
+
+
+def _paths(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
 
 
 def _make(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Base classes of models, and their registry."""
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -250,6 +251,13 @@ def _checked(name: str, values: Mapping[str, Any]) -> Any:
         config = TypeAdapter(model_class(name).Config).validate_python(dict(values))
     except ValidationError as error:
         raise ValueError(f"model {name!r}: {wrong_values(error)}") from None
+    infinite = [
+        f"{key} = {value}"
+        for key, value in vars(config).items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+    if infinite:
+        raise ValueError(f"model {name!r}: {', '.join(infinite)}: must be finite")
     if getattr(config, "learning_rate", 1.0) <= 0:
         raise ValueError(f"model {name!r}: learning_rate = {config.learning_rate}: must be above 0")
     return config

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from histoscribe.data.features import embed
@@ -77,6 +78,8 @@ class RunData:
         problems += _problems([None], lambda _: self.gene_sets)
         problems += _problems(self.encoders(), lambda encoder: self.source(encoder).needs())
         problems += _problems(self.settings.rows, lambda row: row_needs(row, self.weights))
+        if not problems:  # weights are there
+            problems += _problems(self.encoders(), self._check_tile)
         problems += _problems(self.cohort, Tiles(inputs.tile_px, inputs.mpp).check)
         if self.tiles.normalised:
             names = track(self.cohort.ids, "colour of the tissue")
@@ -85,6 +88,26 @@ class RunData:
             raise DataContractError(dict.fromkeys(problems))
         for line in pool_lines(self.cohort, folds, self.settings.rows, keep):
             tell(line)
+
+    def _check_tile(self, encoder: str | None) -> None:
+        """Raise a DataContractError unless the encoder can read a tile of this side."""
+        source, side_px = self.source(encoder), self.settings.inputs.tile_px
+        if source.by_fold:
+            return  # it is trained on windows of a side of its own
+        opened = source.open(None)
+        try:
+            with torch.inference_mode():
+                opened(torch.full((1, 3, side_px, side_px), 255, dtype=torch.uint8))
+        except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
+            raise DataContractError(
+                Problem(
+                    where="settings, inputs.tile_px",
+                    found=f"{source.name} cannot read tiles of {side_px} px: "
+                    f"{(str(error) or type(error).__name__).splitlines()[0]}",
+                    expected="tiles as large as the encoder needs",
+                    remedy="set inputs.tile_px to a larger number, e.g. 224",
+                )
+            ) from None
 
     @cached_property
     def gene_sets(self) -> GeneSets | None:

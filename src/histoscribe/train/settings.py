@@ -31,9 +31,9 @@ Positive = Annotated[int, Field(ge=1)]
 class InputSettings(StrictSettings):
     """Tiles and encoder that give the inputs of models."""
 
-    tile_px: Positive = 224
+    tile_px: Annotated[int, Field(ge=1, le=10_000)] = 224
     """Side of the square tile around each spot, px at `mpp`."""
-    mpp: Annotated[float, Field(gt=0)] = 0.5
+    mpp: Annotated[float, Field(gt=0, le=1000)] = 0.5
     """um/px at which slides are read."""
     encoder: str = "colour_texture"
     """Name of the encoder, which turns a tile into features."""
@@ -138,7 +138,7 @@ class MachineSettings(StrictSettings):
 class RunSettings(StrictSettings):
     """One run: one cohort, one protocol, any number of models."""
 
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of every random draw; the same seed on the same machine gives the same bits."""
     cohort: str
     """A manifest (relative to the settings file), `catalog:NAME`, or `hest:FOLDER` or
