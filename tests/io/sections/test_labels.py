@@ -18,6 +18,7 @@ SPOTS = Spots(("9x21", "9x14", "9x27"), np.zeros((3, 2)), 100.0, 200.0)
     [
         "spot,label\n9x14,tumour\n9x21,fat\n1x1,fat\n",
         "spot\tlabel\n9x14\ttumour\n9x21\tfat\n9x27\t\n",
+        "spot;label\n9x21-1;fat\n9x14-1;tumour\n9x27-1;NA\n",
         "Row.names\tx\ty\tlabel\na\t9.02\t20.994\tfat\nb\t9.018\t13.999\ttumour\n",
     ],
 )
@@ -32,7 +33,7 @@ def test_labels_are_those_of_the_spots_in_order(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "not a table"),
+        ("", "fewer than two lines"),
         ("spot,kind\n9x21,fat\n", "columns spot, kind"),
         ("x,y,label\nnine,21,fat\n", "gaps or words"),
         ("spot,label\n9x21,fat\n9x21,tumour\n", "1 spots under two labels: 9x21"),

@@ -1,26 +1,28 @@
 """A pathologist's label of each spot, from a table."""
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.sections.table import read_bytes
+from histoscribe.io.sections.delimited import read_frame
+from histoscribe.io.sections.spot_names import fit_barcodes
 from histoscribe.types import Spots
 
 _ARRAY = ["x", "y"]
+_NONE = ("", "NA", "N/A", "NaN", "nan", "None", "null", "NULL")
+"""Spellings of no label."""
 _COLUMNS = "columns spot and label; or x, y (array units) and label"
 
 
 def read_labels(path: Path, spots: Spots) -> tuple[str | None, ...]:
     """Read labels in the order of the section's spots; None for unlabelled spots.
 
-    The table is comma- or tab-separated. Its header has `label` and either `spot` (ids as in the
-    section) or `x` and `y` in array units, which name a spot of a legacy array
-    `{round(x)}x{round(y)}`. Lines of spots that the section lacks are ignored: they may have been
-    filtered out.
+    The header of the table has `label` and either `spot` (ids as in the section, or barcodes that
+    differ in what all of them begin or end with) or `x` and `y` in array units, which name a spot
+    of a legacy array `{round(x)}x{round(y)}`. Lines of spots that the section lacks are ignored:
+    they may have been filtered out.
 
     Raises
     ------
@@ -29,9 +31,9 @@ def read_labels(path: Path, spots: Spots) -> tuple[str | None, ...]:
         section.
     """
     table = _table(path)
-    ids = table["spot"] if "spot" in table else _array_ids(path, table)
-    labelled = pd.Series(table["label"].to_numpy(), index=ids.to_numpy()).dropna()
-    labelled = labelled[labelled.str.strip() != ""].str.strip()
+    ids = _named(path, table["spot"], spots) if "spot" in table else _array_ids(path, table)
+    labelled = pd.Series(table["label"].str.strip().to_numpy(), index=ids.to_numpy())
+    labelled = labelled[~labelled.isin(_NONE)]
     two = labelled.groupby(level=0).nunique()
     if (two > 1).any():
         names = ", ".join(two[two > 1].index[:3])
@@ -50,17 +52,19 @@ def read_labels(path: Path, spots: Spots) -> tuple[str | None, ...]:
 
 def _table(path: Path) -> pd.DataFrame:
     try:
-        text = read_bytes(path)
+        table = read_frame(path, words=True)
     except OSError as error:
         raise _broken(path, f"cannot be read ({error.strerror})", "a table of labels") from None
-    separator = "\t" if b"\t" in text.partition(b"\n")[0] else ","
-    try:
-        table = pd.read_csv(BytesIO(text), sep=separator, dtype=str)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise _broken(path, f"not a table ({error})", _COLUMNS) from None
     if "label" not in table or not ("spot" in table or set(_ARRAY) <= set(table)):
         raise _broken(path, f"columns {', '.join(map(str, table))}", _COLUMNS)
     return table
+
+
+def _named(path: Path, names: pd.Series, spots: Spots) -> pd.Series:
+    fit = fit_barcodes(tuple(names), spots.ids)
+    if fit.problem:
+        raise _broken(path, fit.problem, "names that fit the spots in one way")
+    return pd.Series(fit.ids)
 
 
 def _array_ids(path: Path, table: pd.DataFrame) -> pd.Series:

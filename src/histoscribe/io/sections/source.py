@@ -14,6 +14,7 @@ from histoscribe.types import Counts, Slide, Spots
 
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
+_PACKED = {".gz", ".zip", ".bz2", ".xz", ".7z", ".tar", ".tgz"}
 PATHS = ("path", "image", "counts", "spots")
 """Fields of a source that are paths."""
 
@@ -107,7 +108,7 @@ def is_file_name(name: str) -> bool:
 
 def missing_files(source: Source, where: str) -> list[Problem]:
     """Problems of missing files that a source names; `where` is its line."""
-    return [
+    problems = [
         Problem(
             where=where,
             found=f"{name} does not exist: {path}",
@@ -117,6 +118,17 @@ def missing_files(source: Source, where: str) -> list[Problem]:
         for name in PATHS
         if (path := getattr(source, name)) is not None and not path.exists()
     ]
+    if source.image is not None and source.image.suffix.lower() in _PACKED and not problems:
+        unzipped = source.image.with_suffix("").name
+        problems.append(
+            Problem(
+                where=where,
+                found=f"a packed image: {source.image}",
+                expected="an image whose tiles can be read where they are",
+                remedy=f"unpack it (e.g. `gunzip`) and name {unzipped} in the column `image`",
+            )
+        )
+    return problems
 
 
 @dataclass(frozen=True, eq=False)

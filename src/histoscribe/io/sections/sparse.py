@@ -11,10 +11,11 @@ import scipy.sparse as sp
 from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.delimited import read_frame, text_lines
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
 from histoscribe.io.sections.matrix_features import MatrixFeatures
 from histoscribe.io.sections.source import Reader, Reading, Source
-from histoscribe.io.sections.table import broken, read_bytes
+from histoscribe.io.sections.table import broken
 from histoscribe.io.slides.resolution import Resolutions, nearest_px
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.types import Spots
@@ -67,10 +68,7 @@ SPARSE = Reader(
 
 
 def _coordinates(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "N 2"]]:
-    try:
-        table = pd.read_csv(BytesIO(read_bytes(path)))
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise broken(path, f"not a table ({error})", "comma-separated lines") from error
+    table = read_frame(path)
     names = next((pair for pair in _PX if set(pair) <= set(table.columns)), _PX[0])
     missing = [name for name in ("barcode", *names) if name not in table.columns]
     if missing:
@@ -83,11 +81,8 @@ def _coordinates(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "N 2"]]
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        lines = read_bytes(path).decode("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise broken(path, f"no text ({error})", "a gene a line") from error
-    genes = [line.strip() for line in lines if line.strip()]
+    lines = [line.decode().strip().strip('"') for line in text_lines(path)[0]]
+    genes = [line for line in lines if line]
     if len(set(genes)) != len(genes):
         raise broken(path, "genes repeat", "each gene once")
     return genes

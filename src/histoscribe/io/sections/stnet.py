@@ -17,16 +17,15 @@ The tumour annotation is not read: its header is shifted against its columns.
 import re
 from collections import Counter
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.delimited import read_frame
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.st import array_reading
-from histoscribe.io.sections.table import broken, read_bytes
 
 _PX = ("X", "Y")
 _PLACE = re.compile(r"(\d+)x(\d+)")
@@ -55,12 +54,7 @@ STNET = Reader(
 
 def _spots(path: Path) -> pd.DataFrame:
     """One row per spot: `x` and `y` of the array, `X` and `Y` in px."""
-    text = read_bytes(path)
-    separator = "\t" if b"\t" in text.partition(b"\n")[0] else ","
-    try:
-        table = pd.read_csv(BytesIO(text), sep=separator, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise broken(path, f"not a table of spots ({error})", _EXPECTED) from error
+    table = read_frame(path, words=True)
     if problems := list(_problems(path, table)):
         raise DataContractError(problems)
     places = table.iloc[:, 0].str.extract(_PLACE).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from glob import escape
 from io import BytesIO
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from histoscribe.io.sections.matrix_features import MatrixFeatures
 from histoscribe.io.sections.table import broken, read_bytes
 from histoscribe.types import Counts
 
+MATRIX = "matrix.mtx"
+"""File of the counts in an mtx folder."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Matrix:
@@ -30,12 +34,15 @@ class _Matrix:
 def read_matrix(
     path: Path, genome: str | None = None
 ) -> tuple[Counts, tuple[str, ...], tuple[str, ...]]:
-    """Read an `.h5` file or an mtx folder of Space Ranger or Cell Ranger.
+    """Read an `.h5` file or an mtx folder of Space Ranger or Cell Ranger, or its matrix.
+
+    The files of an mtx folder may have a sample's name in front, if all three have it.
 
     Features that are no genes (antibodies) are left out. `genome` is the one to read if the file
     has genes of several. Returns counts, the barcode of each row, and notes.
     """
-    stored = _read_folder(path) if path.is_dir() else _read_h5(path, genome)
+    is_text = path.is_dir() or path.name.removesuffix(".gz").endswith(MATRIX)
+    stored = _read_folder(path) if is_text else _read_h5(path, genome)
     shape = (len(stored.features.ids), len(stored.barcodes))
     if stored.values.shape != shape:
         raise broken(path, f"a matrix of {stored.values.shape} for {shape}", "genes x barcodes")
@@ -108,10 +115,11 @@ def _words(values: h5py.Dataset) -> list[str]:
     return [value.decode() for value in values[()]]
 
 
-def _read_folder(folder: Path) -> _Matrix:
-    features = _lines(_member(folder, ("features.tsv", "genes.tsv")))
-    barcodes = _lines(_member(folder, ("barcodes.tsv",)))[0]
-    path = _member(folder, ("matrix.mtx",))
+def _read_folder(place: Path) -> _Matrix:
+    path = place if place.is_file() else _member(place, "*", (MATRIX,))
+    sample = path.name.removesuffix(".gz").removesuffix(MATRIX)
+    features = _lines(_member(path.parent, escape(sample), ("features.tsv", "genes.tsv")))
+    barcodes = _lines(_member(path.parent, escape(sample), ("barcodes.tsv",)))[0]
     try:
         values = scipy.io.mmread(BytesIO(read_bytes(path)))
     except (ValueError, StopIteration, OverflowError) as error:
@@ -127,16 +135,19 @@ def _read_folder(folder: Path) -> _Matrix:
     )
 
 
-def _member(folder: Path, names: Sequence[str]) -> Path:
-    """File of the folder, zipped or not."""
+def _member(folder: Path, sample: str, names: Sequence[str]) -> Path:
+    """File of the folder, zipped or not, with this beginning (a pattern) of its name."""
     for name in names:
-        for path in (folder / f"{name}.gz", folder / name):
-            if path.is_file():
-                return path
+        for end in (f"{name}.gz", name):
+            if (folder / end).is_file() and sample == "*":
+                return folder / end
+            found = [path for path in sorted(folder.glob(f"{sample}{end}")) if path.is_file()]
+            if len(found) == 1:
+                return found[0]
     raise DataContractError(
         Problem(
             where=str(folder),
-            found=f"no {' or '.join(names)}",
+            found=f"no {' or '.join(names)}" + ("" if sample == "*" else f" named {sample}..."),
             expected="matrix.mtx, barcodes.tsv and features.tsv (or genes.tsv), zipped or not",
             remedy="copy the whole folder",
         )
