@@ -19,6 +19,7 @@ from histoscribe.cli import (
     embed,
     encoders,
     explain,
+    init,
     models,
     predict,
     report,
@@ -29,6 +30,7 @@ from histoscribe.printable import printable_lines
 
 VERBS = (
     demo,
+    init,
     check,
     embed,
     benchmark,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from histoscribe.io.cohorts.catalog import data_set
@@ -85,3 +86,29 @@ def test_local_files_are_the_published_ones(real_data: Path, name):
     states = {file.state for file in local_files(data_set(name))}
     assert states <= {"published", "not verified"}  # the rescaled images of A1 and A2
     assert "published" in states
+
+
+@pytest.mark.parametrize("genes_in", ["rows", "columns"])
+@pytest.mark.parametrize(("spread", "how"), [(0.004, "new_x, new_y"), (0.3, "nearest whole")])
+def test_printed_places_as_ids_give_the_same_section(
+    real_data: Path, tmp_path, genes_in, spread, how
+):
+    """MOB was published with ids like `16.92x9.015`; the places of another measurement differ."""
+    folder = real_data / "mob_st_stutility"
+    published = read_cohort("catalog:mob-st2k", ["MOB1"])["MOB1"]
+    spots = pd.read_csv(folder / "alignment_table_MOB1.tsv", sep="\t")
+    counts = pd.read_csv(folder / "MOB1.tsv", sep="\t", index_col=0)
+    rng = np.random.default_rng(0)
+    whole = (spots["x"].astype(int).astype(str) + "x" + spots["y"].astype(int).astype(str)).tolist()
+    base = spots[["new_x", "new_y"] if spread < 0.1 else ["x", "y"]].to_numpy(np.float64)
+    places = base + rng.uniform(-spread, spread, base.shape)
+    names = [f"{x:.3f}x{y:.3f}" for x, y in places]
+    counts = counts.rename(index=dict(zip(whole, names, strict=True)))
+    (counts if genes_in == "columns" else counts.T).to_csv(tmp_path / "counts.tsv", sep="\t")
+    line = f"MOB1,M,st2k,{folder}/MOB1.jpg,counts.tsv,{folder}/alignment_table_MOB1.tsv"
+    (tmp_path / "cohort.csv").write_text(f"section,patient,kind,image,counts,spots\n{line}\n")
+    read = read_cohort(tmp_path / "cohort.csv")["MOB1"]
+    assert read.spots.ids == published.spots.ids
+    assert (read.measured.matrix != published.measured.matrix).nnz == 0
+    assert any(how in note for note in read.notes)
+    assert any("genes are in the rows" in note for note in read.notes) == (genes_in == "rows")

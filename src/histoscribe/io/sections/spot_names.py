@@ -105,6 +105,15 @@ def fit_places(
     return NameFit(tuple(ids), sum(spot is not None for spot in nearest), notes, problem)
 
 
+def is_place(name: str) -> bool:
+    """Whether a name holds an array position.
+
+    >>> is_place("17.002x8.987"), is_place("ACTB")
+    (True, False)
+    """
+    return _PLACE.fullmatch(name) is not None
+
+
 def _without_affixes(names: Sequence[str]) -> dict[tuple[str, ...], tuple[str, str]]:
     """Names without a common beginning and end, cut at a boundary, and what was cut: less first."""
     if len(names) < 2:

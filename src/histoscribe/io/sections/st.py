@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.count_table import read_count_table
@@ -77,6 +78,11 @@ def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str,
     )
 
 
+def array_kind(array: Float[np.ndarray, "N 2"]) -> str:
+    """Kind of an array by its positions: x + y is even at every spot of a staggered one."""
+    return "st2k" if (np.rint(array).sum(axis=1) % 2 == 0).all() else "st"
+
+
 _NEEDS = ("image", "counts", "spots")
 ST = Reader("st", "legacy ST, square array", _NEEDS, partial(read_array, kind="st"))
 ST2K = Reader("st2k", "ST 2k, staggered array", _NEEDS, partial(read_array, kind="st2k"))
@@ -112,7 +118,7 @@ def _check_array(source: Source, kind: str, array: np.ndarray) -> None:
                 remedy="give the whole spot table",
             )
         )
-    staggered = bool((np.rint(array).sum(axis=1) % 2 == 0).all())
+    staggered = array_kind(array) == "st2k"
     if staggered != (kind == "st2k") and len(array) >= 10:
         raise DataContractError(
             Problem(
