@@ -1,6 +1,7 @@
 """Manifests of spreadsheets: read as they are saved, or told what is wrong with the table."""
 
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,10 @@ def test_paths_of_windows_and_of_the_home_folder_are_found(tmp_path, monkeypatch
     assert manifest_path(tmp_path, "~/scans\\c.png") == tmp_path / "home" / "scans" / "c.png"
     assert manifest_path(tmp_path, "~nosuchuser/c.png") == tmp_path / "~nosuchuser" / "c.png"
     assert manifest_path(tmp_path, "/a/b.png") == Path("/a/b.png")
+    assert manifest_path(tmp_path, '"a\\b.png"') == tmp_path / "a\\b.png"
+    of_mac = tmp_path / unicodedata.normalize("NFD", "Köln.png")
+    of_mac.touch()
+    assert manifest_path(tmp_path, unicodedata.normalize("NFC", "Köln.png")).exists()
     assert manifest_path(tmp_path, "x" * 5000 + "\\y").name == "y"
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 import shutil
 from pathlib import Path
 
@@ -197,3 +198,26 @@ def test_a_table_that_is_cut_or_zipped_badly_hides_nothing(folder, tmp_path):
     (tmp_path / "in" / "bad.tsv.gz").write_bytes(gzip.compress(b"x" * 9999)[:-30])
     (tmp_path / "in" / "empty.csv").touch()
     assert len(search_sections([tmp_path / "in"]).sources) == 1
+
+
+def test_pipes_and_broken_links_are_no_files(folder, tmp_path):
+    folder("S1").st()
+    os.mkfifo(tmp_path / "in" / "pipe.tsv")
+    (tmp_path / "in" / "gone.tsv").symlink_to(tmp_path / "gone")
+    assert len(search_sections([tmp_path / "in"]).sources) == 1
+
+
+def test_a_folder_that_cannot_be_opened_is_told(folder, tmp_path, monkeypatch):
+    folder("S1").st()
+    closed = folder("closed").folder
+    scan = os.scandir
+
+    def scandir(path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = search_sections([tmp_path / "in"])
+    assert [(p.path, p.reason) for p in found.passed] == [(closed, "the folder cannot be opened")]
+    assert len(found.sources) == 1

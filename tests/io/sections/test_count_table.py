@@ -185,3 +185,8 @@ def test_windows_text_is_read_and_told(tmp_path):
     counts, _, notes = read_count_table(path)
     assert counts.gene_ids == ("Gén",)
     assert notes == ("counts.tsv: no UTF-8, read as Windows-1252",)
+
+
+def test_genes_that_a_spreadsheet_made_dates_are_told(tmp_path):
+    _, _, notes = read_count_table(_write(tmp_path, "\t1-Mar\t2-Sep\tA\n1x2\t3\t4\t5\n"))
+    assert "2 genes are named like dates (1-Mar, 2-Sep)" in notes[0]

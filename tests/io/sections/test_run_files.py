@@ -158,3 +158,13 @@ def test_counts_may_be_a_table_with_barcodes_in_its_columns(writer):
     section = read_section(replace(source, counts=counts), Filters())
     assert same(section, writer)
     assert section.measured.gene_ids == ("A", "B", "C")
+
+
+def test_a_zipped_matrix_is_told(writer):
+    source = flattened(writer.spaceranger("csv"))
+    path = source.path / "GSM1_S1_filtered_feature_bc_matrix.h5"
+    (source.path / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert same(read_section(source, Filters()), writer)
+    path.unlink()
+    with pytest.raises(DataContractError, match="gunzip GSM1_S1_filtered"):
+        read_section(source, Filters())

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -74,14 +75,18 @@ def manifest_table(path: Path, required: Sequence[str], known: Collection[str]) 
 def manifest_path(folder: Path, text: str) -> Path:
     """Path in a cell, relative to the folder of the manifest.
 
-    `~` is the home folder. A backslash separates folders, as on Windows, unless a file has the name
-    as written.
+    `~` is the home folder. Where no file has the name as written, a backslash separates folders, as
+    on Windows, and an accented letter may be one sign or two, as on a Mac.
     """
+    text = text.strip('"')  # a path that was copied from a file manager
     path = Path(text)
     if text.startswith("~"):
         path = Path(os.path.expanduser(text))  # noqa: PTH111  # keeps `~name` of no user
     if "\\" in text and not os.path.exists(folder / path):  # noqa: PTH110  # of any length
         path = Path(str(path).replace("\\", "/"))
+    if not (text.isascii() or os.path.exists(folder / path)):  # noqa: PTH110
+        forms = [Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")]
+        path = next((one for one in forms if os.path.exists(folder / one)), path)  # noqa: PTH110
     return folder / path
 
 

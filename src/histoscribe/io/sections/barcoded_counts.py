@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.count_table import read_count_table
 from histoscribe.io.sections.spot_names import fit_barcodes
 from histoscribe.io.sections.table import broken
 from histoscribe.io.sections.tenx import MATRIX, read_matrix
 from histoscribe.types import Counts
 
+_ZIPPED = (".h5.gz", ".hdf5.gz")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -24,6 +26,8 @@ def read_barcoded_counts(
     `genome` chooses one of several. Barcodes may differ from the spots in what all of them begin or
     end with.
     """
+    if path.name.endswith(_ZIPPED):
+        raise DataContractError(_zipped(path))
     fit = partial(fit_barcodes, spots=spots)
     if _is_text(path):
         return read_count_table(path, fit, genome)
@@ -32,6 +36,15 @@ def read_barcoded_counts(
     if found.problem:
         raise broken(path, found.problem, "barcodes that fit the positions in one way")
     return counts, found.ids, (*notes, *found.notes)
+
+
+def _zipped(path: Path) -> Problem:
+    return Problem(
+        where=str(path),
+        found="a zipped HDF5 file",
+        expected="a file whose parts can be read where they are",
+        remedy=f"unpack it: gunzip {path.name}",
+    )
 
 
 def _is_text(path: Path) -> bool:

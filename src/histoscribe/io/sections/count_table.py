@@ -27,6 +27,10 @@ _NUMBER = re.compile(rb"[-+]?\d*[.,]?\d*(e[-+]?\d+)?|[-+]?inf|#?n/?an?|none|null
 """A number, or what stands for a missing one."""
 _WHOLE_COMMA = re.compile(rb"(?<=\d),0{1,2}(?=\t|$)")
 """End of a whole number with a decimal comma. `,000` may be thousands: it is no number."""
+_DATE = re.compile(
+    r"\d{1,2}-(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(-\d{2,4})?|(Mar|Sep|Dec)-\d{1,4}",
+    re.IGNORECASE,
+)
 _ENSEMBL = re.compile(r"ENS[A-Z]*G\d{11}(\.\d+)?")
 
 
@@ -97,7 +101,16 @@ class _Layout:
         """What was found and assumed, in words."""
         turned = ("genes are in the rows of the count table",) if self.turned else ()
         unread = tuple(f"column {name} of the count table was not read" for name in self.unread)
-        return (*turned, *self.fit.notes, *unread)
+        return (*turned, *self.fit.notes, *unread, *self._dates())
+
+    def _dates(self) -> tuple[str, ...]:
+        dates = [name for name in self.gene_ids if _DATE.fullmatch(name)]
+        if not dates:
+            return ()
+        return (
+            f"{len(dates)} genes are named like dates ({some(dates)}): a spreadsheet does this to "
+            "MARCH1, SEPT2 and DEC1; export the table again without it",
+        )
 
     def place(self, row: int, column: int) -> str:
         """Name spot and gene of a cell."""

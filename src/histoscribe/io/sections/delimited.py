@@ -101,8 +101,13 @@ def read_frame(
 
 
 def read_positions(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a table whose header has these columns, with a number in every line."""
+    """Read a table whose header has these columns, with a number in every line.
+
+    Names of columns become small letters, if they stay different.
+    """
     table = read_frame(path)
+    small = [name.casefold() for name in table.columns]
+    table.columns = small if len(set(small)) == len(small) else table.columns
     missing = [name for name in columns if name not in table.columns]
     if missing:
         found = f"no column {', '.join(missing)}; it has {some(list(table.columns))}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from histoscribe.io.cohorts.search.array_search import find_arrays
-from histoscribe.io.cohorts.search.listing import FolderFinding, Listing
+from histoscribe.io.cohorts.search.listing import FolderFinding, Listing, PassedOver
 from histoscribe.io.cohorts.search.object_search import (
     find_h5ad,
     find_hest,
@@ -35,7 +35,8 @@ def search_sections(folders: Iterable[Path]) -> FolderFinding:
         if one of the folders is none.
     """
     listing = Listing.of(folders)
-    total = FolderFinding()
+    closed = (PassedOver(path, "the folder cannot be opened") for path in listing.closed)
+    total = FolderFinding(passed=tuple(closed))
     for search in _SEARCHES:
         finding = search(listing)
         listing = listing.without(finding.files)

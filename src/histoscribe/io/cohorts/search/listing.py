@@ -56,6 +56,8 @@ class Listing:
     """Files below some folders; a zarr folder counts as one file."""
 
     files: tuple[Path, ...]
+    closed: tuple[Path, ...] = ()
+    """Folders that could not be opened."""
 
     @classmethod
     def of(cls, folders: Iterable[Path]) -> "Listing":
@@ -67,8 +69,9 @@ class Listing:
         if wrong := [folder for folder in folders if not folder.is_dir()]:
             raise DataContractError([_no_folder(folder) for folder in wrong])
         once: set[str] = set()
-        files = {path for folder in folders for path in _walk(folder, once)}
-        return cls(tuple(sorted(files)))
+        closed: list[Path] = []
+        files = {path for folder in folders for path in _walk(folder, once, closed)}
+        return cls(tuple(sorted(files)), tuple(closed))
 
     def without(self, files: Collection[Path]) -> "Listing":
         """List without these files."""
@@ -119,8 +122,11 @@ def section_name(text: str) -> str:
     return re.sub(r"[/\\\x00-\x1f\x7f]", "-", text).strip().lstrip(".") or "section"
 
 
-def _walk(folder: Path, once: set[str]) -> Iterator[Path]:
-    for root, names, files in os.walk(folder, followlinks=True):
+def _walk(folder: Path, once: set[str], closed: list[Path]) -> Iterator[Path]:
+    def note(error: OSError) -> None:
+        closed.append(Path(error.filename))
+
+    for root, names, files in os.walk(folder, onerror=note, followlinks=True):
         place = Path(root)
         real = os.path.realpath(root)
         if real in once or place.name.endswith(_ZARR):
@@ -132,7 +138,8 @@ def _walk(folder: Path, once: set[str]) -> Iterator[Path]:
             yield place
             continue
         names[:] = sorted(name for name in names if not name.startswith("."))
-        yield from (place / name for name in files if not name.startswith("."))
+        visible = (place / name for name in files if not name.startswith("."))
+        yield from (path for path in visible if path.is_file())  # no pipe, no broken link
 
 
 def _no_folder(path: Path) -> Problem:
