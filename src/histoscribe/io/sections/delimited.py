@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from histoscribe.io.sections.table import broken, read_bytes, some
 
@@ -25,6 +26,8 @@ _STATED = re.compile(rb'"?sep=(.)"?', re.IGNORECASE)
 """First line by which Excel is told the separator."""
 _COMMA = re.compile(r"-?\d+,\d+(e[-+]?\d+)?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(,\d{3})+")
+_FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+"""Spellings of flags: R and pandas write words or fractions."""
 _PROOF = 5
 """Number of lines from which the separator is proven."""
 
@@ -115,6 +118,18 @@ def read_positions(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     if not np.isfinite(table[list(columns)].apply(pd.to_numeric, errors="coerce")).all(axis=None):
         raise broken(path, f"gaps or words in {', '.join(columns)}", "numbers in every line")
     return table
+
+
+def flags_of(path: Path, values: pd.Series) -> Bool[np.ndarray, " rows"]:
+    """Read a column of flags: 0 and 1, false and true, as numbers or as words.
+
+    Raises DataContractError for anything else.
+    """
+    flags = values.astype(str).str.strip().str.lower().map(_FLAGS)
+    if flags.isna().any():
+        odd = values[flags.isna().to_numpy()].iloc[0]
+        raise broken(path, f"{values.name} is {str(odd)!r} at a spot", "0 or 1 at every spot")
+    return flags.to_numpy(bool)
 
 
 def text_lines(path: Path) -> tuple[list[bytes], tuple[str, ...]]:

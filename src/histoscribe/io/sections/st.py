@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.count_table import read_count_table
-from histoscribe.io.sections.delimited import read_positions
+from histoscribe.io.sections.delimited import flags_of, read_positions
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.spot_names import fit_places
 from histoscribe.io.sections.table import broken
@@ -27,6 +27,7 @@ of 95 x 106 um, which gives 142.9 um: the two agree within 1.1 %.
 """
 _DIAMETER_UM = {"st": 100.0, "st2k": 100.0}
 _ARRAY = ("x", "y")
+_PRINTED = ("new_x", "new_y")
 _PX = (("app_px", "app_py"), ("pixel_x", "pixel_y"))
 """Columns of spot centres: in a rescaled image, or in the image of the experiment."""
 
@@ -41,7 +42,11 @@ def read_array(source: Source, kind: str) -> Reading:
         raise ValueError(f"a section of kind {kind} needs spots")
     table = read_positions(source.spots, _ARRAY)
     px = next((names for names in _PX if set(names) <= set(table.columns)), _PX[-1])
-    return array_reading(source, kind, read_positions(source.spots, (*_ARRAY, *px)), px)
+    printed = _PRINTED if set(_PRINTED) <= set(table.columns) else ()
+    table = read_positions(source.spots, (*_ARRAY, *px, *printed))
+    if "selected" in table:
+        table["selected"] = flags_of(source.spots, table["selected"]).astype(np.int64)
+    return array_reading(source, kind, table, px)
 
 
 def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str, str]) -> Reading:
@@ -90,7 +95,7 @@ ST2K = Reader("st2k", "ST 2k, staggered array", _NEEDS, partial(read_array, kind
 
 def _fine_array(table: pd.DataFrame) -> np.ndarray:
     """Array coordinates as printed (fractions), if the table has them."""
-    names = ["new_x", "new_y"] if {"new_x", "new_y"} <= set(table.columns) else list(_ARRAY)
+    names = list(_PRINTED if set(_PRINTED) <= set(table.columns) else _ARRAY)
     return table[names].to_numpy(np.float64)
 
 

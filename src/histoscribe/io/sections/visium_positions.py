@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.sections.delimited import cells_of, read_delimited, read_frame
+from histoscribe.io.sections.delimited import cells_of, flags_of, read_delimited, read_frame
 from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.table import broken, read_bytes, some
 
@@ -30,8 +30,6 @@ _SEURAT = {
     "imagecol": "pxl_col_in_fullres",
 }
 """Names that Seurat gives the columns of Space Ranger."""
-_FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
-"""Spellings of `in_tissue`: R and pandas write words or fractions."""
 _PARQUET = b"PAR1"
 
 
@@ -71,7 +69,7 @@ def read_visium_positions(path: Path) -> VisiumPositions:
     xy, array = np.ascontiguousarray(numbers[:, :2]), np.ascontiguousarray(numbers[:, 2:])
     refuse_shared_places(str(path), array)
     notes = tuple(table.attrs.get("notes", ()))
-    return VisiumPositions(barcodes, _in_tissue(path, table["in_tissue"]), xy, array, notes)
+    return VisiumPositions(barcodes, flags_of(path, table["in_tissue"]), xy, array, notes)
 
 
 def _table(path: Path) -> pd.DataFrame:
@@ -118,14 +116,6 @@ def _in_words_of_space_ranger(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     table = table.rename(columns=seurat)
     table.attrs["notes"] = notes
     return table
-
-
-def _in_tissue(path: Path, values: pd.Series) -> Bool[np.ndarray, " N"]:
-    flags = values.astype(str).str.strip().str.lower().map(_FLAGS)
-    if flags.isna().any():
-        odd = values[flags.isna()].iloc[0]
-        raise broken(path, f"in_tissue is {str(odd)!r} at a spot", "0 or 1 at every spot")
-    return flags.to_numpy(bool)
 
 
 def _no_header(path: Path, first: Sequence[str]) -> Problem:
