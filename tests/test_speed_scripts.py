@@ -12,11 +12,13 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
 QUICK = {  # else minutes
     "bag_maps.py": ("--seeds", "1", "--epochs", "1", "--genes", "rare", "--models", "additive-mil"),
+    "chance.py": ("--quick",),
     "egn_simulated.py": ("--quick",),
     "exemplars.py": ("--spots", "6000", "--repeats", "1"),
     "extraction.py": ("--quick",),
     "extractor.py": ("--quick",),
     "pathways.py": ("--quick",),
+    "threads.py": ("--quick",),
     "tcgn.py": ("--batch", "1", "--rounds", "1"),
     "stformer.py": ("--spots", "300", "900", "--h2h", "300"),
     "gpu.py": (

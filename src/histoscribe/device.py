@@ -1,5 +1,7 @@
 """Choice of the device: CPU or GPU."""
 
+from contextlib import AbstractContextManager, nullcontext
+from threading import Lock
 from typing import Literal
 
 import torch
@@ -28,3 +30,8 @@ def choose_device(requested: Literal["auto", "cpu", "cuda"]) -> Device:
             )
         )
     return "cuda" if found and requested != "cpu" else "cpu"
+
+
+def device_turn(device: torch.device) -> AbstractContextManager[object]:
+    """Lock of a GPU, for one batch at a time: its memory cannot hold activations of all threads."""
+    return nullcontext() if device.type == "cpu" else Lock()

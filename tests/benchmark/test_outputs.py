@@ -154,7 +154,9 @@ def test_a_score_pooled_over_patients_has_no_interval_over_them():
         ]
     ]
     scores = pd.DataFrame(rows, columns=list(COLUMNS))
-    null = Shuffled("A", "A", ("g",), {m: np.zeros((100, 1)) for m in ("pcc", "pcc_given_depth")})
+    null = Shuffled(
+        "A", "A", ("g",), 50, {m: np.zeros((100, 1)) for m in ("pcc", "pcc_given_depth")}
+    )
     table = summary_table(scores, [null], seed=0).set_index(["model", "metric"])
     assert table.loc[("m", "pcc_pooled"), ["low", "high"]].isna().all()
     assert table.loc[("m", "pcc_pooled"), "n_patients"] == 6
@@ -187,7 +189,7 @@ def test_q_is_small_where_the_truth_is_predicted_and_not_where_it_is_not():
     rng = np.random.default_rng(0)
 
     genes = ("good", "null")
-    null = Shuffled("a", "A", genes, {"pcc_given_depth": rng.normal(0, 0.05, (100, 2))})
+    null = Shuffled("a", "A", genes, 50, {"pcc_given_depth": rng.normal(0, 0.05, (100, 2))})
     truth = Truth(
         section="a",
         patient="A",

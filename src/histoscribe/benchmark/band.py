@@ -8,6 +8,7 @@ decomposition: only the targets change. `metrics.chance` turns them into q.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from histoscribe.metrics.moments import moments, pcc, pcc_given_depth
 from histoscribe.models.closed_form.ridge_path import RidgePath, choose_alpha
 from histoscribe.progress import track
 from histoscribe.seed import stream
+from histoscribe.threads import in_order
 from histoscribe.train.tables import training_table
 from histoscribe.types import Fold, SpotTable
 
@@ -49,6 +51,8 @@ class Shuffled:
     section: str
     patient: str
     genes: tuple[str, ...]
+    n_spots: int
+    """Number of scored spots."""
     scores: dict[str, Float[np.ndarray, "runs G"]]
     """By metric."""
 
@@ -71,6 +75,7 @@ def shuffled_fold(
             truth.section,
             truth.patient,
             truth.genes,
+            len(truth.log_total),
             {metric: arrays[f"{truth.section}/{metric}"] for metric in METRICS},
         )
         for truth in truths
@@ -104,12 +109,17 @@ def shuffled_scores(
     smoothers = [matrix.astype(np.float32) for matrix in smoothers]
     shape = (SHUFFLED_RUNS, table.target.shape[1])
     arrays = {f"{t.section}/{metric}": np.zeros(shape) for t in tested for metric in METRICS}
-    for run in track(range(SHUFFLED_RUNS), f"shuffled labels, fold {fold.name}"):
+
+    def score(run: int) -> None:
         moved = centred[permuted_rows(table, plan.settings.seed, run)]
         for truth, smoother in zip(tested, smoothers, strict=True):
             m = moments(smoother @ moved, truth.measured, truth.log_total)
             for metric, of in METRICS.items():
                 arrays[f"{truth.section}/{metric}"][run] = of(m)
+
+    with closing(in_order(score, range(SHUFFLED_RUNS))) as done:
+        for _ in track(done, f"shuffled labels, fold {fold.name}", SHUFFLED_RUNS):
+            pass
     return arrays
 
 

@@ -31,6 +31,7 @@ from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.facts import data_files
 from histoscribe.printable import printable_lines
 from histoscribe.progress import track
+from histoscribe.threads import kernels
 from histoscribe.train.arguments import AnyCohort
 from histoscribe.train.bulk_data import open_bulk
 from histoscribe.train.settings import RunSettings, dump_settings
@@ -96,7 +97,9 @@ def bulk_benchmark(plan: BulkPlan) -> Benchmark:
         write_text(plan.out / "card.md", printable_lines(words))
         write_checksums(plan.out)
         took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
-        write_json(plan.out / "run.json", {**took, "machine": platform.platform()})
+        write_json(
+            plan.out / "run.json", {**took, "machine": platform.platform(), "kernels": kernels()}
+        )
     every = summary[summary["fold"] == "*"]
     genes = scores.groupby(["model", "metric", "gene"], sort=False)["value"].mean().reset_index()
     return Benchmark(plan.out, every, genes, scores, tuple(checks), main=metrics)

@@ -149,4 +149,5 @@ def _band(
     arrays = kept_scores(plan.out / "predictions" / SHUFFLED / name, score)
     for section, truth in truths.items():
         scores = {metric: arrays[f"{section}/{metric}"] for metric in METRICS}
-        yield Shuffled(section, truth.patient, pathways.names, scores)
+        n_spots = len(truth.log_total)
+        yield Shuffled(section, truth.patient, pathways.names, n_spots, scores)

@@ -10,6 +10,7 @@ from histoscribe.benchmark.pathway_scores import HEAD, OF_GENES, FoldPathways, S
 from histoscribe.benchmark.score import EVERY
 from histoscribe.benchmark.tables import (
     band_runs,
+    least_spread_per_gene,
     limits,
     null_per_gene,
     over_patients,
@@ -109,7 +110,7 @@ def _section_rows(folds: Sequence[FoldPathways]) -> Iterator[tuple[object, ...]]
 def _overall(sections: pd.DataFrame, folds: Sequence[FoldPathways]) -> pd.DataFrame:
     """Rows over patients."""
     band = [part for of in folds for part in of.band]
-    null = null_per_gene(band)
+    null, least = null_per_gene(band), least_spread_per_gene(band)
     names = sorted({name for part in band for name in part.genes})
     parts = []
     for (model, source), own in sections.groupby(["model", "source"], sort=False):
@@ -120,7 +121,7 @@ def _overall(sections: pd.DataFrame, folds: Sequence[FoldPathways]) -> pd.DataFr
         for column in ("members_in_panel", "members"):
             table[column] = own.groupby("pathway")[column].min()
         table["null_low"], table["null_high"] = limits(null)
-        table["q"] = q_values(table["pcc_given_depth"].to_numpy(), null)
+        table["q"] = q_values(table["pcc_given_depth"].to_numpy(), null, least)
         about = {"model": str(model), "source": str(source), "fold": EVERY, "section": EVERY}
         parts.append(table.reset_index().assign(**about, patient=EVERY)[list(COLUMNS)])
     return pd.concat(parts, ignore_index=True)

@@ -42,6 +42,7 @@ from histoscribe.io.run_folder import CARD, claimed, in_folder
 from histoscribe.printable import printable_lines
 from histoscribe.progress import track
 from histoscribe.signature import spelled_out
+from histoscribe.threads import fixed_threads, kernels
 from histoscribe.train.arguments import (
     AnyCohort,
     AnyModels,
@@ -132,14 +133,16 @@ def benchmark(
                 make_bulk_plan(resolved, folder, weights=weights, cache=cache, cohort=cohort)
             )
 
-        return in_folder(out, work_on_bags)
+        with fixed_threads():
+            return in_folder(out, work_on_bags)
     opened = run_cohort(cohort, resolved)
 
     def work(folder: Path) -> Benchmark:
         plan = make_plan(resolved, folder, weights=weights, cache=cache, cohort=opened)
         return _run(plan)
 
-    return in_folder(out, work)
+    with fixed_threads():
+        return in_folder(out, work)
 
 
 def _run(plan: RunPlan) -> Benchmark:
@@ -151,7 +154,9 @@ def _run(plan: RunPlan) -> Benchmark:
         found = _write_tables(plan, folds)
         write_checksums(plan.out)
         took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
-        write_json(plan.out / "run.json", {**took, "machine": platform.platform()})
+        write_json(
+            plan.out / "run.json", {**took, "machine": platform.platform(), "kernels": kernels()}
+        )
     return found
 
 

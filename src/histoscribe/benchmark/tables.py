@@ -11,7 +11,7 @@ from scipy.stats import skew
 from histoscribe.benchmark.band import METRICS as BAND_METRICS
 from histoscribe.benchmark.band import SHUFFLED, Shuffled
 from histoscribe.benchmark.score import EVERY, Truth
-from histoscribe.metrics.chance import ChanceCount, q_values
+from histoscribe.metrics.chance import ChanceCount, q_values, spread_of_noise
 from histoscribe.metrics.summary import SectionScores, Summary, pcc_at, summarise
 
 SUMMARY_COLUMNS = ("model", "metric", "mean", "low", "high", "n_patients", "n_undefined")
@@ -69,14 +69,14 @@ def genes_table(
     `q` is that of `pcc_given_depth` over the genes of a model, see `metrics.chance.q_values`.
     """
     facts = _gene_facts(truths)
-    null = null_per_gene(band)
+    null, least = null_per_gene(band), least_spread_per_gene(band)
     parts = []
     for model, of_model in scores[scores["section"] != EVERY].groupby("model", sort=False):
         table = facts.copy()
         for metric in BAND_METRICS:
             table[metric] = over_patients(of_model[of_model["metric"] == metric])
         table["null_low"], table["null_high"] = limits(null)
-        table["q"] = q_values(table["pcc_given_depth"].to_numpy(), null)
+        table["q"] = q_values(table["pcc_given_depth"].to_numpy(), null, least)
         parts.append(table.assign(model=model))
     columns = ["model", "gene", *BAND_METRICS, "null_low", "null_high", "q"]
     joined = pd.concat(parts).rename_axis("gene").reset_index()
@@ -162,6 +162,31 @@ def null_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, "genes runs"]:
         by_patient.setdefault(part.patient, []).append(padded)
     patients = [_mean(np.stack(sections), axis=0) for sections in by_patient.values()]
     return _mean(np.stack(patients), axis=0)
+
+
+def least_spread_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, " genes"]:
+    """Deviation of the same mean for values that are independent from spot to spot; genes sorted.
+
+    NaN for a gene that no test section measured.
+    """
+    genes = sorted({gene for part in band for gene in part.genes})
+    place = {gene: i for i, gene in enumerate(genes)}
+    by_patient: dict[str, list[np.ndarray]] = {}
+    for part in band:
+        variance = np.full(len(genes), np.nan)
+        defined = np.isfinite(part.scores["pcc_given_depth"]).any(axis=0)
+        columns = [place[gene] for gene in part.genes]
+        spread = float(spread_of_noise(np.array(float(part.n_spots))))
+        variance[columns] = np.where(defined, spread**2, np.nan)
+        by_patient.setdefault(part.patient, []).append(variance)
+    patients = [_variance_of_mean(np.stack(sections)) for sections in by_patient.values()]
+    return np.sqrt(_variance_of_mean(np.stack(patients)))
+
+
+def _variance_of_mean(variances: Float[np.ndarray, "n genes"]) -> Float[np.ndarray, " genes"]:
+    """Variance of the mean of independent values with these variances; of defined ones."""
+    n_defined = np.isfinite(variances).sum(axis=0)
+    return _mean(variances, axis=0) / np.maximum(n_defined, 1)
 
 
 def limits(null: Float[np.ndarray, "genes runs"]) -> Float[np.ndarray, "2 genes"]:

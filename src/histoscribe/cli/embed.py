@@ -1,19 +1,32 @@
 """`histoscribe embed FILE.toml`."""
 
+from typing import TYPE_CHECKING
+
 from histoscribe.cli.console import Overrides, SettingsFile, Weights, say, weight_files
+
+if TYPE_CHECKING:
+    from histoscribe.train.run_data import RunData
 
 
 def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None) -> None:
     """Compute the features of a run into the cache; a stopped run continues where it was."""
-    from histoscribe.data.folds import make_folds
     from histoscribe.io.cohorts.cohort import read_cohort
     from histoscribe.io.weights import cache_folder
+    from histoscribe.threads import fixed_threads
     from histoscribe.train.run_data import RunData
     from histoscribe.train.settings import read_settings
 
     resolved = read_settings(settings, tuple(set_ or ()))
     cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
     run_data = RunData(resolved, cohort, weight_files(weights), cache_folder())
+    with fixed_threads():
+        _embed(run_data)
+
+
+def _embed(run_data: "RunData") -> None:
+    from histoscribe.data.folds import make_folds
+
+    resolved, cohort = run_data.settings, run_data.cohort
     run_data.check()
     folds = make_folds(cohort, resolved.folds, resolved.seed) if run_data.by_fold else (None,)
     views = f" and {run_data.tiles.n_views} jittered views" if run_data.tiles.n_views else ""

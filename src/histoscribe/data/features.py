@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,15 +13,18 @@ from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from histoscribe.data.tiles import SlideLook, Tiles, grid_order, tile_batches
+from histoscribe.data.tiles import SlideLook, Tiles, grid_order, tile_batches, tile_reader
+from histoscribe.device import device_turn
 from histoscribe.encoders.encoder import Encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.feature_store import FeatureOrigin, FeatureStore
 from histoscribe.progress import track
+from histoscribe.threads import fixed_threads, in_order
 from histoscribe.types import Section
 
 Precision = Literal["float32", "bfloat16"]
 
+_READERS = 2  # threads at least: one reads tiles while the other encodes
 _BATCH = 32  # a divisor of the rows of a chunk: batches are the same in every run
 _ALIKE = 0.999  # least cosine between a tile's features in bfloat16 and in float32
 
@@ -125,25 +129,27 @@ def _fill(
     slide_look: SlideLook | None,
 ) -> None:
     """Compute the unfinished chunks, in batches that never cross a chunk."""
-    missing = store.missing
+    if not (missing := store.missing):
+        return
     batches = [
         order[start : min(start + _BATCH, rows.stop)]
         for rows in missing
         for start in range(rows.start, rows.stop, _BATCH)
     ]
-    images = iter(
-        track(
-            tile_batches(section, tiles, batches, slide_look),
-            f"features {section.id}",
-            len(batches),
-        )
-    )
-    for rows in missing:
-        n_batches = -(-(rows.stop - rows.start) // _BATCH)
-        parts = [_encode(encoder, next(images), store.precision) for _ in range(n_batches)]
-        values = np.concatenate(parts)
-        _check_finite(section, encoder, order[rows], values)
-        store.write(rows, values)
+    read, turn = tile_reader(section, tiles, slide_look), device_turn(encoder.mean.device)
+
+    def encoded(rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows D"]:
+        image = read(rows)
+        with turn:
+            return _encode(encoder, image, store.precision)
+
+    with closing(in_order(encoded, batches, at_least=_READERS)) as results:
+        parts = iter(track(results, f"features {section.id}", len(batches)))
+        for rows in missing:
+            n_batches = -(-(rows.stop - rows.start) // _BATCH)
+            values = np.concatenate([next(parts) for _ in range(n_batches)])
+            _check_finite(section, encoder, order[rows], values)
+            store.write(rows, values)
 
 
 def _encode(
@@ -173,9 +179,10 @@ def _settle(
         _warn(section, encoder, "this processor has no bfloat16 arithmetic")
         return "float32"
     (image,) = tile_batches(section, tiles, [first], slide_look)
-    full, half = (
-        torch.from_numpy(_encode(encoder, image, kind)) for kind in ("float32", "bfloat16")
-    )
+    with fixed_threads():
+        full, half = (
+            torch.from_numpy(_encode(encoder, image, kind)) for kind in ("float32", "bfloat16")
+        )
     alike = float(functional.cosine_similarity(full, half).min())
     if not alike > _ALIKE:
         _warn(section, encoder, f"the cosine to float32 is {alike:.5f} on its first tiles")

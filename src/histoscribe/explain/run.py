@@ -20,6 +20,7 @@ from histoscribe.predictor.facts import spots_hash
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.strict import StrictSettings, settings_problems
+from histoscribe.threads import fixed_threads
 from histoscribe.train.arguments import AnyCohort
 from histoscribe.types import Cohort, CohortEntry, Section
 
@@ -73,6 +74,13 @@ def answer(
     question: Question, request: ExplainRequest, settings: StrictSettings, out: Path
 ) -> Finding:
     """Answer a question; `out` then holds figure, table and `finding.json`."""
+    with fixed_threads():
+        return _answer(question, request, settings, out)
+
+
+def _answer(
+    question: Question, request: ExplainRequest, settings: StrictSettings, out: Path
+) -> Finding:
     plan = question.plan(request, settings)
     record = {
         "question": question.name,

@@ -4,6 +4,10 @@ The null of a gene is its score in runs of ridge on shuffled training data. Such
 same shape for all genes, and another mean and spread for each. So each is standardised by the other
 runs of its gene, and those of all genes together are the null of every gene: with 100 runs of 300
 genes, p can be as small as 1 in 30,000, where the runs of one gene give no p below 1 in 101.
+
+The spread of a gene is never taken as less than that of values without any pattern. The runs are of
+ridge: where a gene happens to lie far from the maps that ridge can draw, they are all near zero,
+and the chance of another model is not.
 """
 
 from dataclasses import dataclass
@@ -18,6 +22,9 @@ CHANCE_Q = 0.05
 """A gene above its band with a smaller q is above chance: about one in twenty of these is not."""
 BAND_SHARE = 0.025
 """Share of shuffled runs above the band of a gene."""
+
+
+_FEWEST_SPOTS = 3  # with fewer, a partial correlation is 1 or -1
 
 
 @dataclass(frozen=True)
@@ -83,15 +90,25 @@ def least_q(n_runs: int = SHUFFLED_RUNS) -> float:
     return 1.0 / (1 + n_runs)
 
 
+def spread_of_noise(n_spots: Float[np.ndarray, "*parts"]) -> Float[np.ndarray, "*parts"]:
+    """Standard deviation of a partial correlation over so many spots, of values without pattern.
+
+    For one variable that is accounted for, as in `pcc_given_depth`. Infinite below four spots.
+    """
+    return np.where(n_spots > _FEWEST_SPOTS, 1 / np.sqrt(np.maximum(n_spots - 2.0, 1.0)), np.inf)
+
+
 def q_values(
-    score: Float[np.ndarray, " G"], null: Float[np.ndarray, "G runs"]
+    score: Float[np.ndarray, " G"],
+    null: Float[np.ndarray, "G runs"],
+    least_spread: Float[np.ndarray, " G"],
 ) -> Float[np.ndarray, " G"]:
     """Expected share of false discoveries among the genes at least this far above chance.
 
     The p of `p_values`, adjusted for the number of genes (Benjamini and Hochberg, J R Stat Soc B
     57:289, 1995), which allows for genes that vary together. NaN where p is.
     """
-    p = p_values(score, null)
+    p = p_values(score, null, least_spread)
     q = np.full(len(p), np.nan)
     defined = np.isfinite(p)
     if defined.any():
@@ -100,21 +117,24 @@ def q_values(
 
 
 def p_values(
-    score: Float[np.ndarray, " G"], null: Float[np.ndarray, "G runs"]
+    score: Float[np.ndarray, " G"],
+    null: Float[np.ndarray, "G runs"],
+    least_spread: Float[np.ndarray, " G"],
 ) -> Float[np.ndarray, " G"]:
     """Share of standardised shuffled scores, of all genes, that are at least as high (one-sided).
 
-    `null` has the score of each gene in each shuffled run. The score itself counts among the
-    shuffled ones, so p is never 0. NaN for a gene without a score, and for one whose shuffled runs
-    do not differ.
+    `null` has the score of each gene in each shuffled run; `least_spread` is the deviation of the
+    score of values that are independent from spot to spot (see `spread_of_noise`). The score itself
+    counts among the shuffled ones, so p is never 0. NaN for a gene without a score, and for one
+    whose shuffled runs do not differ.
     """
     usable = _usable(null)
     p = np.full(len(score), np.nan)
     if not usable.any():
         return p
-    pooled = np.sort(_shuffled_scores(null[usable]).ravel())
+    pooled = np.sort(_shuffled_scores(null[usable], least_spread[usable]).ravel())
     tested = usable & np.isfinite(score)
-    standard = _standard_scores(score[tested], null[tested])
+    standard = _standard_scores(score[tested], null[tested], least_spread[tested])
     as_high = len(pooled) - np.searchsorted(pooled, standard, side="left")
     p[tested] = (1 + as_high) / (1 + len(pooled))
     return p
@@ -127,15 +147,19 @@ def _usable(null: Float[np.ndarray, "G runs"]) -> Bool[np.ndarray, " G"]:
 
 
 def _standard_scores(
-    score: Float[np.ndarray, " G"], null: Float[np.ndarray, "G runs"]
+    score: Float[np.ndarray, " G"],
+    null: Float[np.ndarray, "G runs"],
+    least_spread: Float[np.ndarray, " G"],
 ) -> Float[np.ndarray, " G"]:
     """Distance of each score from the mean of its runs, in standard deviations of a new run."""
     n_runs = null.shape[1]
-    deviation = null.std(axis=1, ddof=1) * np.sqrt(1 + 1 / n_runs)
-    return (score - null.mean(axis=1)) / deviation
+    deviation = np.maximum(null.std(axis=1, ddof=1), least_spread)
+    return (score - null.mean(axis=1)) / (deviation * np.sqrt(1 + 1 / n_runs))
 
 
-def _shuffled_scores(null: Float[np.ndarray, "G runs"]) -> Float[np.ndarray, "G runs"]:
+def _shuffled_scores(
+    null: Float[np.ndarray, "G runs"], least_spread: Float[np.ndarray, " G"]
+) -> Float[np.ndarray, "G runs"]:
     """The same for each run, against the other runs of its gene.
 
     A run that were part of its own mean and deviation would look closer to them than a new one.
@@ -145,7 +169,5 @@ def _shuffled_scores(null: Float[np.ndarray, "G runs"]) -> Float[np.ndarray, "G 
     # with one run left out, the mean moves by distance / n_others
     squares = np.square(distance)
     left = squares.sum(axis=1, keepdims=True) - squares * (1 + 1 / n_others)
-    variance = np.maximum(left, 0.0) / (n_others - 1)
-    from_others = distance * (1 + 1 / n_others)
-    with np.errstate(divide="ignore"):  # infinite where the other runs do not differ
-        return from_others / np.sqrt(variance * (1 + 1 / n_others))
+    deviation = np.maximum(np.sqrt(np.maximum(left, 0.0) / (n_others - 1)), least_spread[:, None])
+    return distance * (1 + 1 / n_others) / (deviation * np.sqrt(1 + 1 / n_others))

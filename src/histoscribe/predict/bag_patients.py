@@ -19,6 +19,7 @@ from histoscribe.io.weights import cache_folder
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.progress import track
+from histoscribe.threads import fixed_threads
 from histoscribe.types import Bag, BulkPrediction, Cohort, TileEvidence
 
 MAP = "expression"
@@ -77,6 +78,13 @@ def bulk_of_slides(
     predictor: Predictor, slides: Sequence[SlideSource], cache: Path
 ) -> BulkPrediction:
     """Predict the patients of these slides, on the grid of the training: tiles side by side."""
+    with fixed_threads():
+        return _bulk_of_slides(predictor, slides, cache)
+
+
+def _bulk_of_slides(
+    predictor: Predictor, slides: Sequence[SlideSource], cache: Path
+) -> BulkPrediction:
     encoding = predictor.encoding
     cohort = slide_cohort(slides, encoding.tile_px * encoding.mpp)
     rows = {s.id: np.arange(len(s.spots)) for s in track(cohort, "tissue of the slides")}

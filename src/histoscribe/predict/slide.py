@@ -20,6 +20,7 @@ from histoscribe.predict.whole import blocks_of_whole, feature_blocks
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.progress import track
+from histoscribe.threads import fixed_threads
 from histoscribe.types import Head, PredictedBlock, Prediction, Slide
 
 TISSUE = "tissue_share"
@@ -82,8 +83,9 @@ def predict_slide(  # noqa: PLR0913 - one parameter an option
         mask=None if mask is None else Path(mask),
     )
     tiles = loaded.encoding.tiles
-    plan = make_plan(request, open_request(request, tiles), tiles, loaded.most_places)
-    blocks = list(_blocks(loaded, plan))
+    with fixed_threads():
+        plan = make_plan(request, open_request(request, tiles), tiles, loaded.most_places)
+        blocks = list(_blocks(loaded, plan))
     spot_columns = {
         name: np.concatenate([block.spot_columns[name] for block in blocks])
         for name in blocks[0].spot_columns

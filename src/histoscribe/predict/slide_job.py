@@ -29,6 +29,7 @@ from histoscribe.predictor.folder import RECORD, sha256
 from histoscribe.predictor.gene_choice import GeneChoice
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
+from histoscribe.threads import fixed_threads
 from histoscribe.types import Head, Prediction, Slide
 
 
@@ -68,7 +69,8 @@ class SlideJob:
 
     def run(self) -> "SlideResult":
         """Predict the slide and write its files; see `write_slide`."""
-        return write_slide(self)
+        with fixed_threads():
+            return write_slide(self)
 
 
 @dataclass(frozen=True)

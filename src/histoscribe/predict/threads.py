@@ -5,26 +5,23 @@ interruption nor the number of threads or processes changes a bit. All threads r
 reading keeps up with many cores and with a GPU.
 """
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from threading import Lock
+from contextlib import closing
 from typing import TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int, UInt8
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from histoscribe.data.tiles import tile_reader
-from histoscribe.device import choose_device
+from histoscribe.device import choose_device, device_turn
 from histoscribe.encoders.encoder import Encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.predict.plan import SlidePlan
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.progress import track
+from histoscribe.threads import in_order
 
 _BATCH = 16  # tiles that one thread encodes at once: more tiles are hardly faster, and cost memory
 
@@ -52,24 +49,11 @@ def work_by_chunk(
     n_tiles = sum(rows.stop - rows.start for rows in chunks)
     encode = _encoding(predictor, plan, work)
     with (
-        one_thread_each() as n_threads,
         closing(track(range(n_tiles), f"tiles of {plan.section.id}")) as ticks,
-        closing(_in_order(encode, _batches(chunks), n_threads)) as results,
+        closing(in_order(encode, _batches(chunks))) as results,
     ):
         for rows in chunks:
             yield rows, list(_until(rows, results, ticks))
-
-
-@contextmanager
-def one_thread_each() -> Iterator[int]:
-    """Let every worker use one thread; yields the number of workers."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(limits=1):  # NumPy's BLAS, below the model
-            yield n_threads
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def check_finite(
@@ -105,36 +89,14 @@ def _encoding(
     read = tile_reader(plan.section, plan.tiles, plan.slide_look)
     encoder = predictor.encoder
     device = encoder.mean.device
-    alone = _alone(device)
+    turn = device_turn(device)
 
     def encode(rows: Rows) -> T:
         image = read(rows)
-        with alone:
+        with turn:
             return work(rows, image, _encode(encoder, image.to(device)))
 
     return encode
-
-
-def _alone(device: torch.device) -> AbstractContextManager[object]:
-    """Lock of a GPU, for one batch at a time: its memory cannot hold activations of all."""
-    return nullcontext() if device.type == "cpu" else Lock()
-
-
-def _in_order(
-    encode: Callable[[Rows], T], batches: Sequence[Rows], n_threads: int
-) -> Generator[T, None, None]:
-    """Yield each batch in order; the number of parallel batches is that of threads."""
-    waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            for batch in batches:
-                waiting.append(pool.submit(encode, batch))
-                if len(waiting) > 2 * n_threads:  # enough work while a block is written
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"]) -> Features:

@@ -21,10 +21,10 @@ from histoscribe.predict.threads import (
     Rows,
     Tiles,
     check_finite,
-    one_thread_each,
     work_by_chunk,
 )
 from histoscribe.predictor.predictor import Predictor
+from histoscribe.threads import fixed_threads
 from histoscribe.types import PredictedBlock, SpotKeys
 
 
@@ -57,7 +57,7 @@ def blocks_of_whole(
     keys = SpotKeys.of_section(section.id, section.patient, section.spots.ids)
     image = SlideTiles(section, plan.tiles, plan.slide_look) if predictor.sees_tiles else None
     queries = SpotQueries(feature, keys, encoder.identity, image, places_um(section))
-    with one_thread_each():
+    with fixed_threads():
         predicted = predictor.fitted.predict(queries, torch.device(choose_device("auto")))
         bag = predictor.bag_facts(queries)
         distance = predictor.reference.distance(feature)[:, None]

@@ -29,6 +29,7 @@ from histoscribe.predictor.gene_scores import (
     gene_scores_of_run,
 )
 from histoscribe.predictor.reference import Reference
+from histoscribe.threads import fixed_threads
 from histoscribe.types import Head, Output, Prediction, Section, SpotKeys, TrainingCard
 
 BAG = "bag"
@@ -136,7 +137,8 @@ class Predictor:
         folder of the platform.
         """
         folder = cache_folder() if cache is None else Path(cache)
-        return self.from_queries(section, self.queries(section, folder))
+        with fixed_threads():
+            return self.from_queries(section, self.queries(section, folder))
 
     def queries(self, section: Section, cache: Path) -> SpotQueries:
         """Prepare the spots of a section for prediction: features, tiles, section and patient."""

@@ -73,6 +73,13 @@ def fit_bags(
     A network is trained once for each inner split up to `train.members`, each time with other
     validation bags and another start; without inner splits, or with `keep = "last"`, on all bags.
     """
+    with fixed_threads(settings.run.threads):
+        return _fit_bags(row, bags, means, settings, resume)
+
+
+def _fit_bags(
+    row: ModelRow, bags: BagTable, means: SpotTable, settings: RunSettings, resume: Path
+) -> Fitted:
     cls = row.cls
     if issubclass(cls, Estimator):
         return Fitted(cls(row.config).fit(means))

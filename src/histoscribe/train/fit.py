@@ -18,6 +18,7 @@ from histoscribe.models.count_start import CountStart
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.seed import integer
+from histoscribe.threads import fixed_threads
 from histoscribe.train.loop import fit_and_val_rows, train_network
 from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import RunSettings
@@ -51,16 +52,28 @@ def fit(
     DataContractError
         if a training spot has too few permitted exemplars, or weights are missing.
     """
+    with fixed_threads(settings.run.threads):
+        return _fit(row, table, settings, resume, protocol, weights or {})
+
+
+def _fit(
+    row: ModelRow,
+    table: SpotTable,
+    settings: RunSettings,
+    resume: Path,
+    protocol: str,
+    weights: WeightFiles,
+) -> Fitted:
     cls = row.cls
     if issubclass(cls, Estimator):
         return Fitted(cls(row.config).fit(table))
-    spots, lookup = _spots(row, table, settings, protocol, weights or {})
+    spots, lookup = _spots(row, table, settings, protocol, weights)
     sides = training_sides(cls.item, spots, *fit_and_val_rows(table, settings.train.keep))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer(settings.seed, f"init-{row.name}"))
         sets = table.gene_sets if PATHWAYS in cls.heads else None
         model = cls(_facts(row, table, settings, sets), row.config)
-        initial = initial_weights(row, weights or {})
+        initial = initial_weights(row, weights)
         if initial is not None:
             model.start_from(initial)
         train_network(model, sides, settings, resume)

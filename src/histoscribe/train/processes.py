@@ -18,6 +18,7 @@ from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import ExpressionModel
 from histoscribe.progress import drawn_by, track
+from histoscribe.threads import fixed_threads
 from histoscribe.train.group import TrainingGroup, joined
 from histoscribe.train.settings import RunSettings
 
@@ -68,10 +69,7 @@ def train_together(
             epochs=context.SimpleQueue(),
             problems=context.SimpleQueue(),
         )
-        n_threads = max(1, torch.get_num_threads() // n_processes)
-        running = start_processes(
-            _process, (work, n_threads), n_processes, join=False, start_method="spawn"
-        )
+        running = start_processes(_process, (work,), n_processes, join=False, start_method="spawn")
         try:
             _wait(running, work)
         except ProcessException:  # of the processes that lost the one with the problem
@@ -111,9 +109,8 @@ def _wait(running: ProcessContext, work: _Work) -> None:
             process.join()
 
 
-def _process(number: int, work: _Work, n_threads: int) -> None:
+def _process(number: int, work: _Work) -> None:
     """Work of one process."""
-    torch.set_num_threads(n_threads)
     group = TrainingGroup(number, work.settings.run.devices)
 
     def draw(
@@ -127,7 +124,11 @@ def _process(number: int, work: _Work, n_threads: int) -> None:
 
     device = choose_device(work.settings.run.device)
     model = deepcopy(work.model)  # torch hands the same memory to all processes
-    with joined(group, work.meeting, device), drawn_by(draw):
+    with (
+        fixed_threads(work.settings.run.threads),
+        joined(group, work.meeting, device),
+        drawn_by(draw),
+    ):
         try:
             work.train(model, work.sides, work.settings, work.resume, group)
         except DataContractError as error:  # said before the others notice that this one is gone

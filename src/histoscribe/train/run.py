@@ -14,6 +14,7 @@ from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import fit_reference
 from histoscribe.predictor.saving import is_predictor, load_predictor, save_predictor
 from histoscribe.signature import spelled_out
+from histoscribe.threads import fixed_threads
 from histoscribe.train.arguments import (
     AnyCohort,
     AnyModels,
@@ -97,11 +98,13 @@ def train(
         whole = run_settings(cohort, model, settings, options)
     if len(whole.models) != 1:
         raise DataContractError(_several(whole.models))
-    if whole.bulk.makes_bags:
-        bulk = open_bulk(whole, weights_of(options), cache_of(options), cohort)
-        return in_folder(out, lambda folder: _train_on_bags(bulk, folder, run))
-    run_data = RunData(whole, run_cohort(cohort, whole), weights_of(options), cache_of(options))
-    return in_folder(out, lambda folder: _train(run_data, folder, run))
+    weights, cache = weights_of(options), cache_of(options)
+    with fixed_threads():
+        if whole.bulk.makes_bags:
+            bulk = open_bulk(whole, weights, cache, cohort)
+            return in_folder(out, lambda folder: _train_on_bags(bulk, folder, run))
+        run_data = RunData(whole, run_cohort(cohort, whole), weights, cache)
+        return in_folder(out, lambda folder: _train(run_data, folder, run))
 
 
 def _several(models: tuple[str, ...]) -> Problem:

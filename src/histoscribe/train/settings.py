@@ -129,6 +129,11 @@ class MachineSettings(StrictSettings):
     """Number of GPUs, or of processes on a CPU, that train a network together: each takes every
     n-th batch, and a step has as many batches as there are devices.
     """
+    threads: Positive = 1
+    """Threads of a CPU that fit one model. The last bits of a result depend on their number, so it
+    is a setting, and a machine with more cores does not use more of them for this; features are
+    computed on all cores, whatever it says.
+    """
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the encoder (bfloat16 is used if its features agree with float32) and of
     networks in training, whose weights stay in float32.

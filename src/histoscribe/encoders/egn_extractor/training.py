@@ -30,6 +30,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 from histoscribe.progress import track
 from histoscribe.seed import integer, stream
+from histoscribe.threads import fixed_threads
 
 CHECKPOINT = "extractor.ckpt"
 WEIGHTS = "encoder.safetensors"
@@ -136,7 +137,7 @@ def fit_extractor(
     if checkpoint.exists():
         training.resume(checkpoint)
         _log.info("the extractor continues from step %d", training.n_steps)
-    with _deterministic():
+    with fixed_threads(), _deterministic():
         for step in track(range(training.n_steps, settings.steps), "steps of the extractor"):
             training.advance()
             if (step + 1) % settings.checkpoint_steps == 0:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.finding import Finding, Number
@@ -30,6 +29,7 @@ from histoscribe.io.sections.labels import read_labels
 from histoscribe.models.base import Estimator
 from histoscribe.plot.embedding import Colouring, draw_embedding
 from histoscribe.seed import integer
+from histoscribe.threads import fixed_threads
 from histoscribe.types import Section
 
 FIGURE, TABLE = "latent.png", "latent.csv"
@@ -171,7 +171,7 @@ def tsne(values: Float[np.ndarray, "N R"]) -> Float[np.ndarray, "N 2"]:
     method = TSNE(
         init="pca", perplexity=perplexity(len(values)), random_state=integer(_SEED, "explain-tsne")
     )
-    with threadpool_limits(1):  # with several threads, sums would have no fixed order
+    with fixed_threads():  # with several threads, sums would have no fixed order
         return method.fit_transform(values.astype(np.float32)).astype(np.float64)
 
 
