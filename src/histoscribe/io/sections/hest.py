@@ -17,7 +17,8 @@ from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.anndata_section import array_of, open_anndata, section_in
-from histoscribe.io.sections.h5ad import centres_of, in_tissue_of, raw_counts_of
+from histoscribe.io.sections.count_layers import raw_counts_of
+from histoscribe.io.sections.h5ad import centres_of, in_tissue_of
 from histoscribe.io.sections.lattice import lattice_of
 from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.source import Reader, Reading, Source
@@ -47,7 +48,7 @@ def read_hest(source: Source) -> Reading:
     technology = _technology(source)
     section = section_in(source.path, open_anndata(source.path), source.library)
     data = section.data
-    counts, merged = raw_counts_of(source.path, data, source.facts.get("genome"))
+    counts, merged = raw_counts_of(source.path, data, source.facts.get("genome"), source.layer)
     printed = _printed_um(source, technology)
     mpp, origin = _settle(source, data, technology, printed)
     xy = centres_of(source.path, data)

@@ -53,6 +53,11 @@ class Source:
         """Library to read of a file with several, according to the user; a fact, too."""
         return self.facts.get("library") or None
 
+    @property
+    def layer(self) -> str | None:
+        """Matrix of an AnnData with the raw counts, according to the user; a fact, too."""
+        return self.facts.get("layer") or None
+
     def number(self, column: str) -> float | None:
         """Read a number above 0 from the facts; None for an empty or missing cell.
 

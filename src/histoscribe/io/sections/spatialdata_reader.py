@@ -11,7 +11,8 @@ from jaxtyping import Float
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
 from histoscribe.io.sections.anndata_section import array_of, section_in
-from histoscribe.io.sections.h5ad import in_tissue_of, raw_counts_of
+from histoscribe.io.sections.count_layers import raw_counts_of
+from histoscribe.io.sections.h5ad import in_tissue_of
 from histoscribe.io.sections.platform import SpotEvidence, platform_of, refuse_visium_hd
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.spatialdata_store import image_name, is_within, open_store, pick
@@ -49,7 +50,7 @@ def read_spatialdata(source: Source) -> Reading:
     section = section_in(place, store.tables[chosen.table][rows], source.library)
     table, xy = section.data, xy[section.rows]
     refuse_visium_hd(str(place), section.ids, section.factors)
-    counts, notes = raw_counts_of(place, table, source.facts.get("genome"))
+    counts, notes = raw_counts_of(place, table, source.facts.get("genome"), source.layer)
     platform = platform_of(
         SpotEvidence(
             where=f"{path}, {chosen.shapes}",
