@@ -136,12 +136,13 @@ def _checked(path: Path, layer: CountLayer) -> CountLayer:
 
 def _agree(one: CountLayer, other: CountLayer) -> bool:
     """Whether two matrices have the same counts of the genes that both have."""
-    columns = one.var.index.get_indexer(other.var.index) if one.var.index.is_unique else []
-    of_other = np.flatnonzero(np.asarray(columns) >= 0)
+    if not one.var.index.is_unique:
+        return False
+    columns = one.var.index.get_indexer(other.var.index)
+    of_other = np.flatnonzero(columns >= 0)
     if not len(of_other):
         return False
-    difference = one.matrix[:, np.asarray(columns)[of_other]] != other.matrix[:, of_other]
-    return difference.nnz == 0
+    return (one.matrix[:, columns[of_other]] != other.matrix[:, of_other]).nnz == 0
 
 
 def _more_genes(main: CountLayer, raw: CountLayer | None) -> tuple[str, ...]:

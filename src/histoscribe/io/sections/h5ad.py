@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.anndata_section import array_of, open_anndata, section_in
 from histoscribe.io.sections.count_layers import raw_counts_of
-from histoscribe.io.sections.platform import SpotEvidence, platform_of, refuse_visium_hd
+from histoscribe.io.sections.platform import platform_of, refuse_visium_hd, scaled_evidence
 from histoscribe.io.sections.section_image import SectionImage, embedded_image, image_file
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken
@@ -44,16 +44,8 @@ def reading_of(source: Source, data: ad.AnnData, image: SectionImage | None) -> 
     image = image or embedded_image(place, section)
     xy = centres_of(place, data) * image.scale
     counts, notes = raw_counts_of(place, data, source.facts.get("genome"), source.layer)
-    diameter_px = section.factors.spot_diameter_px
-    platform = platform_of(
-        SpotEvidence(
-            where=f'{place}, obsm["spatial"]',
-            xy=xy,
-            array=array_of(place, data.obs),
-            diameter_px=diameter_px and diameter_px * image.scale,
-            factors=section.factors,
-        )
-    )
+    where, array = f'{place}, obsm["{centres_key(data)}"]', array_of(place, data.obs)
+    platform = platform_of(scaled_evidence(where, xy, array, section.factors, image.scale))
     mpp, origin = platform.resolution(source, image.mpp)
     key = centres_key(data)
     places = () if key == "spatial" else (f"centres: obsm[{key}]",)

@@ -24,7 +24,8 @@ _COLUMNS = (
     *("patient_id", "patient", "donor_id", "donor", "subject_id", "subject", "individual"),
 )
 """Columns of `obs` that tell sections or people apart, the surest first."""
-_BASES = re.compile(r"[ACGT]{10,}")
+BASES = re.compile(r"[ACGT]{10,}")
+"""Bases of a barcode; what stands beside them tells libraries apart."""
 _BETWEEN = re.compile(r"[-_:.#| ]+")
 _BARCODES = "barcodes"
 _MOST = 8
@@ -81,7 +82,7 @@ def barcode_tags(names: tuple[str, ...]) -> tuple[str, ...]:
     >>> barcode_tags(("left_AACCGGTTAACC-1", "right_AACCGGTTAACC-1"))
     ('left', 'right')
     """
-    found = [_BASES.search(name) for name in names]
+    found = [BASES.search(name) for name in names]
     words: dict[str, tuple[str, ...]] = {}
     for name, bases in zip(names, found, strict=True):
         if bases is None:

@@ -106,6 +106,18 @@ class Platform:
         return _grid(ids, xy, self.lattice, fill, pitch_um)
 
 
+def scaled_evidence(
+    where: str,
+    xy: Float[np.ndarray, "N 2"],
+    array: Float[np.ndarray, "N 2"] | None,
+    factors: ScaleFactors,
+    scale: float,
+) -> SpotEvidence:
+    """Evidence in an image of `scale` px per full-resolution px, where the factors are known."""
+    diameter_px = None if factors.spot_diameter_px is None else factors.spot_diameter_px * scale
+    return SpotEvidence(where=where, xy=xy, array=array, diameter_px=diameter_px, factors=factors)
+
+
 def platform_of(evidence: SpotEvidence) -> Platform:
     """Find out what is proven about the spots of a section.
 

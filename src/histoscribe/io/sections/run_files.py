@@ -41,8 +41,11 @@ class RunFiles:
     """How the names of this run's files begin, if the user named one of them."""
 
     def positions(self) -> Path:
-        """Table of positions."""
-        return self._first(self.spatial, POSITIONS, "spots", "no spot positions")
+        """Table of positions; that of several libraries (`aggr`) is beside the counts."""
+        beside = not any(self._only(self.spatial, name) for name in POSITIONS)
+        is_there = beside and any(self._only(self.root, name) for name in POSITIONS)
+        folder = self.root if is_there else self.spatial
+        return self._first(folder, POSITIONS, "spots", "no spot positions")
 
     def counts(self) -> Path:
         """Count matrix; of an mtx folder whose files are here, its `matrix.mtx`."""

@@ -1,18 +1,20 @@
 """Visium sections as Space Ranger 1 to 4 writes them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.barcoded_counts import read_barcoded_counts
+from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.platform import (
-    SpotEvidence,
     platform_of,
     refuse_visium_hd,
+    scaled_evidence,
     visium_hd,
 )
 from histoscribe.io.sections.run_files import RunFiles, run_files
+from histoscribe.io.sections.run_library import run_library
 from histoscribe.io.sections.scale_factors import ScaleFactors, scale_factors_of
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken, read_bytes
@@ -35,21 +37,19 @@ def read_spaceranger(source: Source) -> Reading:
     counts, barcodes, notes = read_barcoded_counts(
         source.counts or files.counts(), positions.barcodes, source.facts.get("genome")
     )
+    library = run_library(files, positions.barcodes, barcodes, source.library)
+    if library is not None:
+        files, positions, barcodes = library.files, positions.take(library.spots), library.ids
+        counts = replace(counts, matrix=counts.matrix[library.counts])
+        notes = (f"library {library.name} of the run", *notes)
     _check_barcodes(root, positions, barcodes)
+    refuse_shared_places(f"{root}, array_row and array_col", positions.array)
     factors = _scale_factors(files)
     refuse_visium_hd(str(root), positions.barcodes, factors)
     image = _choose_image(source, files, factors)
-    xy = positions.xy * image.scale
-    diameter_px = factors.spot_diameter_px
-    platform = platform_of(
-        SpotEvidence(
-            where=f"{root}, spot positions",
-            xy=xy,
-            array=positions.array,
-            diameter_px=diameter_px and diameter_px * image.scale,
-            factors=factors,
-        )
-    )
+    xy, array = positions.xy * image.scale, positions.array
+    place = f"{root}, spot positions"
+    platform = platform_of(scaled_evidence(place, xy, array, factors, image.scale))
     mpp, origin = platform.resolution(source, image_mpp(image.path, source.image_number))
     spots, assumed = platform.spots(positions.barcodes, xy, mpp)
     return Reading(

@@ -1,17 +1,16 @@
 """Table of the spots of a Visium section, in the layouts of Space Ranger, R and spreadsheets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.delimited import cells_of, flags_of, read_delimited, read_frame
-from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.table import broken, read_bytes, some
 
 _COLUMNS = (
@@ -45,6 +44,16 @@ class VisiumPositions:
     """Row and column."""
     notes: tuple[str, ...]
 
+    def take(self, rows: Int[np.ndarray, " rows"]) -> "VisiumPositions":
+        """Subset of these spots."""
+        return replace(
+            self,
+            barcodes=tuple(self.barcodes[row] for row in rows),
+            in_tissue=self.in_tissue[rows],
+            xy=self.xy[rows],
+            array=self.array[rows],
+        )
+
 
 def read_visium_positions(path: Path) -> VisiumPositions:
     """Read positions with or without a header; lines may begin with their number.
@@ -52,8 +61,8 @@ def read_visium_positions(path: Path) -> VisiumPositions:
     Raises
     ------
     DataContractError
-        for missing columns, gaps, words for numbers, repeated barcodes, spots at one place, and an
-        `in_tissue` that is neither yes nor no.
+        for missing columns, gaps, words for numbers, repeated barcodes, and an `in_tissue` that is
+        neither yes nor no.
     """
     table = _table(path)
     missing = [name for name in _COLUMNS if name not in table.columns]
@@ -67,7 +76,6 @@ def read_visium_positions(path: Path) -> VisiumPositions:
     if not np.isfinite(numbers).all() or len(set(barcodes)) != len(barcodes) or len(numbers) < 2:
         raise broken(path, "gaps, repeated barcodes or fewer than two spots", "one line a barcode")
     xy, array = np.ascontiguousarray(numbers[:, :2]), np.ascontiguousarray(numbers[:, 2:])
-    refuse_shared_places(str(path), array)
     notes = tuple(table.attrs.get("notes", ()))
     return VisiumPositions(barcodes, flags_of(path, table["in_tissue"]), xy, array, notes)
 
