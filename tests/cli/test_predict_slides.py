@@ -19,10 +19,12 @@ def test_a_slide_is_predicted_and_the_speed_is_told(histoscribe, predictor_folde
     ]
     assert "tiles/s" in done.out
     assert "new: warning: " in done.out
-    assert "12 genes in the GeoJSON: all" in done.out
+    assert "positions are beyond the training and masked" in done.out
+    assert "0 genes in the GeoJSON: none can be trusted" in done.out
     again = histoscribe("predict", predictor_folder, slide, "--out", out, *GRID)
     assert again.code == 0
     assert "finished before" in again.out
+    assert "0 genes in the GeoJSON: none can be trusted" in again.out
 
 
 def test_a_slide_that_does_not_do_is_told_after_the_others(histoscribe, predictor_folder, tmp_path):

@@ -170,8 +170,9 @@ def test_train_then_predict(histoscribe, cohort, tmp_path):
     assert json.loads((predictor / "predictor.json").read_text())["model"] == "ridge"
     done = histoscribe("predict", predictor, cohort.manifest, "--out", out, "--section", "P1S")
     assert done.code == 0
-    path, warning = done.out.splitlines()
+    path, masked, warning = done.out.splitlines()
     assert path == str(out / "P1S.h5ad"), "a path is printed as it is, on one line"
+    assert "of 36 positions are beyond the training and masked" in masked
     assert warning.startswith("P1S: warning: The predictor was trained on this picture, as P1S:")
     assert done.err == ""
     assert sorted(path.name for path in out.iterdir()) == ["P1S.h5ad", "data", "predictor.txt"]

@@ -10,6 +10,7 @@ from histoscribe.data.target import Target
 from histoscribe.data.transform import Log1p
 from histoscribe.models import catalog
 from histoscribe.predictor.encoding import Encoding
+from histoscribe.predictor.limits import ValueRange
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor, save_predictor
 from tests.cards import training_card
@@ -64,6 +65,7 @@ def test_a_model_of_the_page_is_saved_and_loaded_to_the_bit(name, tmp_path):
         encoding=encoding,
         card=training_card(feature.shape[1], target.genes),
         reference=reference_of(feature),
+        value_range=ValueRange.of(table.target),
     )
     save_predictor(predictor, tmp_path / "saved")
     again = load_predictor(tmp_path / "saved").fitted

@@ -35,7 +35,7 @@ def egn_folder(tmp_path_factory):
 def quietly(folder, path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the drawn tissue is unlike the simulated cohort
-        return hs.predict_slide(folder, path, spacing_um=SPACING_UM, mpp=MPP)
+        return hs.predict_slide(folder, path, spacing_um=SPACING_UM, mpp=MPP, keep_unlike=True)
 
 
 def test_places_of_a_slide_are_predicted_like_spots_and_keep_their_exemplars(
@@ -44,7 +44,8 @@ def test_places_of_a_slide_are_predicted_like_spots_and_keep_their_exemplars(
     found = quietly(egn_folder, slide_file)
     predictor = load_predictor(egn_folder)
     slide = open_whole_slide(slide_file, MPP)
-    same = predictor(Section("slide", None, slide, found.spots, None), tmp_path / "cache")
+    section = Section("slide", None, slide, found.spots, None)
+    same = predictor(section, tmp_path / "cache", keep_unlike=True)
     np.testing.assert_allclose(found.values, same.values, atol=1e-4)
     assert set(found.head.evidence) == {"exemplar_row", "exemplar_distance"}
     assert found.head.evidence["exemplar_row"].shape == (len(found.spots), 4)
@@ -62,6 +63,7 @@ def test_the_file_of_a_slide_holds_what_memory_does(egn_folder, slide_file, tmp_
         out=tmp_path / "out",
         spacing_um=SPACING_UM,
         mpp=MPP,
+        keep_unlike=True,
     )
     assert len(list(predict(order))) == 1
     written = read_prediction(tmp_path / "out" / "slide.h5ad")
@@ -99,13 +101,14 @@ def test_a_model_of_counts_gives_each_place_its_deviation_and_additional_zeros(
         out=tmp_path / "out",
         spacing_um=SPACING_UM,
         mpp=MPP,
+        keep_unlike=True,
     )
     assert len(list(predict(order))) == 1
     written = read_prediction(tmp_path / "out" / "slide.h5ad")
     held = quietly(tmp_path / "mlp", slide_file)
     assert list(written.layers) == ["deviation", "zero_inflation"] == list(held.layers)
     section = Section("slide", None, open_whole_slide(slide_file, MPP), held.spots, None)
-    spots = load_predictor(tmp_path / "mlp")(section, tmp_path / "cache")
+    spots = load_predictor(tmp_path / "mlp")(section, tmp_path / "cache", keep_unlike=True)
     for name, values in held.layers.items():
         assert values.min() > 0
         np.testing.assert_allclose(written.layers[name], values, rtol=1e-5)

@@ -90,12 +90,14 @@ def test_a_picture_that_was_trained_on_is_told_by_its_pixels(predictor_folder, t
     assert any("trained on this picture, as P1S1:" in str(one.message) for one in told)
 
 
-def test_the_files_hold_what_memory_does(predictor_folder, slide_file, tmp_path):
-    out = tmp_path / "out"
-    ((_, done),) = predict(order(predictor_folder, slide_file, out=out))
-    expected = in_memory(predictor_folder, slide_file)
+@pytest.mark.parametrize("keep_unlike", [False, True])
+def test_the_files_hold_what_memory_does(predictor_folder, slide_file, tmp_path, keep_unlike):
+    out, options = tmp_path / "out", {"keep_unlike": keep_unlike}
+    ((_, done),) = predict(order(predictor_folder, slide_file, out=out, **options))
+    expected = in_memory(predictor_folder, slide_file, **options)
     back = read_prediction(out / "slide.h5ad")
-    assert np.array_equal(back.values, expected.values)
+    assert np.array_equal(back.values, expected.values, equal_nan=True)
+    assert np.isfinite(back.values).all() == keep_unlike
     assert back.spots.ids == expected.spots.ids
     assert set(back.head.spot_facts) == set(expected.head.spot_facts)
     for name, values in expected.head.spot_facts.items():
@@ -120,7 +122,8 @@ def test_detections_are_squares_with_the_values_of_their_place(
 ):
     genes = load_predictor(predictor_folder).target.genes[3:5]
     names = [gene.removeprefix("SIM-") for gene in genes]  # as the simulated tables call them
-    list(predict(order(predictor_folder, slide_file, out=tmp_path / "out", genes=genes)))
+    options = {"genes": genes, "keep_unlike": True}
+    list(predict(order(predictor_folder, slide_file, out=tmp_path / "out", **options)))
     back = read_prediction(tmp_path / "out" / "slide.h5ad")
     features = json.loads((tmp_path / "out" / "slide.geojson").read_text())["features"]
     assert [feature["properties"]["name"] for feature in features] == list(back.spots.ids)
@@ -129,7 +132,7 @@ def test_detections_are_squares_with_the_values_of_their_place(
         np.testing.assert_allclose(ring[:4].mean(axis=0), back.spots.xy[spot])
         assert np.ptp(ring, axis=0).tolist() == [SPACING_UM / MPP] * 2
         measured = features[spot]["properties"]["measurements"]
-        assert list(measured) == [*names, "distance_to_training"]
+        assert list(measured) == [*names, "distance_to_training", "trusted"]
         assert measured[names[1]] == pytest.approx(back.values[spot, 4], rel=1e-5)
 
 
@@ -178,7 +181,7 @@ def test_slides_are_read_by_as_many_threads_as_encode(predictor_folder, slide_fi
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        found = in_memory(predictor_folder, slide_file)
+        found = in_memory(predictor_folder, slide_file, keep_unlike=True)
     finally:
         torch.set_num_threads(before)
     assert np.isfinite(found.values).all()

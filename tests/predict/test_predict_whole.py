@@ -126,7 +126,11 @@ def test_a_bag_that_reads_tiles_reads_those_of_the_slide(place, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the drawn tissue is unlike the simulated cohort
         held = hs.predict_slide(
-            tmp_path / "pool", place / "slide.png", spacing_um=SPACING_UM, mpp=MPP
+            tmp_path / "pool",
+            place / "slide.png",
+            spacing_um=SPACING_UM,
+            mpp=MPP,
+            keep_unlike=True,
         )
     assert held.values.std(axis=0).min() > 0
     np.testing.assert_allclose(

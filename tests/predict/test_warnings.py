@@ -9,6 +9,7 @@ import pytest
 from histoscribe.data.stain_density import TissueStain, tissue_stain
 from histoscribe.data.tissue import TissueMask
 from histoscribe.predict.warnings import unlike_training
+from histoscribe.predictor.limits import BeyondTraining
 from histoscribe.types import Slide
 from tests.predictor.references import reference_of
 
@@ -51,8 +52,15 @@ REFERENCE = replace(
 )
 
 
-def said(slide, distance=None):
-    return unlike_training(slide, mask_of(slide), REFERENCE, distance)
+def said(slide, distance=None, *, n_clipped=0, keep_unlike=False):
+    """Warnings about a slide with these distances and 10 genes."""
+    if distance is None:
+        return unlike_training(slide, mask_of(slide), REFERENCE, None)
+    clipped = np.zeros(len(distance))
+    clipped[0] = n_clipped
+    facts = {"distance_to_training": distance, "clipped_genes": clipped}
+    beyond = BeyondTraining.of(facts, 10, keep_unlike=keep_unlike)
+    return unlike_training(slide, mask_of(slide), REFERENCE, beyond)
 
 
 def test_stain_is_measured_on_tissue_only_and_comes_back_as_painted():
@@ -120,9 +128,28 @@ def test_normalisation_is_not_advised_where_it_was_done():
     assert "were normalised to those of the training slides" in done
 
 
-def test_far_tissue_is_named_with_its_share_and_unknown_distances_are_not_counted():
-    distance = np.array([0.5, 0.5, 2.0, 2.0, np.nan])
-    (sentence,) = said(Painted(0.35, 0.22), distance)
+def test_far_tissue_is_named_with_its_share_and_what_became_of_it():
+    slide = Painted(0.35, 0.22)
+    (sentence,) = said(slide, np.array([0.5, 0.5, 2.0, 2.0]))
     assert sentence.startswith("50% of the spots")
-    assert said(Painted(0.35, 0.22), np.full(5, np.nan)) == ()
-    assert said(Painted(0.35, 0.22), np.array([0.5, 0.5, 0.5, 2.0])) == ()
+    assert "--keep-unlike" in sentence
+    (kept,) = said(slide, np.array([0.5, 0.5, 2.0, 2.0]), keep_unlike=True)
+    assert "values are kept, as requested" in kept
+    assert said(slide, np.array([0.5, 0.5, 0.5, 2.0])) == ()
+
+
+def test_no_gene_is_offered_where_less_than_half_is_like_training_or_nothing_is_known():
+    slide = Painted(0.35, 0.22)
+    far, none = said(slide, np.array([0.5, 2.0, 2.0]))
+    assert far.startswith("67% of the spots")
+    assert none.startswith("No gene is offered as trusted")
+    (unknown,) = said(slide, np.full(5, np.nan))
+    assert "unknown" in unknown
+    assert "no gene is offered" in unknown
+
+
+def test_many_clipped_values_are_named_and_few_are_not():
+    slide, near = Painted(0.35, 0.22), np.full(50, 0.5)
+    assert said(slide, near, n_clipped=5) == ()
+    (sentence,) = said(slide, near, n_clipped=6)
+    assert sentence.startswith("6 of 500 given values (1.2%)")

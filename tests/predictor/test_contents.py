@@ -139,6 +139,7 @@ FILES = [
     *((row, "estimator.safetensors") for row in ("ridge", "depth", "mean", "knn")),
     *((row, "weights.safetensors") for row in ("mlp", "egn")),
     ("ridge", "reference.safetensors"),
+    ("ridge", "value_range.safetensors"),
     ("egn", "exemplars.safetensors"),
 ]
 
@@ -174,6 +175,13 @@ def test_words_of_exemplars_are_checked(copied, words):
         load_predictor(signed(folder))
 
 
+def test_a_range_of_values_starts_with_the_lowest(copied):
+    folder = copied("ridge")
+    spoil(folder / "value_range.safetensors", lambda arrays: arrays["low"].fill(1e9))
+    with pytest.raises(DataContractError, match=r"value_range[\s\S]*the lowest first"):
+        load_predictor(signed(folder))
+
+
 def test_codes_of_exemplars_must_have_names(copied):
     folder = copied("egn")
     spoil(folder / "exemplars.safetensors", lambda arrays: arrays["section"].fill(99))
@@ -192,7 +200,7 @@ def test_settings_are_under_the_checksum(copied):
 
 def test_a_predictor_of_an_older_version_says_what_to_do(copied):
     folder = signed(copied("ridge"), put("format", value=5))
-    with pytest.raises(DataContractError, match=r"format 5[\s\S]*format 6[\s\S]*train it again"):
+    with pytest.raises(DataContractError, match=r"format 5[\s\S]*format 7[\s\S]*train it again"):
         load_predictor(folder)
 
 

@@ -71,6 +71,7 @@ def test_a_folder_holds_the_promised_files_and_nothing_that_runs(fitted):
         "predictor.json",
         "reference.safetensors",
         "settings.toml",
+        "value_range.safetensors",
     }
     for path in folder.iterdir():
         assert not zipfile.is_zipfile(path), path
@@ -129,7 +130,7 @@ def test_a_changed_byte_is_refused(copied, share):
         lambda text: text.replace("pearson-residuals", "pearson-residualz", 1),
         lambda text: text.replace('"tile_px": 64', '"tile_px": 65'),
         lambda text: text[:-20],
-        lambda text: text.replace('"format": 6', '"format": 4'),
+        lambda text: text.replace('"format": 7', '"format": 4'),
         lambda _: "[1]",
         lambda _: "",
     ],

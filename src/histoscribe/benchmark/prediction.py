@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from histoscribe.benchmark.file_names import file_name
 from histoscribe.benchmark.score import truth_at
@@ -14,10 +15,11 @@ from histoscribe.io.slides.resolution import nearest_px
 from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.metrics.registry import METRICS, GeneMetric
 from histoscribe.plot.maps import MapText, expression_map
+from histoscribe.predictor.limits import is_beyond
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.printable import printable
 from histoscribe.progress import track
-from histoscribe.types import Prediction, Section, Slide
+from histoscribe.types import DISTANCE, Prediction, Section, Slide
 
 _SHOWN = 4
 
@@ -37,6 +39,9 @@ def score(prediction: Prediction, section: Section, predictor: Predictor | Targe
     predictor
         The predictor that made the prediction, or its target: counts are brought to its unit.
 
+    Spots whose values are masked (NaN) are left out: give `keep_unlike=True` to the predictor to
+    score all of them.
+
     Returns
     -------
     One row a gene and one column a metric. A score is NaN where it is undefined, e.g. where the
@@ -45,7 +50,8 @@ def score(prediction: Prediction, section: Section, predictor: Predictor | Targe
     Raises
     ------
     DataContractError
-        where spots or genes differ, and for a section without counts.
+        where spots or genes differ, for a section without counts, and for a prediction whose
+        values are all masked.
 
     Examples
     --------
@@ -57,9 +63,8 @@ def score(prediction: Prediction, section: Section, predictor: Predictor | Targe
     target = predictor.target if isinstance(predictor, Predictor) else predictor
     if problems := _mismatches(prediction, section, target):
         raise DataContractError(problems)
-    evaluated = truth_at(section, np.arange(len(section.spots)), target).with_prediction(
-        prediction.values
-    )
+    given = np.flatnonzero(np.isfinite(prediction.values).all(axis=1))
+    evaluated = truth_at(section, given, target).with_prediction(prediction.values[given])
     columns = {
         metric.id: metric.of(evaluated)
         for metric in METRICS.values()
@@ -77,6 +82,8 @@ def figures(
     predictor: Predictor | Target | None = None,
 ) -> tuple[Path, ...]:
     """Draw maps of predicted genes over the H&E, one PNG a gene.
+
+    Spots beyond the training tissue are hatched.
 
     Parameters
     ----------
@@ -131,9 +138,16 @@ def figures(
                 why="",
             ),
             path,
+            _beyond(prediction),
         )
         paths.append(path)
     return tuple(paths)
+
+
+def _beyond(prediction: Prediction) -> Bool[np.ndarray, " N"] | None:
+    """Spots beyond the training tissue; None for a prediction without distances."""
+    distance = prediction.head.spot_facts.get(DISTANCE)
+    return None if distance is None else is_beyond(distance)
 
 
 def _placed(prediction: Prediction, section: Section | Slide | str | Path) -> Section:
@@ -156,7 +170,9 @@ def _slide(prediction: Prediction, path: Path) -> Slide:
 
 def _columns(prediction: Prediction, genes: Sequence[str]) -> list[int]:
     if not genes:
-        spread = np.nan_to_num(prediction.values.std(axis=0))
+        given = np.isfinite(prediction.values).all(axis=1)
+        n_genes = len(prediction.genes)
+        spread = prediction.values[given].std(axis=0) if given.any() else np.zeros(n_genes)
         return [int(column) for column in np.argsort(-spread, kind="stable")[:_SHOWN]]
     named = {name: column for column, name in enumerate(prediction.head.gene_names)}
     known = named | {gene: column for column, gene in enumerate(prediction.genes)}
@@ -176,6 +192,15 @@ def _columns(prediction: Prediction, genes: Sequence[str]) -> list[int]:
 def _mismatches(prediction: Prediction, section: Section, target: Target) -> list[Problem]:
     where = f"section {section.id}"
     problems = []
+    if not np.isfinite(prediction.values).all(axis=1).any():
+        problems.append(
+            Problem(
+                where=where,
+                found="no spot with a value: all are beyond the training tissue, or not predicted",
+                expected="a prediction with values",
+                remedy="predict it with keep_unlike=True to score tissue unlike the training",
+            )
+        )
     if section.counts is None:
         problems.append(
             Problem(where, "no counts", "a section that was measured", "give one with counts")

@@ -48,6 +48,13 @@ Per = Annotated[
         help="slide, or patient: TARGET is a CSV with the columns patient and slide.",
     ),
 ]
+KeepUnlike = Annotated[
+    bool,
+    typer.Option(
+        "--keep-unlike",
+        help="Keep the values of positions beyond the training tissue, instead of NaN.",
+    ),
+]
 Jobs = Annotated[int, typer.Option(min=1, help="Slides predicted at the same time.")]
 Sections = Annotated[
     list[str] | None,
@@ -70,6 +77,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     gene: Genes = None,
     spatialdata: SpatialData = False,
     per: Per = "slide",
+    keep_unlike: KeepUnlike = False,
     jobs: Jobs = 1,
     section: Sections = None,
     weights: Weights = None,
@@ -77,8 +85,10 @@ def run(  # noqa: PLR0913 - one parameter an option
     """Predict whole slides on a grid, or the sections of a cohort at their spots.
 
     Writes DIR/NAME.h5ad, and for a slide also NAME.geojson for QuPath and NAME.json; a stopped run
-    continues where it was. With `--per patient` also DIR/bulk.h5ad: the mean of each patient over
-    the tissue of all slides, on the linear scale; a model of bags predicts each patient as one bag.
+    continues where it was. Values outside the range of the training are clipped, and positions
+    beyond the training tissue are NaN unless `--keep-unlike`. With `--per patient` also
+    DIR/bulk.h5ad: the mean of each patient over the tissue of all slides, on the linear scale; a
+    model of bags predicts each patient as one bag.
     """
     from histoscribe.predict.order import Order
 
@@ -97,6 +107,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         spatialdata=spatialdata,
         per=per,
         n_processes=jobs,
+        keep_unlike=keep_unlike,
     )
     _work(order)
 
@@ -110,10 +121,12 @@ def _work(order: "Order") -> None:
     for found in predict(order):
         if isinstance(found, SectionDone):
             say(str(found.path))
+            say(f"{found.path.stem}: {found.beyond.words}")
             _warn(found.path.stem, found.warnings)
             continue
         if isinstance(found, PatientsDone):
             say(f"{found.path}: {found.n_patients} patients")
+            _warn(found.path.name, found.warnings)
             continue
         job, outcome = found
         if isinstance(outcome, tuple):
@@ -130,7 +143,7 @@ def _tell(job: "SlideJob", done: "SlideResult") -> None:
     """Print the files, speed and warnings of a slide."""
     for path in job.files:
         say(str(path))
-    name, genes = job.request.name, job.detections
+    name, genes = job.request.name, done.detections
     if done.n_tiles:
         say(
             f"{name}: {done.n_places:,} positions; {done.n_tiles:,} tiles in "
@@ -138,6 +151,7 @@ def _tell(job: "SlideJob", done: "SlideResult") -> None:
         )
     else:
         say(f"{name}: {done.n_places:,} positions, finished before")
+    say(f"{name}: {done.beyond.words}")
     say(f"{name}: {len(genes.genes)} genes in the GeoJSON: {genes.why}")
     for note in done.notes:
         say(f"{name}: note: {note}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from textwrap import fill
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -46,10 +46,12 @@ def expression_map(
     predicted: Float[np.ndarray, " N"],
     text: MapText,
     path: Path,
+    beyond: Bool[np.ndarray, " N"] | None = None,
 ) -> None:
     """Write a PNG of measured and predicted expression, both on one colour scale.
 
-    Where nothing was measured (None), the prediction is drawn alone.
+    Where nothing was measured (None), the prediction is drawn alone. Spots `beyond` the training
+    tissue are hatched in the prediction.
 
     The scale runs from the 1st to the 99th percentile of both together, so a prediction that is
     flatter than the truth looks flatter. Spots have their true shape and size; NaN is hollow.
@@ -76,6 +78,8 @@ def expression_map(
         draw_tissue(axes, tissue)
         _spots(axes, section, values, scale)
         axes.set_title(title, fontsize=10)
+    if beyond is not None and beyond.any():
+        _hatch(drawn[-1], section, beyond)
     scale_bar(drawn[0], window)
     bar = figure.colorbar(scale, ax=drawn, extend="both", shrink=0.8, pad=0.02)
     bar.set_label(fill(f"{text.gene} ({text.unit})", _LABEL))
@@ -125,6 +129,17 @@ def _spots(
     hollow.set_facecolor("none")
     hollow.set_edgecolor("black")
     hollow.set_linewidth(edge_points(section.spots, 0.6))
+
+
+def _hatch(axes: Axes, section: Section, beyond: Bool[np.ndarray, " N"]) -> None:
+    """Hatch these spots, with their number and meaning below the panel."""
+    marks = spot_marks(axes, centres_um(section)[beyond], section.spots)
+    marks.set_facecolor("none")
+    marks.set_hatch("/" * 5)
+    marks.set_edgecolor("black")  # of the hatch, too
+    marks.set_linewidth(edge_points(section.spots, 0.6))
+    share = f"{beyond.sum():,} of {len(beyond):,} spots"
+    axes.set_xlabel(f"hatched: beyond the training tissue ({share})", fontsize=8)
 
 
 def _pcc_text(measured: Float[np.ndarray, " N"], predicted: Float[np.ndarray, " N"]) -> str:

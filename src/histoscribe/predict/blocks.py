@@ -15,12 +15,11 @@ from histoscribe.data.images import HeldTiles
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.predict.plan import SlidePlan
 from histoscribe.predict.threads import Features, Rows, Tiles, check_finite, work_by_chunk
+from histoscribe.predictor.fitted_model import Predicted
 from histoscribe.predictor.forward import Columns
+from histoscribe.predictor.limits import within_limits
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.types import PredictedBlock, SpotKeys
-
-DISTANCE = "distance_to_training"
-"""Distance to the nearest training spot, by features; 1 is far for training tissue, NaN unknown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +36,12 @@ class _Part:
 
 
 def predicted_blocks(
-    predictor: Predictor, plan: SlidePlan, chunks: Sequence[slice]
+    predictor: Predictor, plan: SlidePlan, chunks: Sequence[slice], *, keep_unlike: bool
 ) -> Generator[PredictedBlock, None, None]:
     """Predict these chunks of rows by a model of spots, one after the other, reading ahead.
+
+    Values are within the limits of the predictor: clipped, and NaN at places beyond its training
+    unless `keep_unlike`.
 
     Raises
     ------
@@ -51,12 +53,22 @@ def predicted_blocks(
         for rows, parts in results:
             feature = np.concatenate([part.feature for part in parts])
             check_finite(plan, predictor, rows, feature)
-            distance = predictor.reference.distance(feature)[:, None]
+            predicted, facts = within_limits(
+                Predicted(
+                    np.concatenate([part.values for part in parts]),
+                    _joined([part.evidence for part in parts]),
+                    _joined([part.layers for part in parts]),
+                ),
+                predictor.reference.distance(feature),
+                predictor.map_range,
+                keep_unlike=keep_unlike,
+            )
+            columns = {name: values[:, None] for name, values in facts.items()}
             yield PredictedBlock(
                 rows,
-                np.concatenate([part.values for part in parts]),
-                {DISTANCE: distance, **_joined([part.evidence for part in parts])},
-                layers=_joined([part.layers for part in parts]),
+                predicted.values,
+                {**columns, **predicted.evidence},
+                layers=predicted.layers,
             )
 
 

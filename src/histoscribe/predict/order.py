@@ -18,6 +18,7 @@ from histoscribe.io.cohorts.cohort import COHORT_NAMES, is_cohort_name, read_coh
 from histoscribe.io.predictions.anndata import (
     background,
     read_prediction,
+    read_spot_facts,
     read_warnings,
     write_prediction,
 )
@@ -26,15 +27,17 @@ from histoscribe.io.predictions.spatialdata import EXTRA, write_spatialdata
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.weights import cache_folder
 from histoscribe.predict.bag_patients import bulk_of_slides, predicts_bags
-from histoscribe.predict.patients import PatientsDone, check_patients, write_patients
+from histoscribe.predict.patient_trust import patient_warnings
+from histoscribe.predict.patients import PatientsDone, check_patients, patients_of_slides
 from histoscribe.predict.plan import SlideRequest
 from histoscribe.predict.slide import warnings_of
 from histoscribe.predict.slide_job import SlideJob, SlideResult, opened
 from histoscribe.predictor.facts import data_files
 from histoscribe.predictor.gene_choice import choose_genes
+from histoscribe.predictor.limits import BeyondTraining
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.progress import track
-from histoscribe.types import Cohort
+from histoscribe.types import CLIPPED, DISTANCE, Cohort
 
 SlideOutcome = SlideResult | tuple[Problem, ...]
 """Result of a predicted slide, or the problems of one that cannot be predicted."""
@@ -68,6 +71,8 @@ class Order:
     per: Literal["slide", "patient"] = "slide"
     """`patient`: the targets are manifests of slides and patients, which are predicted, too."""
     n_processes: int = 1
+    keep_unlike: bool = False
+    """Keep the values of places beyond the training tissue."""
 
     @cached_property
     def listed(self) -> tuple[SlideSource, ...]:
@@ -126,10 +131,11 @@ class Order:
 
 @dataclass(frozen=True)
 class SectionDone:
-    """File and warnings of one predicted section of a cohort."""
+    """File and warnings of one predicted section of a cohort, and its spots beyond the training."""
 
     path: Path
     warnings: tuple[str, ...]
+    beyond: BeyondTraining
 
 
 def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome] | PatientsDone]:
@@ -154,7 +160,8 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
     cohorts = [read_cohort(target, order.sections or None) for target in order.cohorts]
     _check(order, cohorts)
     _check_weights(predictor, order)
-    files = {"predictor.txt": f"{predictor.name} {predictor.hash}\n"}
+    kept = "places beyond training are kept\n" if order.keep_unlike else ""
+    files = {"predictor.txt": f"{predictor.name} {predictor.hash}\n{kept}"}
     for cohort in cohorts:
         files |= data_files(cohort)
     jobs = [
@@ -165,6 +172,7 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
             out=order.out,
             detections=detections,
             spatialdata=order.spatialdata,
+            keep_unlike=order.keep_unlike,
         )
         for slide in order.slides
     ]
@@ -182,10 +190,14 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
 def _patients(order: Order, predictor: Predictor) -> PatientsDone:
     """Predict patients: as bags of all their tiles, or by the mean over their tissue."""
     if not predicts_bags(predictor):
-        return write_patients(predictor, _slides_of_patients(order), order.out)
-    prediction = bulk_of_slides(predictor, order.listed, cache_folder())
+        slides, keep = _slides_of_patients(order), order.keep_unlike
+        prediction = patients_of_slides(predictor, slides, order.out, keep_unlike=keep)
+    else:
+        prediction = bulk_of_slides(
+            predictor, order.listed, cache_folder(), keep_unlike=order.keep_unlike
+        )
     write_bulk(prediction, order.out / FILE)
-    return PatientsDone(order.out / FILE, len(prediction.patients))
+    return PatientsDone(order.out / FILE, len(prediction.patients), patient_warnings(prediction))
 
 
 def _check_patients(order: Order, predictor: Predictor) -> None:
@@ -288,13 +300,20 @@ def _sections(order: Order, predictor: Predictor, cohort: Cohort) -> Iterator[Se
         path, zarr = order.out / f"{name}.h5ad", order.out / f"{name}.zarr"
         if not path.exists():
             section = cohort[name]
-            prediction = predictor(section, cache_folder())
-            distance = prediction.head.spot_facts["distance_to_training"]
-            unlike = warnings_of(predictor, section.slide, tissue_mask(section.slide), distance)
+            keep, n_genes = order.keep_unlike, len(predictor.target.genes)
+            prediction = predictor(section, cache_folder(), keep_unlike=keep)
+            beyond = BeyondTraining.of(prediction.head.spot_facts, n_genes, keep_unlike=keep)
+            unlike = warnings_of(predictor, section.slide, tissue_mask(section.slide), beyond)
             write_prediction(prediction, path, background(section.slide, unlike))
         if order.spatialdata and not zarr.exists():
             write_spatialdata(read_prediction(path), cohort[name].slide, zarr)
-        yield SectionDone(path, read_warnings(path))
+        yield SectionDone(path, read_warnings(path), _beyond(order, predictor, path))
+
+
+def _beyond(order: Order, predictor: Predictor, path: Path) -> BeyondTraining:
+    """Count the spots beyond the training in a written section."""
+    facts = read_spot_facts(path, (DISTANCE, CLIPPED))
+    return BeyondTraining.of(facts, len(predictor.target.genes), keep_unlike=order.keep_unlike)
 
 
 @contextmanager

@@ -16,20 +16,22 @@ from histoscribe.data.bulk_target import linear_values
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.predictions.anndata import read_values
-from histoscribe.io.predictions.bulk_file import FILE, write_bulk
+from histoscribe.predict.patient_trust import patient_facts
 from histoscribe.predict.slide import TISSUE
+from histoscribe.predictor.limits import is_beyond, is_trusted
 from histoscribe.predictor.predictor import Predictor
-from histoscribe.types import BulkPrediction
+from histoscribe.types import DISTANCE, TRUSTED, BulkPrediction
 
 _INVERTIBLE = "cp10k-log1p"
 
 
 @dataclass(frozen=True)
 class PatientsDone:
-    """File with the predicted patients, and their number."""
+    """File with the predicted patients, their number, and warnings about their tissue."""
 
     path: Path
     n_patients: int
+    warnings: tuple[str, ...] = ()
 
 
 def check_patients(predictor: Predictor) -> None:
@@ -46,13 +48,25 @@ def check_patients(predictor: Predictor) -> None:
         )
 
 
-def write_patients(
-    predictor: Predictor, slides: Mapping[str, Sequence[str]], folder: Path
-) -> PatientsDone:
-    """Write `bulk.h5ad` from the files of the slides; `slides` has the names of each patient's."""
+def patients_of_slides(
+    predictor: Predictor,
+    slides: Mapping[str, Sequence[str]],
+    folder: Path,
+    *,
+    keep_unlike: bool,
+) -> BulkPrediction:
+    """Predict patients from the files of their slides; `slides` has the names of each patient's.
+
+    Masked places are left out. A patient whose tissue is not mostly trusted is NaN, unless
+    `keep_unlike`: the rest may not stand for the patient.
+    """
     target, patients = predictor.target, tuple(sorted(slides))
-    values = np.stack([_patient(target, folder, slides[patient]) for patient in patients])
-    prediction = BulkPrediction(
+    parts = [_Tissue(target, folder, slides[patient]) for patient in patients]
+    facts = patient_facts([part.beyond for part in parts], [part.trusted for part in parts])
+    values = np.stack([part.mean for part in parts])
+    if not keep_unlike:
+        values[facts[TRUSTED] == 0] = np.nan
+    return BulkPrediction(
         patients=patients,
         genes=target.genes,
         values=values.astype(np.float32),
@@ -60,20 +74,35 @@ def write_patients(
         predictor=predictor.name,
         gene_names=predictor.gene_names,
         card=json.dumps(predictor.card.to_json(), sort_keys=True),
+        patient_facts=facts,
     )
-    write_bulk(prediction, folder / FILE)
-    return PatientsDone(folder / FILE, len(patients))
 
 
-def _patient(target: Target, folder: Path, slides: Sequence[str]) -> Float[np.ndarray, " G"]:
-    """Mean over the tissue of all slides of a patient."""
-    total, tissue = np.zeros(len(target.genes)), 0.0
-    for slide in sorted(slides):
-        for values, share in read_values(folder / f"{slide}.h5ad", TISSUE):
-            # a model may predict less than nothing, which no tissue holds
-            total += share @ np.maximum(_linear(values, target), 0.0)
-            tissue += float(share.sum())
-    return total / tissue
+class _Tissue:
+    """Mean over the tissue of a patient's slides, and its trusted share."""
+
+    mean: Float[np.ndarray, " G"]
+    """Over places with values; NaN without any."""
+    beyond: float
+    """Share of the tissue beyond the training; NaN where no distance is known."""
+    trusted: float
+
+    def __init__(self, target: Target, folder: Path, slides: Sequence[str]) -> None:
+        total = np.zeros(len(target.genes))
+        tissue = given = beyond = trusted = 0.0
+        for slide in sorted(slides):
+            for values, facts in read_values(folder / f"{slide}.h5ad", (TISSUE, DISTANCE)):
+                share, distance = facts[TISSUE], facts[DISTANCE]
+                known = np.isfinite(values).all(axis=1)
+                # a model may predict less than nothing, which no tissue holds
+                total += share[known] @ np.maximum(_linear(values[known], target), 0.0)
+                given += float(share[known].sum())
+                tissue += float(share.sum())
+                beyond += float(share[is_beyond(distance)].sum())
+                trusted += float(share[is_trusted(distance)].sum())
+        self.mean = total / given if given else np.full_like(total, np.nan)
+        self.beyond = beyond / tissue if beyond + trusted else np.nan
+        self.trusted = trusted / tissue
 
 
 def _linear(values: Float[np.ndarray, "n G"], target: Target) -> Float[np.ndarray, "n G"]:

@@ -13,18 +13,29 @@ from histoscribe.data.tissue import TissueMask
 from histoscribe.io.durable_zarr import chunks_of
 from histoscribe.io.predictions.anndata import GRID
 from histoscribe.io.predictions.prediction_store import CHUNK_ROWS
-from histoscribe.predict.blocks import DISTANCE, predicted_blocks
+from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
 from histoscribe.predict.warnings import unlike_training
 from histoscribe.predict.whole import blocks_of_whole, feature_blocks
+from histoscribe.predictor.limits import BeyondTraining
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.progress import track
 from histoscribe.threads import fixed_threads
-from histoscribe.types import Head, PredictedBlock, Prediction, Slide
+from histoscribe.types import (
+    CLIPPED,
+    DISTANCE,
+    TRUSTED,
+    Head,
+    PredictedBlock,
+    Prediction,
+    Slide,
+)
 
 TISSUE = "tissue_share"
 """Spot fact: the share of tissue in the square of a place."""
+_LIMITS = (DISTANCE, TRUSTED, CLIPPED)
+"""Further columns that are facts of each place, one number each."""
 
 
 def predict_slide(  # noqa: PLR0913 - one parameter an option
@@ -36,6 +47,7 @@ def predict_slide(  # noqa: PLR0913 - one parameter an option
     mpp_from: Literal["user", "metadata"] | None = None,
     image_number: int | None = None,
     mask: str | Path | None = None,
+    keep_unlike: bool = False,
 ) -> Prediction:
     """Predict a slide on a square grid over its tissue.
 
@@ -56,11 +68,15 @@ def predict_slide(  # noqa: PLR0913 - one parameter an option
     mask
         Where the slide is tissue: a picture of the whole slide, or GeoJSON in level-0 px. By
         default the tissue is found by its colour.
+    keep_unlike
+        Keep the values of places beyond the training tissue, which are NaN otherwise.
 
     Returns
     -------
-    Values [N, G] with grid position, share of tissue and distance to the training features of each
-    position. Warns if slide or tissue differ from the training data.
+    Values [N, G], clipped to the range of the training, with grid position, share of tissue,
+    distance to the training features, `trusted` and number of clipped genes of each position. If
+    less than half of the positions are trusted, the scores of the genes are NaN. Warns if slide or
+    tissue differ from the training data.
 
     Raises
     ------
@@ -85,26 +101,36 @@ def predict_slide(  # noqa: PLR0913 - one parameter an option
     tiles = loaded.encoding.tiles
     with fixed_threads():
         plan = make_plan(request, open_request(request, tiles), tiles, loaded.most_places)
-        blocks = list(_blocks(loaded, plan))
+        blocks = list(_blocks(loaded, plan, keep_unlike=keep_unlike))
     spot_columns = {
         name: np.concatenate([block.spot_columns[name] for block in blocks])
         for name in blocks[0].spot_columns
     }
-    for warning in warnings_of(loaded, plan.section.slide, plan.mask, spot_columns[DISTANCE][:, 0]):
+    beyond = beyond_training(loaded, spot_columns, keep_unlike=keep_unlike)
+    for warning in warnings_of(loaded, plan.section.slide, plan.mask, beyond):
         warnings.warn(warning, stacklevel=2)
     layers = {
         name: np.concatenate([block.layers[name] for block in blocks]) for name in blocks[0].layers
     }
     values = np.concatenate([block.values for block in blocks])
-    return Prediction(head_of(loaded, plan, spot_columns, blocks[0].gene_facts), values, **layers)
+    head = head_of(loaded, plan, spot_columns, loaded.gene_facts(beyond, blocks[0].gene_facts))
+    return Prediction(head, values, **layers)
+
+
+def beyond_training(
+    predictor: Predictor, spot_columns: Mapping[str, Float[np.ndarray, "N _"]], *, keep_unlike: bool
+) -> BeyondTraining:
+    """Count the places of a slide beyond the training, from the further columns of its blocks."""
+    facts = {name: spot_columns[name][:, 0] for name in _LIMITS}
+    return BeyondTraining.of(facts, len(predictor.target.genes), keep_unlike=keep_unlike)
 
 
 def warnings_of(
-    predictor: Predictor, slide: Slide, mask: TissueMask, distance: Float[np.ndarray, " N"]
+    predictor: Predictor, slide: Slide, mask: TissueMask, beyond: BeyondTraining
 ) -> tuple[str, ...]:
     """Warnings that the values of a slide may be worse than the predictor's scores."""
     normalised = predictor.encoding.stain is not None
-    unlike = unlike_training(slide, mask, predictor.reference, distance, normalised=normalised)
+    unlike = unlike_training(slide, mask, predictor.reference, beyond, normalised=normalised)
     return (*slide.warnings, *_trained_on(predictor, slide), *unlike)
 
 
@@ -126,13 +152,13 @@ def head_of(
     spot_columns: Mapping[str, Float[np.ndarray, "N _"]],
     gene_facts: Mapping[str, Float[np.ndarray, " G"]],
 ) -> Head:
-    """Head of a slide's prediction, from the further columns and gene facts of its blocks."""
+    """Head of a slide's prediction, from the further columns of its blocks."""
     row, column = GRID
     facts = {
         row: plan.grid.row,
         column: plan.grid.column,
         TISSUE: plan.grid.tissue,
-        DISTANCE: spot_columns[DISTANCE][:, 0],
+        **{name: spot_columns[name][:, 0] for name in _LIMITS},
     }
     return Head(
         section=plan.section.id,
@@ -141,22 +167,25 @@ def head_of(
         unit=predictor.target.unit,
         predictor=predictor.name,
         spot_facts={name: values.astype(np.float64) for name, values in facts.items()},
-        gene_facts={**predictor.gene_score_values, **gene_facts},
+        gene_facts=gene_facts,
         card=json.dumps(predictor.card.to_json(), sort_keys=True),
         gene_names=predictor.gene_names,
         evidence_names=predictor.fitted.evidence_names,
         evidence={
             name: values.astype(np.float64)
             for name, values in spot_columns.items()
-            if name != DISTANCE
+            if name not in _LIMITS
         },
     )
 
 
-def _blocks(predictor: Predictor, plan: SlidePlan) -> Iterator[PredictedBlock]:
+def _blocks(
+    predictor: Predictor, plan: SlidePlan, *, keep_unlike: bool
+) -> Iterator[PredictedBlock]:
     """Predicted blocks of a slide, equal to those on disk to the bit."""
     chunks = chunks_of(len(plan.grid), CHUNK_ROWS)
     if predictor.fitted.item == "spot":
-        return predicted_blocks(predictor, plan, chunks)
+        return predicted_blocks(predictor, plan, chunks, keep_unlike=keep_unlike)
     feature = [block for _, block in feature_blocks(predictor, plan, chunks)]
-    return blocks_of_whole(predictor, plan, np.concatenate(feature), chunks)
+    whole = np.concatenate(feature)
+    return blocks_of_whole(predictor, plan, whole, chunks, keep_unlike=keep_unlike)

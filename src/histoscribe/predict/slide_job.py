@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
@@ -20,17 +20,18 @@ from histoscribe.io.predictions.anndata import background, write_blocks
 from histoscribe.io.predictions.geojson import Measured, write_detections
 from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
-from histoscribe.predict.blocks import DISTANCE, predicted_blocks
+from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
-from histoscribe.predict.slide import head_of, warnings_of
+from histoscribe.predict.slide import beyond_training, head_of, warnings_of
 from histoscribe.predict.whole import blocks_of_whole, feature_blocks
 from histoscribe.predictor.facts import spots_hash
 from histoscribe.predictor.folder import RECORD, sha256
-from histoscribe.predictor.gene_choice import GeneChoice
+from histoscribe.predictor.gene_choice import GeneChoice, trusted_choice
+from histoscribe.predictor.limits import BeyondTraining
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.threads import fixed_threads
-from histoscribe.types import Head, Prediction, Slide
+from histoscribe.types import DISTANCE, TRUSTED, Head, Prediction, Slide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,8 @@ class SlideJob:
     detections: GeneChoice
     """Genes for the GeoJSON."""
     spatialdata: bool
+    keep_unlike: bool = False
+    """Keep the values of places beyond the training tissue."""
 
     @property
     def label(self) -> str:
@@ -85,6 +88,9 @@ class SlideResult:
     notes: tuple[str, ...]
     """Facts that explain which pixels were read."""
     warnings: tuple[str, ...]
+    beyond: BeyondTraining
+    detections: GeneChoice
+    """Genes in the GeoJSON: fewer than chosen if the slide is mostly beyond the training."""
 
 
 def opened(folder: Path, weights: tuple[tuple[str, Path], ...]) -> Predictor:
@@ -108,8 +114,15 @@ def write_slide(job: SlideJob) -> SlideResult:
     _check_same(job.record, origin)
     if job.files[-1].exists():
         summary = json.loads(job.files[-1].read_text(encoding="utf-8"))
+        beyond = BeyondTraining(**summary["beyond_training"])
         done = SlideResult(
-            summary["places"], 0, 0.0, tuple(summary["notes"]), tuple(summary["warnings"])
+            n_places=summary["places"],
+            n_tiles=0,
+            seconds=0.0,
+            notes=tuple(summary["notes"]),
+            warnings=tuple(summary["warnings"]),
+            beyond=beyond,
+            detections=trusted_choice(job.detections, beyond),
         )
     else:
         plan = make_plan(request, slide, predictor.encoding.tiles, predictor.most_places)
@@ -139,6 +152,7 @@ def _origin(job: SlideJob, slide: Slide) -> str:
         "mask": mask,
         "detections": list(job.detections.genes),
         "spatialdata": job.spatialdata,
+        "keep_unlike": job.keep_unlike,
     }
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
@@ -162,27 +176,39 @@ def _predicted(job: SlideJob, predictor: Predictor, plan: SlidePlan, origin: str
     store = PredictionStore.open(job.work / "values", name, shape)
     began = perf_counter()
     n_tiles = (
-        _fill_by_spot(predictor, plan, store)
+        _fill_by_spot(job, predictor, plan, store)
         if predictor.fitted.item == "spot"
-        else _fill_as_whole(predictor, plan, store, job.work / "features" / f"{name}.zarr")
+        else _fill_as_whole(job, predictor, plan, store, job.work / "features" / f"{name}.zarr")
     )
     seconds = perf_counter() - began
     known = store.spot_columns()
-    unlike = warnings_of(predictor, plan.section.slide, plan.mask, known[DISTANCE][:, 0])
-    _write(job, plan, head_of(predictor, plan, known, store.gene_facts()), store, unlike)
-    return SlideResult(shape[0], n_tiles, seconds, plan.section.slide.notes, unlike)
+    beyond = beyond_training(predictor, known, keep_unlike=job.keep_unlike)
+    done = SlideResult(
+        n_places=shape[0],
+        n_tiles=n_tiles,
+        seconds=seconds,
+        notes=plan.section.slide.notes,
+        warnings=warnings_of(predictor, plan.section.slide, plan.mask, beyond),
+        beyond=beyond,
+        detections=trusted_choice(job.detections, beyond),
+    )
+    gene_facts = predictor.gene_facts(beyond, store.gene_facts())
+    _write(job, plan, head_of(predictor, plan, known, gene_facts), store, done)
+    return done
 
 
-def _fill_by_spot(predictor: Predictor, plan: SlidePlan, store: PredictionStore) -> int:
+def _fill_by_spot(
+    job: SlideJob, predictor: Predictor, plan: SlidePlan, store: PredictionStore
+) -> int:
     """Predict the missing blocks; returns the number of tiles read for them."""
     missing = store.missing
-    for block in predicted_blocks(predictor, plan, missing):
+    for block in predicted_blocks(predictor, plan, missing, keep_unlike=job.keep_unlike):
         store.write(block)
     return _n_rows(missing)
 
 
 def _fill_as_whole(
-    predictor: Predictor, plan: SlidePlan, store: PredictionStore, folder: Path
+    job: SlideJob, predictor: Predictor, plan: SlidePlan, store: PredictionStore, folder: Path
 ) -> int:
     """Encode missing blocks of features, then predict all; returns the number of tiles read."""
     if not (unwritten := store.missing):
@@ -192,7 +218,8 @@ def _fill_as_whole(
     missing = features.missing
     for rows, feature in feature_blocks(predictor, plan, missing):
         features.write(rows, feature)
-    for block in blocks_of_whole(predictor, plan, features.read_all(), unwritten):
+    feature, keep = features.read_all(), job.keep_unlike
+    for block in blocks_of_whole(predictor, plan, feature, unwritten, keep_unlike=keep):
         store.write(block)
     return _n_rows(missing)
 
@@ -202,23 +229,22 @@ def _n_rows(chunks: Sequence[slice]) -> int:
 
 
 def _write(
-    job: SlideJob, plan: SlidePlan, head: Head, store: PredictionStore, unlike: tuple[str, ...]
+    job: SlideJob, plan: SlidePlan, head: Head, store: PredictionStore, done: SlideResult
 ) -> None:
     slide = plan.section.slide
     h5ad, geojson, *zarr, summary = job.files
-    write_blocks(head, store.values(), h5ad, background(slide, unlike), layers=store.layers())
-    write_detections(geojson, head.spots, slide.mpp, _measurements(job, head, store))
+    below = background(slide, done.warnings)
+    write_blocks(head, store.values(), h5ad, below, layers=store.layers())
+    write_detections(geojson, head.spots, slide.mpp, _measurements(done.detections, head, store))
     for path in zarr:
         values = np.concatenate(list(store.values()))
         layers = {name: np.concatenate(list(blocks)) for name, blocks in store.layers().items()}
         write_spatialdata(Prediction(head, values, **layers), slide, path)
-    write_json(summary, _summary(job, plan, head, unlike))
+    write_json(summary, _summary(job, plan, head, done))
 
 
-def _summary(job: SlideJob, plan: SlidePlan, head: Head, unlike: tuple[str, ...]) -> dict[str, Any]:
+def _summary(job: SlideJob, plan: SlidePlan, head: Head, done: SlideResult) -> dict[str, Any]:
     """Facts that readers of the results need, as JSON."""
-    distance = head.spot_facts[DISTANCE]
-    far = float((distance > 1).mean()) if np.isfinite(distance).all() else None
     return {
         "slide": job.request.path.name,
         "predictor": head.predictor,
@@ -227,18 +253,19 @@ def _summary(job: SlideJob, plan: SlidePlan, head: Head, unlike: tuple[str, ...]
         "genes": len(head.genes),
         "mpp": plan.section.slide.mpp,
         "spacing_um": plan.grid.spacing_um,
-        "share_beyond_training": far,
-        "detections": {"genes": list(job.detections.genes), "why": job.detections.why},
-        "notes": list(plan.section.slide.notes),
-        "warnings": list(unlike),
+        "share_beyond_training": done.beyond.share,
+        "beyond_training": asdict(done.beyond),
+        "genes_trusted": done.beyond.offers_genes,
+        "detections": {"genes": list(done.detections.genes), "why": done.detections.why},
+        "notes": list(done.notes),
+        "warnings": list(done.warnings),
     }
 
 
-def _measurements(job: SlideJob, head: Head, store: PredictionStore) -> Iterator[Measured]:
+def _measurements(choice: GeneChoice, head: Head, store: PredictionStore) -> Iterator[Measured]:
     """Values of the chosen genes and the distance of each spot, a chunk at a time."""
-    distance = head.spot_facts[DISTANCE]
-    chosen = zip(job.detections.labels, job.detections.genes, strict=True)
+    chosen = zip(choice.labels, choice.genes, strict=True)
     columns = {label: head.genes.index(gene) for label, gene in chosen}
     for rows, values in zip(store.chunks, store.values(), strict=True):
         genes = {gene: values[:, column] for gene, column in columns.items()}
-        yield {**genes, DISTANCE: distance[rows]}
+        yield {**genes, **{name: head.spot_facts[name][rows] for name in (DISTANCE, TRUSTED)}}

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from jaxtyping import Float
 
 from histoscribe.data.stain_density import TissueStain, tissue_stain
 from histoscribe.data.tissue import TissueMask
+from histoscribe.predictor.limits import BeyondTraining
 from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
 from histoscribe.types import Slide
 
+_MOST_CLIPPED = 0.01  # of the given values: on her2st, another patient has at most 0.001
 _SPREADS = 2.0  # deviations of the training slides, beyond the outermost of them
 # In one laboratory's her2st (8 sections, 3 patients) mean densities span 0.15 (haematoxylin) and
 # 0.04 (eosin), 0.11 and 0.02 within a patient: two of these deviations cause no warning for such
@@ -19,6 +20,8 @@ _AS_IT_IS = (
     "compare the slide with the training slides, or train with stain normalisation "
     '(inputs.stain = "reinhard").'
 )
+_MASKED = "their values are left out (NaN; --keep-unlike keeps them). Check where they are."
+_KEPT = "their values are kept, as requested. Check where they are, and do not trust them."
 _NORMALISED = (
     "its colours were normalised to those of the training slides, which cannot restore what the "
     "stain does not show. Compare the slide with the training slides."
@@ -29,19 +32,19 @@ def unlike_training(
     slide: Slide,
     mask: TissueMask,
     reference: Reference,
-    distance: Float[np.ndarray, " N"] | None,
+    beyond: BeyondTraining | None,
     *,
     normalised: bool = False,
 ) -> tuple[str, ...]:
     """Warnings about properties of a slide outside the training data; empty without any.
 
-    `distance` is the distance of the slide's spots to the training spots, if known. `normalised`
+    `beyond` says how many of its spots are beyond the training, if known. `normalised`
     means that slides get the colours of the training slides before encoding. Labels are not used: a
     slide similar to the training slides can still be predicted badly.
     """
     found = [*_resolution(slide, reference), *_stain(slide, mask, reference, normalised=normalised)]
-    if distance is not None:
-        found += _tissue(distance, reference)
+    if beyond is not None:
+        found += [*_tissue(beyond, reference), *_values(beyond)]
     return tuple(found)
 
 
@@ -82,15 +85,36 @@ def _stain(
         )
 
 
-def _tissue(distance: Float[np.ndarray, " N"], reference: Reference) -> Iterator[str]:
-    known = distance[np.isfinite(distance)]
-    if not known.size or not (share := float((known > 1).mean())) > MOST_FAR:
+def _tissue(beyond: BeyondTraining, reference: Reference) -> Iterator[str]:
+    if beyond.share is None:
+        yield (
+            "Whether this tissue is like the training tissue is unknown: too few training spots "
+            "can be compared. No value is left out, and no gene is offered as trusted."
+        )
+        return
+    if beyond.share <= MOST_FAR:
         return
     yield (
-        f"{share:.0%} of the spots differ from all training data (distance_to_training above 1; 5 "
-        f"% of training spots do, measured to another {reference.unit_of}). The model has no "
-        "similar example for them: check where they are, and do not trust the maps there."
+        f"{beyond.share:.0%} of the spots differ from all training data (distance_to_training "
+        f"above 1; 5 % of training spots do, measured to another {reference.unit_of}). The model "
+        f"has no similar example for them: {_MASKED if beyond.masked else _KEPT}"
     )
+    if not beyond.offers_genes:
+        yield (
+            "No gene is offered as trusted on this slide, because less than half of its spots are "
+            "like the training tissue: the scores of the genes on held-out patients say nothing "
+            "about it and are left out (NaN)."
+        )
+
+
+def _values(beyond: BeyondTraining) -> Iterator[str]:
+    if beyond.n_clipped > _MOST_CLIPPED * beyond.n_values:
+        yield (
+            f"{beyond.n_clipped:,} of {beyond.n_values:,} given values "
+            f"({beyond.n_clipped / beyond.n_values:.1%}) were outside the range that was measured "
+            "in training and were set to its nearest end: the model extrapolates here, see "
+            "clipped_genes of each spot."
+        )
 
 
 def _range(low: float, high: float) -> str:

@@ -14,7 +14,6 @@ import torch
 from histoscribe.data.images import SlideTiles
 from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.device import choose_device
-from histoscribe.predict.blocks import DISTANCE
 from histoscribe.predict.plan import SlidePlan
 from histoscribe.predict.threads import (
     Features,
@@ -23,6 +22,7 @@ from histoscribe.predict.threads import (
     check_finite,
     work_by_chunk,
 )
+from histoscribe.predictor.limits import within_limits
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.threads import fixed_threads
 from histoscribe.types import PredictedBlock, SpotKeys
@@ -46,9 +46,17 @@ def feature_blocks(
 
 
 def blocks_of_whole(
-    predictor: Predictor, plan: SlidePlan, feature: Features, chunks: Sequence[slice]
+    predictor: Predictor,
+    plan: SlidePlan,
+    feature: Features,
+    chunks: Sequence[slice],
+    *,
+    keep_unlike: bool,
 ) -> Iterator[PredictedBlock]:
     """Predict all positions of a slide together, from their features, and yield these chunks.
+
+    The model reads all positions; the values of those beyond its training are then NaN unless
+    `keep_unlike`, and the others are clipped to its range.
 
     One thread computes, because the last bits of a matrix product depend on their number. A model
     that reads tiles reads them again.
@@ -60,16 +68,18 @@ def blocks_of_whole(
     with fixed_threads():
         predicted = predictor.fitted.predict(queries, torch.device(choose_device("auto")))
         bag = predictor.bag_facts(queries)
-        distance = predictor.reference.distance(feature)[:, None]
-    columns = {DISTANCE: distance, **predicted.evidence}
+        distance = predictor.reference.distance(feature)
+    limited, facts = within_limits(
+        predicted, distance, predictor.map_range, keep_unlike=keep_unlike
+    )
+    columns = {**{name: values[:, None] for name, values in facts.items()}, **limited.evidence}
     for rows in chunks:
-        values = predicted.values[rows].astype(np.float32)
         yield PredictedBlock(
             rows,
-            values,
+            limited.values[rows],
             {name: column[rows] for name, column in columns.items()},
             bag,
-            {name: layer[rows] for name, layer in predicted.layers.items()},
+            {name: layer[rows] for name, layer in limited.layers.items()},
         )
 
 

@@ -13,7 +13,7 @@ from histoscribe.predictor.model_card import CARD_FILE
 from histoscribe.predictor.record import check_record
 from histoscribe.types import TrainingCard
 
-FORMAT = 6
+FORMAT = 7
 RECORD = "predictor.json"
 IDENTITY = ("settings.toml", "pathways.json", "expression.sha256")
 """Files with the settings and sources of a training; listed in the record where they are there."""

@@ -1,12 +1,13 @@
 """Choice of genes for outputs with limited room."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.predictor.limits import BeyondTraining
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.ties import best_first
 
@@ -24,6 +25,8 @@ class GeneChoice:
     labels: tuple[str, ...]
     """Names in the file: symbols where known."""
     why: str
+    requested: bool = False
+    """Whether the user named them."""
 
 
 def choose_genes(predictor: Predictor, requested: Sequence[str]) -> GeneChoice:
@@ -40,10 +43,21 @@ def choose_genes(predictor: Predictor, requested: Sequence[str]) -> GeneChoice:
         problems = [_unknown(gene, predictor) for gene in requested if gene not in place]
         if problems:
             raise DataContractError(problems)
-        return _choice(predictor, dict.fromkeys(place[gene] for gene in requested), "requested")
+        places = dict.fromkeys(place[gene] for gene in requested)
+        return replace(_choice(predictor, places, "requested"), requested=True)
     if len(genes) <= _MANY:
         return _choice(predictor, range(len(genes)), "all")
     return _best(predictor, _MANY)
+
+
+def trusted_choice(choice: GeneChoice, beyond: BeyondTraining) -> GeneChoice:
+    """Genes to write for a slide: none where no gene can be trusted, unless the user named them."""
+    if beyond.offers_genes:
+        return choice
+    why = "less than half of the positions are like the training tissue"
+    if choice.requested:
+        return replace(choice, why=f"{choice.why}, not trusted: {why}")
+    return GeneChoice((), (), f"none can be trusted: {why}")
 
 
 def one_gene(predictor: Predictor, requested: str | None) -> GeneChoice:

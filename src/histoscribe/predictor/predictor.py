@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -22,15 +22,24 @@ from histoscribe.io.weights import cache_folder
 from histoscribe.models.base import Estimator, ExpressionModel, reads_tiles
 from histoscribe.predictor.encoding import Encoding, WeightFiles
 from histoscribe.predictor.facts import gene_labels
-from histoscribe.predictor.fitted_model import Fitted
+from histoscribe.predictor.fitted_model import Fitted, Predicted
 from histoscribe.predictor.gene_scores import (
     Benchmarked,
     GeneScores,
     gene_scores_of_run,
 )
+from histoscribe.predictor.limits import BeyondTraining, ValueRange, within_limits
 from histoscribe.predictor.reference import Reference
 from histoscribe.threads import fixed_threads
-from histoscribe.types import Head, Output, Prediction, Section, SpotKeys, TrainingCard
+from histoscribe.types import (
+    DISTANCE,
+    Head,
+    Output,
+    Prediction,
+    Section,
+    SpotKeys,
+    TrainingCard,
+)
 
 BAG = "bag"
 """Name of the predicted value of a whole bag, a gene fact next to its map."""
@@ -55,6 +64,8 @@ class Predictor:
     """Card of its training; without any information about test sections."""
     reference: Reference
     """Training spots and slides, to recognise tissue that differs from them."""
+    value_range: ValueRange
+    """Measured values of the training items, to recognise predictions outside of them."""
     benchmark: Benchmarked | None = None
     """Benchmark of the same model, if given in training."""
     hash: str = ""
@@ -130,15 +141,53 @@ class Predictor:
         """Display name of each gene: its symbol, or its id if the symbol is ambiguous."""
         return gene_labels(self.target.genes, self.gene_names)
 
-    def __call__(self, section: Section, cache: str | Path | None = None) -> Prediction:
+    @property
+    def map_range(self) -> ValueRange | None:
+        """Range of the values of single spots; None where training labels were of many spots.
+
+        A tile varies more than the mean of a bag, so the range of bags is none for tiles.
+        """
+        return None if self.target.samples else self.value_range
+
+    def __call__(
+        self,
+        section: Section,
+        cache: str | Path | None = None,
+        *,
+        keep_unlike: bool = False,
+    ) -> Prediction:
         """Predict every spot of a section; its counts are not used.
+
+        Values outside the range of the training are clipped, and spots beyond the training tissue
+        are NaN unless `keep_unlike`. If less than half of the spots are trusted, the scores of the
+        genes are NaN, too.
 
         Computed features are kept in `cache`: by default `$HISTOSCRIBE_CACHE`, else the cache
         folder of the platform.
         """
         folder = cache_folder() if cache is None else Path(cache)
         with fixed_threads():
-            return self.from_queries(section, self.queries(section, folder))
+            queries = self.queries(section, folder)
+            found = self.from_queries(section, queries, with_gene_scores=False)
+        raw = Predicted(found.values, found.head.evidence, found.layers)
+        limited, facts = within_limits(
+            raw, found.head.spot_facts[DISTANCE], self.map_range, keep_unlike=keep_unlike
+        )
+        beyond = BeyondTraining.of(facts, len(self.target.genes), keep_unlike=keep_unlike)
+        head = replace(
+            found.head,
+            spot_facts={**found.head.spot_facts, **facts},
+            gene_facts=self.gene_facts(beyond, found.head.gene_facts),
+            evidence=limited.evidence,
+        )
+        return Prediction(head, limited.values, **limited.layers)
+
+    def gene_facts(
+        self, beyond: BeyondTraining, of_bag: Mapping[str, Float[np.ndarray, " G"]]
+    ) -> dict[str, Float[np.ndarray, " G"]]:
+        """Facts of the genes on a section: their scores where offered, and the value of its bag."""
+        values = {name: beyond.bag_values(v, self.value_range) for name, v in of_bag.items()}
+        return {**beyond.offered(self.gene_score_values), **values}
 
     def queries(self, section: Section, cache: Path) -> SpotQueries:
         """Prepare the spots of a section for prediction: features, tiles, section and patient."""
@@ -162,6 +211,7 @@ class Predictor:
     ) -> Prediction:
         """Predict from features (and tiles) that were made with this predictor's encoding.
 
+        The values are those of the model, neither clipped nor masked: a benchmark scores these.
         Each spot gets its distance to the training spots, and each gene its scores, unless the
         caller is the benchmark that computes them. A section model needs all spots of the section.
         A bag model gives for each spot its prediction for a bag of that spot only, and for the
@@ -179,7 +229,7 @@ class Predictor:
                 **(self.gene_score_values if with_gene_scores else {}),
                 **self.bag_facts(queries),
             },
-            spot_facts={"distance_to_training": self.reference.distance(queries.feature)},
+            spot_facts={DISTANCE: self.reference.distance(queries.feature)},
             evidence=predicted.evidence,
             evidence_names=self.fitted.evidence_names,
             card=json.dumps(self.card.to_json(), sort_keys=True),

@@ -14,6 +14,7 @@ import torch
 from histoscribe.data.exemplars.lookup import Lookup
 from histoscribe.data.target import Target
 from histoscribe.encoders.encoder import save_trained
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing, write_text
 from histoscribe.io.tensor_file import (
     FLOATS,
@@ -42,6 +43,7 @@ from histoscribe.predictor.gene_scores import (
     gene_scores_text,
     read_gene_scores,
 )
+from histoscribe.predictor.limits import ValueRange
 from histoscribe.predictor.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import Reference
@@ -51,6 +53,7 @@ from histoscribe.types import BenchmarkCard, Pathways
 __all__ = ["is_predictor", "load_predictor", "save_predictor"]
 
 _REFERENCE = "reference.safetensors"
+_RANGE = "value_range.safetensors"
 _EXEMPLARS = "exemplars.safetensors"
 _ENCODER = "encoder.safetensors"
 _WEIGHTS = "weights.safetensors"
@@ -62,7 +65,7 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     encoder = predictor.encoder if predictor.encoding.trained else None
     begin(folder)
     benchmark = predictor.benchmark
-    files = [_save_model(predictor.model, folder), _REFERENCE, CARD_FILE]
+    files = [_save_model(predictor.model, folder), _REFERENCE, _RANGE, CARD_FILE]
     for number, member in enumerate(predictor.fitted.others, start=2):
         files.append(_member_file(number))
         _save_weights(member, folder / files[-1])
@@ -73,8 +76,9 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     if lookup is not None:
         files.append(_EXEMPLARS)
         lookup.save(folder / _EXEMPLARS)
-    with replacing(folder / _REFERENCE) as temporary:
-        safetensors.numpy.save_file(predictor.reference.arrays(), temporary)
+    for file, of in ((_REFERENCE, predictor.reference), (_RANGE, predictor.value_range)):
+        with replacing(folder / file) as temporary:
+            safetensors.numpy.save_file(of.arrays(), temporary)
     write_text(folder / CARD_FILE, printable_lines(model_card(_card_facts(predictor))))
     if benchmark is not None:
         files.append(GENES_FILE)
@@ -133,6 +137,7 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
         encoding=encoding,
         card=card_of_record(record, folder),
         reference=_load_reference(folder / _REFERENCE, record),
+        value_range=_load_range(folder / _RANGE, len(target.genes)),
         benchmark=benchmark,
         hash=sha256(folder / RECORD),
         weights={**known, **(weights or {})},
@@ -229,6 +234,21 @@ def _load_reference(path: Path, record: Mapping[str, Any]) -> Reference:
     expected = layouts({"mean": "D", "scale": "D", "axes": "K D", "points": f"M {rest}"})
     arrays = read_arrays(path, expected, D=record["card"]["n_features"])
     return Reference.restored(arrays, record["reference"])
+
+
+def _load_range(path: Path, n_genes: int) -> ValueRange:
+    arrays = read_arrays(path, layouts({"low": "G", "high": "G"}, ("float32",)), G=n_genes)
+    try:
+        return ValueRange(**arrays)
+    except ValueError as error:
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found=str(error),
+                expected="the lowest and highest value of each gene in training",
+                remedy="the folder was changed or copied in part: copy or train it again",
+            )
+        ) from None
 
 
 def _load_fitted(folder: Path, record: Mapping[str, Any], lookup: Lookup | None) -> Fitted:

@@ -16,6 +16,7 @@ from histoscribe.data.transform import size_factors
 from histoscribe.models.base import Estimator, ExpressionModel, Facts
 from histoscribe.models.count_start import CountStart
 from histoscribe.predictor.fitted_model import Fitted
+from histoscribe.predictor.limits import ValueRange
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import fit_reference
 from histoscribe.predictor.saving import save_predictor
@@ -59,6 +60,7 @@ def fit_bulk_predictor(
         bulk.run_data.encoding(row.encoder, fold),
         training_card(bulk.run_data, fold, row, target, fitted, spots),
         reference,
+        ValueRange.of(spots.target),
         device=bulk.settings.run.device,
         _encoder=bulk.run_data.source(row.encoder).open(fold),
     )

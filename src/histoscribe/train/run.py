@@ -10,6 +10,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.run_folder import claimed, in_folder
 from histoscribe.predictor.facts import cohort_card, data_files
 from histoscribe.predictor.gene_scores import Benchmarked
+from histoscribe.predictor.limits import ValueRange
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import fit_reference
 from histoscribe.predictor.saving import is_predictor, load_predictor, save_predictor
@@ -225,6 +226,7 @@ def fit_predictor(
         run_data.encoding(row.encoder, fold),
         training_card(run_data, fold, row, target, fitted, table),
         reference,
+        ValueRange.of(table.target),
         benchmark=scored,
         device=run_data.settings.run.device,
         _encoder=run_data.source(row.encoder).open(fold),

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from histoscribe.types.folds import SpotRows as SpotRows
     from histoscribe.types.pathways import PATHWAYS as PATHWAYS
     from histoscribe.types.pathways import Pathways as Pathways
+    from histoscribe.types.prediction import CLIPPED as CLIPPED
+    from histoscribe.types.prediction import DISTANCE as DISTANCE
+    from histoscribe.types.prediction import TRUSTED as TRUSTED
     from histoscribe.types.prediction import Head as Head
     from histoscribe.types.prediction import PredictedBlock as PredictedBlock
     from histoscribe.types.prediction import Prediction as Prediction
@@ -99,7 +102,10 @@ _HOME = {
         "histoscribe.types.run_card",
     ),
     **dict.fromkeys(("PATHWAYS", "Pathways"), "histoscribe.types.pathways"),
-    **dict.fromkeys(("Head", "PredictedBlock", "Prediction"), "histoscribe.types.prediction"),
+    **dict.fromkeys(
+        ("CLIPPED", "DISTANCE", "Head", "PredictedBlock", "Prediction", "TRUSTED"),
+        "histoscribe.types.prediction",
+    ),
     "SpotKeys": "histoscribe.types.spot_keys",
     "TileLimit": "histoscribe.types.tile_limit",
     **dict.fromkeys(

@@ -117,6 +117,8 @@ class BulkPrediction:
     """Symbol of each gene; empty if unknown."""
     evidence: Mapping[str, TileEvidence] = field(default_factory=dict)
     """Section -> maps of its tiles."""
+    patient_facts: Mapping[str, Float[np.ndarray, " M"]] = field(default_factory=dict)
+    """Facts of each patient, by name, e.g. the share of its tissue beyond the training."""
     card: str = ""
     """The protocol card of the predictor, as JSON."""
 
@@ -127,6 +129,8 @@ class BulkPrediction:
                 raise ValueError(f"{values.shape} values of {shape[0]} patients, {shape[1]} genes")
         if self.gene_names and len(self.gene_names) != len(self.genes):
             raise ValueError(f"{len(self.gene_names)} names for {len(self.genes)} genes")
+        if wrong := [name for name, of in self.patient_facts.items() if len(of) != shape[0]]:
+            raise ValueError(f"{', '.join(wrong)} should have {shape[0]} rows")
         for names in (self.patients, self.genes):
             if repeated := [name for name, n in Counter(names).items() if n > 1]:
                 raise ValueError(f"twice in a prediction: {', '.join(repeated[:5])}")

@@ -11,6 +11,17 @@ from histoscribe.types.tissue import Spots
 COUNTS_PER_SPOT = 10_000.0
 """Total of a spot whose size factor is one, to which rates and deviations of counts refer."""
 
+DISTANCE = "distance_to_training"
+"""Spot fact: distance to the nearest training spot, by features; beyond 1 nothing similar was in
+training; NaN unknown.
+"""
+
+TRUSTED = "trusted"
+"""Spot fact: 1 where the tissue is known to be like the training tissue, else 0."""
+
+CLIPPED = "clipped_genes"
+"""Spot fact: number of genes whose value was clipped to the range of the training."""
+
 LAYERS = ("deviation", "zero_inflation")
 """What models of counts say of each spot and gene beside the value, as fields of `Prediction`."""
 

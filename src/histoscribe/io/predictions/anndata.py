@@ -1,6 +1,6 @@
 """Predictions to AnnData and back, so that they open in scanpy and squidpy."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,10 +15,11 @@ from jaxtyping import Float, UInt8
 from histoscribe.io.atomic import replacing
 from histoscribe.io.sections.table import broken
 from histoscribe.types import Head, Prediction, Slide, Spots
-from histoscribe.types.prediction import LAYERS
+from histoscribe.types.prediction import CLIPPED, LAYERS, TRUSTED
 
 GRID = ("array_row", "array_col")
-"""Spot facts that are whole numbers: row and column of the grid, under scanpy's names."""
+"""Spot facts of places on a grid: row and column of the grid, under scanpy's names."""
+_KINDS = dict.fromkeys((*GRID, CLIPPED), np.int32) | {TRUSTED: np.bool_}
 _ABOUT = "histoscribe"
 _NAME = "gene_name"
 _WORDS = ("section", "unit", "predictor")
@@ -54,14 +55,16 @@ def background(slide: Slide, warnings: tuple[str, ...] = ()) -> Background:
 def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.AnnData:
     """Convert a prediction to AnnData: X float32 [N, G], centres in `obsm["spatial"]`.
 
-    Centres are level-0 px, x before y. Spot facts are columns of `obs`, gene facts of `var`, and
-    evidence (e.g. the exemplars of each spot, or its scores of pathways) is in `obsm`; if genes
-    have names in addition to their ids, these are the column `gene_name`. `uns["histoscribe"]`
-    holds section, unit, predictor, its card as JSON, and the shape, diameter and (on a lattice)
-    pitch of the spots, in um; in `columns`, names of the columns of evidence, such as
-    `columns["pathways"]`; with a background also um/px and warnings. A background is written to
-    `uns["spatial"]` as scanpy and squidpy expect it. A prediction of counts has its
-    deviation, and the probability of additional zeros if the model has any, in `layers`.
+    Centres are level-0 px, x before y. Spot facts are columns of `obs` (`trusted` is boolean), gene
+    facts of `var`, and evidence (e.g. the exemplars of each spot, or its scores of pathways) is in
+    `obsm`; if genes have names in addition to their ids, these are the column `gene_name`.
+    `uns["histoscribe"]` holds section, unit, predictor, its card as JSON, and the shape, diameter
+    and (on a lattice) pitch of the spots, in um; in `columns`, names of the columns of evidence,
+    such as `columns["pathways"]`; with a background also um/px and warnings. A background is
+    written to `uns["spatial"]` as scanpy and squidpy expect it. A prediction of counts has its
+    deviation, and the probability of additional zeros if the model has any, in `layers`. Spots
+    beyond the training tissue are NaN in values and layers: take `data[data.obs["trusted"]]` for
+    statistics that read every spot.
 
     Examples
     --------
@@ -148,14 +151,22 @@ def read_prediction(path: Path) -> Prediction:
 
 
 def read_values(
-    path: Path, fact: str
-) -> Iterator[tuple[Float[np.ndarray, "n G"], Float[np.ndarray, " n"]]]:
-    """Read the values of a prediction in blocks of rows, each with this fact of its spots."""
+    path: Path, names: Sequence[str]
+) -> Iterator[tuple[Float[np.ndarray, "n G"], dict[str, Float[np.ndarray, " n"]]]]:
+    """Read the values of a prediction in blocks of rows, each with these facts of its spots."""
+    facts = read_spot_facts(path, names)
     with h5py.File(path) as file:
-        values, facts = file["X"], file[f"obs/{fact}"]
+        values = file["X"]
         for start in range(0, len(values), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
-            yield values[rows].astype(np.float64), facts[rows].astype(np.float64)
+            of_rows = {name: fact[rows] for name, fact in facts.items()}
+            yield values[rows].astype(np.float64), of_rows
+
+
+def read_spot_facts(path: Path, names: Sequence[str]) -> dict[str, Float[np.ndarray, " N"]]:
+    """Read these facts of the spots of a prediction, by name."""
+    with h5py.File(path) as file:
+        return {name: file[f"obs/{name}"][:].astype(np.float64) for name in names}
 
 
 def read_warnings(path: Path) -> tuple[str, ...]:
@@ -202,7 +213,8 @@ def _frame(head: Head, below: Background | None) -> ad.AnnData:
 
 def _columns(facts: Mapping[str, Float[np.ndarray, " rows"]], ids: tuple[str, ...]) -> pd.DataFrame:
     columns = {
-        name: values.astype(np.int32) if name in GRID else values for name, values in facts.items()
+        name: values.astype(_KINDS[name]) if name in _KINDS else values
+        for name, values in facts.items()
     }
     return pd.DataFrame(columns, index=pd.Index(ids, dtype=object))
 
@@ -221,7 +233,7 @@ def _evidence_names(about: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _facts(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    numbers = table.select_dtypes("number")
+    numbers = table.select_dtypes(["number", "bool"])
     return {str(name): numbers[name].to_numpy(dtype=np.float64) for name in numbers}
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from histoscribe.io.atomic import replacing
 from histoscribe.io.sections.table import broken
-from histoscribe.types import BulkPrediction, Spots, TileEvidence
+from histoscribe.types import TRUSTED, BulkPrediction, Spots, TileEvidence
 
 FILE = "bulk.h5ad"
 _ABOUT = "histoscribe"
@@ -22,9 +22,9 @@ _WORDS = ("unit", "predictor", "card")
 def bulk_to_anndata(prediction: BulkPrediction) -> ad.AnnData:
     """Convert a prediction to AnnData: X float32 [patients, genes].
 
-    The deviation between members is the layer `deviation`. `uns["histoscribe"]` holds unit,
-    predictor and its card as JSON, and in `evidence` for each section its patient, the ids and
-    centres of its tiles, and their maps.
+    Facts of patients are columns of `obs`, `trusted` among them. The deviation between members is
+    the layer `deviation`. `uns["histoscribe"]` holds unit, predictor and its card as JSON, and in
+    `evidence` for each section its patient, the ids and centres of its tiles, and their maps.
     """
     var = pd.DataFrame(index=pd.Index(prediction.genes, dtype=object))
     if prediction.gene_names:
@@ -42,9 +42,13 @@ def bulk_to_anndata(prediction: BulkPrediction) -> ad.AnnData:
         }
         for section, of in sorted(prediction.evidence.items())
     }
+    facts = {
+        name: values.astype(bool) if name == TRUSTED else values
+        for name, values in prediction.patient_facts.items()
+    }
     data = ad.AnnData(
         X=prediction.values.astype(np.float32),
-        obs=pd.DataFrame(index=pd.Index(prediction.patients, dtype=object)),
+        obs=pd.DataFrame(facts, index=pd.Index(prediction.patients, dtype=object)),
         var=var,
         uns={_ABOUT: about},
     )
@@ -78,6 +82,9 @@ def read_bulk(path: Path) -> BulkPrediction:
         deviation=None if deviation is None else np.asarray(deviation, dtype=np.float32),
         gene_names=tuple(data.var[_NAME].astype(str)) if _NAME in data.var else (),
         evidence=evidence,
+        patient_facts={
+            str(name): data.obs[name].to_numpy(dtype=np.float64) for name in data.obs.columns
+        },
         **words,
     )
 
