@@ -42,10 +42,10 @@ def section():
 TEXT = MapText(gene="ERBB2", unit="cp10k-log1p", model="ridge", why="median gene")
 
 
-def draw(section, path, predicted=None):
+def draw(section, path, predicted=None, beyond=None):
     measured = np.linspace(0.0, 3.0, 30)
     predicted = measured[::-1].copy() if predicted is None else predicted
-    expression_map(section, measured, predicted, TEXT, path)
+    expression_map(section, measured, predicted, TEXT, path, beyond)
     return path
 
 
@@ -53,6 +53,23 @@ def test_same_input_gives_the_same_bytes(section, tmp_path):
     assert draw(section, tmp_path / "a.png").read_bytes() == (
         draw(section, tmp_path / "b.png").read_bytes()
     )
+
+
+def test_spots_beyond_the_training_are_hatched_in_the_prediction_only(section, tmp_path):
+    none, some = np.zeros(30, dtype=bool), np.arange(30) >= 24
+    plain = draw(section, tmp_path / "plain.png").read_bytes()
+    assert draw(section, tmp_path / "none.png", beyond=none).read_bytes() == plain
+    predicted = np.where(some, np.nan, 1.0)
+    pictures = []
+    for name, beyond in (("hollow", none), ("hatched", some)):
+        path = draw(section, tmp_path / f"{name}.png", predicted, beyond)
+        pictures.append(matplotlib.image.imread(path)[..., :3].mean(axis=2))
+    hollow, hatched = pictures
+    width = min(hollow.shape[1], hatched.shape[1])
+    dark = [picture[:, :width] < 0.25 for picture in (hollow, hatched)]
+    left, right = np.s_[:, : width // 2], np.s_[:, width // 2 :]
+    assert dark[1][left].sum() == pytest.approx(dark[0][left].sum(), rel=0.02)
+    assert dark[1][right].sum() > 1.2 * dark[0][right].sum()
 
 
 def test_png_carries_no_date_and_no_version(section, tmp_path):

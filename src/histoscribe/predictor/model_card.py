@@ -207,8 +207,8 @@ def _not_for(facts: CardFacts) -> Iterator[str]:
     card = facts.card
     yield "- Diagnosis, or any decision about a patient: it is for research."
     yield (
-        "- Tissue, species, stains or scanners outside its training data: it also gives numbers "
-        "there, but they mean nothing."
+        "- Tissue, species, stains or scanners outside its training data: numbers there mean "
+        "nothing. Spots that it can tell to be unlike its training are left out (NaN)."
     )
     if len(card.patients) == 1:
         yield (
@@ -234,10 +234,15 @@ def _warns(facts: CardFacts) -> Iterator[str]:
     yield "- is stained more weakly or strongly than the training slides;"
     yield (
         f"- has more than {MOST_FAR:.0%} of its spots further from the training tissue than "
-        "training spots are from each other."
+        "training spots are from each other: if less than half are like training, no gene is "
+        "offered as trusted there, and the scores of the genes are left out;"
     )
+    yield "- gets values outside the range that was measured in training: they are clipped to it."
     yield ""
-    yield f"Each spot carries that distance as `distance_to_training`: {_unit(facts.reference)}"
+    yield (
+        f"Each spot carries that distance as `distance_to_training`: {_unit(facts.reference)} Up "
+        "to 1 a spot is `trusted`; beyond it, its values are NaN unless `--keep-unlike`."
+    )
 
 
 def _unit(reference: Reference) -> str:
