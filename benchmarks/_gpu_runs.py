@@ -221,10 +221,12 @@ def _blocks(
     starts = range(0, len(plan.grid), CHUNK_ROWS)
     chunks = [slice(at, min(at + CHUNK_ROWS, len(plan.grid))) for at in starts]
     began = perf_counter()
-    whole = np.concatenate([block.values for block in predicted_blocks(loaded, plan, chunks)])
+    blocks = predicted_blocks(loaded, plan, chunks, keep_unlike=True)
+    whole = np.concatenate([block.values for block in blocks])
     spent = perf_counter() - began
     rest = chunks[1:3] or chunks
-    some = np.concatenate([block.values for block in predicted_blocks(loaded, plan, rest)])
+    blocks = predicted_blocks(loaded, plan, rest, keep_unlike=True)
+    some = np.concatenate([block.values for block in blocks])
     return spent, whole[: rest[-1].stop], some
 
 

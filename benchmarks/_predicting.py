@@ -105,7 +105,11 @@ def _child(what: str, predictor: str, *rest: str) -> None:
 
     slide, out, spacing_um = rest
     order = Order(
-        predictor=Path(predictor), targets=(slide,), out=Path(out), spacing_um=float(spacing_um)
+        predictor=Path(predictor),
+        targets=(slide,),
+        out=Path(out),
+        spacing_um=float(spacing_um),
+        keep_unlike=True,
     )
     began = perf_counter()
     ((_, done),) = predict(order)
