@@ -66,7 +66,7 @@ DAMAGE = {
     "spot twice": (lambda c: c.edit_counts("\n2x1\t", "\n1x1\t"), "P2.tsv.gz", "1x1"),
     "no header": (no_header, "P2.tsv.gz", "header"),
     "spots outside": (shift_spots, "P2S", "outside the image"),
-    "no spot matches": (rename_spots, "P2S"),
+    "no spot matches": (rename_spots, "P2.tsv.gz", "neither names spots of this section"),
     "empty patient": (lambda c: c.edit_manifest("P2S,P2,", "P2S,,"), "line 3", "patient is empty"),
     "a patient that leaves": (lambda c: c.edit_manifest("S,P2,", "S,../P2,"), "'../P2'", "slash"),
     "unknown kind": (lambda c: c.edit_manifest("P2,st,", "P2,sst,"), "did you mean st"),

@@ -25,7 +25,7 @@ from histoscribe.io.slides.resolution import ORIGINS
 
 _REQUIRED = ("section", "patient", "kind")
 _OTHER = ("mpp", "mpp_from", "image_number")
-_OF_READERS = ("library", "genome", "pitch_um", "diameter_um")
+_OF_READERS = ("library", "layer", "genome", "pitch_um", "diameter_um", "st_technology")
 """Columns that single kinds of sections read; facts, too."""
 KNOWN = (*_REQUIRED, *PATHS, *_OTHER, *_OF_READERS)
 """Columns of a manifest with a meaning; any other is a fact of its section."""
