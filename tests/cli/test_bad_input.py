@@ -47,7 +47,11 @@ def no_header(cohort):
 
 def shift_spots(cohort):
     path = cohort.files().spots
-    path.write_text(path.read_text().replace("\t120\t120\t1", "\t1200\t120\t1"))
+    path.write_text(path.read_text().replace("\t120\t", "\t1200\t"))
+
+
+def rename_genes(cohort):
+    cohort.edit_counts("\t".join(GENES), "\t".join(f"OTHER{number}" for number in range(8)))
 
 
 def rename_spots(cohort):
@@ -66,6 +70,7 @@ DAMAGE = {
     "spot twice": (lambda c: c.edit_counts("\n2x1\t", "\n1x1\t"), "P2.tsv.gz", "1x1"),
     "no header": (no_header, "P2.tsv.gz", "header"),
     "spots outside": (shift_spots, "P2S", "outside the image"),
+    "genes of another kind": (rename_genes, "P2S", "0 genes of 8 are shared"),
     "no spot matches": (rename_spots, "P2.tsv.gz", "neither names spots of this section"),
     "empty patient": (lambda c: c.edit_manifest("P2S,P2,", "P2S,,"), "line 3", "patient is empty"),
     "a patient that leaves": (lambda c: c.edit_manifest("S,P2,", "S,../P2,"), "'../P2'", "slash"),

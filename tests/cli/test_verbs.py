@@ -72,6 +72,8 @@ def test_check_says_what_is_there(histoscribe, cohort):
     done = histoscribe("check", cohort.manifest)
     assert done.code == 0
     assert "P2S: patient P2, 36 spots, 10 um/px" in done.out
+    assert "genes, median total " in done.out
+    assert "of the width and" in done.out
     assert "no problems" in done.out
 
 

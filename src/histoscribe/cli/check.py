@@ -35,10 +35,13 @@ def run(
     if checked.problems:
         show_problems(checked.problems)
         sys.exit(2)
+    from histoscribe.io.cohorts.gene_overlap import gene_gaps
     from histoscribe.progress import track
 
     for section in track(checked.sections, "tissue under the spots"):
         _describe(section)
+    for gap in gene_gaps(checked.sections):
+        say(f"{gap.where} share few genes: {gap.summary}")
     for twins in checked.twins:
         say(f"one image serves sections {' and '.join(twin.id for twin in twins)}")
     say("no problems")
@@ -67,9 +70,12 @@ def _write_overlays(sections: "Sequence[Section]", folder: Path) -> None:
 
 
 def _describe(section: "Section") -> None:
-    """Describe a section: size, dropped spots, and share of spots on tissue."""
+    """Describe a section: spots, genes, depth, and where its spots lie."""
+    import numpy as np
+
     from histoscribe.benchmark.checks_of_data import ON_TISSUE
     from histoscribe.data.tissue import tissue_mask
+    from histoscribe.io.sections.places import said_spans
 
     dropped = ", ".join(f"{name} {n}" for name, n in section.dropped.items() if n)
     share = float(tissue_mask(section.slide).at(section.spots.xy).mean())
@@ -77,6 +83,11 @@ def _describe(section: "Section") -> None:
         f"{section.id}: patient {section.patient}, {len(section.spots)} spots, "
         f"{section.slide.mpp:.3g} um/px, {100 * share:.0f} % on tissue"
         + (f", left out: {dropped}" if dropped else "")
+    )
+    say(
+        f"  {len(section.measured.gene_ids):,} genes, median total "
+        f"{np.median(section.measured.total):,.0f}; spots span "
+        f"{said_spans(section.spots.xy, section.slide)} of the image"
     )
     if share < ON_TISSUE:
         say("  few spots lie on tissue: check the overlay (--out DIR)")

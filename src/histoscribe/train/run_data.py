@@ -18,6 +18,7 @@ from histoscribe.data.stain import TissueColour
 from histoscribe.data.target import Target, fit_target
 from histoscribe.data.tiles import Tiles
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.cohorts.gene_overlap import gene_problems
 from histoscribe.predictor.encoding import Encoding, WeightFiles
 from histoscribe.predictor.facts import gene_names
 from histoscribe.progress import tell, track
@@ -65,11 +66,12 @@ class RunData:
         ------
         DataContractError
             listing missing weights, tiles that a network cannot read, folds whose spots have no
-            exemplars, test patients whose scores chose the genes, and every slide that is too
-            coarse for the tiles or cannot be normalised.
+            exemplars, test patients whose scores chose the genes, sections that share almost no
+            gene, and every slide that is too coarse for the tiles or cannot be normalised.
         """
         inputs = self.settings.inputs
         problems = list(tile_problems(self.settings.rows, inputs.tile_px))
+        problems += gene_problems(self.cohort)
         keep = self.settings.train.keep
         problems += lookup_problems(self.cohort, folds, self.settings.rows, keep)
         if "panel" not in self.settings.folds.leaks:

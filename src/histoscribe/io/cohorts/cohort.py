@@ -7,6 +7,7 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.catalog import catalog_sources
+from histoscribe.io.cohorts.gene_overlap import gene_problems
 from histoscribe.io.cohorts.hest_folder import hest_sources
 from histoscribe.io.cohorts.manifest import Manifest, read_manifest
 from histoscribe.io.cohorts.selection import Where
@@ -124,6 +125,7 @@ def checked_cohort(
         else:
             sound.append(cohort[id_])
     twins = tuple(twin_images(sound))
+    problems += gene_problems(sound)
     problems += [_twin(pair) for pair in twins if len(patients_of(pair)) > 1]
     return Checked(tuple(sound), tuple(problems), twins)
 

@@ -57,6 +57,8 @@ def reading_of(source: Source, data: ad.AnnData, image: SectionImage | None) -> 
         counts=counts,
         count_ids=section.ids,
         notes=(*section.notes, *image.notes, *places, origin, *assumed, *notes),
+        array=array,
+        scales=section.factors.by_image,
     )
 
 

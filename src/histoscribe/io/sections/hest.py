@@ -8,7 +8,6 @@ outside the image; and `in_tissue` was not filled for every study (its authors:
 github.com/mahmoodlab/HEST/issues/47).
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import anndata as ad
@@ -21,9 +20,10 @@ from histoscribe.io.sections.count_layers import raw_counts_of
 from histoscribe.io.sections.h5ad import centres_of, in_tissue_of
 from histoscribe.io.sections.lattice import lattice_of
 from histoscribe.io.sections.library import refuse_shared_places
+from histoscribe.io.sections.printed_array import is_mirrored
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.slides.resolution import Resolutions, lattice_steps, nearest_px
-from histoscribe.io.slides.slide import RegionSlide, image_mpp, open_slide
+from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.types import Spots
 
 TECHNOLOGIES = ("Visium", "Visium HD", "Xenium", "Spatial Transcriptomics")
@@ -31,8 +31,6 @@ _PRINTED = {"Visium": (100.0, 55.0), "Spatial Transcriptomics": (200.0, 100.0)}
 """Pitch and diameter in um of technologies with printed spots; the others were pooled."""
 _POOLED_UM = 100.0
 """Side of a pseudo-spot according to the documentation of HEST-1k."""
-_MOST_OUTSIDE = 0.2
-"""Largest share of spots outside the image (TENX92 has some); above it, the image is wrong."""
 
 
 def read_hest(source: Source) -> Reading:
@@ -54,15 +52,14 @@ def read_hest(source: Source) -> Reading:
     xy = centres_of(source.path, data)
     refuse_shared_places(f'{source.path}, obsm["spatial"]', xy)
     spots, pooled = _spots(data, xy, mpp, printed)
-    slide = open_slide(source.image, mpp, source.white, source.image_number)
-    inside, outside = _on_image(slide, spots)
     in_tissue, unfilled = _in_tissue(source.path, data)
     embedded = _embedded(source.number("pixel_size_um_embedded"), mpp)
-    rest = (*section.notes, *merged, *pooled, *outside, *unfilled, *embedded)
+    mirrored = _mirrored(array_of(source.path, data.obs), xy)
+    rest = (*section.notes, *merged, *pooled, *unfilled, *embedded, *mirrored)
     return Reading(
-        slide=slide,
-        spots=_take(spots, inside),
-        in_tissue=in_tissue[inside],
+        slide=open_slide(source.image, mpp, source.white, source.image_number),
+        spots=spots,
+        in_tissue=in_tissue,
         counts=counts,
         count_ids=spots.ids,
         notes=(f"{technology} of HEST-1k", origin, *rest),
@@ -149,16 +146,6 @@ def _spots(
     return Spots(ids, xy, pitch_um, pitch_um, "squares"), (note,)
 
 
-def _on_image(slide: RegionSlide, spots: Spots) -> tuple[Bool[np.ndarray, " N"], tuple[str, ...]]:
-    """Flag of spots on the image; all true if many lie outside, as the section then refuses."""
-    x, y = spots.xy.T
-    inside = (x >= 0) & (x <= slide.width) & (y >= 0) & (y <= slide.height)
-    n_outside = int((~inside).sum())
-    if n_outside == 0 or n_outside > _MOST_OUTSIDE * len(spots):
-        return np.ones(len(spots), dtype=bool), ()
-    return inside, (f"{n_outside} spots outside the image were left out",)
-
-
 def _in_tissue(path: Path, data: ad.AnnData) -> tuple[Bool[np.ndarray, " N"], tuple[str, ...]]:
     """Flag `in_tissue`, unless it is 0 everywhere: then it was never filled."""
     flag = in_tissue_of(path, data)
@@ -167,9 +154,13 @@ def _in_tissue(path: Path, data: ad.AnnData) -> tuple[Bool[np.ndarray, " N"], tu
     return ~flag, ("in_tissue is 0 at every spot, so it was not filled: all spots are kept",)
 
 
-def _take(spots: Spots, inside: Bool[np.ndarray, " N"]) -> Spots:
-    rows = np.flatnonzero(inside)
-    return replace(spots, ids=tuple(spots.ids[row] for row in rows), xy=spots.xy[rows])
+def _mirrored(
+    array: Float[np.ndarray, "N 2"] | None, xy: Float[np.ndarray, "N 2"]
+) -> tuple[str, ...]:
+    """Say that the array is mirrored: no problem here, for the authors laid spots on the image."""
+    if array is None or not is_mirrored(array, xy):
+        return ()
+    return ("the array is mirrored on the image: look at the overlay",)
 
 
 def _embedded(embedded: float | None, mpp: float) -> tuple[str, ...]:

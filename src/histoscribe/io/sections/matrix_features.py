@@ -183,7 +183,7 @@ def _left_out(reason: np.ndarray, n_molecules: np.ndarray) -> tuple[str, ...]:
     listed = ", ".join(f"{what} {n}" for what, n in Counter(reason[out]).most_common())
     return (
         f"{out.sum()} features that are no genes were left out, with {n_molecules[out].sum():,.0f} "
-        f"counts ({share:.2g} % of all): {listed}",
+        f"counts ({share:.3g} % of all): {listed}",
     )
 
 

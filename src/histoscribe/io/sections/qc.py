@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.places import places_of
 from histoscribe.io.sections.source import Reading, Source
 from histoscribe.types import Counts, Section
 
@@ -26,8 +28,9 @@ class Filters:
 def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
     """Match counts to spots, apply the filters and count what they drop.
 
-    Names in `dropped`: `in_tissue`, `no counts`, `min_umi`, `min_genes`. Raises
-    DataContractError where no id matches, no spot is left, or a spot lies outside the image.
+    Names in `dropped`: `in_tissue`, `no counts`, `min_umi`, `min_genes`, `outside the image`.
+    Raises DataContractError where no id matches, no spot is left, or the positions do not fit the
+    image (see `places_of`).
     """
     row_of = {id_: row for row, id_ in enumerate(reading.count_ids)}
     rows = np.array([row_of.get(id_, -1) for id_ in reading.spots.ids], dtype=np.int64)
@@ -41,13 +44,14 @@ def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
         "min_umi": total >= filters.min_umi,
         "min_genes": n_genes >= filters.min_genes,
     }
-    keep, dropped = np.ones(len(rows), dtype=bool), {}
+    keep = np.ones(len(rows), dtype=bool)
+    dropped: dict[str, int] = {}
     for name, passed in passes.items():
-        if n_dropped := int((keep & ~passed).sum()):
-            dropped[name] = n_dropped
-        keep &= passed
+        keep = _narrowed(keep, name, passed, dropped)
     if not keep.any():
         raise DataContractError(_nothing_left(source, len(rows), dropped))
+    places = places_of(reading, keep, source)
+    keep = _narrowed(keep, "outside the image", places.inside, dropped)
     return Section(
         id=source.section,
         patient=source.patient,
@@ -55,9 +59,27 @@ def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
         spots=reading.spots.take(np.flatnonzero(keep)),
         counts=_counts_at(reading.counts, rows[keep]),
         dropped=dropped,
-        notes=source.notes + reading.slide.notes + reading.slide.warnings + reading.notes,
+        notes=(
+            *source.notes,
+            *reading.slide.notes,
+            *reading.slide.warnings,
+            *reading.notes,
+            *places.notes,
+        ),
         facts=source.facts,
     )
+
+
+def _narrowed(
+    keep: Bool[np.ndarray, " N"],
+    name: str,
+    passed: Bool[np.ndarray, " N"],
+    dropped: dict[str, int],
+) -> Bool[np.ndarray, " N"]:
+    """Spots that were kept and pass, too; the others are counted in `dropped`."""
+    if n_dropped := int((keep & ~passed).sum()):
+        dropped[name] = n_dropped
+    return keep & passed
 
 
 def _counts_at(counts: Counts, rows: np.ndarray) -> Counts:

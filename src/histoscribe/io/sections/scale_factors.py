@@ -22,6 +22,12 @@ class ScaleFactors:
     bins: tuple[str, ...] = ()
     """Entries that only Visium HD has, as `name value`."""
 
+    @property
+    def by_image(self) -> tuple[tuple[str, float], ...]:
+        """Factors that are known, by the name of their image."""
+        named = (("hires", self.hires), ("lowres", self.lowres))
+        return tuple((name, factor) for name, factor in named if factor is not None)
+
 
 def scale_factors_of(values: Mapping[str, object]) -> ScaleFactors:
     """Read the factors from JSON or `uns`; a value that is no number above 0 counts as missing."""

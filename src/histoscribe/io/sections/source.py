@@ -148,7 +148,9 @@ class Reading:
     """Spot of each row of `counts`; rows without a spot are left out."""
     notes: tuple[str, ...]
     array: Float[np.ndarray, "N 2"] | None = None
-    """Row and column of each spot on its array; None if the files have none."""
+    """Row (down) and column (to the right) of each spot as printed; None if not in the files."""
+    scales: tuple[tuple[str, float], ...] = ()
+    """Px of a smaller image per px of the full resolution, by its name (hires, lowres)."""
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ def read_spaceranger(source: Source) -> Reading:
         counts=counts,
         count_ids=barcodes,
         notes=(f"image: {image.what}", origin, *assumed, *positions.notes, *notes),
+        array=positions.array,
+        scales=factors.by_image,
     )
 
 

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.anndata_section import array_of
 from histoscribe.io.sections.delimited import read_frame, text_lines
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
 from histoscribe.io.sections.matrix_features import MatrixFeatures
@@ -29,14 +30,15 @@ _VISIUM_FILL = 0.55
 def read_sparse(source: Source) -> Reading:
     """Read counts (`.npz`, genes in rows), gene names (`path`, one a line) and coordinates.
 
-    `spots` is a CSV with `barcode`, `px` and `py`, in the order of the columns of the matrix. The
+    `spots` is a CSV with `barcode`, `px` and `py`, in the order of the columns of the matrix;
+    `array_row` and `array_col`, if it has them, are checked against the positions. The
     columns `pitch_um` and `diameter_um` of the manifest describe the printed spots (Visium: 100 and
     55); without a pitch, um/px comes from the image or the user, and the pitch follows from it.
     """
     names, image, stored, places = source.path, source.image, source.counts, source.spots
     if names is None or image is None or stored is None or places is None:
         raise ValueError("a section of kind sparse needs path, image, counts and spots")
-    ids, xy = _coordinates(places)
+    ids, xy, array = _coordinates(places)
     genes = _lines(names)
     matrix = _matrix(stored, (len(genes), len(ids)))
     features = MatrixFeatures(ids=genes, names=genes)
@@ -56,6 +58,7 @@ def read_sparse(source: Source) -> Reading:
         counts=counts,
         count_ids=ids,
         notes=(origin, *notes),
+        array=array,
     )
 
 
@@ -67,7 +70,10 @@ SPARSE = Reader(
 )
 
 
-def _coordinates(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "N 2"]]:
+def _coordinates(
+    path: Path,
+) -> tuple[tuple[str, ...], Float[np.ndarray, "N 2"], Float[np.ndarray, "N 2"] | None]:
+    """Name, centre, and row and column of each spot."""
     table = read_frame(path)
     names = next((pair for pair in _PX if set(pair) <= set(table.columns)), _PX[0])
     missing = [name for name in ("barcode", *names) if name not in table.columns]
@@ -77,7 +83,7 @@ def _coordinates(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "N 2"]]
     ids = tuple(table["barcode"].astype(str))
     if not np.isfinite(xy).all() or len(set(ids)) != len(ids) or len(ids) < 2:
         raise broken(path, "gaps, repeated barcodes or fewer than two spots", "one line a spot")
-    return ids, xy
+    return ids, xy, array_of(path, table)
 
 
 def _lines(path: Path) -> list[str]:

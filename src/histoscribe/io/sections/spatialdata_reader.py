@@ -49,13 +49,14 @@ def read_spatialdata(source: Source) -> Reading:
     place = path / "tables" / chosen.table
     section = section_in(place, store.tables[chosen.table][rows], source.library)
     table, xy = section.data, xy[section.rows]
+    array = array_of(place, table.obs)
     refuse_visium_hd(str(place), section.ids, section.factors)
     counts, notes = raw_counts_of(place, table, source.facts.get("genome"), source.layer)
     platform = platform_of(
         SpotEvidence(
             where=f"{path}, {chosen.shapes}",
             xy=xy,
-            array=array_of(place, table.obs),
+            array=array,
             diameter_px=2 * radius_px,
         )
     )
@@ -68,6 +69,8 @@ def read_spatialdata(source: Source) -> Reading:
         counts=counts,
         count_ids=section.ids,
         notes=(*section.notes, chosen.what, origin, *assumed, *notes),
+        array=array,
+        scales=section.factors.by_image,
     )
 
 

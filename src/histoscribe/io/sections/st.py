@@ -80,6 +80,7 @@ def array_reading(source: Source, kind: str, table: pd.DataFrame, px: tuple[str,
         counts=counts,
         count_ids=count_ids,
         notes=(origin, *table.attrs.get("notes", ()), *notes),
+        array=np.ascontiguousarray(array[:, ::-1]),
     )
 
 
