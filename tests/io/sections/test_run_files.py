@@ -168,3 +168,12 @@ def test_a_zipped_matrix_is_told(writer):
     path.unlink()
     with pytest.raises(DataContractError, match="gunzip GSM1_S1_filtered"):
         read_section(source, Filters())
+
+
+@pytest.mark.parametrize("name", ["features.tsv.gz", "barcodes.tsv"])
+def test_lists_of_an_mtx_folder_that_are_no_text_are_told(writer, name):
+    source = writer.spaceranger("csv", "hires", "mtx")
+    path = writer.folder / "outs" / "filtered_feature_bc_matrix" / name
+    path.write_bytes(b"\xc3\x28\tA\n" * 12)
+    with pytest.raises(DataContractError, match="not a table"):
+        read_section(source, Filters())

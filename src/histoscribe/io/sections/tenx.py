@@ -160,5 +160,5 @@ def _lines(path: Path) -> pd.DataFrame:
         return pd.read_csv(
             BytesIO(read_bytes(path)), sep="\t", header=None, dtype=str, keep_default_na=False
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise broken(path, f"not a table ({error})", "tab-separated lines") from error
