@@ -48,11 +48,15 @@ from histoscribe.types import Cohort, CohortEntry, Counts, Section
 VISIBLE = ("compartment", "lookup")
 UNLINKED = ("null", "module", "smooth")
 MODELS = ("depth", "knn", "ridge", "mlp")
+SPARSE = "few visible + all"
+"""Four genes of each visible family, and all without a link: what q was made for."""
 PANELS = {
     **{f"visible + {name}": (*VISIBLE, name) for name in UNLINKED},
     **{f"{name} alone": (name,) for name in UNLINKED},
+    SPARSE: (*VISIBLE, *UNLINKED),
 }
 RULES = ("own runs", "pooled")
+FEW = 4
 SHARE = 5e-4  # of all molecules, each gene without a link
 CHANGE = 0.6  # standard deviation of its log rate
 SMOOTH_UM = 250.0
@@ -197,7 +201,7 @@ def _scores(plan: RunPlan) -> tuple[pd.DataFrame, dict[str, tuple[np.ndarray, fl
     return scores.reset_index(), {
         gene: (runs, float(least))
         for gene, runs, least in zip(
-            genes, null_per_gene(band), least_spread_per_gene(band), strict=True
+            genes, null_per_gene(band), least_spread_per_gene(band, len(plan.folds)), strict=True
         )
     }
 
@@ -209,6 +213,9 @@ def _tested(
     for _, of_model in rows.groupby("model", sort=False):
         for panel, families in PANELS.items():
             table = of_model[of_model["family"].isin(families)]
+            if panel == SPARSE:
+                first = table.groupby("family").cumcount() < FEW
+                table = table[first | table["family"].isin(UNLINKED)]
             score = table["score"].to_numpy()
             of_genes = np.stack([null[gene][0] for gene in table["gene"]])
             least = np.array([null[gene][1] for gene in table["gene"]])

@@ -15,7 +15,12 @@ from histoscribe.benchmark.measured_maps import read_measured, write_measured
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark
 from histoscribe.benchmark.score import COLUMNS, Truth, truth_of
-from histoscribe.benchmark.tables import band_runs, genes_table, summary_table
+from histoscribe.benchmark.tables import (
+    band_runs,
+    genes_table,
+    least_spread_per_gene,
+    summary_table,
+)
 from histoscribe.data.target import TargetSettings
 from histoscribe.errors import DataContractError
 from histoscribe.metrics.registry import METRICS, BagMetric
@@ -213,6 +218,8 @@ def test_q_is_small_where_the_truth_is_predicted_and_not_where_it_is_not():
     table = genes_table(scores, [null], [truth]).set_index("gene")
     assert table.loc["good", "q"] == pytest.approx(2 / 201)  # the runs of both genes
     assert table.loc["null", "q"] > 0.2
+    np.testing.assert_allclose(least_spread_per_gene([null], 1), 1 / np.sqrt(48))
+    np.testing.assert_allclose(least_spread_per_gene([null], 3), np.sqrt(2 / 48))
     assert table.loc["good", "null_low"] < 0 < table.loc["good", "null_high"]
 
 

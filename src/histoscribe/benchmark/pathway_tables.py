@@ -110,7 +110,7 @@ def _section_rows(folds: Sequence[FoldPathways]) -> Iterator[tuple[object, ...]]
 def _overall(sections: pd.DataFrame, folds: Sequence[FoldPathways]) -> pd.DataFrame:
     """Rows over patients."""
     band = [part for of in folds for part in of.band]
-    null, least = null_per_gene(band), least_spread_per_gene(band)
+    null, least = null_per_gene(band), least_spread_per_gene(band, len({of.fold for of in folds}))
     names = sorted({name for part in band for name in part.genes})
     parts = []
     for (model, source), own in sections.groupby(["model", "source"], sort=False):

@@ -69,7 +69,7 @@ def genes_table(
     `q` is that of `pcc_given_depth` over the genes of a model, see `metrics.chance.q_values`.
     """
     facts = _gene_facts(truths)
-    null, least = null_per_gene(band), least_spread_per_gene(band)
+    null, least = null_per_gene(band), least_spread_per_gene(band, scores["fold"].nunique())
     parts = []
     for model, of_model in scores[scores["section"] != EVERY].groupby("model", sort=False):
         table = facts.copy()
@@ -164,10 +164,11 @@ def null_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, "genes runs"]:
     return _mean(np.stack(patients), axis=0)
 
 
-def least_spread_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, " genes"]:
+def least_spread_per_gene(band: Sequence[Shuffled], n_folds: int) -> Float[np.ndarray, " genes"]:
     """Deviation of the same mean for values that are independent from spot to spot; genes sorted.
 
-    NaN for a gene that no test section measured.
+    With several folds, for patients who train each other's (see `metrics.chance`). NaN for a gene
+    that no test section measured.
     """
     genes = sorted({gene for part in band for gene in part.genes})
     place = {gene: i for i, gene in enumerate(genes)}
@@ -180,13 +181,15 @@ def least_spread_per_gene(band: Sequence[Shuffled]) -> Float[np.ndarray, " genes
         variance[columns] = np.where(defined, spread**2, np.nan)
         by_patient.setdefault(part.patient, []).append(variance)
     patients = [_variance_of_mean(np.stack(sections)) for sections in by_patient.values()]
-    return np.sqrt(_variance_of_mean(np.stack(patients)))
+    return np.sqrt((2 if n_folds > 1 else 1) * _variance_of_mean(np.stack(patients)))
 
 
 def _variance_of_mean(variances: Float[np.ndarray, "n genes"]) -> Float[np.ndarray, " genes"]:
     """Variance of the mean of independent values with these variances; of defined ones."""
-    n_defined = np.isfinite(variances).sum(axis=0)
-    return _mean(variances, axis=0) / np.maximum(n_defined, 1)
+    defined = ~np.isnan(variances)
+    count = defined.sum(axis=0)
+    total = np.where(defined, variances, 0).sum(axis=0)
+    return np.where(count > 0, total / np.square(np.maximum(count, 1)), np.nan)
 
 
 def limits(null: Float[np.ndarray, "genes runs"]) -> Float[np.ndarray, "2 genes"]:

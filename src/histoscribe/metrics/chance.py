@@ -5,9 +5,11 @@ same shape for all genes, and another mean and spread for each. So each is stand
 runs of its gene, and those of all genes together are the null of every gene: with 100 runs of 300
 genes, p can be as small as 1 in 30,000, where the runs of one gene give no p below 1 in 101.
 
-The spread of a gene is never taken as less than that of values without any pattern. The runs are of
-ridge: where a gene happens to lie far from the maps that ridge can draw, they are all near zero,
-and the chance of another model is not.
+A score is measured in units of the spread of its runs, but never of less than the spread of noise.
+The runs are of ridge: where a gene happens to lie far from the maps that ridge can draw, they are
+all near zero, and the chance of another model is not. And two patients that train each other's fold
+get their scores from the same products of their values, so these vary together, which shuffled
+folds do not: the variance of their mean is up to twice that of independent ones.
 """
 
 from dataclasses import dataclass
@@ -124,15 +126,14 @@ def p_values(
     """Share of standardised shuffled scores, of all genes, that are at least as high (one-sided).
 
     `null` has the score of each gene in each shuffled run; `least_spread` is the deviation of the
-    score of values that are independent from spot to spot (see `spread_of_noise`). The score itself
-    counts among the shuffled ones, so p is never 0. NaN for a gene without a score, and for one
-    whose shuffled runs do not differ.
+    score of noise (see `spread_of_noise`). The score itself counts among the shuffled ones, so p is
+    never 0. NaN for a gene without a score, and for one whose shuffled runs do not differ.
     """
     usable = _usable(null)
     p = np.full(len(score), np.nan)
     if not usable.any():
         return p
-    pooled = np.sort(_shuffled_scores(null[usable], least_spread[usable]).ravel())
+    pooled = np.sort(_shuffled_scores(null[usable]).ravel())
     tested = usable & np.isfinite(score)
     standard = _standard_scores(score[tested], null[tested], least_spread[tested])
     as_high = len(pooled) - np.searchsorted(pooled, standard, side="left")
@@ -157,10 +158,8 @@ def _standard_scores(
     return (score - null.mean(axis=1)) / (deviation * np.sqrt(1 + 1 / n_runs))
 
 
-def _shuffled_scores(
-    null: Float[np.ndarray, "G runs"], least_spread: Float[np.ndarray, " G"]
-) -> Float[np.ndarray, "G runs"]:
-    """The same for each run, against the other runs of its gene.
+def _shuffled_scores(null: Float[np.ndarray, "G runs"]) -> Float[np.ndarray, "G runs"]:
+    """Distance of each run from the others of its gene, in their standard deviations.
 
     A run that were part of its own mean and deviation would look closer to them than a new one.
     """
@@ -169,5 +168,6 @@ def _shuffled_scores(
     # with one run left out, the mean moves by distance / n_others
     squares = np.square(distance)
     left = squares.sum(axis=1, keepdims=True) - squares * (1 + 1 / n_others)
-    deviation = np.maximum(np.sqrt(np.maximum(left, 0.0) / (n_others - 1)), least_spread[:, None])
-    return distance * (1 + 1 / n_others) / (deviation * np.sqrt(1 + 1 / n_others))
+    deviation = np.sqrt(np.maximum(left, 0.0) / (n_others - 1))
+    with np.errstate(divide="ignore"):  # infinite where the other runs do not differ
+        return distance * np.sqrt(1 + 1 / n_others) / deviation
