@@ -269,8 +269,14 @@ def test_a_predictor_of_bags_predicts_all_slides_of_a_patient_together(tcga, pla
     else:
         assert found.deviation is None
         expected = predictor.fitted.predict_means(bulk.means(None, bags))
-    np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-5)
+    within = predictor.value_range.clip(expected)
+    np.testing.assert_allclose(found.values, within, rtol=1e-4, atol=1e-5)
+    assert found.patient_facts["trusted"].tolist() == [1, 1, 1], "patients of the training"
+    clipped = (within != expected).sum(axis=1)
+    assert found.patient_facts["clipped_genes"].tolist() == clipped.tolist()
     back = read_bulk(place / name / "bulk.h5ad")
+    for fact, values in found.patient_facts.items():
+        np.testing.assert_array_equal(back.patient_facts[fact], values)
     bare = place / "without-mpp.csv"
     bare.write_text("\n".join(line.rpartition(",")[0] for line in text) + "\n")
     out = place / f"ordered-{name}"
@@ -285,6 +291,9 @@ def test_a_predictor_of_bags_predicts_all_slides_of_a_patient_together(tcga, pla
     np.testing.assert_array_equal(back.values, found.values)
     for maps in back.evidence.values():
         assert maps.values["expression"].shape == (len(maps.spots), 3)
+        masked = np.isnan(maps.values["expression"]).all(axis=1)
+        assert (maps.values["distance_to_training"][:, 0] > 1).tolist() == masked.tolist()
+        assert (maps.values["trusted"][:, 0] == 0).tolist() == masked.tolist()
 
 
 @pytest.mark.slow

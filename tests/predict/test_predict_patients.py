@@ -54,6 +54,19 @@ def test_a_patient_is_the_mean_over_the_tissue_of_all_slides_on_the_linear_scale
     assert done.path.read_bytes() == before
 
 
+def test_a_patient_whose_tissue_is_mostly_unlike_the_training_is_left_out_and_named(
+    place, tmp_path
+):
+    *slides, done = predict(order(place, tmp_path / "out"))
+    assert all(outcome.beyond.share > 0.5 for _, outcome in slides)
+    bulk = read_bulk(done.path)
+    assert np.isnan(bulk.values).all()
+    assert bulk.patient_facts["trusted"].tolist() == [0, 0]
+    assert (bulk.patient_facts["share_beyond_training"] > 0.5).all()
+    assert [warning[:3] for warning in done.warnings] == ["P1:", "P2:"]
+    assert "left out (NaN)" in done.warnings[0]
+
+
 def test_values_without_a_way_back_to_counts_are_refused_before_any_work(
     place, predictor_folder, tmp_path
 ):
