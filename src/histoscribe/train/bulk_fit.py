@@ -21,6 +21,7 @@ from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import fit_reference
 from histoscribe.predictor.saving import save_predictor
 from histoscribe.seed import integer
+from histoscribe.threads import fixed_threads
 from histoscribe.train.bulk_data import BulkData
 from histoscribe.train.loop import train_network
 from histoscribe.train.row import ModelRow
