@@ -154,7 +154,7 @@ def test_a_look_without_colour_is_not_taken_for_one_with_it(draw_tissue, make_se
 
 def test_the_identity_of_tiles_names_the_reference_and_is_as_ever_without_one():
     plain = Tiles(64, 2.0)
-    assert plain.identity == "64px/2.0um/white-off-tissue-2"
+    assert plain.identity == "64px/2.0um/white-off-tissue-3"
     identities = {Tiles(64, 2.0, stain=colour).identity for colour in (None, ONE, TWO)}
     assert len(identities) == 3
     assert repr(TWO.mean[1]) in Tiles(64, 2.0, stain=TWO).identity

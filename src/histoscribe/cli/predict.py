@@ -33,6 +33,12 @@ ImageNumber = Annotated[
     int | None,
     typer.Option(min=1, help="Image of a file with several (default: the largest picture)."),
 ]
+Damaged = Annotated[
+    Literal["leave-out", "stop"],
+    typer.Option(
+        metavar="ACTION", help="Positions on damaged tiles of a slide: leave-out, or stop there."
+    ),
+]
 Mask = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Tissue mask of the slide: picture or GeoJSON.")
 ]
@@ -73,6 +79,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     mpp: Mpp = None,
     mpp_from: MppFrom = None,
     image_number: ImageNumber = None,
+    damaged_tiles: Damaged = "leave-out",
     mask: Mask = None,
     gene: Genes = None,
     spatialdata: SpatialData = False,
@@ -102,6 +109,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         mpp=mpp,
         mpp_from=mpp_from,
         image_number=image_number,
+        damaged_tiles=damaged_tiles,
         mask=mask,
         genes=tuple(gene or ()),
         spatialdata=spatialdata,

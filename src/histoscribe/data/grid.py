@@ -1,9 +1,9 @@
 """A square grid over a slide: the positions of predictions without measured spots."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from histoscribe.data.tissue import TissueMask
 from histoscribe.types import Slide, Spots
@@ -31,6 +31,10 @@ class Grid:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def take(self, keep: Bool[np.ndarray, " N"]) -> "Grid":
+        """Keep some squares of the grid."""
+        return replace(self, row=self.row[keep], column=self.column[keep], tissue=self.tissue[keep])
 
     @property
     def spots(self) -> Spots:

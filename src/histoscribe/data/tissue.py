@@ -1,6 +1,6 @@
 """Tissue mask of a slide, from its image alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,20 +8,21 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 from skimage import filters, morphology
 
+from histoscribe.data.padding import bands, covered, padding_of, without_specks
+from histoscribe.io.slides.resample import Box
 from histoscribe.types import Slide
 
-MASK_VERSION = "2"
+MASK_VERSION = "3"
 """Part of every key of the feature cache: a change of the mask changes the features."""
 
-_MPP = 8.0  # coarse enough to be quick, fine enough for the texture of nuclei
-_BLACK = 50  # the blue channel of the densest tissue stays above this value at this scale
+MASK_MPP = 8.0  # coarse enough to be quick, fine enough for the texture of nuclei
 _WINDOW_UM = 40.0
 _CLOSE_UM = 12.0
 _HOLE_MM2 = 0.02
 _SPECK_MM2 = 0.05  # a fiducial ring or a grain of dust is smaller, the finest biopsy is larger
 _TEXTURE = (0.012, 0.035)  # a slide with nothing but tissue has no second mode for Otsu's method
 _TRUNCATE = 4.0  # deviations that the Gaussian window reaches to either side
-_BAND_ROWS = 256  # the masks do not depend on it
+_RIM_PX = 2  # of the mask: the blurred rim of canvas is no texture
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,24 +56,27 @@ class TissueMask:
         return self.inside[rows.clip(0, height - 1), columns.clip(0, width - 1)]
 
 
-def tissue_mask(slide: Slide) -> TissueMask:
+def tissue_mask(slide: Slide, lost: Sequence[Box] = ()) -> TissueMask:
     """Detect tissue by its texture in optical density, on white, pink or black background.
 
     Tissue is rough at 8 um/px while glass, a halo of eosin or a black canvas is smooth. The local
     deviation of the optical density is split by Otsu's threshold on its logarithm (within bounds,
     for slides full of tissue), gaps are closed and specks dropped. A smooth hole with an optical
-    density nearer to tissue than to glass (muscle, mucus, blood) is tissue. Only the pixels are
-    used: not the spots, not the patient.
+    density nearer to tissue than to glass (muscle, mucus, blood) is tissue. Black areas and padding
+    of one flat colour are canvas: no tissue, and the tissue beside them is judged as if the slide
+    ended there; so is what lies in `lost`, rectangles in level-0 px without pixels. Only the pixels
+    are used: not the spots, not the patient.
 
     Known errors: a picture pasted into the slide and dense pen strokes count as tissue; smooth pale
     areas wider than 0.02 mm2 inside tissue (lumen, melted fat) count as glass; black areas above
     0.05 mm2 count as canvas even if they are pigment or ink; the edge is correct to about 20 um; a
     printed frame of fiducials, a curl of film and chains of dust can pass as tissue.
     """
-    image = slide.overview(max(_MPP, slide.mpp))
+    image = slide.overview(max(MASK_MPP, slide.mpp))
     height, width = image.shape[:2]
     px = (slide.width / width, slide.height / height)
-    return TissueMask(tissue_of(image, slide.mpp * px[0]), px, slide.mpp)
+    unread = covered((height, width), px, lost)
+    return TissueMask(tissue_of(image, slide.mpp * px[0], unread), px, slide.mpp)
 
 
 def tissue_pixels(slide: Slide, mask: TissueMask) -> Iterator[UInt8[np.ndarray, "n 3"]]:
@@ -81,33 +85,41 @@ def tissue_pixels(slide: Slide, mask: TissueMask) -> Iterator[UInt8[np.ndarray, 
     Memory does not grow with the slide. All slides are read at one scale, so that deviations of
     their colours are comparable.
     """
-    image = slide.overview(max(_MPP, slide.mpp))
+    image = slide.overview(max(MASK_MPP, slide.mpp))
     height, width = image.shape[:2]
     x = (np.arange(width) + 0.5) * slide.width / width
     y = (np.arange(height) + 0.5) * slide.height / height
-    for rows in _bands(height):
+    for rows in bands(height):
         centres = np.stack(np.meshgrid(x, y[rows]), axis=-1)
         yield image[rows][mask.at(centres.reshape(-1, 2)).reshape(-1, width)]
 
 
 def tissue_of(
-    image: UInt8[np.ndarray, "height width 3"], mpp: float
+    image: UInt8[np.ndarray, "height width 3"],
+    mpp: float,
+    unread: Bool[np.ndarray, "height width"] | None = None,
 ) -> Bool[np.ndarray, "height width"]:
-    """Detect tissue in an image of `mpp` um/px; see `tissue_mask`."""
+    """Detect tissue in an image of `mpp` um/px, but for unread px; see `tissue_mask`."""
     area = 1e6 / mpp**2  # px of one mm2
-    canvas = _without_specks(image.max(axis=2) < _BLACK, _SPECK_MM2 * area)
-    canvas = ndimage.binary_dilation(canvas, iterations=2)  # its blurred rim is not texture
+    padding = padding_of(image, mpp)
+    if unread is not None:
+        padding |= unread
+    canvas = ndimage.binary_dilation(padding, iterations=_RIM_PX)
     rough = _rough(image, canvas, _WINDOW_UM / mpp)
     if rough is None:
         return np.zeros(canvas.shape, dtype=bool)
     closed = morphology.closing(rough, morphology.disk(round(_CLOSE_UM / mpp)))
-    closed = _without_specks(closed, _SPECK_MM2 * area)
+    closed = without_specks(closed, _SPECK_MM2 * area)
     # the window reaches over an edge to glass by about its deviation: remove this margin
     edge = morphology.disk(max(1, round(_WINDOW_UM / mpp / 4)))
-    solid = morphology.erosion(closed | canvas, edge) & ~canvas
-    holes = _without_specks(~solid, _HOLE_MM2 * area)
-    filled = ~_pale(holes, image, canvas, closed)
-    return _without_specks(filled, _SPECK_MM2 * area) & ~canvas
+    solid = morphology.erosion(closed | canvas, edge)
+    # of any size beside the canvas: a sliver of glass between it and dust is no gap in tissue
+    gaps = ~(solid | canvas)
+    holes = without_specks(gaps, _HOLE_MM2 * area) | _touching(gaps, canvas)
+    filled = ~(_pale(holes, image, canvas, closed) | canvas)
+    tissue = without_specks(filled, _SPECK_MM2 * area)
+    rim = canvas & ~padding
+    return tissue | (ndimage.binary_dilation(tissue, iterations=_RIM_PX) & rim)
 
 
 def _rough(
@@ -126,16 +138,15 @@ def _rough(
     return (texture > cut) & ~canvas
 
 
-def _without_specks(
-    mask: Bool[np.ndarray, "height width"], area_px: float
+def _touching(
+    parts: Bool[np.ndarray, "height width"], canvas: Bool[np.ndarray, "height width"]
 ) -> Bool[np.ndarray, "height width"]:
-    """Drop connected parts with fewer px."""
-    label, _ = ndimage.label(mask)
-    # band by band: bincount makes 8 bytes per px, and large slides have very many
-    size = np.zeros(label.max() + 1, dtype=np.int64)
-    for rows in _bands(label.shape[0]):
-        size += np.bincount(label[rows].ravel(), minlength=len(size))
-    keep = size >= area_px
+    """Connected parts that touch the canvas."""
+    if not canvas.any():
+        return canvas
+    label, n_parts = ndimage.label(parts)
+    keep = np.zeros(n_parts + 1, dtype=bool)
+    keep[label[ndimage.binary_dilation(canvas)]] = True
     keep[0] = False
     return keep[label]
 
@@ -148,7 +159,7 @@ def _pale(
 ) -> Bool[np.ndarray, "height width"]:
     """Connected holes whose median density is nearer to the palest 5 % than to rough tissue.
 
-    The canvas counts as pale. If glass fills less than 5 %, the palest tissue replaces it, so a
+    If glass fills less than 5 %, the palest tissue replaces it, so a
     dense hole still differs from a lumen.
     """
     if not (rough & ~canvas).any():
@@ -158,8 +169,7 @@ def _pale(
     label, n_holes = ndimage.label(holes)
     if n_holes == 0:
         return holes
-    density = np.where(canvas[holes], glass, _density(image[holes]))
-    level = ndimage.median(density, label[holes], np.arange(1, n_holes + 1))
+    level = ndimage.median(_density(image[holes]), label[holes], np.arange(1, n_holes + 1))
     pale = np.concatenate([[False], level <= (tissue + glass) / 2])
     return pale[label]
 
@@ -177,7 +187,7 @@ def _texture(
     texture = np.empty(canvas.shape)
     reach = int(_TRUNCATE * window_px / 4 + 0.5)
     height = canvas.shape[0]
-    for rows in _bands(height):
+    for rows in bands(height):
         around = slice(max(rows.start - reach, 0), min(rows.stop + reach, height))
         band = _texture_of_band(image[around], canvas[around], window_px / 4)
         texture[rows] = band[rows.start - around.start :][: rows.stop - rows.start]
@@ -202,10 +212,6 @@ def _texture_of_band(
 def _density(pixels: UInt8[np.ndarray, "*places 3"]) -> Float[np.ndarray, "*places"]:
     """Optical density of the mean over the channels."""
     return -np.log10((pixels.mean(axis=-1) + 1.0) / 256.0)
-
-
-def _bands(height: int) -> Iterator[slice]:
-    return (slice(top, min(top + _BAND_ROWS, height)) for top in range(0, height, _BAND_ROWS))
 
 
 def _blend(

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from histoscribe.io.durable_zarr import DurableRows
 from histoscribe.io.predictions.anndata import read_prediction, write_prediction
 from histoscribe.io.slides import vendor
+from histoscribe.io.slides.file_images import ImagePath
 from histoscribe.io.slides.slide import open_slide
 from histoscribe.types import Head, Prediction, Spots
 
@@ -41,7 +42,9 @@ def check_tiff(folder: Path) -> str:
     tifffile.imwrite(path, pixels, tile=tile, compression="jpeg", photometric="rgb")
     corner = _TILE_PX // 2
     own = open_slide(path, 0.5).region(corner, corner, corner + _TILE_PX, corner + _TILE_PX)
-    other = vendor.read_region(path, 0, corner, corner, corner + _TILE_PX, corner + _TILE_PX)
+    other = vendor.read_region(
+        ImagePath(path), 0, corner, corner, corner + _TILE_PX, corner + _TILE_PX
+    )
     if np.abs(own.astype(int) - other).max() > 4:
         raise ValueError("tifffile and OpenSlide decode one tile differently")
     return f"tifffile {tifffile.__version__}; OpenSlide reads the same pixels"

@@ -29,7 +29,7 @@ from histoscribe.io.weights import cache_folder
 from histoscribe.predict.bag_patients import bulk_of_slides, predicts_bags
 from histoscribe.predict.patient_trust import patient_warnings
 from histoscribe.predict.patients import PatientsDone, check_patients, patients_of_slides
-from histoscribe.predict.plan import SlideRequest
+from histoscribe.predict.plan import LEAVE_OUT, DamagedTiles, SlideRequest
 from histoscribe.predict.slide import warnings_of
 from histoscribe.predict.slide_job import SlideJob, SlideResult, opened
 from histoscribe.predictor.facts import data_files
@@ -62,6 +62,8 @@ class Order:
     """Which um/px to trust if that of the user and that of a file differ."""
     image_number: int | None = None
     """Image of files with several, from 1; None takes the largest."""
+    damaged_tiles: DamagedTiles = LEAVE_OUT
+    """Whether slides with damaged tiles are predicted without the places on them, or refused."""
     mask: Path | None = None
     """Tissue mask of the only slide."""
     genes: tuple[str, ...] = ()
@@ -104,6 +106,7 @@ class Order:
                     mpp=slide.mpp,
                     mpp_from=slide.mpp_from,
                     image_number=slide.image_number,
+                    damaged_tiles=self.damaged_tiles,
                     mask=self.mask,
                 )
                 for slide in self.listed
@@ -115,6 +118,7 @@ class Order:
                 mpp=self.mpp,
                 mpp_from=self.mpp_from,
                 image_number=self.image_number,
+                damaged_tiles=self.damaged_tiles,
                 mask=self.mask,
             )
             for t in self.targets

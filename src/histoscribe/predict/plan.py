@@ -4,15 +4,31 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from histoscribe.data.grid import Grid, lay_grid
+from histoscribe.data.padding import covered
 from histoscribe.data.tiles import SlideLook, Tiles
-from histoscribe.data.tissue import TissueMask, tissue_mask
+from histoscribe.data.tissue import MASK_MPP, TissueMask, tissue_mask
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import COHORT_NAMES
 from histoscribe.io.slides.mask import read_mask
+from histoscribe.io.slides.ome_zarr import is_ome_zarr
+from histoscribe.io.slides.region import RegionSlide
 from histoscribe.io.slides.slide import open_whole_slide
+from histoscribe.io.slides.tile_damage import DamagedTile
+from histoscribe.predict.damaged_tiles import (
+    DamageReport,
+    boxes_of,
+    damage_of_places,
+    nothing_left,
+    on_damage,
+    whole_level,
+)
 from histoscribe.types import Section, Slide
+
+DamagedTiles = Literal["leave-out", "stop"]
+LEAVE_OUT: DamagedTiles = "leave-out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +44,8 @@ class SlideRequest:
     """Which of the two to trust if they differ: `user` or `metadata`."""
     image_number: int | None = None
     """Image of the file, from 1; None takes the largest."""
+    damaged_tiles: DamagedTiles = LEAVE_OUT
+    """`leave-out`: positions on damaged tiles are not predicted; `stop`: the slide is refused."""
     mask: Path | None = None
     """Tissue mask (picture or GeoJSON); None detects the tissue."""
 
@@ -48,9 +66,10 @@ class SlidePlan:
     tiles: Tiles
     slide_look: SlideLook
     """Tissue and colour of the slide, measured once for all blocks."""
+    damage: DamageReport
 
 
-def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
+def open_request(request: SlideRequest, tiles: Tiles) -> RegionSlide:
     """Open the slide of a request; only its header is read.
 
     Raises
@@ -66,6 +85,7 @@ def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
         request.mpp,
         mpp_from=request.mpp_from,
         image_number=request.image_number,
+        fill=request.damaged_tiles == LEAVE_OUT,
     )
     if slide.mpp > 1.01 * tiles.mpp:
         raise DataContractError(_too_coarse(slide, tiles))
@@ -82,9 +102,12 @@ def open_request(request: SlideRequest, tiles: Tiles) -> Slide:
 
 
 def make_plan(
-    request: SlideRequest, slide: Slide, tiles: Tiles, most_places: int | None = None
+    request: SlideRequest, slide: RegionSlide, tiles: Tiles, most_places: int | None = None
 ) -> SlidePlan:
     """Detect the tissue and place the grid, of at most so many positions.
+
+    Positions whose tile would show a damaged tile of the slide are left out, and told in the
+    warnings of the slide, unless the request wants to stop there.
 
     Raises
     ------
@@ -92,19 +115,48 @@ def make_plan(
         for a mask that does not fit the slide, for a slide without tissue to predict, and for more
         positions than `most_places`; the message names a distance that is large enough.
     """
-    if request.mask is None:
-        mask = tissue_mask(slide)
-    else:
-        inside = read_mask(request.mask, slide)
-        px = (slide.width / inside.shape[1], slide.height / inside.shape[0])
-        mask = TissueMask(inside, px, slide.mpp)
+    lost: tuple[DamagedTile, ...] = ()
+    if request.damaged_tiles == LEAVE_OUT:
+        slide, lost = whole_level(slide, max(1.0, MASK_MPP / slide.mpp))
+    mask = _mask(request, slide, lost)
     grid = lay_grid(slide, mask, request.spacing_um)
+    damage = DamageReport(lost)
+    if request.damaged_tiles == LEAVE_OUT:
+        slide, grid, damage = _without_damage(slide, tiles, mask, grid, lost)
     if len(grid) == 0:
+        if damage.tiles:
+            raise nothing_left(str(slide.path), damage.tiles)
         raise DataContractError(_no_tissue(request, slide, mask))
+    slide.warnings = (*slide.warnings, *damage.warnings)
     if most_places is not None and len(grid) > most_places:
         raise DataContractError(_too_many(slide, mask, grid, most_places))
     section = Section(request.name, None, slide, grid.spots, None)
-    return SlidePlan(section, grid, mask, tiles, tiles.slide_look(slide, mask))
+    return SlidePlan(section, grid, mask, tiles, tiles.slide_look(slide, mask), damage)
+
+
+def _mask(request: SlideRequest, slide: Slide, lost: tuple[DamagedTile, ...]) -> TissueMask:
+    if request.mask is None:
+        return tissue_mask(slide, [tile.box for tile in lost])
+    inside = read_mask(request.mask, slide)
+    px = (slide.width / inside.shape[1], slide.height / inside.shape[0])
+    return TissueMask(inside, px, slide.mpp)
+
+
+def _without_damage(
+    slide: RegionSlide, tiles: Tiles, mask: TissueMask, grid: Grid, lost: tuple[DamagedTile, ...]
+) -> tuple[RegionSlide, Grid, DamageReport]:
+    """The grid without positions that would show damage; what is lost may have been tissue."""
+    height, width = mask.inside.shape
+    unread = covered((height, width), mask.px_per_mask_px, [tile.box for tile in lost])
+    possible = TissueMask(mask.inside | unread, mask.px_per_mask_px, mask.mpp)
+    everywhere = lay_grid(slide, possible, grid.spacing_um) if lost else grid
+    side_um = tiles.side_px * tiles.mpp
+    boxes = boxes_of(everywhere, side_um, slide.mpp)
+    slide, around = damage_of_places(slide, boxes, tiles.mpp / slide.mpp)
+    damaged = tuple(dict.fromkeys((*lost, *around)))
+    keep = ~on_damage(boxes_of(grid, side_um, slide.mpp), damaged)
+    n_left_out = int(on_damage(boxes, damaged).sum())
+    return slide, grid.take(keep), DamageReport(damaged, n_left_out)
 
 
 def _mistakes(request: SlideRequest) -> Iterator[Problem]:
@@ -115,7 +167,7 @@ def _mistakes(request: SlideRequest) -> Iterator[Problem]:
             expected="um per px of the full image, e.g. 0.25 for a 40x scan",
             remedy="correct it, or leave it out if the slide's metadata states it",
         )
-    if request.path.is_dir():
+    if request.path.is_dir() and not is_ome_zarr(request.path):
         yield Problem(
             where=str(request.path),
             found="a folder",

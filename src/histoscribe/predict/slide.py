@@ -46,6 +46,7 @@ def predict_slide(  # noqa: PLR0913 - one parameter an option
     mpp: float | int | None = None,
     mpp_from: Literal["user", "metadata"] | None = None,
     image_number: int | None = None,
+    damaged_tiles: Literal["leave-out", "stop"] = "leave-out",
     mask: str | Path | None = None,
     keep_unlike: bool = False,
 ) -> Prediction:
@@ -65,6 +66,9 @@ def predict_slide(  # noqa: PLR0913 - one parameter an option
         Which um/px to trust if `mpp` and the metadata differ by more than 5 %.
     image_number
         Image of a file with several, from 1; by default the largest picture.
+    damaged_tiles
+        What to do about tiles of the slide that cannot be read: leave out the places on them, with
+        a warning, or stop.
     mask
         Where the slide is tissue: a picture of the whole slide, or GeoJSON in level-0 px. By
         default the tissue is found by its colour.
@@ -96,6 +100,7 @@ def predict_slide(  # noqa: PLR0913 - one parameter an option
         mpp=None if mpp is None else float(mpp),
         mpp_from=mpp_from,
         image_number=image_number,
+        damaged_tiles=damaged_tiles,
         mask=None if mask is None else Path(mask),
     )
     tiles = loaded.encoding.tiles

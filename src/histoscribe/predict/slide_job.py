@@ -148,6 +148,7 @@ def _origin(job: SlideJob, slide: Slide) -> str:
         "image": slide.pixel_hash(),
         "mpp": slide.mpp,
         "image_number": request.image_number,
+        "damaged_tiles": request.damaged_tiles,
         "spacing_um": request.spacing_um,
         "mask": mask,
         "detections": list(job.detections.genes),
@@ -257,6 +258,8 @@ def _summary(job: SlideJob, plan: SlidePlan, head: Head, done: SlideResult) -> d
         "beyond_training": asdict(done.beyond),
         "genes_trusted": done.beyond.offers_genes,
         "detections": {"genes": list(done.detections.genes), "why": done.detections.why},
+        "damaged_tiles": [str(tile) for tile in plan.damage.tiles],
+        "places_left_out": plan.damage.n_left_out,
         "notes": list(done.notes),
         "warnings": list(done.warnings),
     }

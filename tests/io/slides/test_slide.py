@@ -200,7 +200,9 @@ def test_at_most_two_images_stay_decoded(tmp_path: Path):
     for name in ("a.png", "b.png", "c.png"):
         Image.fromarray(RGB).save(tmp_path / name)
         open_slide(tmp_path / name, 1.0).read((10.0, 10.0), 4, 1.0)
-    assert list(flat._decoded) == [(*stamp(tmp_path / name), None) for name in ("b.png", "c.png")]
+    assert list(flat._decoded) == [
+        (*stamp(tmp_path / name), None, False) for name in ("b.png", "c.png")
+    ]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "tiled.tif"])

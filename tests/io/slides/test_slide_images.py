@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from PIL import Image
 
 from histoscribe.errors import DataContractError
@@ -156,3 +157,43 @@ def test_a_chain_of_pages_in_a_circle_is_refused(n_pages, back_to, tmp_path):
     path.write_bytes(content)
     said = message(partial(open_slide, path, 0.5))
     assert f"page {n_pages} is followed by page {back_to + 1}" in said
+
+
+def ngff(group: zarr.Group, pixels: np.ndarray, mpp: float) -> None:
+    """An image as bioformats2raw writes it: time and depth of length 1."""
+    stored = np.moveaxis(pixels, 2, 0)[None, :, None]
+    group.create_array("0", data=stored, chunks=(1, 1, 1, 64, 64))
+    axes = [{"name": name} for name in "tc"]
+    axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    scale = {"type": "scale", "scale": [1.0, 1.0, 1.0, mpp, mpp]}
+    levels = [{"path": "0", "coordinateTransformations": [scale]}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+
+
+def test_of_ome_zarr_the_largest_image_or_the_one_asked_for_is_read(tmp_path):
+    path, pages = tmp_path / "scan.ome.zarr", [picture(96, 64), picture(128, 96)]
+    root = zarr.open_group(path, mode="w", zarr_format=2)
+    for name, (pixels, mpp) in enumerate(zip(pages, (0.5, 0.25), strict=True)):
+        ngff(root.create_group(str(name)), pixels, mpp)
+    slide = open_whole_slide(path)
+    assert slide.mpp == 0.25
+    assert "1: 96 x 64 px" in slide.warnings[0]
+    np.testing.assert_array_equal(slide.overview(0.25), pages[1])
+    first = open_whole_slide(path, image_number=1)
+    assert first.mpp == 0.5
+    np.testing.assert_array_equal(first.overview(0.5), pages[0])
+    assert first.pixel_hash() != slide.pixel_hash()
+
+
+def test_a_broken_chunk_of_ome_zarr_is_damage_with_a_place(tmp_path):
+    path, pixels = tmp_path / "scan.ome.zarr", picture(128, 96)
+    ngff(zarr.open_group(path, mode="w", zarr_format=2), pixels, 0.5)
+    (path / "0" / "0.1.0.0.1").write_bytes(b"no chunk")
+    (path / "0" / "0.1.0.1.0").unlink()
+    slide = open_whole_slide(path, fill=True)
+    (chunk,) = slide.damage(0, np.array([[0, 0, 128, 96]]))
+    assert (chunk.box.left, chunk.box.top, chunk.box.right, chunk.box.bottom) == (64, 0, 128, 64)
+    assert "1 of 12 chunks" in slide.warnings[0]
+    assert (slide.overview(0.5)[:64, 64:] == 255).all()
+    np.testing.assert_array_equal(slide.overview(0.5)[:64, :64], pixels[:64, :64])
+    assert "truncated or broken" in message(partial(open_whole_slide(path).overview, 0.5))

@@ -17,6 +17,8 @@ class ImagePath:
     path: Path
     number: int | None = None
     """From 1, as asked for; None takes the largest picture."""
+    fill: bool = False
+    """Whether damaged tiles are read as white; else they are errors."""
 
 
 @dataclass(frozen=True)

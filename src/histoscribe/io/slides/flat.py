@@ -13,9 +13,11 @@ from PIL import Image, UnidentifiedImageError
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.slides import tiff, tiled
-from histoscribe.io.slides.file_images import FileImage, choose_image
+from histoscribe.io.slides.file_images import FileImage, ImagePath, choose_image
 from histoscribe.io.slides.not_a_slide import broken_image, not_a_slide
+from histoscribe.io.slides.tiff_tiles import on_white
 from histoscribe.io.slides.tile_cache import stamp
+from histoscribe.io.slides.tile_damage import jpeg_damage
 
 _KEPT = 2
 """Number of decoded images kept: an her2st image has 276 MB of pixels."""
@@ -30,14 +32,18 @@ def is_flat_name(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES
 
 
-def size(path: Path, number: int | None = None) -> tuple[int, int]:
+def size(image: ImagePath) -> tuple[int, int]:
     """Width and height in px, from the header; refuses images that cannot be read exactly."""
+    path = image.path
     if tiff.is_tiff(path):
-        return tiled.sizes(path, number)[0]
-    with _opened(path) as image:
-        if image.mode.startswith(("I", "F")) or _png_depth(path) == 16:
+        return tiled.header(image).sizes[0]
+    with _opened(path) as picture:
+        if picture.mode.startswith(("I", "F")) or _png_depth(path) == 16:
             raise _refused(path, "16 or 32 bits a channel", "save it with 8 bits a channel")
-        return image.size
+        if picture.mode == "CMYK":
+            remedy = "save it as RGB, by the colour profile that it was made with"
+            raise _refused(path, "colours of a printer (CMYK)", remedy)
+        return picture.size
 
 
 def stated_mpp(path: Path) -> tuple[float, float] | None:
@@ -83,14 +89,15 @@ def _png_exif(path: Path) -> bytes:
     return b""
 
 
-def decoded(path: Path, number: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
+def decoded(image: ImagePath) -> UInt8[np.ndarray, "height width 3"]:
     """All pixels as RGB, alpha composed on white; the array is read-only and shared."""
-    key = (*stamp(path), number)
+    path = image.path
+    key = (*stamp(path), image.number, image.fill)
     with _lock:
         if key not in _decoded:
             while len(_decoded) >= _KEPT:
                 _decoded.popitem(last=False)
-            pixels = tiled.decode_flat(path, number) if tiff.is_tiff(path) else _decode(path)
+            pixels = tiled.decode_flat(image) if tiff.is_tiff(path) else _decode(path)
             pixels.flags.writeable = False
             _decoded[key] = pixels
         _decoded.move_to_end(key)
@@ -99,8 +106,13 @@ def decoded(path: Path, number: int | None = None) -> UInt8[np.ndarray, "height 
 
 def _decode(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     with _opened(path) as image:
+        if image.format == "JPEG" and image.mode in ("RGB", "L"):
+            # Pillow passes over corrupt data, and holds the pixels twice
+            data = path.read_bytes()
+            if why := jpeg_damage(data):
+                raise OSError(why)
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-            return tiled.on_white(np.asarray(image.convert("RGBA")))
+            return on_white(np.asarray(image.convert("RGBA")))
         # np.array would copy all pixels again: 276 MB and half a second for an her2st image
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 

@@ -4,6 +4,11 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 
+PYRAMID = (
+    "save it as a pyramidal TIFF in tiles of 256 to 1024 px, e.g. with QuPath or "
+    "`vips tiffsave --tile --pyramid --compression jpeg`"
+)
+"""What to do about an image that does not fit into memory."""
 _EXPECTED = "a whole slide that OpenSlide knows, or a JPEG, PNG or TIFF"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import time_ns
 
-from histoscribe.io.slides.resample import Box, Region
+from histoscribe.io.slides.resample import Region
 from histoscribe.io.weights import cache_folder
 
 MOST_PX = 400_000_000
@@ -31,9 +31,9 @@ def of_pixels(size: tuple[int, int], pixels: Region) -> str:
     return digest.hexdigest()
 
 
-def of_files(files: tuple[Path, ...], white: tuple[Box, ...]) -> str:
-    """Sha256 of the lengths and bytes of all files, and of the white rectangles."""
-    digest = hashlib.sha256(f"files of a whole slide, white {white}".encode())
+def of_files(files: tuple[Path, ...], parts: tuple[object, ...]) -> str:
+    """Sha256 of the lengths and bytes of all files, and of what else decides the pixels."""
+    digest = hashlib.sha256(f"files of a whole slide, white {parts}".encode())
     for path in files:
         digest.update(f"\n{path.stat().st_size}\n".encode())
         with path.open("rb") as file:
@@ -42,28 +42,28 @@ def of_files(files: tuple[Path, ...], white: tuple[Box, ...]) -> str:
     return digest.hexdigest()
 
 
-def remembered(files: tuple[Path, ...], white: tuple[Box, ...], make: Callable[[], str]) -> str:
+def remembered(files: tuple[Path, ...], parts: tuple[object, ...], make: Callable[[], str]) -> str:
     """Hash from the cache folder if these files are unchanged, else compute it.
 
     Kept per path, size and time of change. A cache entry that cannot be read is computed again.
     """
-    state = _state(files, white)
+    state = _state(files, parts)
     note = cache_folder() / "pixel-hashes" / f"{hashlib.sha256(state[0].encode()).hexdigest()}.json"
     known = _read(note)
     if known is not None and known[:-1] == state:
         return known[-1]
     made = make()
     young = any(time_ns() - path.stat().st_mtime_ns < _SETTLED_NS for path in files)
-    if not young and _state(files, white) == state:
+    if not young and _state(files, parts) == state:
         _write(note, [*state, made])
     return made
 
 
-def _state(files: tuple[Path, ...], white: tuple[Box, ...]) -> list[str]:
+def _state(files: tuple[Path, ...], parts: tuple[object, ...]) -> list[str]:
     """State of the files that must be unchanged: the slide's name first, then its files."""
     stats = [(path, path.stat()) for path in files]
     return [
-        f"{files[0].resolve()} white {white}",
+        f"{files[0].resolve()} white {parts}",
         f"version {VERSION}",
         *(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats),
     ]

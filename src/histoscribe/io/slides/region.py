@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
+from histoscribe.io.budget import check_size
 from histoscribe.io.slides import pixel_hash
+from histoscribe.io.slides.file_images import ImagePath
 from histoscribe.io.slides.resample import Box, shrink
+from histoscribe.io.slides.tile_damage import DamagedTile
 from histoscribe.types import Slide
 
+_MPP_REMEDY = "check the um/px: the overview of a whole glass has some thousand px a side"
 _WITHIN = 0.01
 """Relative difference of um/px below which pixels are not resampled."""
 
@@ -45,16 +49,10 @@ def levels_of(sizes: Sequence[tuple[int, int]]) -> tuple[Level, ...]:
 class RegionSlide(Slide):
     """A slide that gives any rectangle of its pixels; all resampling uses this."""
 
-    def __init__(
-        self,
-        path: Path,
-        sizes: Sequence[tuple[int, int]],
-        mpp: float,
-        image_number: int | None = None,
-    ) -> None:
+    def __init__(self, path: Path, sizes: Sequence[tuple[int, int]], mpp: float) -> None:
         if not mpp > 0:
             raise ValueError(f"um/px must be above 0, not {mpp}")
-        self.path, self.mpp, self.image_number = path, mpp, image_number
+        self.path, self.mpp, self.image = path, mpp, ImagePath(path)
         self.levels = levels_of(sizes)
         self.width, self.height = self.levels[0].width, self.levels[0].height
         self._hash: str | None = None
@@ -64,6 +62,11 @@ class RegionSlide(Slide):
         self, level: int, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "h w 3"]:
         """Give the pixels of a rectangle that lies inside the level, in px of that level."""
+
+    def damage(self, level: int, boxes: Int[np.ndarray, "N 4"]) -> tuple[DamagedTile, ...]:
+        """Damaged tiles that these boxes (left, top, right, bottom in px of the level) touch."""
+        del level, boxes
+        return ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -125,6 +128,9 @@ class RegionSlide(Slide):
         """Read the whole image at about `mpp` um/px, at most at native resolution."""
         scale = max(1.0, mpp / self.mpp)
         width, height = (max(1, round(side / scale)) for side in (self.width, self.height))
+        what = f"an overview of {width} x {height} px"
+        stored = self.path.stat().st_size if self.path.is_file() else 0
+        check_size(self.path, what, 3 * width * height, stored=stored, remedy=_MPP_REMEDY)
         number = self.level_for(scale)
         level = self.levels[number]
         if (width, height) == (level.width, level.height):
@@ -151,12 +157,18 @@ class RegionSlide(Slide):
         counts as another slide.
         """
         if self._hash is None:
-            self._hash = pixel_hash.remembered(self.files, self.white, self._make_hash)
+            self._hash = pixel_hash.remembered(self.files, self._parts, self._make_hash)
         return self._hash
+
+    @property
+    def _parts(self) -> tuple[object, ...]:
+        """Everything besides the files that decides the pixels."""
+        number = () if self.image.number is None else (self.image.number,)
+        return (*self.white, *number)
 
     def _make_hash(self) -> str:
         if len(self.files) > 1 or self.width * self.height > pixel_hash.MOST_PX:
-            return pixel_hash.of_files(self.files, self.white)
+            return pixel_hash.of_files(self.files, self._parts)
         return pixel_hash.of_pixels((self.width, self.height), self.pixels)
 
 
@@ -166,14 +178,18 @@ class MaskedSlide(RegionSlide):
 
     def __init__(self, slide: RegionSlide, white: tuple[Box, ...]) -> None:
         sizes = [(level.width, level.height) for level in slide.levels]
-        super().__init__(slide.path, sizes, slide.mpp, slide.image_number)
-        self.notes, self.warnings = slide.notes, slide.warnings
+        super().__init__(slide.path, sizes, slide.mpp)
+        self.image, self.notes, self.warnings = slide.image, slide.notes, slide.warnings
         self._slide, self._white = slide, white
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that hold the slide."""
         return self._slide.files
+
+    def damage(self, level: int, boxes: Int[np.ndarray, "N 4"]) -> tuple[DamagedTile, ...]:
+        """Damaged tiles of the slide."""
+        return self._slide.damage(level, boxes)
 
     @property
     def white(self) -> tuple[Box, ...]:

@@ -1,17 +1,21 @@
 """Open slides by content: flat images, TIFF pyramids, formats of scanner vendors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.budget import check_size
 from histoscribe.io.slides import flat, tiff, tiled, vendor
+from histoscribe.io.slides.fewer_levels import with_true_levels
 from histoscribe.io.slides.file_images import FileImage, ImagePath, choose_image
-from histoscribe.io.slides.not_a_slide import not_a_slide
+from histoscribe.io.slides.not_a_slide import PYRAMID, not_a_slide
+from histoscribe.io.slides.ome_zarr import choose_zarr_image, is_ome_zarr
 from histoscribe.io.slides.orientation import STORED, orientation_problem, orientation_warning
 from histoscribe.io.slides.region import MaskedSlide, RegionSlide
 from histoscribe.io.slides.resample import Box
@@ -20,10 +24,16 @@ from histoscribe.io.slides.resolution import (
     settle_whole_slide,
     uneven,
 )
+from histoscribe.io.slides.tile_damage import DamagedTile, damaged_problem
+from histoscribe.io.slides.zarr_slide import ZarrSlide
 
 _OF_TIFFFILE = (None, "aperio", "generic-tiff")
 """OpenSlide's names of TIFFs whose tiles tifffile reads: equal pixels, twice as fast."""
 _CREDIBLE_MPP = (0.1, 20.0)
+_DEFAULT_UM = (
+    "The file states exactly 1 um/px, which programs also write where they do not know it. If that "
+    "is wrong, give --mpp and --mpp-from user."
+)
 
 
 @final
@@ -35,7 +45,11 @@ class FlatSlide(RegionSlide):
     ) -> UInt8[np.ndarray, "h w 3"]:
         """Pixels cut from the decoded image."""
         del level
-        return flat.decoded(self.path, self.image_number)[top:bottom, left:right]
+        return flat.decoded(self.image)[top:bottom, left:right]
+
+    def damage(self, level: int, boxes: Int[np.ndarray, "N 4"]) -> tuple[DamagedTile, ...]:
+        """Damaged strips of a TIFF; a damaged JPEG or PNG cannot be read at all."""
+        return tiled.damage(self.image, level, boxes) if tiff.is_tiff(self.path) else ()
 
 
 @final
@@ -46,8 +60,11 @@ class TiledSlide(RegionSlide):
         self, level: int, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "h w 3"]:
         """Pixels put together from decoded tiles."""
-        image = ImagePath(self.path, self.image_number)
-        return tiled.read_region(image, level, left, top, right, bottom)
+        return tiled.read_region(self.image, level, left, top, right, bottom)
+
+    def damage(self, level: int, boxes: Int[np.ndarray, "N 4"]) -> tuple[DamagedTile, ...]:
+        """Damaged tiles that these boxes touch."""
+        return tiled.damage(self.image, level, boxes)
 
 
 @final
@@ -63,7 +80,16 @@ class VendorSlide(RegionSlide):
         self, level: int, left: int, top: int, right: int, bottom: int
     ) -> UInt8[np.ndarray, "h w 3"]:
         """Pixels read by OpenSlide, composed on white."""
-        return vendor.read_region(self.path, level, left, top, right, bottom)
+        if not self.image.fill:
+            for tile in self.damage(level, np.array([[left, top, right, bottom]])):
+                raise damaged_problem(str(self.path), tile)
+        return vendor.read_region(self.image, level, left, top, right, bottom)
+
+    def damage(self, level: int, boxes: Int[np.ndarray, "N 4"]) -> tuple[DamagedTile, ...]:
+        """Damaged tiles that these boxes touch; in stop mode OpenSlide itself stops at them."""
+        if vendor.vendor(self.path) == "aperio":  # OpenSlide passes over corrupt data
+            return tiled.damage(self.image, level, boxes)
+        return vendor.damage(self.image, level, boxes) if self.image.fill else ()
 
 
 def open_slide(
@@ -73,11 +99,14 @@ def open_slide(
 
     `white` lists rectangles to read as white. Raises DataContractError for a missing, broken,
     16-bit or unsupported image, for one that viewers turn, and where several images of the file
-    are equally large and no `image_number` (from 1) says which.
+    are equally large and no `image_number` (from 1) says which. A damaged tile is an error.
     """
-    slide, about = _opened(path, mpp, image_number)
+    image = ImagePath(path, image_number)
+    about = _about(image)
+    _check_memory(path, about)
     if problem := orientation_problem(str(path), about.orientation):
         raise DataContractError(problem)
+    slide = _opened(image, about, mpp)
     return MaskedSlide(slide, white) if white else slide
 
 
@@ -87,18 +116,23 @@ def open_whole_slide(
     *,
     mpp_from: str | None = None,
     image_number: int | None = None,
+    fill: bool = False,
 ) -> RegionSlide:
     """Open a slide without spots; `mpp` is its um per level-0 px according to the user.
 
-    Raises DataContractError for an image that cannot be read, if neither user nor metadata has the
-    um/px, and if they differ by more than 5 % and `mpp_from` (`user` or `metadata`) does not say
-    which to trust.
+    With `fill`, damaged tiles are read as white, and the caller asks for their places; else they
+    are errors. Raises DataContractError for an image that cannot be read, if neither user nor
+    metadata has the um/px, and if they differ by more than 5 % and `mpp_from` (`user` or
+    `metadata`) does not say which to trust.
     """
-    about = _about(path, image_number)  # a broken file is reported before the user is asked
-    stated = _credible(path, about)
-    settled = settle_whole_slide(str(path), mpp, stated, mpp_from)
-    slide, _ = _opened(path, settled, image_number)
+    image = ImagePath(path, image_number, fill)
+    about = _about(image)  # a broken file is reported before the user is asked
+    _check_memory(path, about)
+    settled = settle_whole_slide(str(path), mpp, _credible(path, about), mpp_from)
+    slide = _opened(image, about, settled)
     slide.warnings += orientation_warning(about.orientation)
+    if mpp is None and settled == 1.0:
+        slide.warnings += (_DEFAULT_UM,)
     return slide
 
 
@@ -108,31 +142,42 @@ def image_mpp(path: Path, image_number: int | None = None) -> float | None:
     Print resolutions (72, 96, 300 dpi are 353 to 85 um/px) say nothing about the tissue: only 0.1
     to 20 um/px is accepted. Raises DataContractError if x and y differ by more than 5 %.
     """
-    return _credible(path, _about(path, image_number))
-
-
-Backend = type[FlatSlide] | type[TiledSlide] | type[VendorSlide]
+    return _credible(path, _about(ImagePath(path, image_number)))
 
 
 @dataclass(frozen=True)
 class _About:
     """Facts from the header of an image file."""
 
-    backend: Backend
-    sizes: Sequence[tuple[int, int]]
+    open: Callable[[float], RegionSlide]
+    """Opens the image at a um/px."""
     mpp: tuple[float, float] | None
     magnification: float | None = None
     orientation: int = STORED
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    flat_size: tuple[int, int] | None = None
+    """Width and height of an image that is decoded whole."""
 
 
-def _opened(path: Path, mpp: float, image_number: int | None) -> tuple[RegionSlide, _About]:
-    about = _about(path, image_number)
-    slide = about.backend(path, about.sizes, mpp, image_number)
-    slide.notes = about.notes
-    slide.warnings = (*about.warnings, *magnification_warning(mpp, about.magnification))
-    return slide, about
+def _check_memory(path: Path, about: _About) -> None:
+    """Refuse an image that is decoded whole and does not fit into memory."""
+    if about.flat_size is None:
+        return
+    width, height = about.flat_size
+    what = f"an image of {width} x {height} px"
+    check_size(path, what, 3 * width * height, stored=path.stat().st_size, remedy=PYRAMID)
+
+
+def _opened(image: ImagePath, about: _About, mpp: float) -> RegionSlide:
+    slide = about.open(mpp)
+    slide.image, slide.notes = image, about.notes
+    slide.warnings = (
+        *slide.warnings,
+        *about.warnings,
+        *magnification_warning(mpp, about.magnification),
+    )
+    return with_true_levels(slide)
 
 
 def _credible(path: Path, about: _About) -> float | None:
@@ -144,8 +189,11 @@ def _credible(path: Path, about: _About) -> float | None:
     return x
 
 
-def _about(path: Path, number: int | None) -> _About:
+def _about(image: ImagePath) -> _About:
     """Header of an image by the backend of its file; all backends give the same pixels."""
+    path = image.path
+    if is_ome_zarr(path):
+        return _of_zarr(image)
     if not path.is_file():
         raise DataContractError(
             Problem(
@@ -153,17 +201,23 @@ def _about(path: Path, number: int | None) -> _About:
             )
         )
     if flat.is_flat_name(path):
-        return _of_flat(path, number)
+        return _of_flat(image)
     known = vendor.vendor(path)
     if known not in _OF_TIFFFILE:
-        return _of_vendor(path, number)
+        return _of_vendor(image)
     if not tiff.is_tiff(path):
         raise not_a_slide(path)
-    header = tiled.header(path, number)
-    by_vendor = known == "aperio" and header.needs_openslide
+    header = tiled.header(image)
+    open_at: Callable[[float], RegionSlide]
+    if known == "aperio" and header.needs_openslide:
+        open_at = partial(VendorSlide, path, vendor.sizes(path))
+    elif header.reads_regions:
+        open_at = partial(TiledSlide, path, header.sizes)
+    else:
+        open_at = partial(FlatSlide, path, header.sizes)
     return _About(
-        backend=VendorSlide if by_vendor else TiledSlide if header.reads_regions else FlatSlide,
-        sizes=vendor.sizes(path) if by_vendor else header.sizes,
+        open=open_at,
+        flat_size=None if header.reads_regions else header.sizes[0],
         mpp=header.mpp,
         magnification=header.magnification,
         orientation=header.orientation,
@@ -172,23 +226,46 @@ def _about(path: Path, number: int | None) -> _About:
     )
 
 
-def _of_flat(path: Path, number: int | None) -> _About:
+def _of_flat(image: ImagePath) -> _About:
+    path = image.path
     if tiff.is_tiff(path):  # by another name
-        header = tiled.header(path, number)
+        header = tiled.header(image)
         mpp, orientation, warnings = header.mpp, header.orientation, header.warnings
     else:
         mpp, orientation = flat.stated_mpp(path), flat.orientation(path)
-        warnings = flat.told(path, number)
-    size = flat.size(path, number)
-    return _About(FlatSlide, [size], mpp, orientation=orientation, warnings=warnings)
-
-
-def _of_vendor(path: Path, number: int | None) -> _About:
-    sizes = vendor.sizes(path)
-    choice = choose_image(str(path), [FileImage(*sizes[0]), *vendor.pictures(path)], number or 1)
+        warnings = flat.told(path, image.number)
+    size = flat.size(image)
     return _About(
-        backend=VendorSlide,
-        sizes=sizes,
+        open=partial(FlatSlide, path, [size]),
+        flat_size=size,
+        mpp=mpp,
+        orientation=orientation,
+        warnings=warnings,
+    )
+
+
+def _of_zarr(image: ImagePath) -> _About:
+    zarr, choice = choose_zarr_image(image)
+    note = (choice.note,) if choice.note else ()
+    return _About(partial(ZarrSlide, zarr), zarr.mpp, warnings=note)
+
+
+def _of_vendor(image: ImagePath) -> _About:
+    path = image.path
+    sizes = vendor.sizes(path)
+    images = [FileImage(*sizes[0]), *vendor.pictures(path)]
+    choice = choose_image(str(path), images, image.number or 1)
+    if choice.index:
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found=f"image {image.number} is no scan: {images[choice.index]}",
+                expected="image 1, the only scan of a file of this format",
+                remedy="leave out the number",
+            )
+        )
+    return _About(
+        open=partial(VendorSlide, path, sizes),
         mpp=vendor.stated_mpp(path),
         magnification=vendor.magnification(path),
         notes=(choice.note,) if choice.note else (),

@@ -14,8 +14,9 @@ import numpy as np
 import tifffile
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.budget import MOST_BYTES, check_size
 from histoscribe.io.slides.file_images import ImageChoice, choose_image
-from histoscribe.io.slides.not_a_slide import broken_image
+from histoscribe.io.slides.not_a_slide import PYRAMID, broken_image
 from histoscribe.io.slides.tiff_images import (
     TiffImage,
     fits_as_level,
@@ -25,7 +26,7 @@ from histoscribe.io.slides.tiff_images import (
 )
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_OF_BROKEN_FILES = (
+OF_BROKEN_FILES = (
     tifffile.TiffFileError,
     OSError,
     ValueError,
@@ -36,6 +37,9 @@ _OF_BROKEN_FILES = (
     LookupError,
 )
 """Exceptions of tifffile and its codecs; collected by flipping bytes."""
+_OTHER_SHAPE = "is not used: it does not have the proportions of the image."
+_MOST_TILE_BYTES = 1 << 28
+"""Tiles of scanners have up to 12 MB, of exported slides up to 200 MB."""
 _log = logging.getLogger(__name__)
 
 
@@ -58,7 +62,7 @@ def reported(path: Path) -> Iterator[None]:
     """Turn tifffile's errors on broken files into messages for the user."""
     try:
         yield
-    except _OF_BROKEN_FILES as error:
+    except OF_BROKEN_FILES as error:
         raise broken_image(path, "TIFF", error) from error
 
 
@@ -75,8 +79,13 @@ class TiffScan:
     warnings: tuple[str, ...]
 
 
-def scan(tiff: tifffile.TiffFile, path: Path, number: int | None = None) -> TiffScan:
-    """Image of this number (from 1), else the largest; its levels are checked for completeness.
+def scan(
+    tiff: tifffile.TiffFile, path: Path, number: int | None = None, *, whole: bool = True
+) -> TiffScan:
+    """Image of this number (from 1), else the largest.
+
+    All its levels must be complete, unless tiles may be missing (`whole` is false): then an
+    incomplete level below level 0 is left out.
 
     Raises
     ------
@@ -89,19 +98,32 @@ def scan(tiff: tifffile.TiffFile, path: Path, number: int | None = None) -> Tiff
     check(path, image.page)
     if problem := planes_problem(str(path), image):
         raise DataContractError(problem)
-    reduced = [page for page in image.reduced if page.is_tiled and image.page.is_tiled]
-    pages = (image.page, *(page for page in reduced if fits_as_level(image.page, page)))
+    pages, warnings = _levels(tiff, image, whole=whole)
     for page in pages:
         check(path, page)
-        _check_length(tiff, page)
-    warnings = tuple(
-        f"A reduced level of {page.imagewidth} x {page.imagelength} px does not have the "
-        f"proportions of the image ({image.page.imagewidth} x {image.page.imagelength} px): it "
-        "is not used."
-        for page in reduced
-        if page not in pages
-    )
-    return TiffScan(choice.index, image, pages, choice, warnings)
+        if min(page.imagewidth, page.imagelength) < 1:
+            raise OSError(_level(page))
+        _check_tile(path, page)
+        if found := _unlisted(page) or (_cut_off(tiff, page) if whole else ""):
+            raise OSError(f"{_level(page)} {found}")
+    return TiffScan(choice.index, image, tuple(pages), choice, tuple(warnings))
+
+
+def _levels(
+    tiff: tifffile.TiffFile, image: TiffImage, *, whole: bool
+) -> tuple[list[tifffile.TiffPage], list[str]]:
+    """Pages of the pyramid, level 0 first, and warnings of those that are not used."""
+    pages, warnings = [image.page], []
+    for page in image.reduced:
+        if not (page.is_tiled and image.page.is_tiled):
+            continue
+        if not fits_as_level(image.page, page):
+            warnings.append(f"{_level(page)} {_OTHER_SHAPE}")
+        elif not whole and (found := _unlisted(page) or _cut_off(tiff, page)):
+            warnings.append(f"{_level(page)} is not used: it {found}.")
+        else:
+            pages.append(page)
+    return pages, warnings
 
 
 def check(path: Path, page: tifffile.TiffPage) -> None:
@@ -138,17 +160,39 @@ def _check_chain(tiff: tifffile.TiffFile) -> None:
         (offset,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
 
 
-def _check_length(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
-    """Check at once, not hours into a run, that index and pixels of a level are complete."""
-    name = f"a level of {page.imagewidth} x {page.imagelength} px"
-    if min(page.imagewidth, page.imagelength) < 1:
-        raise OSError(name)
+def _check_tile(path: Path, page: tifffile.TiffPage) -> None:
+    """Refuse tiles and strips that a header makes larger than memory."""
+    if page.is_tiled:
+        width, height, kind = page.tilewidth, page.tilelength, "tile"
+    else:
+        width, height, kind = page.imagewidth, min(page.rowsperstrip, page.imagelength), "strip"
+    check_size(
+        path,
+        f"a {kind} of {width} x {height} px",
+        width * height * page.samplesperpixel,
+        stored=path.stat().st_size,
+        remedy=PYRAMID,
+        most=_MOST_TILE_BYTES if page.is_tiled else MOST_BYTES,
+    )
+
+
+def _unlisted(page: tifffile.TiffPage) -> str:
+    """Tiles that the index of a level lacks, in words; empty if it lists all."""
     n_parts = math.prod(page.chunked)
-    if min(len(page.dataoffsets), len(page.databytecounts)) < n_parts:
-        raise OSError(f"{name} lists {len(page.dataoffsets)} of {n_parts} tiles or strips")
+    n_listed = min(len(page.dataoffsets), len(page.databytecounts))
+    return f"lists {n_listed} of {n_parts} tiles or strips" if n_listed < n_parts else ""
+
+
+def _cut_off(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> str:
+    """Find at once, not hours into a run, whether pixels of a level are cut off."""
     ends = np.asarray(page.dataoffsets, dtype=np.int64) + np.asarray(page.databytecounts)
     if ends.max() > tiff.filehandle.size:
-        raise OSError(f"{name} ends at byte {ends.max()} of {tiff.filehandle.size}")
+        return f"ends at byte {ends.max()} of {tiff.filehandle.size}"
+    return ""
+
+
+def _level(page: tifffile.TiffPage) -> str:
+    return f"A level of {page.imagewidth} x {page.imagelength} px"
 
 
 def _check_codec(path: Path, page: tifffile.TiffPage) -> None:

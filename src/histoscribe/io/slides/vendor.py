@@ -9,17 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import openslide
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.slides.file_images import FileImage
+from histoscribe.io.slides.file_images import FileImage, ImagePath
+from histoscribe.io.slides.resample import Box
+from histoscribe.io.slides.tiff_tiles import on_white
 from histoscribe.io.slides.tile_cache import stamp
-from histoscribe.io.slides.tiled import on_white
+from histoscribe.io.slides.tile_damage import DamagedTile
 
 CACHE_BYTES = 64 << 20
 """Cache size of OpenSlide's decoded tiles, per slide."""
+_TILE_PX = 512
+"""Width of the parts that are tried one by one where a format has no tiles."""
 _SIDE_PX = 4096
 """Largest square read at once: OpenSlide gives RGBA, and several copies exist for a moment."""
+_TRIES = 3
+"""Another thread that met a damaged tile may have ended the shared handle."""
 _FILES_KEPT = 8
 _DICOM_HEAD_BYTES = 1 << 18
 _BOUNDS = (
@@ -119,28 +125,98 @@ def files(path: Path) -> tuple[Path, ...]:
 
 
 def read_region(
-    path: Path, level: int, left: int, top: int, right: int, bottom: int
+    image: ImagePath, level: int, left: int, top: int, right: int, bottom: int
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Pixels of a rectangle inside a level, composed on white.
 
     OpenSlide takes whole level-0 px as the corner. If a level's factor is a fraction, a corner is
     off by at most half a level-0 px.
     """
+    out = np.empty((bottom - top, right - left, 3), dtype=np.uint8)
+    for y in range(top, bottom, _SIDE_PX):
+        for x in range(left, right, _SIDE_PX):
+            box = (x, y, min(x + _SIDE_PX, right), min(y + _SIDE_PX, bottom))
+            part = out[y - top : box[3] - top, x - left : box[2] - left]
+            part[:] = _filled(image, level, box) if image.fill else _read(image.path, level, box)
+    return out
+
+
+def damage(image: ImagePath, level: int, boxes: Int[np.ndarray, "N 4"]) -> tuple[DamagedTile, ...]:
+    """Tiles that these boxes (px of the level) touch and that OpenSlide cannot read.
+
+    OpenSlide decodes what it can: of JPEG it passes over corrupt data.
+    """
+    slide = _slide(image.path)
+    width, height = sizes(image.path)[level]
+    side_x, side_y = _tile_size(slide, level)
+    places = {
+        (x, y)
+        for left, top, right, bottom in boxes
+        for y in range(max(top, 0) // side_y * side_y, min(bottom, height), side_y)
+        for x in range(max(left, 0) // side_x * side_x, min(right, width), side_x)
+    }
+    damaged = []
+    for x, y in sorted(places, key=lambda place: place[::-1]):
+        box = (x, y, min(x + side_x, width), min(y + side_y, height))
+        if why := _why_not(image.path, level, box):
+            factor = slide.level_downsamples[level]
+            damaged.append(DamagedTile(level, Box(*(factor * side for side in box)), why))
+    return tuple(damaged)
+
+
+PxBox = tuple[int, int, int, int]
+
+
+def _read(path: Path, level: int, box: PxBox) -> UInt8[np.ndarray, "height width 3"]:
+    """Read a box of at most `_SIDE_PX`."""
+    left, top, right, bottom = box
     slide = _slide(path)
     x0, y0, _, _ = scanned(slide)
     factor = slide.level_downsamples[level]
-    out = np.empty((bottom - top, right - left, 3), dtype=np.uint8)
+    corner = (x0 + round(left * factor), y0 + round(top * factor))
     with _reported(path):
-        for y in range(top, bottom, _SIDE_PX):
-            for x in range(left, right, _SIDE_PX):
-                size = (min(_SIDE_PX, right - x), min(_SIDE_PX, bottom - y))
-                corner = (x0 + round(x * factor), y0 + round(y * factor))
-                rgba = np.asarray(slide.read_region(corner, level, size))
-                opaque = rgba[..., 3].min() == 255
-                out[y - top : y - top + size[1], x - left : x - left + size[0]] = (
-                    rgba[..., :3] if opaque else on_white(rgba)
-                )
+        rgba = np.asarray(slide.read_region(corner, level, (right - left, bottom - top)))
+    return rgba[..., :3] if rgba[..., 3].min() == 255 else on_white(rgba)
+
+
+def _filled(image: ImagePath, level: int, box: PxBox) -> UInt8[np.ndarray, "height width 3"]:
+    """Read a box; of tiles that cannot be read, white."""
+    try:
+        return _read(image.path, level, box)
+    except DataContractError:
+        _open.cache_clear()  # OpenSlide refuses every read after the first that failed
+    left, top, right, bottom = box
+    side_x, side_y = _tile_size(_slide(image.path), level)
+    out = np.full((bottom - top, right - left, 3), 255, dtype=np.uint8)
+    for y in range(top // side_y * side_y, bottom, side_y):
+        for x in range(left // side_x * side_x, right, side_x):
+            x0, y0 = max(x, left), max(y, top)
+            part = (x0, y0, min(x + side_x, right), min(y + side_y, bottom))
+            if not _why_not(image.path, level, part):
+                pixels = _read(image.path, level, part)
+                out[y0 - top : part[3] - top, x0 - left : part[2] - left] = pixels
     return out
+
+
+def _why_not(path: Path, level: int, box: PxBox) -> str:
+    """Why OpenSlide cannot read a box; empty if it can."""
+    why = ""
+    for _ in range(_TRIES):
+        try:
+            _read(path, level, box)
+        except DataContractError as error:
+            _open.cache_clear()
+            why = f"OpenSlide says {str(error.__cause__)!r}"
+        else:
+            return ""
+    return why
+
+
+def _tile_size(slide: openslide.OpenSlide, level: int) -> tuple[int, int]:
+    """Width and height of the tiles of a level, in its px."""
+    names = (f"openslide.level[{level}].tile-{side}" for side in ("width", "height"))
+    width, height = (int(slide.properties.get(name, _TILE_PX)) for name in names)
+    return max(width, 1), max(height, 1)
 
 
 def _slide(path: Path) -> openslide.OpenSlide:
