@@ -218,7 +218,15 @@ def test_spots_outside_the_image_are_left_out_and_counted(writer):
     edit(source, xy=xy)
     section = read_section(source, Filters())
     np.testing.assert_array_equal(section.measured.matrix.toarray(), writer.truth.counts[1:])
+    assert section.dropped == {"outside the image": 1}
     assert any("1 spots outside the image" in note for note in section.notes)
+
+
+def test_a_mirrored_array_is_a_note(writer):
+    """The authors laid the spots on each image, and rows of old arrays may be columns there."""
+    source = writer.hest()
+    edit(source, xy=(96, 0) + writer.truth.xy * (-1, 1))
+    assert any("mirrored" in note for note in read_section(source, Filters()).notes)
 
 
 def test_a_flag_nobody_filled_drops_no_spot(writer):

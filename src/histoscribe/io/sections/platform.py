@@ -31,6 +31,8 @@ _ST_UM = {False: (200.0, 100.0), True: (141.4, 100.0)}
 _TOUCHING = (0.9, 1.1)
 """Stated diameter over pitch of bins side by side."""
 _SAME = 0.05
+_IN_UM = 0.01
+"""Largest difference of a pitch from 100 for centres that may be in um."""
 _ROUNDED = 0.01
 """Largest share of cells in the very place of another."""
 _BIN = re.compile(r"(?:^|[^a-z])(?:s|square)_\d{3}um(?![a-z0-9])")
@@ -176,6 +178,8 @@ def _doubt(lattice: Lattice, fill: float, factors: ScaleFactors) -> str:
     """Say how far the stated diameter is from Visium's, and in which px the centres would fit."""
     said = f"a spot diameter of {fill:.3g} times the distance between spots"
     said += f" ({lattice.pitch_px:.4g} px)"
+    if abs(lattice.pitch_px / VISIUM_PITCH_UM - 1) < _IN_UM:
+        return f"{said}: it fits if the centres are in um, not in px"
     for name, scale in (("hires", factors.hires), ("lowres", factors.lowres)):
         if scale is not None and _VISIUM_FILL[0] <= fill * scale <= _VISIUM_FILL[1]:
             return f"{said}: it fits if the centres are in px of the {name} image ({scale:.4g})"
