@@ -34,7 +34,7 @@ docs: .venv/installed-dev
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  $$($(BIN)/python .ci/torch_index.py $(TORCH_INDEX)) -e .
+	  $$($(BIN)/python .ci/torch_index.py "$(TORCH_INDEX)") -e .
 	@$(BIN)/python -c "import torch; print('torch', torch.__version__, 'with CUDA', torch.version.cuda)"
 	touch $@
 

@@ -22,5 +22,5 @@ def main(index: str) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1])
-    except OSError:
+    except (OSError, ValueError):  # no answer, or no address
         sys.exit(1)

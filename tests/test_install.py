@@ -51,6 +51,7 @@ def test_an_index_without_torch_or_answer_is_left_out(index):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         assert asked(f"http://127.0.0.1:{closed.getsockname()[1]}/whl/cpu")[0] == ""
+    assert asked("")[0] == ""
     assert asked("http://no-such-host.invalid/whl/cpu")[0] == ""
 
 
@@ -66,5 +67,5 @@ def test_an_index_that_never_answers_is_left_after_five_seconds():
 def test_make_asks_the_index_and_says_which_torch_it_took():
     text = (ROOT / "Makefile").read_text()
     assert "TORCH_INDEX ?= https://download.pytorch.org/whl/cpu" in text
-    assert "torch_index.py $(TORCH_INDEX)" in text
+    assert 'torch_index.py "$(TORCH_INDEX)"' in text
     assert "torch.__version__" in text

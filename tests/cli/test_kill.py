@@ -1,6 +1,7 @@
 """Embed, train, benchmark and predict, killed at any time and started again: the same files."""
 
 from functools import cached_property
+from shutil import copytree
 
 import pytest
 
@@ -14,6 +15,8 @@ from tests.predict.conftest import MPP, SPACING_UM, draw_slide
 VERBS = ("embed", "train", "benchmark", "predict", "predict-slide")
 OF_SECTIONS = "predict-slide-as-section"
 """Verb of the slow tests: a model of sections, which predicts a slide in two passes."""
+READERS = ("check", "report", "explain")
+"""Verbs of the slow tests that read what others wrote, and write pictures and pages."""
 RUNS = {
     "all": {"models": ["mean", "knn", "mlp"]},
     "mlp": {"models": ["mlp"], "train": {"epochs": 40, "patience": 40}},
@@ -56,8 +59,27 @@ class Scene:
             "benchmark": ["benchmark", self.file("all.toml"), "--out", str(out)],
             "predict": ["predict", self.file("ridge"), str(self.manifest), "--out", str(out)],
             "predict-slide": self.of_slide(self.file("ridge"), out),
+            "check": ["check", str(self.manifest), "--out", str(out)],
+            "report": ["report", str(out)],
+            "explain": [
+                *("explain", "latent", self.file("ridge"), str(self.manifest)),
+                *("--out", str(out)),
+            ],
             OF_SECTIONS: self.of_slide(self.of_sections, out) if verb == OF_SECTIONS else [],
         }[verb]
+
+    @cached_property
+    def run(self):
+        """A finished run, for a report of it."""
+        out = self.folder / "run"
+        finish(self.arguments("benchmark", out), self.folder / "cache")
+        (out / "report.html").unlink()
+        return out
+
+    def lay(self, verb, out):
+        """Put what a verb writes into."""
+        if verb == "report":
+            copytree(self.run, out)
 
     def of_slide(self, predictor, out):
         """Predict the slide into `out`."""
@@ -86,6 +108,7 @@ def killed_folder(scene, verb, folder, seconds, use):
     draw = stream(0, use)
     for attempt in range(20):
         again = folder / str(attempt)
+        scene.lay(verb, again / "out")
         after = draw.uniform(0, seconds * 0.9**attempt)
         if kill(scene.arguments(verb, again / "out"), again / "cache", after):
             return again
@@ -112,6 +135,15 @@ def test_a_slide_killed_as_one_section_ends_in_the_same_files(scene, tmp_path):
     seconds = finish(arguments, tmp_path / "out" / "cache")
     known = {OF_SECTIONS: (seconds, tree(tmp_path / "out"))}
     check_kills(scene, known, OF_SECTIONS, tmp_path, range(25))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", READERS)
+def test_a_verb_that_reads_results_killed_at_20_times_ends_in_the_same_files(scene, verb, tmp_path):
+    scene.lay(verb, tmp_path / "whole" / "out")
+    arguments = scene.arguments(verb, tmp_path / "whole" / "out")
+    seconds = finish(arguments, tmp_path / "whole" / "cache")
+    check_kills(scene, {verb: (seconds, tree(tmp_path / "whole"))}, verb, tmp_path, range(20))
 
 
 @pytest.mark.slow

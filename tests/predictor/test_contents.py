@@ -11,10 +11,14 @@ import safetensors.numpy
 from safetensors import safe_open
 
 from histoscribe.errors import DataContractError
+from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.models.closed_form.linear import LinearEstimator
+from histoscribe.predict.slide import predict_slide
 from histoscribe.predictor import finite
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.train.run import train
 from tests.benchmark.runs import tiny_cohort, tiny_settings
+from tests.predict.conftest import MPP, SPACING_UM, draw_slide
 from tests.predictor.signed import signed
 
 ROWS = ("ridge", "depth", "mean", "knn", "mlp", "egn")
@@ -202,6 +206,30 @@ def test_a_predictor_of_an_older_version_says_what_to_do(copied):
     folder = signed(copied("ridge"), put("format", value=5))
     with pytest.raises(DataContractError, match=r"format 5[\s\S]*format 7[\s\S]*train it again"):
         load_predictor(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_prediction_that_is_not_finite_stops_with_its_place(
+    trained, tmp_path, monkeypatch, value
+):
+    whole = LinearEstimator.predict
+
+    def predict(self, feature):
+        values = whole(self, feature)
+        values[1, 2] = value
+        return values
+
+    monkeypatch.setattr(LinearEstimator, "predict", predict)
+    cohort = read_cohort(trained / "cohort" / "cohort.csv")
+    predictor, section = load_predictor(trained / "ridge"), cohort["P1S1"]
+    with pytest.raises(DataContractError, match=f"section P1S1, spot {section.spots.ids[1]}: 1 "):
+        predictor(section, trained / "cache")
+    slide = draw_slide(tmp_path / "new.png")
+    with pytest.raises(DataContractError, match=r"section new, spot .*: 1 predicted values"):
+        predict_slide(predictor, slide, mpp=MPP, spacing_um=SPACING_UM)
+    bags = np.ones((3, predictor.card.n_features), dtype=np.float32)
+    with pytest.raises(DataContractError, match="bag 2: 1 predicted"):
+        predictor.fitted.predict_means(bags)
 
 
 def test_a_value_that_is_not_finite_names_its_place():
