@@ -55,7 +55,7 @@ def override(table: dict[str, Any], text: str) -> None:
         )
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         parsed = value.strip()  # a bare word is a string: --set inputs.encoder=mean_colour
     *sections, last = key.strip().split(".")
     for section in sections:

@@ -21,6 +21,7 @@ from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.score import Truth
 from histoscribe.data.target import Target
 from histoscribe.io.atomic import replacing
+from histoscribe.io.tensor_file import tensor_facts
 from histoscribe.metrics.chance import SHUFFLED_RUNS
 from histoscribe.metrics.moments import moments, pcc, pcc_given_depth
 from histoscribe.models.closed_form.ridge_path import RidgePath, choose_alpha
@@ -88,6 +89,7 @@ def kept_scores(path: Path, score: Callable[[], dict[str, np.ndarray]]) -> dict[
         arrays = score()
         with replacing(path) as temporary:
             safetensors.numpy.save_file(arrays, temporary)
+    tensor_facts(path, "remove this file, and run the same command again")
     return dict(safetensors.numpy.load_file(path))
 
 

@@ -15,6 +15,7 @@ from histoscribe.errors import DataContractError
 from histoscribe.io.atomic import replacing
 from histoscribe.io.checksums import changed_files
 from histoscribe.io.predictions.anndata import read_prediction, write_prediction
+from histoscribe.io.tensor_file import tensor_facts
 from histoscribe.predictor.fitted_model import BagValues
 from histoscribe.predictor.saving import is_predictor, load_predictor
 from histoscribe.train.run import fit_predictor
@@ -88,7 +89,9 @@ def cell_prediction(plan: RunPlan, fold: Fold, model: str, section: str) -> Pred
 
 def cell_bags(plan: RunPlan, fold: Fold, model: str) -> BagValues:
     """Read the values of the test patients that a model of bags predicted in `run_cell`."""
-    with safe_open(_bag_file(plan, fold, model), framework="np") as file:
+    path = _bag_file(plan, fold, model)
+    tensor_facts(path, "remove this file, and run the same command again")
+    with safe_open(path, framework="np") as file:
         patients = json.loads(file.metadata()["patients"])
         return BagValues(tuple(patients), file.get_tensor("values"))
 

@@ -52,7 +52,7 @@ def read_run_card(folder: Path) -> RunCard:
     path = folder / CARD
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         found = "no such file" if isinstance(error, FileNotFoundError) else f"no JSON: {error}"
         raise DataContractError(
             Problem(str(path), found, "the card of a finished benchmark", _WRITE_AGAIN)

@@ -64,8 +64,10 @@ def layouts(axes: Mapping[str, str], dtypes: Sequence[str] = FLOATS) -> dict[str
     }
 
 
-def tensor_facts(path: Path) -> dict[str, TensorFact]:
+def tensor_facts(path: Path, remedy: str = _REMEDY) -> dict[str, TensorFact]:
     """Type and shape of every tensor of a file; no numbers are read.
+
+    `remedy` is for the message of a damaged file.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def tensor_facts(path: Path) -> dict[str, TensorFact]:
         with path.open("rb") as file:
             n_bytes = int.from_bytes(file.read(8), "little")
         if n_bytes > min(MOST_HEADER_BYTES, path.stat().st_size):
-            raise DataContractError(_unreadable(path, f"a header of {n_bytes:,} bytes"))
+            raise DataContractError(_unreadable(path, f"a header of {n_bytes:,} bytes", remedy))
         with safe_open(path, framework="np") as opened:
             parts = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
             return {
@@ -84,7 +86,7 @@ def tensor_facts(path: Path) -> dict[str, TensorFact]:
                 for name, of in parts.items()
             }
     except (SafetensorError, FileNotFoundError, IsADirectoryError) as error:
-        raise DataContractError(_unreadable(path, str(error))) from None
+        raise DataContractError(_unreadable(path, str(error), remedy)) from None
 
 
 def read_arrays(
@@ -162,5 +164,5 @@ def _fits(found: TensorFact, expected: TensorLayout, lengths: dict[str, int]) ->
     )
 
 
-def _unreadable(path: Path, found: str) -> Problem:
-    return Problem(str(path), f"not readable: {found}", "a file of tensors (safetensors)", _REMEDY)
+def _unreadable(path: Path, found: str, remedy: str) -> Problem:
+    return Problem(str(path), f"not readable: {found}", "a file of tensors (safetensors)", remedy)

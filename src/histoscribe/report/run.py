@@ -210,7 +210,7 @@ def _short_of_columns(folder: Path) -> list[Problem]:
 
 
 def _header(path: Path) -> list[str]:
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         return file.readline().strip().split(",")
 
 
@@ -223,11 +223,19 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     columns = (_COLUMNS | _OF_NEWER_RUNS)[name]
     text = [column for column in columns if column in _NAMES]
     numbers = [column for column in columns if column not in _NAMES]
-    table = pd.read_csv(
-        folder / name,
-        usecols=list(columns),
-        dtype=dict.fromkeys(text, str),
-        keep_default_na=False,
-        na_values={column: ["", "nan", "NaN"] for column in numbers},
-    )
+    try:
+        table = pd.read_csv(
+            folder / name,
+            usecols=list(columns),
+            dtype=dict.fromkeys(text, str),
+            keep_default_na=False,
+            na_values={column: ["", "nan", "NaN"] for column in numbers},
+        )
+        table[numbers].apply(pd.to_numeric)  # raises ValueError at words
+    except ValueError as error:
+        found = f"not readable: {str(error).splitlines()[0]}"
+        expected = "a table as `histoscribe benchmark` writes it"
+        raise DataContractError(
+            Problem(str(folder / name), found, expected, _WRITTEN_AGAIN)
+        ) from None
     return restored_table(table)

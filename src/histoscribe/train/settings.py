@@ -288,7 +288,7 @@ def read_settings(
         raise DataContractError(
             Problem(str(path), found, "a settings file in TOML", "check the path")
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataContractError(
             Problem(str(path), f"not TOML: {error}", "a settings file in TOML", "correct that line")
         ) from None
