@@ -11,10 +11,12 @@ import scipy.sparse as sp
 
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.io.cohorts.manifest import read_manifest
 from histoscribe.io.cohorts.new_cohort import MANIFEST, SETTINGS, write_cohort
 from histoscribe.io.cohorts.search.cohort_search import search_sections
 from histoscribe.io.cohorts.search.listing import section_key
 from histoscribe.io.sections.readers import READERS
+from histoscribe.io.sections.source import Source
 from tests.io.conftest import Writer
 from tests.io.sections.test_run_files import flattened
 
@@ -221,3 +223,22 @@ def test_a_folder_that_cannot_be_opened_is_told(folder, tmp_path, monkeypatch):
     found = search_sections([tmp_path / "in"])
     assert [(p.path, p.reason) for p in found.passed] == [(closed, "the folder cannot be opened")]
     assert len(found.sources) == 1
+
+
+def test_names_that_a_spreadsheet_would_run_are_defused_and_read_back(tmp_path):
+    for name in ("=1+1.h5ad", "@he.png"):
+        (tmp_path / name).touch()
+    source = Source(
+        section="=1+1",
+        patient="+P",
+        kind="h5ad",
+        path=tmp_path / "=1+1.h5ad",
+        image=tmp_path / "@he.png",
+        facts={"site": "-A"},
+    )
+    manifest, _ = write_cohort([source], tmp_path)
+    cells = manifest.read_text().splitlines()[1].split(",")
+    assert cells[:5] == ["'=1+1", "'+P", "h5ad", "'=1+1.h5ad", "'@he.png"]
+    (back,) = read_manifest(manifest).sources
+    assert (back.section, back.patient, dict(back.facts)) == ("=1+1", "+P", {"site": "-A"})
+    assert (back.path, back.image) == (source.path, source.image)

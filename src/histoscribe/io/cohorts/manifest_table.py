@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.csv_table import restored
 from histoscribe.io.sections.delimited import SEPARATORS, utf8
 from histoscribe.io.sections.table import read_bytes
 
@@ -66,7 +67,7 @@ def manifest_table(path: Path, required: Sequence[str], known: Collection[str]) 
     if found := [what for what, is_so in wrong.items() if is_so]:
         raise DataContractError(_wrong(path, "; ".join(found), required))
     rows = [
-        (number, {header[at]: line[at].strip() if at < len(line) else "" for at in named})
+        (number, {header[at]: restored(line[at].strip()) if at < len(line) else "" for at in named})
         for number, line in body
     ]
     return ManifestTable(tuple(rows), notes)

@@ -1,13 +1,12 @@
 """A new manifest and its settings, from sections that a search found."""
 
-import csv
 import os
 from collections.abc import Sequence
-from io import StringIO
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_text
+from histoscribe.io.csv_table import csv_rows
 from histoscribe.io.sections.source import PATHS, Source
 
 MANIFEST, SETTINGS = "cohort.csv", "run.toml"
@@ -56,17 +55,16 @@ def write_cohort(sources: Sequence[Source], folder: Path) -> tuple[Path, Path]:
 
 
 def _manifest(sources: Sequence[Source], folder: Path) -> str:
-    text = StringIO()
     facts = dict.fromkeys(name for source in sources for name in source.facts)
     of_hest = dict.fromkeys(_OF_HEST if any(source.kind == "hest" for source in sources) else ())
     names = list(facts | of_hest)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *names])
+    rows = [[*_COLUMNS, *names]]
     for source in sources:
         paths = [_relative(getattr(source, name), folder) for name in PATHS]
         cells = [source.facts.get(name, "") for name in names]
-        writer.writerow([source.section, source.patient, source.kind, *paths, source.mpp, *cells])
-    return text.getvalue()
+        mpp = "" if source.mpp is None else str(source.mpp)
+        rows.append([source.section, source.patient, source.kind, *paths, mpp, *cells])
+    return csv_rows(rows)
 
 
 def _relative(path: Path | None, folder: Path) -> str:
