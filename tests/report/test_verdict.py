@@ -49,7 +49,7 @@ def test_genes_above_their_band_are_told_even_where_no_q_is_small(tmp_path):
     genes = pd.read_csv(folder / "genes.csv", keep_default_na=False)
     genes.assign(q=0.06).to_csv(folder / "genes.csv", index=False)
     text = said(folder)
-    assert "**2 of 4** genes lie above their own band for ridge; by chance 0 would." in text
+    assert "**2 of 4** genes lie above their own band for ridge; by chance up to 0 would." in text
     assert "**0** of them have q < 0.05 (100 shuffled runs give a gene" in text
     assert "no q below 0.0099" in text
     genes.assign(q=0.01).to_csv(folder / "genes.csv", index=False)

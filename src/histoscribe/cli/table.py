@@ -116,7 +116,7 @@ def _print_genes(result: Benchmark) -> None:
     listed = ", ".join(f"{m} {c.n_above_band} ({c.n_above_chance})" for m, c in counts.items())
     first = next(iter(counts.values()))
     out.print(
-        f"of {first.n_genes} genes, those above their own band, by chance "
+        f"of {first.n_genes} genes, those above their own band, by chance up to "
         f"{first.n_by_chance:.0f} (with q < {CHANCE_Q:g}): {listed}\n",
         highlight=False,
     )

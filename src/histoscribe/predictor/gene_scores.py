@@ -46,10 +46,7 @@ class GeneScores:
     """None without `columns`, and for those of a table alone."""
 
     def above_band(self) -> Bool[np.ndarray, " G"]:
-        """Whether each gene scores above its own shuffled band; False if unknown.
-
-        Of genes without any link to the image, 2.5 % do.
-        """
+        """Whether each gene scores above its own shuffled band; False if unknown."""
         return above_band(self.columns["pcc_given_depth"], self.columns["null_high"])
 
     def above_chance(self) -> Bool[np.ndarray, " G"]:

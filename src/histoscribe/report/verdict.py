@@ -74,7 +74,7 @@ def _genes(run: Run) -> str:
     count, n_runs = row.chance, run.card.shuffled_runs
     return (
         f"**{count.n_above_band} of {count.n_genes}** genes lie above their own band for "
-        f"{run.best_model}; by chance {count.n_by_chance:.0f} would. "
+        f"{run.best_model}; by chance up to {count.n_by_chance:.0f} would. "
         f"**{count.n_above_chance}** of them have q < {CHANCE_Q:g}"
         f"{_false(count.n_above_chance)} ({n_runs} shuffled runs give a gene that is found alone "
         f"no q below {least_q(n_runs):.2g})."

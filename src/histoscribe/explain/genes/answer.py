@@ -173,7 +173,7 @@ class GenesAnswer:
             Number.of_draws(
                 "sets_enriched", tested.n_enriched_by_chance(), f"{count}, genes exchanged"
             ),
-            Number("genes_above_band", genes.n_by_chance, f"{above}, expected by chance"),
+            Number("genes_above_band", genes.n_by_chance, f"{above}, at most to expect by chance"),
         ]
         for at in best_first(tested.mean - tested.drawn.mean(axis=0))[:_NAMED_SETS]:
             name, meaning = f"mean_{names[at]}", f"mean {SCORE} of the genes of the set"

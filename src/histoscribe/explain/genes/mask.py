@@ -32,7 +32,7 @@ def mask_text(predictor: Predictor, origin: ScoreOrigin, genes: GeneTableColumns
     ]
     notes = (
         f"Genes that {predictor.name} can predict: {RULE}.",
-        f"{len(names)} of {count.n_genes} scored genes; by chance {count.n_by_chance:.0f}.",
+        f"{len(names)} of {count.n_genes} scored genes; by chance up to {count.n_by_chance:.0f}.",
         f"Benchmark with protocol {origin.protocol}: the model that predicted a patient was",
         "trained without this patient.",
         "The genes were chosen by these scores: scores of these genes on the same patients are too",

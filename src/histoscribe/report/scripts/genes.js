@@ -118,7 +118,7 @@ function describeGene(state, model) {
   const q = model.q[gene];
   const above = q === null ? "its chance level is unknown" : isAboveChance(model, gene)
     ? "above its band, and above chance after correction over the genes"
-    : isAboveBand(model, gene) ? "above its band, which one gene in 40 is by chance" : "inside its band or below";
+    : isAboveBand(model, gene) ? "above its band, which up to one gene in 12 is by chance" : "inside its band or below";
   document.getElementById("gene-words").textContent =
     `${data.genes[gene]}, predicted by ${model.name}: pcc ${number(model.pcc[gene])}, ` +
     `pcc_given_depth ${number(model.pcc_given_depth[gene])}, q ${number(q)}: ${above}. ` +
