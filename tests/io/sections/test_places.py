@@ -59,6 +59,13 @@ def test_a_few_spots_past_the_edge_are_left_out_and_counted(array, n):
     assert f"{n} spots outside the image were left out, at most 16 px" in section.notes[-1]
 
 
+@pytest.mark.parametrize("array", [None, ARRAY])
+def test_single_spots_far_away_do_not_hide_the_others(array):
+    xy = XY.copy()
+    xy[[3, 70, 71, 90, 100, 120, 130, 140, 150]] = 1e6 + XY[:9]
+    assert read(xy, array).dropped == {"outside the image": 9}
+
+
 def test_spots_outside_that_are_off_tissue_count_as_off_tissue():
     in_tissue = np.arange(160) < 100
     xy = XY.copy()

@@ -105,6 +105,12 @@ def test_centres_in_px_of_the_small_image_are_told():
     assert "it fits if the centres are in px of the hires image (0.25)" in message(found)
 
 
+def test_centres_in_um_are_told():
+    array, xy = visium()
+    found = platform(xy * 100.0 / PITCH_PX, array, diameter_px=0.55 * PITCH_PX)
+    assert "it fits if the centres are in um, not in px" in message(found)
+
+
 @pytest.mark.parametrize("step_um", [2.0, 8.0, 16.0, 20.0, 50.0, 100.0])
 @pytest.mark.parametrize("has_array", [True, False])
 def test_bins_on_a_square_lattice_ask_for_um_per_px_and_are_squares(step_um, has_array):

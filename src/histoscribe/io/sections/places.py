@@ -21,7 +21,7 @@ _MOST_OUTSIDE = 0.2
 sample of HEST-1k (TENX92) has some; above it, the image is wrong."""
 _FEW = 0.02
 """Up to this share, or two spots, no turn of the axes is tried."""
-_CROPPED = 0.05
+_CROPPED = 0.1
 """Largest share past both the right and the lower edge: more is an image of another size."""
 _TINY = 0.2
 """Share of width and height below which spots span little of an image."""
@@ -59,7 +59,9 @@ def places_of(reading: Reading, keep: Bool[np.ndarray, " N"], source: Source) ->
             scaled = _fits(_scaled(reading), reading, keep, mirrored=said_mirrored(source))
             problems.append(_outside(reading, keep, source, [*turns, *scaled]))
         notes.append(_past_edge(xy[keep & ~inside], reading.slide))
-    if reading.array is not None and (found := turn_problem(reading.array, xy, source)):
+    if reading.array is not None and (
+        found := turn_problem(reading.array[inside], xy[inside], source)
+    ):
         problems.append(found)
     if problems:
         raise DataContractError(problems)
