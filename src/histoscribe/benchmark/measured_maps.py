@@ -62,7 +62,7 @@ def measured_of(fold: Fold, truth: Truth, section: Section, unit: str) -> Measur
         values=truth.measured.astype(np.float32),
         xy_um=section.spots.xy[rows] * section.slide.mpp,
         log_total=truth.log_total,
-        diameter_um=section.spots.diameter_um,
+        diameter_um=section.spots.drawn_um,
         shape=section.spots.shape,
     )
 

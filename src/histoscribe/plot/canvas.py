@@ -55,7 +55,7 @@ def around_spots(section: Section) -> Window:
     Without a lattice the margin is 1.5 diameters.
     """
     slide, spots = section.slide, section.spots
-    margin = 1.5 * (spots.pitch_um or spots.diameter_um)
+    margin = 1.5 * (spots.pitch_um or spots.drawn_um)
     edge = np.array([slide.width, slide.height]) * slide.mpp
     um = centres_um(section)
     low = np.maximum(um.min(axis=0) - margin, 0.0)
@@ -114,9 +114,9 @@ def spot_marks(axes: Axes, um: Float[np.ndarray, "n 2"], spots: Spots) -> Collec
     """
     marks: Collection
     if spots.shape == "squares":
-        marks = PolyCollection(um[:, None] + spots.outline(spots.diameter_um))
+        marks = PolyCollection(um[:, None] + spots.outline(spots.drawn_um))
     else:
-        size = np.full(len(um), spots.diameter_um)
+        size = np.full(len(um), spots.drawn_um)
         marks = EllipseCollection(
             size, size, np.zeros(len(um)), units="xy", offsets=um, offset_transform=axes.transData
         )

@@ -53,7 +53,8 @@ def _caption(section: Section) -> str:
 
 def _sizes(spots: Spots) -> str:
     if spots.shape == "cells":
-        return f"cells of about {spots.diameter_um:g} µm"
+        size = "unknown size" if spots.diameter_um is None else f"about {spots.diameter_um:g} µm"
+        return f"cells of {size}"
     name = "spots" if spots.shape == "circles" else "squares"
     apart = "on no lattice" if spots.pitch_um is None else f"every {spots.pitch_um:g} µm"
     return f"{name} of {spots.diameter_um:g} µm {apart}"

@@ -99,10 +99,10 @@ def cohort_card(cohort: Cohort, sections: Iterable[str]) -> dict[str, SectionCar
 def spot_sizes(cohort: Cohort, sections: Iterable[str]) -> SpotSizes:
     """Smallest and largest diameter and pitch of the spots of these sections, in um."""
     spots = [cohort[section].spots for section in sorted(sections)]
-    diameter = [float(of.diameter_um) for of in spots]
+    diameter = [float(of.diameter_um) for of in spots if of.diameter_um is not None]
     pitch = [float(of.pitch_um) for of in spots if of.pitch_um is not None]
     return SpotSizes(
-        diameter=(min(diameter), max(diameter)),
+        diameter=(min(diameter), max(diameter)) if diameter else None,
         pitch=(min(pitch), max(pitch)) if pitch else None,
     )
 

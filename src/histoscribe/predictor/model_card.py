@@ -28,6 +28,8 @@ _CORNERS = {
     "read": "by any angle; what came into their corners was read from the slide",
     "mean": "by any angle; their corners were filled with the mean colour of ImageNet",
 }
+_UNKNOWN_UM = (100.0, 100.0)
+"""Distance between predicted places where training spots were cells of unknown size."""
 _MOST_LISTED = 300  # genes or sections; all of them are in predictor.json
 
 
@@ -78,7 +80,8 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
     apart = (
         "on no lattice" if spots.pitch is None else f"{_range(spots.pitch)} um from the next one"
     )
-    yield f"- A spot is {_range(spots.diameter)} um wide, {apart}, as in training."
+    wide = f"{_range(spots.diameter)} um wide" if spots.diameter else "of unknown width"
+    yield f"- A spot is {wide}, {apart}, as in training."
     yield (
         f"- It looks at {encoding.tile_px} x {encoding.tile_px} px at {encoding.mpp:g} um/px "
         f"around a spot ({side_um:.0f} um a side)"
@@ -260,7 +263,7 @@ def _how_to_run(facts: CardFacts) -> Iterator[str]:
     needed = _files_needed(facts)
     weights = "".join(f" --weights {name}=FILE" for name in needed)
     spots = facts.card.spots_um
-    pitch = (spots.pitch or spots.diameter)[0]
+    pitch = (spots.pitch or spots.diameter or _UNKNOWN_UM)[0]
     yield f"    histoscribe predict THIS_FOLDER SLIDE --spacing-um {pitch:g} --out DIR{weights}"
     yield ""
     yield "or in Python"

@@ -61,7 +61,8 @@ class SectionCard(Card):
 class SpotSizes(Card):
     """Smallest and largest size of the spots of sections, in um."""
 
-    diameter: tuple[float, float]
+    diameter: tuple[float, float] | None
+    """None for cells of unknown size."""
     pitch: tuple[float, float] | None = None
     """Pitch of the lattice; None for spots without a lattice."""
 

@@ -56,6 +56,7 @@ Shape = Literal["circles", "squares", "cells"]
 _STEP_UM = 100.0  # Visium's pitch; tiles are about as wide (224 px at 0.5 um/px: 112 um)
 
 _CHUNK = 1 << 18  # counts summed at a time, 2 MB
+_CELL_UM = 10.0  # as wide as most nuclei are
 _CORNERS = 16  # of the polygon that stands for a circle
 
 
@@ -66,8 +67,11 @@ class Spots:
     ids: tuple[str, ...]
     xy: Float[np.ndarray, "N 2"]
     """Centres in level-0 px; x right, y down."""
-    diameter_um: float
-    """Diameter of a circle; side of a square; a typical diameter for cells, which differ."""
+    diameter_um: float | None
+    """Diameter of a circle; side of a square; a typical diameter for cells, which differ.
+
+    None for cells of unknown size.
+    """
     pitch_um: float | None
     """Distance between neighbouring centres of the lattice; None where there is no lattice."""
     shape: Shape = "circles"
@@ -79,7 +83,9 @@ class Spots:
             raise ValueError(
                 f"{self.shape} with a pitch of {self.pitch_um}: squares have one, cells none"
             )
-        sizes = (self.diameter_um, 1.0 if self.pitch_um is None else self.pitch_um)
+        if self.diameter_um is None and self.shape != "cells":
+            raise ValueError(f"{self.shape} without a diameter: only that of cells may be unknown")
+        sizes = (self.drawn_um, 1.0 if self.pitch_um is None else self.pitch_um)
         if not all(np.isfinite(size) and size > 0 for size in sizes):
             raise ValueError(f"spots of {self.diameter_um} um every {self.pitch_um} um")
         if self.xy.shape != (len(self.ids), 2) or self.xy.dtype != np.float64:
@@ -98,6 +104,11 @@ class Spots:
         "one spot" (a held-out rim, a shift of the image, a band to read) uses this step.
         """
         return _STEP_UM if self.pitch_um is None else max(self.pitch_um, _STEP_UM)
+
+    @property
+    def drawn_um(self) -> float:
+        """Width of a spot in pictures and outlines: its diameter, or 10 um for an unknown cell."""
+        return _CELL_UM if self.diameter_um is None else self.diameter_um
 
     def outline(self, width: float) -> Float[np.ndarray, "corners 2"]:
         """Corners around the centre of a spot of this width, in the unit of `width`.

@@ -1,6 +1,7 @@
 """Predictions of circles, squares and cells go to files of other tools as what they are."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,18 @@ def test_a_prediction_of_any_shape_comes_back(shape, tmp_path):
     np.testing.assert_array_equal(back.xy, given.spots.xy)
     assert (back.ids, back.shape) == (given.spots.ids, shape)
     assert (back.diameter_um, back.pitch_um) == (given.spots.diameter_um, given.spots.pitch_um)
+
+
+def test_cells_of_unknown_size_stay_so_and_are_drawn_at_10_um(tmp_path):
+    given = prediction_of("cells")
+    spots = replace(given.head.spots, diameter_um=None)
+    write_prediction(
+        Prediction(replace(given.head, spots=spots), given.values), tmp_path / "S.h5ad"
+    )
+    back = read_prediction(tmp_path / "S.h5ad").spots
+    assert (back.diameter_um, back.drawn_um) == (None, 10.0)
+    with pytest.raises(ValueError, match="circles without a diameter"):
+        replace(spots_of("circles"), diameter_um=None)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

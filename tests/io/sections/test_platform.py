@@ -156,6 +156,8 @@ def test_a_cloud_has_no_pitch():
     assert "no lattice" in message(found)
     spots, _ = found.spots(tuple(map(str, range(900))), xy, 0.5)
     assert (spots.shape, spots.pitch_um, spots.diameter_um) == ("cells", None, 6.0)
+    spots, _ = platform(xy).spots(spots.ids, xy, 0.5)
+    assert (spots.shape, spots.pitch_um, spots.diameter_um) == ("cells", None, None)
 
 
 def test_spots_in_one_place_are_refused_and_rounded_cells_are_not():

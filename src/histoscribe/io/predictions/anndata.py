@@ -116,7 +116,7 @@ def read_prediction(path: Path) -> Prediction:
         spots = Spots(
             tuple(data.obs_names.astype(str)),
             np.asarray(data.obsm["spatial"], dtype=np.float64),
-            float(about["diameter_um"]),
+            float(about["diameter_um"]) if "diameter_um" in about else None,
             float(about["pitch_um"]) if "pitch_um" in about else None,
             str(about["shape"]),  # type: ignore[arg-type]
         )
@@ -193,7 +193,9 @@ def _frame(head: Head, below: Background | None) -> ad.AnnData:
     """Everything but X."""
     spots = head.spots
     about: dict[str, Any] = {name: getattr(head, name) for name in _WORDS}
-    about |= {"diameter_um": spots.diameter_um, "shape": spots.shape, "card": head.card}
+    about |= {"shape": spots.shape, "card": head.card}
+    if spots.diameter_um is not None:
+        about["diameter_um"] = spots.diameter_um
     if spots.pitch_um is not None:
         about["pitch_um"] = spots.pitch_um
     uns: dict[str, Any] = {_ABOUT: about}
@@ -202,7 +204,7 @@ def _frame(head: Head, below: Background | None) -> ad.AnnData:
         about["columns"] = {name: np.array(columns, dtype=object) for name, columns in names}
     if below is not None:
         about |= {"mpp": below.mpp, "warnings": np.array(below.warnings, dtype=object)}
-        uns["spatial"] = {head.section: _library(below, spots.diameter_um / below.mpp)}
+        uns["spatial"] = {head.section: _library(below, spots.drawn_um / below.mpp)}
     return ad.AnnData(
         obs=_columns(head.spot_facts, spots.ids),
         var=_genes(head),

@@ -35,7 +35,7 @@ def bulk_to_anndata(prediction: BulkPrediction) -> ad.AnnData:
             "patient": of.patient,
             "tiles": np.array(of.spots.ids, dtype=object),
             "spatial": of.spots.xy,
-            "diameter_um": of.spots.diameter_um,
+            "diameter_um": np.nan if of.spots.diameter_um is None else of.spots.diameter_um,
             "pitch_um": np.nan if of.spots.pitch_um is None else of.spots.pitch_um,
             "shape": of.spots.shape,
             "values": {name: of.values[name].astype(np.float32) for name in sorted(of.values)},
@@ -94,7 +94,7 @@ def _evidence(of: Mapping[str, Any]) -> TileEvidence:
     spots = Spots(
         tuple(str(tile) for tile in of["tiles"]),
         np.asarray(of["spatial"], dtype=np.float64),
-        float(of["diameter_um"]),
+        None if np.isnan(of["diameter_um"]) else float(of["diameter_um"]),
         None if np.isnan(pitch_um) else pitch_um,
         str(of["shape"]),  # type: ignore[arg-type]
     )

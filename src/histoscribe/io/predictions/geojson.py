@@ -34,7 +34,7 @@ def write_detections(
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{"type": "FeatureCollection", "features": [\n')
-        outline = spots.outline(spots.diameter_um / mpp)
+        outline = spots.outline(spots.drawn_um / mpp)
         n_spots = sum(_write_block(file, block, spots, outline) for block in _placed(blocks))
         file.write("\n]}\n")
         if n_spots != len(spots):

@@ -83,7 +83,7 @@ def write_spatialdata(prediction: Prediction, slide: Slide | None, path: Path) -
 def _shapes(spots: Spots, mpp: float, transformations: Mapping[str, object]) -> object:
     """Make the shapes element: polygons of squares, else circles."""
     models = need("spatialdata.models", EXTRA, "SpatialData")
-    index, width = pd.Index(spots.ids, dtype=object), spots.diameter_um / mpp
+    index, width = pd.Index(spots.ids, dtype=object), spots.drawn_um / mpp
     if spots.shape != "squares":
         return models.ShapesModel.parse(
             spots.xy, geometry=0, radius=width / 2, index=index, transformations=transformations

@@ -19,7 +19,7 @@ from histoscribe.io.sections.lattice import Lattice, lattice_of
 from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.scale_factors import ScaleFactors
 from histoscribe.io.sections.source import Source
-from histoscribe.io.slides.resolution import Resolutions, nearest_px
+from histoscribe.io.slides.resolution import Resolutions
 from histoscribe.types import Spots
 
 VISIUM_PITCH_UM = 100.0
@@ -236,6 +236,4 @@ def _cloud(
     ids: tuple[str, ...], xy: Float[np.ndarray, "N 2"], diameter_px: float | None, mpp: float
 ) -> tuple[Spots, tuple[str, ...]]:
     """Cells or beads without a lattice: of the stated diameter, if there is one."""
-    # cells of a tissue touch: one is about as wide as the next one is far
-    diameter_px = nearest_px(xy) if diameter_px is None else diameter_px
-    return Spots(ids, xy, diameter_px * mpp, None, "cells"), ()
+    return Spots(ids, xy, None if diameter_px is None else diameter_px * mpp, None, "cells"), ()
