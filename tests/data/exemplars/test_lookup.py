@@ -101,10 +101,16 @@ def test_too_few_exemplars_say_how_many_there_are():
         in_training(planted_table(), np.arange(240), ExemplarSettings(n=181))
 
 
+def sizes_of(table) -> tuple[int, int]:
+    """Number of genes and of features, which a predictor knows from its other files."""
+    return table.target.shape[1], table.feature.shape[1]
+
+
 def test_a_lookup_comes_back_to_the_bit(tmp_path):
-    lookup, wanted = made(planted_table()), queries_of(planted_table(1))
+    table = planted_table()
+    lookup, wanted = made(table), queries_of(planted_table(1))
     lookup.save(tmp_path / "exemplars.safetensors")
-    again = Lookup.read(tmp_path / "exemplars.safetensors", {})
+    again = Lookup.read(tmp_path / "exemplars.safetensors", {}, *sizes_of(table))
     assert again.of(wanted).rows.tobytes() == lookup.of(wanted).rows.tobytes()
     assert again.card() == lookup.card()
 
@@ -126,12 +132,12 @@ def test_tiles_that_look_alike_are_found_and_saved_with_their_net(tmp_path, monk
         assert {kind[int(lookup.pool.keys.spot[place])] for place in shown} == {kind[row]}
     lookup.save(tmp_path / "exemplars.safetensors")
     monkeypatch.setattr("histoscribe.data.exemplars.lookup.load_perceptual", lambda *_, **__: net)
-    again = Lookup.read(tmp_path / "exemplars.safetensors", {})
+    again = Lookup.read(tmp_path / "exemplars.safetensors", {}, *sizes_of(table))
     np.testing.assert_array_equal(again.of(wanted).rows, found.rows)
     other = load_perceptual(random_seed=4)
     monkeypatch.setattr("histoscribe.data.exemplars.lookup.load_perceptual", lambda *_, **__: other)
     with pytest.raises(DataContractError, match="random:4"):
-        Lookup.read(tmp_path / "exemplars.safetensors", {})
+        Lookup.read(tmp_path / "exemplars.safetensors", {}, *sizes_of(table))
 
 
 def cohort_of(**patients):
