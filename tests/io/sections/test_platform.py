@@ -150,6 +150,36 @@ def test_an_array_that_does_not_fit_proves_nothing(wrong):
     assert "um/px is unknown" in message(platform(xy, array, 110.0))
 
 
+def test_each_second_row_of_visium_is_visium():
+    array, xy = visium()
+    kept = array[:, 0] % 2 == 0
+    found = platform(xy[kept], array[kept], 0.65 * PITCH_PX)
+    assert mpp_of(found) == pytest.approx(0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("xy_of", "pitch_um"),
+    [
+        (lambda array: array[:, ::-1] * [100.0, 100.0 * np.sqrt(3)], 100.0),
+        (lambda array: array[:, ::-1] * 200.0, 100.0 * np.sqrt(2)),
+    ],
+)
+def test_rows_counted_from_one_leave_the_pitch_as_it_is(xy_of, pitch_um):
+    array, _ = visium()
+    xy = xy_of(array)
+    mpp = 0.5
+    found = platform(xy, array + np.array([1, 0]), 0.55 * pitch_um / mpp)
+    spots, _ = found.spots(tuple(map(str, range(len(xy)))), xy, mpp)
+    assert spots.pitch_um == pytest.approx(pitch_um)
+    assert spots.diameter_um == pytest.approx(0.55 * pitch_um)
+
+
+def test_each_second_row_and_column_of_squares_has_the_pitch_between_its_spots():
+    array, xy = square()
+    spots, _ = platform(xy, 2 * array).spots(tuple(map(str, range(len(xy)))), xy, 1.0)
+    assert spots.pitch_um == pytest.approx(29.2)
+
+
 def test_a_cloud_has_no_pitch():
     xy = np.random.default_rng(0).uniform(0, 4000, (900, 2))
     found = platform(xy, diameter_px=12.0)

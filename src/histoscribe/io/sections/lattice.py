@@ -1,6 +1,6 @@
 """Lattice on which spots lie, found from array positions or from neighbouring centres."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -34,9 +34,11 @@ class Lattice:
     pitch_px: float
     """Distance between neighbouring centres."""
     is_staggered: bool
-    """Whether rows and columns of the array sum to an even number at every spot."""
+    """Whether rows and columns of the array sum to an even number at every spot, or an odd one."""
     from_array: bool
     """Whether it was fitted to rows and columns, and not found among places alone."""
+    is_even: bool = False
+    """Whether the sums are even, as Visium has them."""
 
 
 def lattice_of(
@@ -65,8 +67,12 @@ def _fitted(array: Float[np.ndarray, "N 2"], xy: Float[np.ndarray, "N 2"]) -> La
         steps, near = _trimmed(array, xy)
     if near.mean() < _SHARE or np.linalg.matrix_rank(_centred(array[near])) < 2:
         return None
-    is_staggered = bool((array.sum(axis=1) % 2 == 0).all()) and len(set(array[:, 0] % 2)) == 2
-    return _of_steps(steps, is_staggered=is_staggered)
+    parity = set(array.sum(axis=1) % 2)
+    is_staggered = len(parity) == 1
+    lattice = _of_steps(steps, is_staggered=is_staggered)
+    if is_staggered and lattice.kind != "hexagonal" and len(set(array[:, 0] % 2)) == 1:
+        lattice = _of_steps(2 * steps, is_staggered=False)  # each second row and column
+    return replace(lattice, is_even=parity == {0.0})
 
 
 def _trimmed(

@@ -135,7 +135,7 @@ def platform_of(evidence: SpotEvidence) -> Platform:
     fill = None if size is None else size / lattice.pitch_px
     is_filled = fill is not None and _VISIUM_FILL[0] <= fill <= _VISIUM_FILL[1]
     is_hexagonal = lattice.kind == "hexagonal"
-    if is_hexagonal and lattice.from_array:
+    if is_hexagonal and lattice.is_even:
         doubt = "" if fill is None or is_filled else _doubt(lattice, fill, evidence.factors)
         return Platform(lattice=lattice, is_visium=True, diameter_px=size, doubt=doubt)
     if is_hexagonal and evidence.array is None and is_filled:
