@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from histoscribe.errors import DataContractError
+from histoscribe.io.sections.places import said_spans
 from histoscribe.io.sections.qc import Filters, section_of
 from histoscribe.io.sections.source import Reading, Source
 from histoscribe.io.slides.array import ArraySlide
@@ -161,3 +162,9 @@ def test_spots_in_a_corner_are_told_with_the_unit_that_fits():
     (note,) = read(XY / 10, ARRAY, scales=(("hires", 0.1),)).notes
     assert "only 8.8 % of the width and 8.4 % of the height" in note
     assert "divided by 0.1 (hires scale factor)" in note
+
+
+def test_a_share_is_written_in_plain_digits():
+    slide = ArraySlide("he", PIXELS, MPP)
+    xy = np.array([[0.0, 0.0], [WIDTH, 0.046 * HEIGHT]])
+    assert said_spans(xy, slide) == "100 % of the width and 4.6 % of the height"

@@ -78,8 +78,9 @@ def spans(xy: _Xy, slide: Slide) -> tuple[float, float]:
 
 def said_spans(xy: _Xy, slide: Slide) -> str:
     """Say what share of an image spots span."""
-    across, down = spans(xy, slide)
-    return f"{100 * across:.2g} % of the width and {100 * down:.2g} % of the height"
+    across, down = (100 * share for share in spans(xy, slide))
+    digits = [1 if share < 10 else 0 for share in (across, down)]
+    return f"{across:.{digits[0]}f} % of the width and {down:.{digits[1]}f} % of the height"
 
 
 def _inside(xy: _Xy, slide: Slide) -> Bool[np.ndarray, " N"]:
