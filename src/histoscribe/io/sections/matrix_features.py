@@ -44,7 +44,10 @@ class GeneColumns:
     """What was left out, with the number of features and their share of all molecules."""
 
 
-_SUMMARY = r"__.+|N_(?:unmapped|multimapping|noFeature|ambiguous)|Unassigned_\w+|no_?feature"
+_SUMMARY = (
+    r"__.+|N_(?:unmapped|multimapping|noFeature|ambiguous)|Unassigned_\w+|no_?feature|ambiguous|"
+    r"too_low_aQual|not_aligned|alignment_not_unique"
+)
 _TOTAL = (
     r"(?:row_?|grand_?)?(?:totals?|sums?)(?:_?counts?|_?umis?)?|umis?|library_?size|"
     r"n_?(?:counts?|umis?|reads|genes?|features?)(?:_\w+)?|(?:pct|percent)[._]\w+"
@@ -54,7 +57,10 @@ _CONTROL = (
     r"Deprecated_?|Intergenic_Region|Genomic_?Control|SystemControl|SysControl|FalseCode).*|"
     r"blank(?:[-_ ]?\d+)?(?:_\w+)?|Negative_?\d+|ERCC-\d{5}"
 )
-_TAG = r".*TotalSeq.*|(?:ADT|HTO|Hashtag)[-_]?\d+\w*|(?:ADT|HTO)[-_].*"
+_TAG = (
+    r".*TotalSeq.*|.+[-_.]Total[A-D]|.*isotype.*|"
+    r"(?:ADT|HTO|Hashtag)[-_]?\d+\w*|(?:ADT|HTO)[-_].*"
+)
 _NO_GENE = re.compile(
     f"(?P<summary>{_SUMMARY})|(?P<total>{_TOTAL})|(?P<control>{_CONTROL})|(?P<tag>{_TAG})",
     re.IGNORECASE,
