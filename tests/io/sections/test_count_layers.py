@@ -124,3 +124,10 @@ def test_a_gene_without_a_symbol_keeps_its_id():
     data = with_raw()
     data.raw.var["feature_name"] = [np.nan, *SYMBOLS[1:]]
     assert read(data)[0].gene_names == (IDS[0], *SYMBOLS[1:])
+
+
+def test_a_gene_without_an_id_keeps_its_symbol_and_no_other_loses_its_id():
+    data = ad.AnnData(X=counts().astype(np.float32))
+    data.var_names = ["TWICE", "TWICE", *SYMBOLS[2:]]
+    data.var["gene_ids"] = [*IDS[:4], np.nan, None]
+    assert read(data)[0].gene_ids == (*IDS[:4], *SYMBOLS[4:])

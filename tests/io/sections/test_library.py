@@ -148,3 +148,13 @@ def test_keys_of_uns_that_are_no_libraries_do_not_count(source, writer):
 )
 def test_tags_are_what_barcodes_have_beside_their_bases(names, tags):
     assert barcode_tags(names) == tags
+
+
+def test_a_library_without_a_name_is_one_library(writer, source):
+    data = library(writer, "A", 1)
+    named = read(source, data)
+    data.uns["spatial"] = data.uns["spatial"]["A"]
+    section = read(source, data)
+    np.testing.assert_array_equal(section.spots.xy, named.spots.xy)
+    assert section.slide.mpp == named.slide.mpp
+    assert section.slide.width == named.slide.width

@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from histoscribe.io.sections.library import (
+    SCALE_FACTORS,
     choose_library,
     library_keys,
     marks_of,
@@ -78,8 +79,8 @@ def section_in(path: Path, data: ad.AnnData, library: str | None) -> AnnDataSect
     pinned = {mark.names[0] for mark in marks if len(mark.names) == 1} | {library}
     fit = [key for key in keys if key in pinned] or [key for key in keys if key not in elsewhere]
     key = fit[0] if len(fit) == 1 else None
-    entry = spatial[key] if spatial is not None and key is not None else {}
-    factors = scale_factors_of(_table(entry, "scalefactors"))
+    entry = spatial if key is None and not keys else spatial[key] if key is not None else {}
+    factors = scale_factors_of(_table(entry, SCALE_FACTORS))
     notes = () if rows is None else (f"library {library}: {len(rows)} spots of the file",)
     if rows is None:
         rows = np.arange(data.n_obs)

@@ -1,7 +1,7 @@
 """Counts of an AnnData: the matrix that holds whole numbers, and the ids of its genes."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ _KINDS = ("feature_types", "feature_type", "feature_biotype")
 _SYMBOLS = ("feature_name", "gene_symbols", "gene_symbol", "gene_name", "gene_names", "symbol")
 """Columns of `var` with symbols, where its index has Ensembl ids: of cellxgene and others."""
 _ENSEMBL = re.compile(r"ENS[A-Z]*G\d{11}(\.\d+)?")
+_BLANK = frozenset({"", "nan", "none", "<na>"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,20 +168,20 @@ def _gene_ids(var: pd.DataFrame, of_x: pd.DataFrame) -> tuple[list[str], list[st
     """Ids and symbols; the table of `raw` may leave symbols to that of `X`."""
     index = var.index.astype(str).tolist()
     if "gene_ids" in var:
-        return var["gene_ids"].astype(str).tolist(), index
+        return _filled(var["gene_ids"].astype(str), index), index
     if sum(_ENSEMBL.fullmatch(name) is not None for name in index) <= len(index) / 2:
         return index, index
     for table in (var, of_x):
         if (symbols := _column(table, _SYMBOLS)) is not None:
             known = dict(zip(table.index.astype(str), symbols, strict=True))
-            return index, list(_symbols(index, known))
+            return index, _filled([known.get(name, "") for name in index], index)
     return index, index
 
 
-def _symbols(ids: Sequence[str], known: dict[str, str]) -> Iterator[str]:
-    for id_ in ids:
-        symbol = known.get(id_, "")
-        yield symbol if symbol and symbol != "nan" else id_
+def _filled(names: Iterable[str], others: Sequence[str]) -> list[str]:
+    """Names of genes; the other name where one is missing."""
+    pairs = zip(names, others, strict=True)
+    return [other if name.lower() in _BLANK else name for name, other in pairs]
 
 
 def _column(var: pd.DataFrame, names: Sequence[str]) -> list[str] | None:

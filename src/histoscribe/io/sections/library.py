@@ -24,6 +24,8 @@ _COLUMNS = (
     *("patient_id", "patient", "donor_id", "donor", "subject_id", "subject", "individual"),
 )
 """Columns of `obs` that tell sections or people apart, the surest first."""
+SCALE_FACTORS = "scalefactors"
+"""Entry of a library in `uns["spatial"]`; a file of one library may leave out its name."""
 BASES = re.compile(r"[ACGT]{10,}")
 """Bases of a barcode; what stands beside them tells libraries apart."""
 _BETWEEN = re.compile(r"[-_:.#| ]+")
@@ -151,8 +153,11 @@ def refuse_shared_places(where: str, places: Float[np.ndarray, "N 2"], share: fl
 
 
 def library_keys(spatial: object) -> tuple[str, ...]:
-    """Libraries of `uns["spatial"]`: its entries that are tables of their own."""
-    if not isinstance(spatial, Mapping):
+    """Libraries of `uns["spatial"]`: its entries that are tables of their own.
+
+    None if it is itself the table of one library, without a name.
+    """
+    if not isinstance(spatial, Mapping) or isinstance(spatial.get(SCALE_FACTORS), Mapping):
         return ()
     return tuple(str(key) for key, value in spatial.items() if isinstance(value, Mapping))
 
