@@ -9,6 +9,7 @@ from histoscribe.benchmark.results import Results
 from histoscribe.data.fold_checks import twins_across
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.tissue import tissue_mask
+from histoscribe.data.tissue_fit import tissue_fit
 from histoscribe.io.cohorts.twins import twin_images
 from histoscribe.metrics.summary import MIN_PATIENTS
 from histoscribe.models.catalog import list_models
@@ -180,19 +181,27 @@ def shifted(results: Results) -> Iterator[Check]:
 
 
 def off_tissue(results: Results) -> Iterator[Check]:
-    """Sections with spots outside the tissue."""
-    share = {
-        section.id: float(tissue_mask(section.slide).at(section.spots.xy).mean())
+    """Sections with spots outside the tissue, or with more on it if an axis is read otherwise."""
+    fits = {
+        section.id: tissue_fit(section.spots.xy, section.slide, tissue_mask(section.slide))
         for section in track(results.plan.run_data.cohort, "tissue under the spots")
     }
-    listed = [f"{name} ({100 * on:.0f} %)" for name, on in share.items() if on < ON_TISSUE]
-    if listed:
+    off = [f"{id_} ({100 * f.share:.0f} %)" for id_, f in fits.items() if f.share < ON_TISSUE]
+    if off:
         yield Check(
             "spots-off-tissue",
             "warning",
-            f"few spots lie on tissue: {', '.join(listed)}",
+            f"few spots lie on tissue: {', '.join(off)}",
             "check the overlay of these sections: image and positions may not belong together",
         )
+    for id_, fit in fits.items():
+        if fit.best:
+            yield Check(
+                "axes-of-spots",
+                "warning",
+                f"section {id_}: {fit.words}",
+                "check its overlay: an axis may be exchanged or mirrored in the file",
+            )
 
 
 def twins(results: Results) -> Iterator[Check]:

@@ -75,13 +75,14 @@ def _describe(section: "Section") -> None:
 
     from histoscribe.benchmark.checks_of_data import ON_TISSUE
     from histoscribe.data.tissue import tissue_mask
+    from histoscribe.data.tissue_fit import tissue_fit
     from histoscribe.io.sections.places import said_spans
 
     dropped = ", ".join(f"{name} {n}" for name, n in section.dropped.items() if n)
-    share = float(tissue_mask(section.slide).at(section.spots.xy).mean())
+    fit = tissue_fit(section.spots.xy, section.slide, tissue_mask(section.slide))
     say(
         f"{section.id}: patient {section.patient}, {len(section.spots)} spots, "
-        f"{section.slide.mpp:.3g} um/px, {100 * share:.0f} % on tissue"
+        f"{section.slide.mpp:.3g} um/px, {100 * fit.share:.0f} % on tissue"
         + (f", left out: {dropped}" if dropped else "")
     )
     say(
@@ -89,7 +90,9 @@ def _describe(section: "Section") -> None:
         f"{np.median(section.measured.total):,.0f}; spots span "
         f"{said_spans(section.spots.xy, section.slide)} of the image"
     )
-    if share < ON_TISSUE:
+    if fit.share < ON_TISSUE:
         say("  few spots lie on tissue: check the overlay (--out DIR)")
+    if fit.best:
+        say(f"  {fit.words}: is an axis exchanged or mirrored? Check the overlay (--out DIR)")
     for note in section.notes:
         say(f"  {note}")
