@@ -33,7 +33,8 @@ def run(
     if name is None:
         for group, records in groupby(list_encoders(), lambda record: record.group):
             _print_group(group, list(records))
-        say(_NOTE)
+        for line in _NOTE.splitlines():
+            say(line)
         return
     record = find_record(name)
     if record is None:
