@@ -70,6 +70,20 @@ def test_a_magnification_that_contradicts_the_um_per_px_is_told(
     assert any(f"{magnification}x" in warning for warning in slide.warnings) == is_told
 
 
+@pytest.mark.parametrize(
+    ("stated", "mpp"), [("0,25", 0.25), ("0.25", 0.25), ("0.2.5", None), (".", None), ("0", None)]
+)
+def test_a_decimal_comma_is_read_and_no_number_asks_for_the_um_per_px(stated, mpp, tmp_path):
+    text = f"Aperio Image Library v12\r\n96x64 |AppMag = 40|MPP = {stated}"
+    sizes = {f"PhysicalSize{axis}": "stated" for axis in "XY"}
+    aperio, ome = tiff(tmp_path / "a.svs", description=text), tmp_path / "a.ome.tif"
+    tifffile.imwrite(ome, RGB, photometric="rgb", metadata={"axes": "YXS", **sizes})
+    tifffile.tiffcomment(ome, tifffile.tiffcomment(ome).replace("stated", stated))
+    for path in (aperio, ome):
+        assert image_mpp(path) == mpp
+        assert open_whole_slide(path, 0.25).mpp == 0.25
+
+
 def oriented(path, orientation):
     """An image whose tag asks viewers to turn it."""
     if path.suffix == ".tif":

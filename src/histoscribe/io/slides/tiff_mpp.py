@@ -28,8 +28,8 @@ def magnification(image: TiffImage) -> float | None:
 def _of_aperio(page: tifffile.TiffPage, name: str) -> float | None:
     if not page.description.startswith("Aperio"):
         return None
-    found = search(rf"\|\s*{name}\s*=\s*([0-9.]+)", page.description, IGNORECASE)
-    return float(found[1]) if found else None
+    found = search(rf"\|\s*{name}\s*=\s*([0-9.,]+)", page.description, IGNORECASE)
+    return _number(found[1]) if found else None
 
 
 def _ome_size(pixels: ElementTree.Element) -> tuple[float, float] | None:
@@ -37,8 +37,22 @@ def _ome_size(pixels: ElementTree.Element) -> tuple[float, float] | None:
     units = [pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "XY"]
     if None in sides or any(unit not in _UM_PER_OME_UNIT for unit in units):
         return None
-    x, y = (float(s or 0) * _UM_PER_OME_UNIT[u] for s, u in zip(sides, units, strict=True))
+    x, y = (
+        (_number(side or "") or 0.0) * _UM_PER_OME_UNIT[unit]
+        for side, unit in zip(sides, units, strict=True)
+    )
     return (x, y) if x > 0 and y > 0 else None
+
+
+def _number(text: str) -> float | None:
+    """Parse a decimal number; None for other text, and the user is then asked for the um/px.
+
+    Programs on European systems write a decimal comma.
+    """
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return None
 
 
 def _from_tags(page: tifffile.TiffPage) -> tuple[float, float] | None:
