@@ -156,7 +156,7 @@ def test_a_manifest_without_a_needed_column_names_it(manifest):
         read_cohort(manifest("a,st", header="section,kind"))
     with pytest.raises(DataContractError, match="no section"):
         read_cohort(manifest())
-    with pytest.raises(DataContractError, match="cannot be read"):
+    with pytest.raises(DataContractError, match="no such file"):
         read_cohort("nowhere.csv")
 
 

@@ -11,9 +11,10 @@ from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.bulk_slides import SlideSource
+from histoscribe.io.files import read_bytes
 from histoscribe.io.sections.gene_ids import plain_id
 from histoscribe.io.sections.matrix_features import is_summary
-from histoscribe.io.sections.table import broken, read_bytes
+from histoscribe.io.sections.table import broken
 from histoscribe.types import BulkTable, BulkUnit
 
 MILLION = 1e6

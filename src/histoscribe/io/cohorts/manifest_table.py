@@ -11,8 +11,8 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.csv_table import restored
+from histoscribe.io.files import read_bytes
 from histoscribe.io.sections.delimited import SEPARATORS, utf8
-from histoscribe.io.sections.table import read_bytes
 
 _STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 """First line by which Excel is told the separator."""
@@ -92,12 +92,7 @@ def manifest_path(folder: Path, text: str) -> Path:
 
 
 def _text(path: Path, required: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    try:
-        raw = read_bytes(path)
-    except OSError as error:
-        raise DataContractError(
-            Problem(str(path), f"cannot be read ({error})", "a CSV file", "check the path")
-        ) from error
+    raw = read_bytes(path, "a CSV file")
     if raw.startswith(_WORKBOOK):
         raise DataContractError(_wrong(path, "a workbook, or another archive", required))
     text, notes = utf8(path, raw)

@@ -8,8 +8,10 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from jaxtyping import Float, Int
 
+from histoscribe.io.hdf5 import opened_hdf5
 from histoscribe.io.sections.library import (
     SCALE_FACTORS,
     choose_library,
@@ -18,6 +20,7 @@ from histoscribe.io.sections.library import (
     refuse_shared_places,
 )
 from histoscribe.io.sections.scale_factors import ScaleFactors, scale_factors_of
+from histoscribe.io.sections.sparse_arrays import check_sparse
 from histoscribe.io.sections.table import broken
 
 _ARRAYS = (("array_row", "array_col"), ("row", "col"))
@@ -45,13 +48,20 @@ class AnnDataSection:
 
 def open_anndata(path: Path) -> ad.AnnData:
     """Open the file; raises DataContractError if it is broken."""
-    try:
-        with warnings.catch_warnings():
-            # `section_in` reports it, once the library is chosen
-            warnings.filterwarnings("ignore", message="Observation names are not unique")
-            return ad.read_h5ad(path)
-    except (OSError, KeyError, ValueError) as error:
-        raise broken(path, f"truncated or no AnnData file ({error})", "a complete .h5ad") from error
+    with opened_hdf5(path, "a complete .h5ad"), warnings.catch_warnings():
+        # `section_in` reports it, once the library is chosen
+        warnings.filterwarnings("ignore", message="Observation names are not unique")
+        data = ad.read_h5ad(path)  # everything, so the sizes were checked before
+    check_stored(path, data)
+    return data
+
+
+def check_stored(path: Path, data: ad.AnnData) -> None:
+    """Raise DataContractError for a damaged sparse matrix: X, a layer, or X of `raw`."""
+    raw = None if data.raw is None else data.raw.X
+    for name, stored in {"X": data.X, "raw": raw, **data.layers}.items():
+        if sp.issparse(stored):
+            check_sparse(f"{path}, {name}", stored)
 
 
 def section_in(path: Path, data: ad.AnnData, library: str | None) -> AnnDataSection:

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
 from histoscribe.io.sections.matrix_features import MatrixFeatures
+from histoscribe.io.sections.sparse_arrays import sound_matrix
 from histoscribe.io.sections.table import broken
 from histoscribe.types import Counts
 
@@ -100,10 +101,11 @@ def _layer_of(path: Path, data: ad.AnnData, name: str | None) -> tuple[CountLaye
 
 def _of(data: ad.AnnData, name: str) -> CountLayer:
     if name == "raw":
-        return CountLayer(name, sp.csr_matrix(data.raw.X), data.raw.var)
+        return CountLayer(name, sound_matrix("raw.X", data.raw.X), data.raw.var)
     stored = data.X if name == "X" else data.layers[name]
-    shape = (data.n_obs, data.n_vars)
-    return CountLayer(name, sp.csr_matrix(shape if stored is None else stored), data.var)
+    if stored is None:
+        stored = sp.csr_matrix((data.n_obs, data.n_vars))
+    return CountLayer(name, sound_matrix(name, stored), data.var)
 
 
 def _named(path: Path, data: ad.AnnData, name: str) -> CountLayer:

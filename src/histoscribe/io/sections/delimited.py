@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from histoscribe.io.sections.table import broken, read_bytes, some
+from histoscribe.io.files import read_bytes
+from histoscribe.io.sections.table import broken, some
 
 SEPARATORS = {b"\t": "tab", b",": "comma", b";": "semicolon", b" ": "space"}
 """Separators of cells, with their names in messages."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Int
 
+from histoscribe.io.files import read_bytes
 from histoscribe.io.sections.library import BASES, Mark, barcode_tags, choose_library
 from histoscribe.io.sections.run_files import RunFiles
-from histoscribe.io.sections.table import read_bytes
 
 _NAMES = ("library_id", "sample_id")
 """Columns of `aggregation.csv` with the name of a library, by version of Space Ranger."""

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.files import no_file
 from histoscribe.io.slides.resample import Box
 from histoscribe.types import Counts, Slide, Spots
 
@@ -112,17 +113,21 @@ def is_file_name(name: str) -> bool:
 
 
 def missing_files(source: Source, where: str) -> list[Problem]:
-    """Problems of missing files that a source names; `where` is its line."""
-    problems = [
-        Problem(
-            where=where,
-            found=f"{name} does not exist: {path}",
-            expected="a path relative to the manifest, or a full one",
-            remedy=f"correct the column `{name}`",
-        )
-        for name in PATHS
-        if (path := getattr(source, name)) is not None and not path.exists()
-    ]
+    """Problems of missing files that a source names, and of pipes; `where` is its line."""
+    problems = []
+    for name in PATHS:
+        path = getattr(source, name)
+        reason = None if path is None else no_file(path)
+        if reason not in (None, "a folder"):
+            what = "does not exist" if reason == "no such file" else f"is {reason}"
+            problems.append(
+                Problem(
+                    where=where,
+                    found=f"{name} {what}: {path}",
+                    expected="a path relative to the manifest, or a full one",
+                    remedy=f"correct the column `{name}`",
+                )
+            )
     if source.image is not None and source.image.suffix.lower() in _PACKED and not problems:
         unzipped = source.image.with_suffix("").name
         problems.append(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.files import read_bytes
 from histoscribe.io.sections.barcoded_counts import read_barcoded_counts
 from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.platform import (
@@ -17,7 +18,7 @@ from histoscribe.io.sections.run_files import RunFiles, run_files
 from histoscribe.io.sections.run_library import run_library
 from histoscribe.io.sections.scale_factors import ScaleFactors, scale_factors_of
 from histoscribe.io.sections.source import Reader, Reading, Source
-from histoscribe.io.sections.table import broken, read_bytes
+from histoscribe.io.sections.table import broken
 from histoscribe.io.sections.visium_positions import VisiumPositions, read_visium_positions
 from histoscribe.io.slides.slide import image_mpp, open_slide
 

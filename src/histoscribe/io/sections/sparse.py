@@ -1,9 +1,10 @@
 """Sections as a SciPy sparse matrix, a list of genes and a table of coordinates."""
 
+import math
 import zipfile
-import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,14 @@ import scipy.sparse as sp
 from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.budget import check_size
+from histoscribe.io.files import check_file
 from histoscribe.io.sections.anndata_section import array_of
 from histoscribe.io.sections.delimited import read_frame, text_lines
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
 from histoscribe.io.sections.matrix_features import MatrixFeatures
 from histoscribe.io.sections.source import Reader, Reading, Source
+from histoscribe.io.sections.sparse_arrays import check_sparse, sound_matrix
 from histoscribe.io.sections.table import broken
 from histoscribe.io.slides.resolution import Resolutions, nearest_px
 from histoscribe.io.slides.slide import image_mpp, open_slide
@@ -23,6 +27,7 @@ from histoscribe.types import Spots
 
 _PX = (("px", "py"), ("pixel_x", "pixel_y"))
 """Columns of spot centres; the first existing pair is in px of the image."""
+_NPZ = "a matrix written by scipy.sparse.save_npz"
 _VISIUM_FILL = 0.55
 """Diameter over pitch of Visium; default for a grid without `diameter_um`."""
 
@@ -96,12 +101,7 @@ def _lines(path: Path) -> list[str]:
 
 def _matrix(path: Path, shape: tuple[int, int]) -> sp.csr_matrix:
     """Read the matrix (nothing is unpickled) and transpose it: [N, A] whole numbers >= 0."""
-    try:
-        # read from memory: a truncated file would stay open
-        stored = sp.load_npz(BytesIO(path.read_bytes()))
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        expected = "a matrix written by scipy.sparse.save_npz"
-        raise broken(path, f"truncated or no sparse matrix ({error})", expected) from error
+    stored = _stored(path)
     if stored.shape != shape:
         turned = " (it is transposed: transpose it back)" if stored.shape == shape[::-1] else ""
         raise DataContractError(
@@ -112,8 +112,39 @@ def _matrix(path: Path, shape: tuple[int, int]) -> sp.csr_matrix:
                 remedy="give the three files of one section",
             )
         )
-    matrix = sp.csr_matrix(stored.T)
+    check_sparse(path, stored)
+    matrix = sound_matrix(path, stored.T)
     if not are_counts(matrix.data):
         found = "fractions, negatives, NaN or values too large for a count"
         raise broken(path, found, "raw counts: whole numbers >= 0")
     return matrix.astype(np.int32)
+
+
+def _stored(path: Path) -> Any:
+    """The matrix of an npz file, after the sizes of its members were checked."""
+    check_file(path, _NPZ)
+    try:
+        # read from memory: a truncated file would stay open
+        raw = BytesIO(path.read_bytes())
+        with zipfile.ZipFile(raw) as archive:
+            size = sum(_member_bytes(archive, item) for item in archive.infolist())
+        remedy = "copy or export the file again"
+        check_size(path, "its matrix", size, stored=len(raw.getvalue()), remedy=remedy)
+        raw.seek(0)
+        return sp.load_npz(raw)
+    except DataContractError:
+        raise
+    except Exception as error:  # zip, deflate and NumPy's headers fail in nearly every kind
+        kind = type(error).__name__
+        found = f"truncated or no sparse matrix ({kind}: {error})"
+        raise broken(path, found, _NPZ) from error
+
+
+def _member_bytes(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> int:
+    """Memory for one array: as long as the zip file says, or as its own header says."""
+    with archive.open(item) as member:
+        version = np.lib.format.read_magic(member)
+        of_version = {(1, 0): np.lib.format.read_array_header_1_0}
+        read_header = of_version.get(version, np.lib.format.read_array_header_2_0)
+        shape, _, dtype = read_header(member)
+    return max(item.file_size, math.prod(shape) * dtype.itemsize)

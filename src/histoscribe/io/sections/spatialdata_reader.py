@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
-from histoscribe.io.sections.anndata_section import array_of, section_in
+from histoscribe.io.sections.anndata_section import array_of, check_stored, section_in
 from histoscribe.io.sections.count_layers import raw_counts_of
 from histoscribe.io.sections.h5ad import in_tissue_of
 from histoscribe.io.sections.platform import SpotEvidence, platform_of, refuse_visium_hd
@@ -44,6 +44,8 @@ def read_spatialdata(source: Source) -> Reading:
     if path is None:
         raise ValueError("a section of kind spatialdata needs a path")
     store = open_store(path)
+    for name, table in store.tables.items():
+        check_stored(path / "tables" / name, table)  # taking rows of a damaged matrix ends Python
     chosen = _choose(source, path, store)
     rows, xy, radius_px = _spots(path, store, chosen)
     place = path / "tables" / chosen.table

@@ -1,26 +1,9 @@
 """Bytes of text files, zipped or not, and messages about them."""
 
-import gzip
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
-
-_GZIP = b"\x1f\x8b"
-
-
-def read_bytes(path: Path) -> bytes:
-    """All bytes of a file, unzipped if it starts like gzip, whatever its name."""
-    raw = path.read_bytes()
-    if not raw.startswith(_GZIP):
-        return raw
-    try:
-        return gzip.decompress(raw)
-    except (EOFError, OSError, zlib.error) as error:
-        raise broken(
-            path, f"the gzip file is truncated or broken ({error})", "a complete file"
-        ) from error
 
 
 def broken(path: Path, problem: str, expected: str) -> DataContractError:

@@ -13,11 +13,15 @@ import scipy.io
 import scipy.sparse as sp
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.sections.gene_ids import counts_of
+from histoscribe.io.files import read_bytes
+from histoscribe.io.hdf5 import opened_hdf5
+from histoscribe.io.sections.gene_ids import are_counts, counts_of
 from histoscribe.io.sections.matrix_features import MatrixFeatures
-from histoscribe.io.sections.table import broken, read_bytes
+from histoscribe.io.sections.sparse_arrays import matrix_of_parts, sound_matrix
+from histoscribe.io.sections.table import broken
 from histoscribe.types import Counts
 
+_GENES_BY_SPOTS = "genes x barcodes"
 MATRIX = "matrix.mtx"
 """File of the counts in an mtx folder."""
 
@@ -45,32 +49,27 @@ def read_matrix(
     stored = _read_folder(path) if is_text else _read_h5(path, genome)
     shape = (len(stored.features.ids), len(stored.barcodes))
     if stored.values.shape != shape:
-        raise broken(path, f"a matrix of {stored.values.shape} for {shape}", "genes x barcodes")
+        raise broken(path, f"a matrix of {stored.values.shape} for {shape}", _GENES_BY_SPOTS)
     if len(set(stored.barcodes)) != len(stored.barcodes):
         raise broken(path, "barcodes repeat", "each barcode once")
-    data = stored.values.data
-    if data.size and (data.min() < 0 or not np.array_equal(data, np.rint(data))):
-        raise broken(path, "negative values or fractions", "raw counts: whole numbers >= 0")
-    matrix = sp.csr_matrix(stored.values.T).astype(np.int32)
-    counts, notes = counts_of(matrix, stored.features, str(path), genome)
+    values = sound_matrix(path, stored.values.T)
+    if not are_counts(values.data):
+        found = "fractions, negatives, NaN or values too large for a count"
+        raise broken(path, found, "raw counts: whole numbers >= 0")
+    counts, notes = counts_of(values.astype(np.int32), stored.features, str(path), genome)
     return counts, tuple(stored.barcodes), notes
 
 
 def _read_h5(path: Path, genome: str | None) -> _Matrix:
-    try:
-        with h5py.File(path, "r") as file:
-            if "matrix" in file:
-                return _read_v3(file["matrix"])
-            groups = {name: group for name, group in file.items() if "gene_names" in group}
-            if len(groups) > 1 and genome in groups:
-                return _read_v2(groups[genome])
-            if len(groups) != 1:
-                raise DataContractError(_several(path, tuple(file), tuple(groups)))
-            return _read_v2(*groups.values())
-    except (OSError, KeyError, ValueError) as error:
-        raise broken(
-            path, f"the file is truncated or no 10x matrix ({error})", "a complete 10x .h5 file"
-        ) from error
+    with opened_hdf5(path, "a complete 10x .h5 file") as file:
+        if "matrix" in file:
+            return _read_v3(path, file["matrix"])
+        groups = {name: group for name, group in file.items() if "gene_names" in group}
+        if len(groups) > 1 and genome in groups:
+            return _read_v2(path, groups[genome])
+        if len(groups) != 1:
+            raise DataContractError(_several(path, tuple(file), tuple(groups)))
+        return _read_v2(path, *groups.values())
 
 
 def _several(path: Path, names: tuple[str, ...], genomes: tuple[str, ...]) -> Problem:
@@ -84,10 +83,10 @@ def _several(path: Path, names: tuple[str, ...], genomes: tuple[str, ...]) -> Pr
     )
 
 
-def _read_v3(group: h5py.Group) -> _Matrix:
+def _read_v3(path: Path, group: h5py.Group) -> _Matrix:
     features = group["features"]
     return _Matrix(
-        values=_sparse(group),
+        values=_sparse(path, group),
         barcodes=_words(group["barcodes"]),
         features=MatrixFeatures(
             ids=_words(features["id"]),
@@ -98,17 +97,18 @@ def _read_v3(group: h5py.Group) -> _Matrix:
     )
 
 
-def _read_v2(group: h5py.Group) -> _Matrix:
+def _read_v2(path: Path, group: h5py.Group) -> _Matrix:
     return _Matrix(
-        values=_sparse(group),
+        values=_sparse(path, group),
         barcodes=_words(group["barcodes"]),
         features=MatrixFeatures(ids=_words(group["genes"]), names=_words(group["gene_names"])),
     )
 
 
-def _sparse(group: h5py.Group) -> sp.csc_matrix:
+def _sparse(path: Path, group: h5py.Group) -> sp.csc_matrix:
     parts = (group["data"][()], group["indices"][()], group["indptr"][()])
-    return sp.csc_matrix(parts, shape=tuple(group["shape"][()]))
+    shape = tuple(int(side) for side in group["shape"][()])
+    return matrix_of_parts(f"{path}, {group.name}", parts, shape, rows=False)
 
 
 def _words(values: h5py.Dataset) -> list[str]:
@@ -120,10 +120,7 @@ def _read_folder(place: Path) -> _Matrix:
     sample = path.name.removesuffix(".gz").removesuffix(MATRIX)
     features = _lines(_member(path.parent, escape(sample), ("features.tsv", "genes.tsv")))
     barcodes = _lines(_member(path.parent, escape(sample), ("barcodes.tsv",)))[0]
-    try:
-        values = scipy.io.mmread(BytesIO(read_bytes(path)))
-    except (ValueError, StopIteration, OverflowError) as error:
-        raise broken(path, f"not a matrix market file ({error})", "a complete file") from error
+    values = _matrix_market(path, (len(features), len(barcodes)))
     return _Matrix(
         values=sp.csc_matrix(values),
         barcodes=barcodes.tolist(),
@@ -133,6 +130,36 @@ def _read_folder(place: Path) -> _Matrix:
             kinds=features[2].tolist() if 2 in features else None,
         ),
     )
+
+
+def _matrix_market(path: Path, shape: tuple[int, int]) -> sp.coo_matrix:
+    """Read a sparse Matrix Market file whose header states this shape.
+
+    SciPy's own parser reads beyond the end of damaged text, which ends the process.
+    """
+    raw = read_bytes(path)
+    try:
+        *sides, n_stored, form, _, symmetry = scipy.io.mminfo(BytesIO(raw))
+        if (form, symmetry) != ("coordinate", "general"):
+            raise broken(
+                path, f"a {symmetry} {form} matrix", "one in the form `coordinate general`"
+            )
+        if tuple(sides) != shape:
+            raise broken(path, f"a matrix of {tuple(sides)} for {shape}", _GENES_BY_SPOTS)
+        # the line of sizes is the first that is no comment
+        table = pd.read_csv(
+            BytesIO(raw), sep=r"\s+", comment="%", header=None, dtype=np.float64
+        ).to_numpy()[1:]
+    except (ValueError, TypeError, StopIteration, ArithmeticError, LookupError) as error:
+        raise broken(path, f"not a matrix market file ({error})", "a complete file") from error
+    if len(table) != n_stored or table.shape[1] != 3:
+        found = f"{len(table)} entries of {table.shape[1]} numbers, and {n_stored} in its header"
+        raise broken(path, found, "a row, a column and a count a line, to the end")
+    place = table[:, :2] - 1
+    if not ((place >= 0) & (place < shape) & (place == np.rint(place))).all():
+        raise broken(path, "entries outside the matrix", f"places in 1..{shape[0]}, 1..{shape[1]}")
+    row, column = place.astype(np.int64).T
+    return sp.coo_matrix((table[:, 2], (row, column)), shape=shape)
 
 
 def _member(folder: Path, sample: str, names: Sequence[str]) -> Path:

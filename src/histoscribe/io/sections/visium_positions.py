@@ -10,8 +10,9 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.files import read_bytes
 from histoscribe.io.sections.delimited import cells_of, flags_of, read_delimited, read_frame
-from histoscribe.io.sections.table import broken, read_bytes, some
+from histoscribe.io.sections.table import broken, some
 
 _COLUMNS = (
     "barcode",

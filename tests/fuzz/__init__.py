@@ -1,0 +1,1 @@
+"""Damaged files of every kind, with seeds: each is read, or refused in words."""
