@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 from dataclasses import dataclass
@@ -36,8 +37,40 @@ def test_outcomes_keep_the_order_and_one_bad_job_stops_no_other(n_processes):
     assert list(parallel.run(jobs, n_processes, "squares")) == [16, (PROBLEM,), 4]
 
 
-def test_a_killed_process_is_a_problem_that_names_its_job():
-    for outcome in parallel.run([Killed(1), Killed(2)], 2, "squares"):
-        (problem,) = outcome
-        assert problem.where.startswith("square of")
-        assert "--jobs" in problem.remedy
+def test_a_killed_process_is_a_problem_of_its_job_and_takes_no_other_with_it():
+    (problem,), square = parallel.run([Killed(1), Square(6)], 2, "squares")
+    assert square == 36
+    assert problem.where == "square of 1"
+    assert "memory" in problem.remedy
+
+
+ERRORS = (
+    MemoryError(),
+    RecursionError("deep"),
+    UnicodeEncodeError("utf-8", "x", 0, 1, "no"),
+    KeyError("tag"),
+    PermissionError(errno.EACCES, "Permission denied", "a.tif"),
+)
+
+
+class Unforeseen(Square):
+    def run(self) -> int:
+        raise ERRORS[self.number]
+
+
+@pytest.mark.parametrize("kind", range(len(ERRORS)))
+def test_an_error_that_nobody_foresaw_stops_no_other_job(kind):
+    (problem,), square = parallel.run([Unforeseen(kind), Square(5)], 1, "jobs")
+    assert square == 25
+    assert problem.where == f"square of {kind}"
+    assert type(ERRORS[kind]).__name__ in problem.found
+
+
+class DiskFull(Square):
+    def run(self) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_stops_all_jobs():
+    with pytest.raises(OSError, match="No space left"):
+        list(parallel.run([DiskFull(1), Square(2)], 1, "jobs"))

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 
-from histoscribe.errors import DataContractError, Problem
+from histoscribe.errors import DataContractError, Problem, errors_told
 from histoscribe.progress import track
 
 T = TypeVar("T")
@@ -27,15 +27,16 @@ class Job(Protocol[T_co]):
         """Name of the job in messages, e.g. the path of its slide."""
 
     def run(self) -> T_co:
-        """Do the work; a `DataContractError` becomes the outcome of this job."""
+        """Do the work; an error becomes the outcome of this job."""
 
 
 def run(jobs: Sequence[Job[T]], n_processes: int, what: str) -> Iterator[T | tuple[Problem, ...]]:
     """Run jobs and yield their outcomes in the order of the jobs.
 
-    An outcome is the result of `job.run()`, or a tuple of `Problem`s where it raised a
-    `DataContractError` or its process was killed; the other jobs go on. `n_processes` processes
-    share the threads of this one. `what` names the jobs on the progress bar, e.g. "slides".
+    An outcome is the result of `job.run()`, or a tuple of `Problem`s where it raised an error or
+    its process was killed; the other jobs go on. Only a full disk stops all of them.
+    `n_processes` processes share the threads of this one. `what` names the jobs on the progress
+    bar, e.g. "slides".
     """
     n_processes = min(n_processes, len(jobs))
     if n_processes <= 1:
@@ -55,7 +56,8 @@ def run(jobs: Sequence[Job[T]], n_processes: int, what: str) -> Iterator[T | tup
 
 def _outcome(job: Job[T]) -> T | tuple[Problem, ...]:
     try:
-        return job.run()
+        with errors_told(job.label):
+            return job.run()
     except DataContractError as error:
         return error.problems
 
@@ -63,15 +65,27 @@ def _outcome(job: Job[T]) -> T | tuple[Problem, ...]:
 def _result(job: Job[T], future: Future[T | tuple[Problem, ...]]) -> T | tuple[Problem, ...]:
     try:
         return future.result()
-    except BrokenProcessPool:
-        return (
-            Problem(
-                where=job.label,
-                found="a process was killed, perhaps because memory ran out",
-                expected="every process to end by itself",
-                remedy="start again with fewer processes (--jobs): finished work is kept",
-            ),
-        )
+    except BrokenProcessPool:  # one job ended the pool of all: which one, shows a process each
+        return _alone(job)
+
+
+def _alone(job: Job[T]) -> T | tuple[Problem, ...]:
+    """Outcome of a job in a process of its own."""
+    with ProcessPoolExecutor(
+        1, get_context("spawn"), initializer=_begin, initargs=(torch.get_num_threads(),)
+    ) as pool:
+        try:
+            return pool.submit(_outcome, job).result()
+        except BrokenProcessPool:
+            return (
+                Problem(
+                    where=job.label,
+                    found="its process was killed, perhaps because memory ran out",
+                    expected="every process to end by itself",
+                    remedy="close other programs or use a machine with more memory, and start "
+                    "again: finished work is kept",
+                ),
+            )
 
 
 def _begin(n_threads: int) -> None:

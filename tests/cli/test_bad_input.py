@@ -307,15 +307,18 @@ def test_a_full_disk_anywhere_else_is_told(histoscribe, cohort, tmp_path, monkey
     refused(done, "estimator.safetensors", "no space left", "finished work is kept")
 
 
-@pytest.mark.parametrize("content", ["models = [", "\xff"])
-def test_settings_that_are_no_toml_are_refused(histoscribe, cohort, content):
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [("models = [", "not TOML"), ("\xff", "no text in UTF-8"), ("a = " + "[" * 10_000, "not TOML")],
+)
+def test_settings_that_are_no_toml_are_refused(histoscribe, cohort, content, found):
     cohort.settings.write_bytes(content.encode("latin-1"))
-    refused(histoscribe("embed", cohort.settings), "run.toml", "not TOML")
+    refused(histoscribe("embed", cohort.settings), "run.toml", found)
 
 
 def test_settings_that_are_not_there_are_refused(histoscribe, tmp_path):
     refused(histoscribe("embed", tmp_path / "lost.toml"), "lost.toml", "no such file")
-    refused(histoscribe("embed", tmp_path), "directory")
+    refused(histoscribe("embed", tmp_path), "a folder")
 
 
 def test_a_cohort_without_a_manifest_is_refused(histoscribe, cohort):

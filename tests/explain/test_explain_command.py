@@ -50,7 +50,7 @@ def test_an_unknown_question_and_a_label_file_that_is_missing_are_told(
     assert "expected: one of exemplars, " in done.err
     done = histoscribe("explain", "latent", *arguments, "--labels", "P1S1=lost.csv")
     assert done.code == 2
-    assert "labels lost.csv: cannot be read" in done.err
+    assert "lost.csv: no such file" in done.err
     assert not (tmp_path / "why").exists()
 
 

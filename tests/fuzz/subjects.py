@@ -1,11 +1,10 @@
-"""What is damaged: a sound input of every kind that the package reads."""
+"""All subjects of the campaign: sections of every reader, slides, tables, saved files."""
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,36 +12,10 @@ from histoscribe.io.sections.qc import Filters
 from histoscribe.io.sections.readers import READERS, read_section
 from histoscribe.io.sections.source import PATHS, Source
 from histoscribe.types import Section
+from tests.fuzz.slide_subjects import MASKS, SLIDES
+from tests.fuzz.subject import Subject, all_files, check
+from tests.fuzz.table_subjects import SAVED, TABLES
 from tests.io.conftest import Writer
-
-
-class UnsoundError(Exception):
-    """A damaged file was read, and gave values that cannot be."""
-
-
-def _all_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A sound input, and how it is read."""
-
-    name: str
-    make: Callable[[Path], Any]
-    """Write it into a folder."""
-    read: Callable[[Path], Any]
-    """Read it from there; raises `UnsoundError` for values that cannot be."""
-    files: Callable[[Path], list[Path]] = _all_files
-    """Files that may be damaged."""
-    sign: Callable[[Path], None] | None = None
-    """Write the checksums anew, so that the damage gets past them."""
-
-
-def check(*, so: bool, what: str) -> None:
-    """Raise UnsoundError unless it is so."""
-    if not so:
-        raise UnsoundError(what)
 
 
 def check_section(section: Section) -> None:
@@ -57,7 +30,7 @@ def check_section(section: Section) -> None:
     check(so=dense.shape[1] == len(section.measured.gene_ids), what="genes and counts differ")
     check(so=bool((dense.sum(axis=1) > 0).all()), what="an empty spot")
     check(so=0 < section.slide.mpp < np.inf, what="um/px")
-    sizes = (section.spots.diameter_um, section.spots.pitch_um or 1.0)
+    sizes = (section.spots.diameter_um or 1.0, section.spots.pitch_um or 1.0)
     check(so=all(0 < size < np.inf for size in sizes), what="size of the spots")
     section.slide.overview(8 * section.slide.mpp)
 
@@ -75,7 +48,7 @@ def _make_section(write: Callable[[Writer], Source], folder: Path) -> None:
 
 
 def _files_of_section(folder: Path) -> list[Path]:
-    return [path for path in _all_files(folder) if path.name != "source.json"]
+    return [path for path in all_files(folder) if path.name != "source.json"]
 
 
 def _read_section(folder: Path) -> None:
@@ -94,4 +67,4 @@ SECTIONS = (
     _section("spaceranger-mtx", lambda w: w.spaceranger("list", "lowres", "mtx")),
     _section("spaceranger-parquet", lambda w: w.spaceranger("parquet", "full", "v2")),
 )
-SUBJECTS: tuple[Subject, ...] = SECTIONS
+SUBJECTS: tuple[Subject, ...] = (*SECTIONS, *SLIDES, *MASKS, *TABLES, *SAVED)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from histoscribe.errors import DataContractError
+from histoscribe.errors import DataContractError, Problem, errors_told
 from histoscribe.io import budget
 from histoscribe.io.budget import check_size, free_bytes
 from histoscribe.io.files import check_tree, exists, no_file, read_bytes, read_json, read_text
@@ -90,3 +90,20 @@ def test_a_size_that_the_file_can_hold_needs_free_memory(monkeypatch):
 
 def test_the_free_memory_is_that_of_this_machine():
     assert 1 << 24 < free_bytes() < 1 << 50
+
+
+def test_the_kind_of_an_unforeseen_error_is_told_and_its_traceback_logged(caplog):
+    with (
+        caplog.at_level("DEBUG", logger="histoscribe"),
+        pytest.raises(DataContractError, match=r"section S \(a\.h5ad\): ZeroDivisionError"),
+        errors_told("section S (a.h5ad)"),
+    ):
+        raise ZeroDivisionError("division by zero")
+    assert "Traceback" in caplog.text
+
+
+def test_a_problem_that_was_told_stays_as_it_is():
+    problem = Problem("a", "b", "c", "d")
+    with pytest.raises(DataContractError) as caught, errors_told("elsewhere"):
+        raise DataContractError(problem)
+    assert caught.value.problems == (problem,)

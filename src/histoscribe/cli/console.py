@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from histoscribe.errors import DataContractError, Problem
+from histoscribe.errors import DataContractError, Problem, unforeseen
 from histoscribe.printable import printable, printable_lines
 from histoscribe.progress import drawn_by, told_to
 
@@ -66,7 +67,14 @@ _DISK = {
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn errors that a user can fix into one message and exit code 2; others are raised."""
+    """Turn every error into one message and exit code 2.
+
+    `HISTOSCRIBE_DEBUG=1` raises an error that nobody foresaw, with its traceback, and shows those
+    of single sections and slides.
+    """
+    if debugged := bool(os.environ.get("HISTOSCRIBE_DEBUG")):
+        logging.basicConfig()
+        logging.getLogger("histoscribe").setLevel(logging.DEBUG)
     try:
         yield
     except DataContractError as error:
@@ -79,6 +87,11 @@ def explained() -> Iterator[None]:
         if end.code == _STOPPED:
             err.print("stopped; run the same command again to continue")
         raise
+    except Exception as error:
+        if debugged:
+            raise
+        show_problems([unforeseen("histoscribe", error)])
+        sys.exit(2)
 
 
 @contextmanager

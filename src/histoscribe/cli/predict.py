@@ -136,6 +136,9 @@ def _work(order: "Order") -> None:
             say(f"{found.path}: {found.n_patients} patients")
             _warn(found.path.name, found.warnings)
             continue
+        if isinstance(found[0], Problem):  # of a section
+            problems += [problem for problem in found if isinstance(problem, Problem)]
+            continue
         job, outcome = found
         if isinstance(outcome, tuple):
             problems += outcome

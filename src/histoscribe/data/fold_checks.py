@@ -30,15 +30,21 @@ def check_sections(cohort: Cohort, *, counted: bool = True) -> None:
             problems += error.problems
         else:
             problems += _section_problems(opened[-1], patient, counted=counted)
-    problems += [
-        _twin_problem(twins) for twins in twin_images(opened) if len(patients_of(twins)) > 1
-    ]
+    problems += _twin_problems(opened)
     if not opened and not problems:
         problems = [
             Problem("cohort", "no sections", "at least two patients", "list sections in it")
         ]
     if problems:
         raise DataContractError(problems)
+
+
+def _twin_problems(sections: list[Section]) -> Iterable[Problem]:
+    try:
+        twins = twin_images(sections)
+    except DataContractError as error:  # an image that opens and whose px cannot be read
+        return error.problems
+    return [_twin_problem(pair) for pair in twins if len(patients_of(pair)) > 1]
 
 
 def check_folds(cohort: Cohort, folds: Iterable[Fold], *, twins_may_part: bool = False) -> None:

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from histoscribe.errors import DataContractError
+from histoscribe.io.files import read_text
+
 _FOLDER = Path(__file__).parent / "panels"
 PUBLISHED_PANELS = ("colotype-partial",)
 """Names of the panels that come with the package."""
@@ -41,9 +44,9 @@ def read_panel(path: Path) -> PanelFile:
         that is no list of names.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"no list of genes in {path} ({error})") from None
+        lines = read_text(path, "a list of genes").splitlines()
+    except DataContractError as error:
+        raise ValueError(f"no list of genes in {path} ({error.problems[0].found})") from None
     genes = [line.partition("#")[0].strip() for line in lines]
     genes = [gene for gene in genes if gene]
     if not genes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.catalog import data_set
 from histoscribe.io.cohorts.catalog_records import GENE_SETS, data_folders, find_file
+from histoscribe.io.files import read_text
 
 CATALOG = "catalog:"
 ORTHOLOGUE_COLUMNS = ("set_gene", "panel_gene")
@@ -105,12 +106,7 @@ def read_orthologues(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _lines(path: Path, expected: str) -> list[str]:
-    try:
-        # spreadsheets put a byte order mark before the first cell
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        found = f"cannot be read ({error})"
-        raise DataContractError(Problem(str(path), found, expected, "check the path")) from error
+    return read_text(path, expected).splitlines()
 
 
 def _gmt_problems(path: Path, names: Mapping[str, int], broken: list[int]) -> Iterator[Problem]:

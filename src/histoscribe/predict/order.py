@@ -11,7 +11,7 @@ from typing import Literal
 from histoscribe import parallel
 from histoscribe.data.tissue import tissue_mask
 from histoscribe.device import choose_device
-from histoscribe.errors import DataContractError, Problem
+from histoscribe.errors import DataContractError, Problem, errors_told
 from histoscribe.extras import need
 from histoscribe.io.cohorts.bulk_slides import SlideSource, read_slides
 from histoscribe.io.cohorts.cohort import COHORT_NAMES, is_cohort_name, read_cohort
@@ -142,8 +142,12 @@ class SectionDone:
     beyond: BeyondTraining
 
 
-def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome] | PatientsDone]:
-    """Predict every target; yields each finished section, and the outcome of each slide.
+Outcome = SectionDone | tuple[Problem, ...] | tuple[SlideJob, SlideOutcome] | PatientsDone
+"""What `predict` yields: a section or the problems of one, a slide with its outcome, patients."""
+
+
+def predict(order: Order) -> Iterator[Outcome]:
+    """Predict every target; yields the outcome of each section and slide.
 
     The sections of cohorts come first, at their spots; then the slides, on their grids; then the
     patients, if all their slides could be predicted. Finished work is kept.
@@ -153,7 +157,8 @@ def predict(order: Order) -> Iterator[SectionDone | tuple[SlideJob, SlideOutcome
     DataContractError
         before any work: for genes that the predictor lacks (similar names are given), for an
         invalid predictor, weights or cohort, for a missing extra; all problems of the options at
-        once. A slide that cannot be predicted is reported in its outcome and stops no other.
+        once. A slide or section that cannot be predicted is reported in its outcome and stops no
+        other.
     """
     predictor = opened(order.predictor, order.weights)
     if order.per == "patient":
@@ -299,19 +304,31 @@ def _check_weights(predictor: Predictor, order: Order) -> None:
         predictor.encoding.open(predictor.weights)  # each process has its own
 
 
-def _sections(order: Order, predictor: Predictor, cohort: Cohort) -> Iterator[SectionDone]:
+def _sections(
+    order: Order, predictor: Predictor, cohort: Cohort
+) -> Iterator[SectionDone | tuple[Problem, ...]]:
     for name in track(cohort.ids, "sections"):
-        path, zarr = order.out / f"{name}.h5ad", order.out / f"{name}.zarr"
-        if not path.exists():
-            section = cohort[name]
-            keep, n_genes = order.keep_unlike, len(predictor.target.genes)
-            prediction = predictor(section, cache_folder(), keep_unlike=keep)
-            beyond = BeyondTraining.of(prediction.head.spot_facts, n_genes, keep_unlike=keep)
-            unlike = warnings_of(predictor, section.slide, tissue_mask(section.slide), beyond)
-            write_prediction(prediction, path, background(section.slide, unlike))
-        if order.spatialdata and not zarr.exists():
-            write_spatialdata(read_prediction(path), cohort[name].slide, zarr)
-        yield SectionDone(path, read_warnings(path), _beyond(order, predictor, path))
+        try:
+            with errors_told(f"section {name}"):
+                done = _section(order, predictor, cohort, name)
+        except DataContractError as error:
+            yield error.problems
+        else:
+            yield done
+
+
+def _section(order: Order, predictor: Predictor, cohort: Cohort, name: str) -> SectionDone:
+    path, zarr = order.out / f"{name}.h5ad", order.out / f"{name}.zarr"
+    if not path.exists():
+        section = cohort[name]
+        keep, n_genes = order.keep_unlike, len(predictor.target.genes)
+        prediction = predictor(section, cache_folder(), keep_unlike=keep)
+        beyond = BeyondTraining.of(prediction.head.spot_facts, n_genes, keep_unlike=keep)
+        unlike = warnings_of(predictor, section.slide, tissue_mask(section.slide), beyond)
+        write_prediction(prediction, path, background(section.slide, unlike))
+    if order.spatialdata and not zarr.exists():
+        write_spatialdata(read_prediction(path), cohort[name].slide, zarr)
+    return SectionDone(path, read_warnings(path), _beyond(order, predictor, path))
 
 
 def _beyond(order: Order, predictor: Predictor, path: Path) -> BeyondTraining:

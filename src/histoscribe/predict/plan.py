@@ -167,6 +167,13 @@ def _mistakes(request: SlideRequest) -> Iterator[Problem]:
             expected="um per px of the full image, e.g. 0.25 for a 40x scan",
             remedy="correct it, or leave it out if the slide's metadata states it",
         )
+    if not _is_unicode(request.name):
+        yield Problem(
+            where=str(request.path),
+            found="a file name that is not UTF-8",
+            expected="a name that results can carry",
+            remedy="rename the file",
+        )
     if request.path.is_dir() and not is_ome_zarr(request.path):
         yield Problem(
             where=str(request.path),
@@ -174,6 +181,11 @@ def _mistakes(request: SlideRequest) -> Iterator[Problem]:
             expected=f"slides, or a cohort: {COHORT_NAMES}",
             remedy=f"give its slides, e.g. {request.path / '*.svs'}",
         )
+
+
+def _is_unicode(name: str) -> bool:
+    """Whether a name can be written; bytes that are not UTF-8 are surrogates in Python."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def _too_coarse(slide: Slide, tiles: Tiles) -> Problem:

@@ -18,6 +18,7 @@ from histoscribe.data.transform import LINEAR
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import resolved
+from histoscribe.io.files import read_text
 from histoscribe.io.sections.qc import Filters
 from histoscribe.strict import StrictSettings, override, settings_problems
 from histoscribe.train.bulk_rules import bulk_contradictions
@@ -281,19 +282,15 @@ def read_settings(
     >>> settings = hs.read_settings("run.toml", ["target.n_genes=100"])  # doctest: +SKIP
     """
     path = Path(path)
+    text = read_text(path, "a settings file in TOML")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        found = str(error.strerror or error).lower()
-        raise DataContractError(
-            Problem(str(path), found, "a settings file in TOML", "check the path")
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise DataContractError(
             Problem(str(path), f"not TOML: {error}", "a settings file in TOML", "correct that line")
         ) from None
-    for text in overrides:
-        override(table, text)
+    for change in overrides:
+        override(table, change)
     if isinstance(table.get("cohort"), str):
         # absolute, so that the run is the same when started from another folder
         table["cohort"] = resolved(table["cohort"], path.parent)

@@ -49,5 +49,5 @@ def test_a_prediction_comes_back_as_it_was(tmp_path, changes):
 
 def test_another_file_is_refused(tmp_path):
     (tmp_path / FILE).write_bytes(b"no h5ad")
-    with pytest.raises(DataContractError, match="no prediction of patients"):
+    with pytest.raises(DataContractError, match="truncated or damaged"):
         read_bulk(tmp_path / FILE)

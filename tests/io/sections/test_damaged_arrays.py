@@ -1,6 +1,9 @@
 """A damaged sparse array is told by every reader; none reaches SciPy's routines in C."""
 
 import gzip
+import os
+import sys
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -8,8 +11,11 @@ import pytest
 import scipy.sparse as sp
 
 from histoscribe.errors import DataContractError
+from histoscribe.io import hdf5_probe
+from histoscribe.io.cohorts.cohort import check_cohort
+from histoscribe.io.hdf5_probe import crash_of
 from histoscribe.io.sections.qc import Filters
-from histoscribe.io.sections.readers import read_section
+from histoscribe.io.sections.readers import READERS, read_section
 from histoscribe.io.sections.sparse_arrays import check_sparse, sound_matrix
 
 INDICES = {"h5ad": "layers/counts/indices", "spaceranger": "matrix/indices"}
@@ -136,3 +142,43 @@ def test_every_form_is_checked(form):
     places[0] = 99
     with pytest.raises(DataContractError, match="damaged matrix"):
         check_sparse("x", matrix)
+
+
+def test_a_heap_that_runs_in_a_circle_does_not_run_for_ever(writer, monkeypatch):
+    """Zeroed words of variable length: the library follows them without end."""
+    source = writer.h5ad()
+    raw = bytearray(source.path.read_bytes())
+    monkeypatch.setattr("histoscribe.io.hdf5.crash_of", lambda path: "its index runs in a circle")
+    source.path.write_bytes(raw)
+    assert "runs in a circle" in refused(source)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the helper needs forks")
+def test_a_sound_file_is_walked_in_a_helper_that_stays(writer):
+    path = writer.h5ad().path
+    assert crash_of(path) is None
+    helper = hdf5_probe._helpers[os.getpid()]
+    path.write_bytes(path.read_bytes()[:3000])
+    assert crash_of(path) is None  # an ordinary error, which the reader tells
+    assert hdf5_probe._helpers[os.getpid()] is helper
+    assert helper.poll() is None
+
+
+def test_one_section_that_cannot_be_read_hides_no_other(writer, monkeypatch):
+    source = writer.sparse()
+    lines = ["section,patient,kind,path,image,counts,spots,mpp"]
+    lines += [f"S{n},P{n},sparse,genes.txt,he.png,counts.npz,coords.csv,5" for n in (1, 2)]
+    lines.append("S3,P3,sparse,genes.txt,he.png,lost.npz,coords.csv,5")
+    manifest = writer.folder / "cohort.csv"
+    manifest.write_text("\n".join(lines))
+
+    def read(_):
+        raise MemoryError
+
+    broken = replace(READERS[source.kind], read=read)
+    monkeypatch.setitem(READERS, source.kind, broken)
+    problems = check_cohort(manifest)
+    assert [problem.where.split()[-1] for problem in problems[:1]] == ["S3"]
+    assert sum("MemoryError" in problem.found for problem in problems) == 2
+    for section in ("S1", "S2"):
+        assert sum(f"section {section} " in problem.where for problem in problems) == 1

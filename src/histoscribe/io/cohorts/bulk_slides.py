@@ -9,6 +9,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.manifest_table import manifest_path, manifest_table
 from histoscribe.io.cohorts.patient_sites import patients_on_two_sites
 from histoscribe.io.cohorts.selection import facts_of
+from histoscribe.io.files import no_file
 from histoscribe.io.sections.source import (
     image_number,
     image_number_problems,
@@ -92,7 +93,7 @@ def _row_problems(path: Path, line: int, row: Mapping[str, str]) -> Iterator[Pro
         remedy = "write it without slashes, control characters or a leading dot"
         yield Problem(where, f"patient {row['patient']!r}", expected, remedy)
     slide = manifest_path(path.parent, row["slide"])
-    if row["slide"] and not slide.is_file():
+    if row["slide"] and no_file(slide):
         yield Problem(
             where,
             f"the slide does not exist: {slide}",

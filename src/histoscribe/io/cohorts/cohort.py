@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from histoscribe.errors import DataContractError, Problem
+from histoscribe.errors import DataContractError, Problem, errors_told
 from histoscribe.io.cohorts.catalog import catalog_sources
 from histoscribe.io.cohorts.gene_overlap import gene_problems
 from histoscribe.io.cohorts.hest_folder import hest_sources
@@ -119,7 +119,8 @@ def checked_cohort(
     cohort = _cohort(found.sources, filters)
     for id_ in track(cohort.ids, "sections checked"):
         try:
-            cohort[id_].slide.pixel_hash()
+            with errors_told(f"section {id_}"):
+                cohort[id_].slide.pixel_hash()
         except DataContractError as error:
             problems += error.problems
         else:

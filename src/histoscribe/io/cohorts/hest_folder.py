@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 import math
 import re
 import shlex
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.selection import Where, choose, facts_of
+from histoscribe.io.files import no_file, read_json, read_text
 from histoscribe.io.sections.source import Source, is_file_name, positive
 from histoscribe.io.slides.resolution import ORIGINS
 
@@ -110,8 +110,8 @@ def _tables(folder: Path) -> list[dict[str, str]]:
 
 def _csv_rows(path: Path) -> list[dict[str, str]]:
     try:
-        lines = list(csv.DictReader(StringIO(path.read_text(encoding="utf-8-sig"))))
-    except (UnicodeDecodeError, csv.Error) as error:
+        lines = list(csv.DictReader(StringIO(read_text(path, "a CSV file"))))
+    except csv.Error as error:
         raise DataContractError(
             Problem(str(path), f"cannot be read ({error})", "a CSV file in UTF-8", "copy it again")
         ) from error
@@ -133,12 +133,7 @@ def _csv_rows(path: Path) -> list[dict[str, str]]:
 
 
 def _json_row(path: Path) -> dict[str, str]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataContractError(
-            Problem(str(path), f"no JSON ({error})", "the metadata of a sample", "copy it again")
-        ) from error
+    values = read_json(path, "the metadata of a sample", "copy it again")
     if not isinstance(values, Mapping):
         found = "no object"
         raise DataContractError(
@@ -198,7 +193,7 @@ def _missing_files(folder: Path, samples: Sequence[str]) -> list[Problem]:
         path.relative_to(folder)
         for id_ in samples
         for path in (_counts_path(folder, id_), _image_path(folder, id_))
-        if not path.is_file()
+        if no_file(path)
     ]
     if not missing:
         return []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.selection import Where, choose, facts_of
+from histoscribe.io.files import no_file, read_text
 from histoscribe.io.sections.source import Source, is_file_name
 
 METADATA = "metadata.csv"
@@ -71,10 +72,8 @@ def _home(folder: Path) -> Path:
 def _rows(path: Path) -> list[dict[str, str]]:
     """One section per line, with its name in the column `section`."""
     try:
-        # spreadsheets put a byte order mark before the first column's name
-        text = path.read_text(encoding="utf-8-sig")
-        lines = list(csv.DictReader(StringIO(text), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
+        lines = list(csv.DictReader(StringIO(read_text(path, "a CSV file")), strict=True))
+    except csv.Error as error:
         raise DataContractError(
             Problem(str(path), f"cannot be read ({error})", "a CSV file in UTF-8", _AGAIN)
         ) from error
@@ -133,7 +132,7 @@ def _missing(home: Path, row: Mapping[str, str]) -> list[Problem]:
 def _find(home: Path, name: str) -> Path | None:
     """Path of the file as published, or unpacked."""
     candidates = (home / name, home / name.removesuffix(".gz"))
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if not no_file(path)), None)
 
 
 def _source(home: Path, row: Mapping[str, str]) -> Source:

@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Float, UInt8
 
 from histoscribe.io.atomic import replacing
-from histoscribe.io.sections.table import broken
+from histoscribe.io.hdf5 import opened_hdf5
 from histoscribe.types import Head, Prediction, Slide, Spots
 from histoscribe.types.prediction import CLIPPED, LAYERS, TRUSTED
 
@@ -109,21 +109,20 @@ def write_blocks(
 
 def read_prediction(path: Path) -> Prediction:
     """Read what `write_prediction` wrote; values come back as float32."""
-    try:
-        data = ad.read_h5ad(path)
-        about = data.uns[_ABOUT]
-        words = [str(about[name]) for name in _WORDS]
-        spots = Spots(
-            tuple(data.obs_names.astype(str)),
-            np.asarray(data.obsm["spatial"], dtype=np.float64),
-            float(about["diameter_um"]) if "diameter_um" in about else None,
-            float(about["pitch_um"]) if "pitch_um" in about else None,
-            str(about["shape"]),  # type: ignore[arg-type]
-        )
-    except (OSError, KeyError, ValueError) as error:
-        raise broken(
-            path, f"truncated, or no prediction of histoscribe ({error})", "a complete prediction"
-        ) from error
+    with opened_hdf5(path, "a complete prediction of histoscribe"):
+        return _prediction(ad.read_h5ad(path))
+
+
+def _prediction(data: ad.AnnData) -> Prediction:
+    about = data.uns[_ABOUT]
+    words = [str(about[name]) for name in _WORDS]
+    spots = Spots(
+        tuple(data.obs_names.astype(str)),
+        np.asarray(data.obsm["spatial"], dtype=np.float64),
+        float(about["diameter_um"]) if "diameter_um" in about else None,
+        float(about["pitch_um"]) if "pitch_um" in about else None,
+        str(about["shape"]),  # type: ignore[arg-type]
+    )
     section, unit, predictor = words
     head = Head(
         section=section,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from histoscribe.io.atomic import replacing
-from histoscribe.io.sections.table import broken
+from histoscribe.io.hdf5 import opened_hdf5
 from histoscribe.types import TRUSTED, BulkPrediction, Spots, TileEvidence
 
 FILE = "bulk.h5ad"
@@ -65,15 +65,14 @@ def write_bulk(prediction: BulkPrediction, path: Path) -> None:
 
 def read_bulk(path: Path) -> BulkPrediction:
     """Read what `write_bulk` wrote; values come back as float32."""
-    try:
-        data = ad.read_h5ad(path)
-        about = data.uns[_ABOUT]
-        words = {name: str(about[name]) for name in _WORDS}
-        evidence = {str(s): _evidence(of) for s, of in about.get("evidence", {}).items()}
-    except (OSError, KeyError, ValueError) as error:
-        raise broken(
-            path, f"truncated, or no prediction of patients ({error})", "a complete bulk.h5ad"
-        ) from error
+    with opened_hdf5(path, "a complete bulk.h5ad of histoscribe"):
+        return _bulk(ad.read_h5ad(path))
+
+
+def _bulk(data: ad.AnnData) -> BulkPrediction:
+    about = data.uns[_ABOUT]
+    words = {name: str(about[name]) for name in _WORDS}
+    evidence = {str(s): _evidence(of) for s, of in about.get("evidence", {}).items()}
     deviation = data.layers.get(_DEVIATION)
     return BulkPrediction(
         patients=tuple(data.obs_names.astype(str)),

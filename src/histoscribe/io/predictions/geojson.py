@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
+from histoscribe.io.files import read_json
 from histoscribe.types import Spots
 
 Ring = list[tuple[float, float]]
@@ -17,6 +18,8 @@ Polygon = list[Ring]
 """Outline first, then holes; level-0 px."""
 Measured = Mapping[str, Float[np.ndarray, " _"]]
 """Measurements by name, for consecutive spots."""
+_POLYGONS = "polygons of the tissue in level-0 px of the slide"
+_EXPORT = "export the annotation from QuPath as GeoJSON (File, Export objects as GeoJSON)"
 _DIGITS = 6  # more digits than a predicted value deserves
 
 
@@ -49,10 +52,10 @@ def read_polygons(path: Path) -> list[Polygon]:
     DataContractError
         for a file that is no GeoJSON, and for one without a polygon.
     """
+    content = read_json(path, _POLYGONS, _EXPORT)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         polygons = list(_polygons(content))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise DataContractError(_no_polygons(path, f"no GeoJSON ({error})")) from None
     if not polygons:
         raise DataContractError(_no_polygons(path, "no polygon"))
@@ -130,6 +133,6 @@ def _no_polygons(path: Path, found: str) -> Problem:
     return Problem(
         where=str(path),
         found=found,
-        expected="polygons of the tissue in level-0 px of the slide",
-        remedy="export the annotation from QuPath as GeoJSON (File, Export objects as GeoJSON)",
+        expected=_POLYGONS,
+        remedy=_EXPORT,
     )

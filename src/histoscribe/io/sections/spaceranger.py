@@ -1,11 +1,10 @@
 """Visium sections as Space Ranger 1 to 4 writes them."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.files import read_bytes
+from histoscribe.io.files import read_json
 from histoscribe.io.sections.barcoded_counts import read_barcoded_counts
 from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.platform import (
@@ -124,10 +123,7 @@ def _scale_factors(files: RunFiles) -> ScaleFactors:
     path = files.scale_factors()
     if path is None:
         return scale_factors_of({})
-    try:
-        factors = json.loads(read_bytes(path))
-    except ValueError as error:
-        raise broken(path, f"the file is broken ({error})", "JSON") from error
+    factors = read_json(path)
     if not isinstance(factors, dict):
         raise broken(path, "the file holds no names and values", "a JSON object")
     return scale_factors_of(factors)

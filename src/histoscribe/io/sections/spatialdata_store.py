@@ -1,21 +1,27 @@
 """Open a SpatialData zarr without executing anything in it, and choose its elements."""
 
-import json
+import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
-from histoscribe.io.slides.zarr_slide import UNREADABLE, damaged, open_zarr_image
+from histoscribe.io.budget import check_size
+from histoscribe.io.files import check_tree, read_json
+from histoscribe.io.slides.zarr_slide import damaged, open_zarr_image
 
 if TYPE_CHECKING:
     from spatialdata import SpatialData
 
 _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zmetadata")
 _CODEC_KEYS = ("id", "name", "object_codec_id")
+_WORD_BYTES = 64
+"""Memory that a word takes at least, as a Python object."""
 _BIN = re.compile(r"square_\d{3}um")
 """Names of the bins of Visium HD."""
 _WHOLE = re.compile(r"(.+)_(full|hires|lowres)_image")
@@ -35,7 +41,8 @@ def open_store(path: Path) -> "SpatialData":
     sd = need("spatialdata", "spatialdata", f"{path}, a SpatialData folder")
     if not path.is_dir() or not any((path / name).is_file() for name in _METADATA):
         raise damaged(path, FileNotFoundError("no zarr folder"))
-    _refuse_pickles(path)
+    check_tree(path)
+    _check_arrays(path)
     bins = [name for kind in ("shapes", "tables") for name in _listed(path, kind)]
     if found := [name for name in bins if _BIN.search(name)]:
         raise DataContractError(
@@ -51,7 +58,9 @@ def open_store(path: Path) -> "SpatialData":
             # reading does not require the newest format
             warnings.filterwarnings("ignore", message="SpatialData is not stored in the most curr")
             return sd.read_zarr(path, selection=("images", "shapes", "tables"))
-    except UNREADABLE as error:
+    except DataContractError:
+        raise
+    except Exception as error:  # zarr, anndata and geopandas fail in nearly every kind
         raise damaged(path, error) from error
 
 
@@ -122,15 +131,17 @@ def _listed(path: Path, kind: str) -> list[str]:
     return sorted(child.name for child in folder.iterdir() if child.is_dir())
 
 
-def _refuse_pickles(path: Path) -> None:
-    """Refuse old zarr arrays with pickle as their codec: reading one would execute code."""
-    for file in sorted(path.rglob("*")):
-        if file.name not in _METADATA or not file.is_file():
+def _check_arrays(path: Path) -> None:
+    """Refuse arrays that memory cannot hold, and old ones with pickle as their codec.
+
+    Reading a pickle would execute code. Tables are read as a whole, images by chunks.
+    """
+    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    whole, chunk = 0, 0
+    for file in files:
+        if file.name not in _METADATA:
             continue
-        try:
-            content = json.loads(file.read_text("utf-8"))
-        except ValueError as error:
-            raise damaged(file, error) from error
+        content = read_json(file, "the metadata of a zarr folder")
         if any(codec in ("pickle", "numcodecs.pickle") for codec in _codecs(content)):
             raise DataContractError(
                 Problem(
@@ -140,6 +151,31 @@ def _refuse_pickles(path: Path) -> None:
                     remedy="write it anew with SpatialData, from a source that you trust",
                 )
             )
+        in_table = "tables" in file.relative_to(path).parts
+        whole += _bytes_of(file, content, "shape") if in_table else 0
+        chunk = max(chunk, _bytes_of(file, content, "chunk"))
+    stored = sum(file.stat().st_size for file in files)
+    for what, size in {"its tables": whole, "a chunk of an array": chunk}.items():
+        check_size(path, what, size, stored=stored, remedy="copy or export the folder again")
+
+
+def _bytes_of(file: Path, content: object, part: str) -> int:
+    """Memory for an array (`shape`) or for one of its chunks (`chunk`); 0 for a group."""
+    if not isinstance(content, dict) or "shape" not in content:
+        return 0
+    grid = content.get("chunk_grid", {})
+    try:
+        sides = content["shape"]
+        if part == "chunk":  # zarr 3, else zarr 2
+            sides = grid["configuration"]["chunk_shape"] if grid else content["chunks"]
+        n_values = math.prod(int(side) for side in sides)
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(file, error) from error
+    try:
+        size = np.dtype(content.get("data_type", content.get("dtype"))).itemsize
+    except (TypeError, ValueError):  # a word, or a type that zarr itself refuses
+        size = _WORD_BYTES
+    return n_values * max(size, 1)
 
 
 def _codecs(content: object) -> Iterator[str]:

@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from skimage.draw import polygon as polygon_px
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.files import no_file
 from histoscribe.io.predictions.geojson import Polygon, read_polygons
 from histoscribe.types import Slide
 
@@ -30,8 +31,8 @@ def read_mask(path: Path, slide: Slide) -> Bool[np.ndarray, "height width"]:
         for a file that is neither, and for an image that does not fit this slide: its proportions
         differ from the slide's by more than 2 %.
     """
-    if not path.is_file():
-        raise DataContractError(_refused(path, "no such file", "check the path"))
+    if reason := no_file(path):
+        raise DataContractError(_refused(path, reason, "check the path"))
     if path.suffix.lower() in (".geojson", ".json"):
         return _drawn(read_polygons(path), slide)
     inside = _read_image(path)

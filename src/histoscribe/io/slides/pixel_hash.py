@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from time import time_ns
@@ -48,7 +49,8 @@ def remembered(files: tuple[Path, ...], parts: tuple[object, ...], make: Callabl
     Kept per path, size and time of change. A cache entry that cannot be read is computed again.
     """
     state = _state(files, parts)
-    note = cache_folder() / "pixel-hashes" / f"{hashlib.sha256(state[0].encode()).hexdigest()}.json"
+    name = hashlib.sha256(os.fsencode(state[0])).hexdigest()
+    note = cache_folder() / "pixel-hashes" / f"{name}.json"
     known = _read(note)
     if known is not None and known[:-1] == state:
         return known[-1]

@@ -11,6 +11,7 @@ from jaxtyping import Int, UInt8
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.budget import check_size
+from histoscribe.io.files import no_file
 from histoscribe.io.slides import flat, tiff, tiled, vendor
 from histoscribe.io.slides.fewer_levels import with_true_levels
 from histoscribe.io.slides.file_images import FileImage, ImagePath, choose_image
@@ -194,12 +195,10 @@ def _about(image: ImagePath) -> _About:
     path = image.path
     if is_ome_zarr(path):
         return _of_zarr(image)
-    if not path.is_file():
-        raise DataContractError(
-            Problem(
-                str(path), "no such image", "a JPEG, PNG, TIFF or whole slide", "check the path"
-            )
-        )
+    if reason := no_file(path):
+        found = "no such image" if reason == "no such file" else reason
+        expected = "a JPEG, PNG, TIFF or whole slide"
+        raise DataContractError(Problem(str(path), found, expected, "check the path"))
     if flat.is_flat_name(path):
         return _of_flat(image)
     known = vendor.vendor(path)
