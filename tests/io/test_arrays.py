@@ -30,7 +30,7 @@ def test_spots_without_counts_and_counts_without_spots_are_counted(writer):
 def test_positions_of_another_section_are_refused(writer):
     source = writer.st()
     _edit(source, lambda table: table.assign(x=table["x"] + 15))
-    with pytest.raises(DataContractError, match="no spot has counts"):
+    with pytest.raises(DataContractError, match="neither names spots"):
         read_section(source, Filters())
 
 

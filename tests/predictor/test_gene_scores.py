@@ -10,6 +10,7 @@ import pytest
 
 from histoscribe.benchmark.run import benchmark
 from histoscribe.errors import DataContractError
+from histoscribe.io.checksums import write_checksums
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.metrics.chance import ChanceCount
 from histoscribe.predictor.gene_scores import (
@@ -223,6 +224,7 @@ def test_a_benchmark_of_other_data_or_without_files_is_refused(place, tmp_path):
     card = json.loads((run / "card.json").read_text())
     card["sections"]["P1S1"]["counts_sha256"] = "other"
     (run / "card.json").write_text(json.dumps(card))
+    write_checksums(run)
     with pytest.raises(DataContractError, match=r"section P1S1: another counts"):
         trained(place, tmp_path / "out", run=run)
     (run / "summary.csv").unlink()
@@ -235,6 +237,7 @@ def test_a_leaky_benchmark_is_refused(place, tmp_path):
     run = shutil.copytree(place / "run", tmp_path / "run")
     leaky = settings_of(place, models=["mean", "ridge"], folds={"protocol": "spot", "k": 2})
     (run / "settings.toml").write_text(dump_settings(leaky))
+    write_checksums(run)
     with pytest.raises(DataContractError, match=r"folds\.protocol: spot"):
         trained(place, tmp_path / "out", run=run)
 

@@ -88,7 +88,7 @@ def test_the_table_has_every_exemplar_of_the_prediction_and_what_it_brings(expla
     explained.answer("exemplars", tmp_path, section=NEW, gene=gene)
     table = pd.read_csv(tmp_path / "exemplars.csv")
     section = read_cohort(explained.manifest)[NEW]
-    prediction = explained.predictor(section, explained.folder / "cache")
+    prediction = explained.predictor(section, explained.folder / "cache", keep_unlike=True)
     pool = explained.predictor.fitted.lookup.pool
     rows = prediction.head.evidence["exemplar_row"].astype(int)
     assert len(table) == rows.size

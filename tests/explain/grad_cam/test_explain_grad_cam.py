@@ -132,7 +132,8 @@ def test_the_table_has_a_line_for_each_window_and_gene(explained, tmp_path):
     places = [
         explained.predictor.target.genes.index(gene) for gene in finding.about["gene_ids"].split()
     ]
-    predicted = request.predictor(section, explained.folder / "cache").values
+    cache = explained.folder / "cache"
+    predicted = request.predictor(section, cache, keep_unlike=True).values
     measured = explained.predictor.target.apply(section)
     for name, values in (("predicted", predicted), ("measured", measured)):
         np.testing.assert_allclose(table[name], values[rows, np.tile(places, 8)], rtol=1e-4)

@@ -60,7 +60,7 @@ def places_of(reading: Reading, keep: Bool[np.ndarray, " N"], source: Source) ->
             problems.append(_outside(reading, keep, source, [*turns, *scaled]))
         notes.append(_past_edge(xy[keep & ~inside], reading.slide))
     if reading.array is not None and (
-        found := turn_problem(reading.array[inside], xy[inside], source)
+        found := turn_problem(reading.array[keep & inside], xy[keep & inside], source)
     ):
         problems.append(found)
     if problems:
