@@ -155,5 +155,5 @@ def test_anndata_of_an_unknown_grid_needs_um_per_px(writer):
 def test_a_broken_h5ad_is_one_message(writer):
     source = writer.h5ad()
     source.path.write_bytes(source.path.read_bytes()[:500])
-    with pytest.raises(DataContractError, match="truncated or no AnnData"):
+    with pytest.raises(DataContractError, match="truncated or damaged"):
         read_section(source, Filters())
