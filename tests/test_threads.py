@@ -164,6 +164,36 @@ def test_pieces_come_in_order_and_an_error_stops_them():
     assert torch.get_num_threads() == 1
 
 
+_FIRST_USE = """
+import os
+from threading import Barrier
+import torch
+from histoscribe.threads import in_order
+
+values = torch.linspace(0.1, 3.0, 12_288)
+torch.set_num_threads(1)
+n_wrong = 0
+for _ in range(1500):
+    child = os.fork()
+    if child == 0:  # a process in which nothing was computed yet
+        together = Barrier(4)
+        found = list(in_order(lambda _: (together.wait(), values.tanh())[1], range(4), at_least=4))
+        os._exit(any(not torch.equal(of, values.tanh()) for of in found))
+    n_wrong += os.waitpid(child, 0)[1] != 0
+print(n_wrong)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="forks processes")
+def test_threads_that_compute_first_together_compute_the_same():
+    # without the choice of the code before, about 5 of 1,500
+    done = subprocess.run(
+        [sys.executable, "-c", _FIRST_USE], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "0\n"
+
+
 OLDER_KERNELS = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
