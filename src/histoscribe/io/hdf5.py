@@ -28,7 +28,9 @@ def opened_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
         for arrays that lie in other files.
     """
     check_file(path, expected)
-    if crash := crash_of(path):
+    with errors_of_hdf5(path, expected):
+        crash = crash_of(path)
+    if crash:
         found = f"a damaged HDF5 file ({crash})"
         raise DataContractError(Problem(str(path), found, expected, _REMEDY))
     with errors_of_hdf5(path, expected), h5py.File(path, "r") as file:

@@ -40,29 +40,41 @@ def crash_of(path: Path) -> str | None:
             raise ValueError("the helper was started without pipes")
         helper.stdin.write(json.dumps(os.fspath(path.absolute())) + "\n")
         helper.stdin.flush()
-        return json.loads(helper.stdout.readline())
+        answer = helper.stdout.readline()
+        if not answer:
+            raise ChildProcessError("the process that tries HDF5 files ended")
+        return json.loads(answer)
 
 
 def _helper() -> "subprocess.Popen[str]":
     helper = _helpers.get(os.getpid())
-    if helper is None or helper.poll() is not None:
-        helper = subprocess.Popen(
-            [sys.executable, "-P", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        _helpers[os.getpid()] = helper
+    if helper is not None and helper.poll() is None:
+        return helper
+    if helper is None:
         atexit.register(_end, os.getpid())
+    else:
+        _close(helper)
+    helper = subprocess.Popen(
+        [sys.executable, "-P", __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    _helpers[os.getpid()] = helper
     return helper
 
 
 def _end(process: int) -> None:
     """End the helper of this process; a fork leaves that of its parent alone."""
-    if process == os.getpid():
-        helper = _helpers[process]
-        helper.kill()
+    if process == os.getpid() and process in _helpers:
+        _close(_helpers[process])
+
+
+def _close(helper: "subprocess.Popen[str]") -> None:
+    """Kill a helper and close its pipes; a question that it has not read is dropped."""
+    helper.kill()
+    with suppress(BrokenPipeError):
         helper.communicate()
 
 

@@ -3,6 +3,7 @@
 import gzip
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 
 import h5py
@@ -162,6 +163,16 @@ def test_a_sound_file_is_walked_in_a_helper_that_stays(writer):
     assert crash_of(path) is None  # an ordinary error, which the reader tells
     assert hdf5_probe._helpers[os.getpid()] is helper
     assert helper.poll() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the helper needs forks")
+def test_a_helper_that_was_killed_is_told_and_replaced(writer):
+    source = writer.h5ad()
+    crash_of(source.path)
+    hdf5_probe._helpers[os.getpid()].kill()
+    with suppress(DataContractError):  # unless its end was seen first
+        read_section(source, Filters())
+    assert len(read_section(source, Filters()).spots) == 12
 
 
 def test_one_section_that_cannot_be_read_hides_no_other(writer, monkeypatch):
