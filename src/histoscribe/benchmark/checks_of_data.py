@@ -195,7 +195,7 @@ def off_tissue(results: Results) -> Iterator[Check]:
             "check the overlay of these sections: image and positions may not belong together",
         )
     for id_, fit in fits.items():
-        if fit.best:
+        if fit.is_doubtful:
             yield Check(
                 "axes-of-spots",
                 "warning",

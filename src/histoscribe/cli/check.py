@@ -92,7 +92,7 @@ def _describe(section: "Section") -> None:
     )
     if fit.share < ON_TISSUE:
         say("  few spots lie on tissue: check the overlay (--out DIR)")
-    if fit.best:
+    if fit.is_doubtful:
         say(f"  {fit.words}: is an axis exchanged or mirrored? Check the overlay (--out DIR)")
     for note in section.notes:
         say(f"  {note}")
