@@ -24,6 +24,8 @@ from histoscribe.types import Spots
 
 VISIUM_PITCH_UM = 100.0
 VISIUM_DIAMETER_UM = 55.0
+NO_LATTICE = "the spots lie on no lattice, so no printed distance gives it"
+"""Why spots give no um/px, for the message that asks for it."""
 _VISIUM_FILL = (0.48, 0.75)
 """Stated diameter over pitch of Visium: 0.55, or 0.65 as Space Ranger writes it (65 um)."""
 _ST_UM = {False: (200.0, 100.0), True: (141.4, 100.0)}
@@ -130,7 +132,7 @@ def platform_of(evidence: SpotEvidence) -> Platform:
     lattice = lattice_of(evidence.xy, evidence.array)
     size = evidence.diameter_px
     if lattice is None:
-        return Platform(lattice=None, is_visium=False, diameter_px=size, reason=_NO_LATTICE)
+        return Platform(lattice=None, is_visium=False, diameter_px=size, reason=NO_LATTICE)
     refuse_shared_places(evidence.where, evidence.xy)
     fill = None if size is None else size / lattice.pitch_px
     is_filled = fill is not None and _VISIUM_FILL[0] <= fill <= _VISIUM_FILL[1]
@@ -171,7 +173,6 @@ def visium_hd(where: str, evidence: str) -> Problem:
 
 
 _BY_PLACES = "Visium, proven by a hexagonal lattice and a fitting spot diameter"
-_NO_LATTICE = "the spots lie on no lattice, so no printed distance gives it"
 
 
 def _doubt(lattice: Lattice, fill: float, factors: ScaleFactors) -> str:

@@ -17,11 +17,15 @@ from histoscribe.io.files import check_file
 from histoscribe.io.sections.anndata_section import array_of
 from histoscribe.io.sections.delimited import read_frame, text_lines
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
+from histoscribe.io.sections.lattice import lattice_of
+from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.matrix_features import MatrixFeatures
+from histoscribe.io.sections.platform import NO_LATTICE, refuse_visium_hd
+from histoscribe.io.sections.scale_factors import ScaleFactors
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.sparse_arrays import check_sparse, sound_matrix
 from histoscribe.io.sections.table import broken
-from histoscribe.io.slides.resolution import Resolutions, nearest_px
+from histoscribe.io.slides.resolution import Resolutions
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.types import Spots
 
@@ -38,27 +42,32 @@ def read_sparse(source: Source) -> Reading:
     `spots` is a CSV with `barcode`, `px` and `py`, in the order of the columns of the matrix;
     `array_row` and `array_col`, if it has them, are checked against the positions. The
     columns `pitch_um` and `diameter_um` of the manifest describe the printed spots (Visium: 100 and
-    55); without a pitch, um/px comes from the image or the user, and the pitch follows from it.
+    55). Without a pitch, um/px comes from the image or the user, and the pitch follows from it and
+    the lattice; spots on no lattice are cells.
     """
     names, image, stored, places = source.path, source.image, source.counts, source.spots
     if names is None or image is None or stored is None or places is None:
         raise ValueError("a section of kind sparse needs path, image, counts and spots")
     ids, xy, array = _coordinates(places)
+    refuse_visium_hd(str(places), ids, ScaleFactors())
+    refuse_shared_places(str(places), xy)
     genes = _lines(names)
     matrix = _matrix(stored, (len(genes), len(ids)))
     features = MatrixFeatures(ids=genes, names=genes)
     counts, notes = counts_of(matrix, features, str(stored), source.facts.get("genome"))
-    pitch_px, pitch_um = nearest_px(xy), source.number("pitch_um")
+    lattice, pitch_um = lattice_of(xy, array), source.number("pitch_um")
     found = Resolutions(
-        source.mpp,
-        image_mpp(image, source.image_number),
-        pitch_um and pitch_um / pitch_px,
+        user=source.mpp,
+        metadata=image_mpp(image, source.image_number),
+        pitch=pitch_um / lattice.pitch_px if pitch_um and lattice else None,
+        reason="" if lattice else NO_LATTICE,
     )
     mpp, origin = found.settle(source.where, source.mpp_from)
-    pitch_um = pitch_um or pitch_px * mpp
+    if pitch_um is None and lattice is not None:
+        pitch_um = lattice.pitch_px * mpp
     return Reading(
         slide=open_slide(image, mpp, source.white, source.image_number),
-        spots=Spots(ids, xy, source.number("diameter_um") or _VISIUM_FILL * pitch_um, pitch_um),
+        spots=_spots(ids, xy, pitch_um, source.number("diameter_um")),
         in_tissue=np.ones(len(ids), dtype=bool),
         counts=counts,
         count_ids=ids,
@@ -73,6 +82,18 @@ SPARSE = Reader(
     ("path", "image", "counts", "spots"),
     read_sparse,
 )
+
+
+def _spots(
+    ids: tuple[str, ...],
+    xy: Float[np.ndarray, "N 2"],
+    pitch_um: float | None,
+    diameter_um: float | None,
+) -> Spots:
+    """Printed spots; without a pitch, cells."""
+    if pitch_um is None:
+        return Spots(ids, xy, diameter_um, None, "cells")
+    return Spots(ids, xy, diameter_um or _VISIUM_FILL * pitch_um, pitch_um)
 
 
 def _coordinates(
