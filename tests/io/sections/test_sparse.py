@@ -100,6 +100,18 @@ def test_two_spots_at_one_place_are_refused(writer):
     assert "in the very place of another" in refused(source)
 
 
+def test_one_of_two_libraries_is_read_by_its_name(writer):
+    source = writer.sparse()
+    table = pd.read_csv(source.spots)
+    of_first = np.arange(len(table)) < 7
+    table["sample"] = np.where(of_first, "left", "right")
+    table.to_csv(source.spots, index=False)
+    assert "left (7 spots), right (5 spots)" in refused(source)
+    section = read_section(replace(source, facts={**source.facts, "library": "left"}), Filters())
+    np.testing.assert_allclose(section.spots.xy, writer.truth.xy[:7])
+    np.testing.assert_array_equal(section.counts.matrix.toarray(), writer.truth.counts[:7])
+
+
 def test_bins_of_visium_hd_are_refused(writer):
     source = writer.sparse()
     table = pd.read_csv(source.spots)

@@ -2,6 +2,7 @@
 
 import math
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from histoscribe.io.sections.anndata_section import array_of
 from histoscribe.io.sections.delimited import read_frame, text_lines
 from histoscribe.io.sections.gene_ids import are_counts, counts_of
 from histoscribe.io.sections.lattice import lattice_of
-from histoscribe.io.sections.library import refuse_shared_places
+from histoscribe.io.sections.library import choose_library, marks_of, refuse_shared_places
 from histoscribe.io.sections.matrix_features import MatrixFeatures
 from histoscribe.io.sections.platform import NO_LATTICE, refuse_visium_hd
 from histoscribe.io.sections.scale_factors import ScaleFactors
@@ -29,7 +30,8 @@ from histoscribe.io.slides.resolution import Resolutions
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.types import Spots
 
-_PX = (("px", "py"), ("pixel_x", "pixel_y"))
+_CENTRE = ("px", "py")
+_PX = (_CENTRE, ("pixel_x", "pixel_y"))
 """Columns of spot centres; the first existing pair is in px of the image."""
 _NPZ = "a matrix written by scipy.sparse.save_npz"
 _VISIUM_FILL = 0.55
@@ -48,13 +50,19 @@ def read_sparse(source: Source) -> Reading:
     names, image, stored, places = source.path, source.image, source.counts, source.spots
     if names is None or image is None or stored is None or places is None:
         raise ValueError("a section of kind sparse needs path, image, counts and spots")
-    ids, xy, array = _coordinates(places)
-    refuse_visium_hd(str(places), ids, ScaleFactors())
-    refuse_shared_places(str(places), xy)
-    genes = _lines(names)
-    matrix = _matrix(stored, (len(genes), len(ids)))
+    table, genes = _coordinates(places), _lines(names)
+    matrix = _matrix(stored, (len(genes), len(table)))
     features = MatrixFeatures(ids=genes, names=genes)
     counts, notes = counts_of(matrix, features, str(stored), source.facts.get("genome"))
+    marks = marks_of(table.set_index("barcode"), ())
+    rows = choose_library(str(places), marks, (), source.library)
+    if rows is not None:
+        table, counts = table.iloc[rows], replace(counts, matrix=counts.matrix[rows])
+        notes = (f"library {source.library}: {len(rows)} spots of the file", *notes)
+    ids, xy = tuple(table["barcode"]), table[list(_CENTRE)].to_numpy(np.float64)
+    array = array_of(places, table)
+    refuse_visium_hd(str(places), ids, ScaleFactors())
+    refuse_shared_places(str(places), xy)
     lattice, pitch_um = lattice_of(xy, array), source.number("pitch_um")
     found = Resolutions(
         user=source.mpp,
@@ -96,20 +104,19 @@ def _spots(
     return Spots(ids, xy, diameter_um or _VISIUM_FILL * pitch_um, pitch_um)
 
 
-def _coordinates(
-    path: Path,
-) -> tuple[tuple[str, ...], Float[np.ndarray, "N 2"], Float[np.ndarray, "N 2"] | None]:
-    """Name, centre, and row and column of each spot."""
+def _coordinates(path: Path) -> pd.DataFrame:
+    """Table of the spots, with their centres in `px` and `py`."""
     table = read_frame(path)
-    names = next((pair for pair in _PX if set(pair) <= set(table.columns)), _PX[0])
+    names = next((pair for pair in _PX if set(pair) <= set(table.columns)), _CENTRE)
     missing = [name for name in ("barcode", *names) if name not in table.columns]
     if missing:
         raise broken(path, f"no column {', '.join(missing)}", "barcode, px and py")
-    xy = table[list(names)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    ids = tuple(table["barcode"].astype(str))
-    if not np.isfinite(xy).all() or len(set(ids)) != len(ids) or len(ids) < 2:
+    table[list(_CENTRE)] = table[list(names)].apply(pd.to_numeric, errors="coerce")
+    table["barcode"] = table["barcode"].astype(str)
+    is_finite = np.isfinite(table[list(_CENTRE)].to_numpy(np.float64)).all()
+    if not is_finite or not table["barcode"].is_unique or len(table) < 2:
         raise broken(path, "gaps, repeated barcodes or fewer than two spots", "one line a spot")
-    return ids, xy, array_of(path, table)
+    return table
 
 
 def _lines(path: Path) -> list[str]:
