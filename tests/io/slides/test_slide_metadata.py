@@ -29,7 +29,7 @@ def test_the_user_can_overrule_the_file_and_each_remedy_says_how(tmp_path):
 
 def test_a_source_to_trust_must_have_a_value(tmp_path):
     path = tiff(tmp_path / "a.tif")
-    assert "no um/px from" in message(partial(open_whole_slide, path, mpp_from="user"))
+    assert "no um/px from you" in message(partial(open_whole_slide, path, mpp_from="user"))
     assert "leave out" in message(partial(open_whole_slide, path, 0.5, mpp_from="metadata"))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from histoscribe.errors import DataContractError
 from histoscribe.io.slides import vendor
 from histoscribe.io.slides.slide import VendorSlide, open_slide
 
@@ -81,6 +82,15 @@ def test_level_0_is_the_scan_without_the_empty_glass_as_in_qupath(scn, image):
     np.testing.assert_array_equal(slide.read((450.0, 350.0), 100, 0.25), image[300:400, 400:500])
     half = slide.level_region(1, 0, 0, WIDTH // 2, HEIGHT // 2).astype(int)
     assert np.abs(half - image[::2, ::2]).max() <= 1
+
+
+def test_the_pictures_beside_a_scan_are_named_and_only_a_choice_is_called_one(scn):
+    for number, words in ((None, "Image 1, the largest,"), (1, "Image 1, as asked for,")):
+        (note,) = open_slide(scn, 0.25, (), number).notes
+        assert "2: 100 x 150 px (macro)" in note
+        assert words in note
+    with pytest.raises(DataContractError, match="image 2 is no scan"):
+        open_slide(scn, 0.25, (), 2)
 
 
 def test_the_files_of_a_dicom_slide_are_those_of_its_series(image, tmp_path):

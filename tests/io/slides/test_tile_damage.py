@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from histoscribe.errors import DataContractError
-from histoscribe.io.slides.slide import open_slide, open_whole_slide
+from histoscribe.io.slides.slide import VendorSlide, open_slide, open_whole_slide
 
 WIDTH, HEIGHT, TILE = 256, 192, 64
 HURT = 5  # second row, second column
@@ -157,6 +157,41 @@ def test_a_missing_row_of_tiles_amid_tissue_is_damage_and_amid_glass_is_glass(im
         slide = open_whole_slide(path, 0.5, fill=True)
         assert len(slide.damage(0, np.array([[0, 0, WIDTH, HEIGHT]]))) == n_damaged
     assert (open_slide(path, 0.5).overview(0.5)[128:] == 255).all()
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_lost_level_of_jpeg_2000_in_an_aperio_file_shifts_no_other_level(lost, image, tmp_path):
+    """OpenSlide reads these tiles, and still counts the level that is not used."""
+    path = tmp_path / "slide.svs"
+    write_aperio(path, image)
+    sound = open_whole_slide(path, fill=True)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        tag = file.pages[lost].tags["TileByteCounts"]
+        tag.overwrite([1 << 30, *tag.value[1:]])
+    slide = open_whole_slide(path, fill=True)
+    left = 3 - lost
+    assert isinstance(slide, VendorSlide)
+    assert [level.across for level in slide.levels] == [1, 2**left]
+    assert [warning for warning in slide.warnings if "is not used: it ends at byte" in warning]
+    level = slide.levels[1]
+    box = (0, 0, level.width, level.height)
+    assert slide.damage(1, np.array([box])) == ()
+    np.testing.assert_array_equal(slide.level_region(1, *box), sound.level_region(left, *box))
+
+
+def write_aperio(path: Path, image: np.ndarray) -> None:
+    """Three levels in JPEG 2000 of YCbCr, whose colours only OpenSlide converts."""
+    large = Image.fromarray(image).resize((1024, 768))
+    with tifffile.TiffWriter(path) as file:
+        for factor in (1, 2, 4):
+            file.write(
+                np.asarray(large.reduce(factor)),
+                photometric="rgb",
+                tile=(TILE, TILE),
+                compression=tifffile.COMPRESSION.APERIO_JP2000_YCBC,
+                description="Aperio Image Library v10|AppMag = 20|MPP = 0.5",
+                metadata=None,
+            )
 
 
 def test_shared_tables_that_are_damaged_damage_every_tile(image, tmp_path):

@@ -171,9 +171,10 @@ def _choose(where: str, user: float, metadata: float) -> Problem:
 
 
 def _no_value(where: str, believe: str) -> Problem:
+    source = "you" if believe == "user" else "the metadata of the image"
     return Problem(
         where=where,
-        found=f"--mpp-from {believe}, but no um/px from {_IN_WORDS[believe]}",
+        found=f"--mpp-from {believe}, but no um/px from {source}",
         expected="a um/px from the source that is to be trusted",
         remedy="give it with `--mpp`" if believe == "user" else "leave out `--mpp-from`",
     )

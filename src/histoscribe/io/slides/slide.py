@@ -1,6 +1,6 @@
 """Open slides by content: flat images, TIFF pyramids, formats of scanner vendors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,6 +72,11 @@ class TiledSlide(RegionSlide):
 class VendorSlide(RegionSlide):
     """A slide that OpenSlide reads."""
 
+    def __init__(self, path: Path, sizes: Sequence[tuple[int, int]], mpp: float) -> None:
+        super().__init__(path, sizes, mpp)
+        known = vendor.sizes(path)
+        self._numbers = tuple(known.index(size) for size in sizes)  # of OpenSlide, which has all
+
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that hold the slide."""
@@ -84,13 +89,14 @@ class VendorSlide(RegionSlide):
         if not self.image.fill:
             for tile in self.damage(level, np.array([[left, top, right, bottom]])):
                 raise damaged_problem(str(self.path), tile)
-        return vendor.read_region(self.image, level, left, top, right, bottom)
+        number = self._numbers[level]
+        return vendor.read_region(self.image, number, left, top, right, bottom)
 
     def damage(self, level: int, boxes: Int[np.ndarray, "N 4"]) -> tuple[DamagedTile, ...]:
         """Damaged tiles that these boxes touch; in stop mode OpenSlide itself stops at them."""
         if vendor.vendor(self.path) == "aperio":  # OpenSlide passes over corrupt data
             return tiled.damage(self.image, level, boxes)
-        return vendor.damage(self.image, level, boxes) if self.image.fill else ()
+        return vendor.damage(self.image, self._numbers[level], boxes) if self.image.fill else ()
 
 
 def open_slide(
@@ -209,7 +215,7 @@ def _about(image: ImagePath) -> _About:
     header = tiled.header(image)
     open_at: Callable[[float], RegionSlide]
     if known == "aperio" and header.needs_openslide:
-        open_at = partial(VendorSlide, path, vendor.sizes(path))
+        open_at = partial(VendorSlide, path, header.sizes)
     elif header.reads_regions:
         open_at = partial(TiledSlide, path, header.sizes)
     else:
@@ -253,7 +259,7 @@ def _of_vendor(image: ImagePath) -> _About:
     path = image.path
     sizes = vendor.sizes(path)
     images = [FileImage(*sizes[0]), *vendor.pictures(path)]
-    choice = choose_image(str(path), images, image.number or 1)
+    choice = choose_image(str(path), images, image.number)
     if choice.index:
         raise DataContractError(
             Problem(
