@@ -23,7 +23,7 @@ def test_the_command_prints_the_finding_with_its_chance_level_and_caveats(
     assert f"found: leaning {finding['statistic'][0]['value']:.3f}" in done.out
     assert "beside: own_look_swapped" in done.out
     assert "beware: Exemplars are what the model received, not the reason" in done.out
-    for name in (finding["figure"], finding["table"], "finding.json"):
+    for name in (*finding["figures"], *finding["tables"], "finding.json"):
         assert f"{out / name}\n" in done.out
         assert (out / name).stat().st_size > 0
     again = histoscribe(

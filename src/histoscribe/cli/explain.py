@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -27,6 +27,14 @@ Inputs = Annotated[
 CohortName = Annotated[
     str | None, typer.Option("--cohort", metavar="COHORT", help="The cohort, if it is not last.")
 ]
+Bulk = Annotated[
+    str | None,
+    typer.Option(
+        "--bulk",
+        metavar="TABLE",
+        help="Bulk expression, for a question that reads it: a file, or catalog:NAME.",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting by its name in Python. Repeatable."),
@@ -37,6 +45,7 @@ _SHARED = (
 )
 _SHARED_LAST = (
     Parameter("cohort", Parameter.KEYWORD_ONLY, default=None, annotation=CohortName),
+    Parameter("bulk", Parameter.KEYWORD_ONLY, default=None, annotation=Bulk),
     Parameter("overrides", Parameter.KEYWORD_ONLY, default=None, annotation=Overrides),
     Parameter("weights", Parameter.KEYWORD_ONLY, default=None, annotation=Weights),
 )
@@ -57,14 +66,16 @@ def questions_app() -> typer.Typer:
     app = typer.Typer(
         cls=QuestionGroup,
         no_args_is_help=True,
-        subcommand_metavar="QUESTION PREDICTOR... COHORT",
+        subcommand_metavar="QUESTION [PREDICTOR...] [COHORT]",
         short_help="Ask a predictor how it came to its predictions.",
         help="Ask a predictor how it came to its predictions.\n\n"
-        "Every number comes with its value by chance. Writes DIR/finding.json with a figure and "
-        "a table. `histoscribe explain QUESTION --help` lists the options of a question.",
+        "Every number comes with its value by chance. Writes DIR/finding.json with figures and "
+        "tables. `histoscribe explain QUESTION --help` lists the options of a question; "
+        "`histoscribe report RUN --findings DIR` puts findings into a report.",
     )
     for question in questions.QUESTIONS:
-        app.command(name=question.name, short_help=question.summary)(_command(question))
+        listed = f"{question.summary} Needs: {question.needs}."
+        app.command(name=question.name, short_help=listed)(_command(question))
     return app
 
 
@@ -74,6 +85,7 @@ def _command(question: Question) -> Any:
         inputs: list[str] | None,
         out_folder: Path,
         cohort: str | None,
+        bulk: str | None,
         overrides: list[str] | None,
         weights: list[str] | None,
         **options: Any,
@@ -82,35 +94,44 @@ def _command(question: Question) -> Any:
         for text in overrides or ():
             _check_new(text, settings)
             override(settings, text)
-        _answer(question, (inputs or [], cohort, weights or []), settings, out_folder)
+        data = _Data(inputs or [], cohort, bulk, weights or [])
+        _answer(question, data, settings, out_folder)
 
     parameters = [*_SHARED, *option_parameters(question.settings), *_SHARED_LAST]
-    run.__doc__ = question.summary
+    run.__doc__ = f"{question.summary}\n\nNeeds: {question.needs}."
     run.__annotations__ = {item.name: item.annotation for item in parameters}
     vars(run)["__signature__"] = Signature(parameters)
     return run
 
 
-def _answer(
-    question: Question,
-    given: tuple[Sequence[str], str | None, Sequence[str]],
-    settings: Mapping[str, Any],
-    out: Path,
-) -> None:
-    """Answer a question and print the finding; `given`: positionals, --cohort and --weights."""
+class _Data(NamedTuple):
+    """What a question is put to, as given on the command line."""
+
+    inputs: Sequence[str]
+    cohort: str | None
+    bulk: str | None
+    weights: Sequence[str]
+
+
+def _answer(question: Question, data: _Data, settings: Mapping[str, Any], out: Path) -> None:
+    """Answer a question and print the finding."""
     from histoscribe.explain.run import explain, input_problems, question_settings
     from histoscribe.predictor.saving import load_predictor
 
     question_settings(question, settings)
-    folders, cohort = predictors_and_cohort(given[0], given[1])
-    problems = [*input_problems(question, len(folders), has_cohort=cohort is not None)]
+    folders, cohort = predictors_and_cohort(data.inputs, data.cohort)
+    has_cohort = cohort is not None
+    problems = [
+        *input_problems(question, len(folders), has_cohort=has_cohort, bulk=data.bulk),
+    ]
     if problems:
         raise DataContractError(problems)
-    weights = weight_files(given[2])
+    weights = weight_files(data.weights)
     finding = explain(
         question.name,
         [load_predictor(folder, weights) for folder in folders],
         cohort,
+        bulk=data.bulk,
         out=out,
         **settings,
     )
@@ -119,7 +140,7 @@ def _answer(
             say(f"{title}: {number}")
     for words in finding.caveat:
         say(f"beware: {words}")
-    for name in (finding.figure, finding.table, *finding.files, "finding.json"):
+    for name in (*finding.figures, *finding.tables, *finding.files, "finding.json"):
         say(str(out / name))
 
 

@@ -68,11 +68,11 @@ class Finding:
     about: Mapping[str, str]
     """What the answer is about: predictor, sections, gene and so on."""
     folder: Path
-    """Folder of figure, table and `finding.json`; a temporary one goes with this finding."""
-    figure: str
-    """Name of a file in `folder`."""
-    table: str
-    """Name of a file in `folder`."""
+    """Folder of figures, tables and `finding.json`; a temporary one goes with this finding."""
+    figures: tuple[str, ...]
+    """Names of files in `folder`, the main one first."""
+    tables: tuple[str, ...]
+    """Names of files in `folder`, the main one first."""
     statistic: tuple[Number, ...]
     null: tuple[Number, ...]
     """What to compare the statistic with: its value by chance, under the same name, and other
@@ -81,19 +81,50 @@ class Finding:
     """What the answer does not show."""
     files: tuple[str, ...] = ()
     """Names of further files in `folder`."""
+    predictors: tuple[str, ...] = ()
+    """Hash of each predictor that the question was put to."""
+
+    @property
+    def figure(self) -> str:
+        """Name of the main figure."""
+        return self.figures[0]
+
+    @property
+    def table(self) -> str:
+        """Name of the main table."""
+        return self.tables[0]
+
+    def number(self, name: str) -> Number:
+        """A number of the answer.
+
+        Raises KeyError that lists the numbers for an unknown name.
+        """
+        return _named(self.statistic, name)
+
+    def chance(self, name: str) -> Number:
+        """The same number by chance; raises KeyError as `number` does."""
+        return _named(self.null, name)
 
     def write(self) -> Path:
-        """Write it as `finding.json`, after its figure and table."""
+        """Write it as `finding.json`, after its figures and tables."""
         path = self.folder / FINDING_FILE
         content = {
             "question": self.question,
             "about": dict(self.about),
-            "figure": self.figure,
-            "table": self.table,
-            **({"files": list(self.files)} if self.files else {}),
+            "predictors": list(self.predictors),
+            "figures": list(self.figures),
+            "tables": list(self.tables),
+            "files": list(self.files),
             "statistic": [number.to_json() for number in self.statistic],
             "null": [number.to_json() for number in self.null],
             "caveat": list(self.caveat),
         }
         write_json(path, content)
         return path
+
+
+def _named(numbers: Sequence[Number], name: str) -> Number:
+    for number in numbers:
+        if number.name == name:
+            return number
+    raise KeyError(f"no number {name}; there are {', '.join(number.name for number in numbers)}")

@@ -28,10 +28,12 @@ class Question:
     """The fields are the options of the sub-command; the text below a field is its help."""
     plan: "Callable[[ExplainRequest, Any], AnswerPlan]"
     """Checks the request and the settings, before the long work, and says what to do."""
-    predictors: Literal["one", "any number"] = "one"
+    predictors: Literal["none", "one", "at least one", "any number"] = "one"
     """How many predictors the question takes."""
     needs_cohort: bool = True
     """False for a question that can be answered without sections."""
+    bulk: Literal["none", "optional", "required"] = "none"
+    """Whether it reads a table of bulk expression."""
 
     def __post_init__(self) -> None:
         for name, field in self.settings.model_fields.items():
@@ -40,10 +42,23 @@ class Question:
             if not field.description:
                 raise ValueError(f"the setting {name} of {self.name} has no text below it")
 
+    @property
+    def needs(self) -> str:
+        """What must be given, in words, e.g. `one predictor, a cohort`."""
+        predictors = {"one": "one predictor", "at least one": "one or more predictors"}
+        optional = {"any number": "predictors if wished"}
+        bulk = {"required": "bulk expression", "optional": "bulk expression if wished"}
+        parts = (
+            (predictors | optional).get(self.predictors),
+            "a cohort" if self.needs_cohort else None,
+            bulk.get(self.bulk),
+        )
+        return ", ".join(part for part in parts if part)
+
 
 _TAKEN = {
     *("question", "predictors", "cohort", "bulk", "out"),
-    *("inputs", "out_folder", "overrides", "set", "weights", "help"),
+    *("inputs", "out_folder", "overrides", "set", "weights", "help", "findings"),
 }
 """Names that `explain` has for every question, in Python and on the command line."""
 

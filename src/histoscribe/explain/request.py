@@ -19,6 +19,8 @@ class ExplainRequest:
     """Empty where none was given; only a question that needs no cohort sees it so."""
     cache: Path
     """Folder for features and tiles that later runs use again."""
+    bulk: str | None = None
+    """Path of a table of bulk expression, or `catalog:NAME`; None where none was given."""
 
     @property
     def predictor(self) -> Predictor:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def explain(
     cohort
         A manifest's path, `catalog:NAME`, `hest:FOLDER`, `stnet:FOLDER`, a cohort or sections.
     bulk
-        A table of bulk expression. No question reads one yet, so it is an error to give it.
+        Path of a table of bulk expression, or `catalog:NAME`, for a question that reads one.
     out
         Folder for the files; by default a temporary one that is removed with the finding.
     settings
@@ -73,7 +74,7 @@ def explain(
 def answer(
     question: Question, request: ExplainRequest, settings: StrictSettings, out: Path
 ) -> Finding:
-    """Answer a question; `out` then holds figure, table and `finding.json`."""
+    """Answer a question; `out` then holds figures, tables and `finding.json`."""
     with fixed_threads():
         return _answer(question, request, settings, out)
 
@@ -90,7 +91,8 @@ def _answer(
     }
     text = json.dumps(record, indent=1, sort_keys=True) + "\n"
     with claimed(out, {REQUEST_FILE: text}):
-        finding = plan.work(out)
+        hashes = tuple(predictor.hash for predictor in request.predictors)
+        finding = replace(plan.work(out), predictors=hashes)
         finding.write()
     return finding
 
@@ -110,16 +112,12 @@ def question_settings(question: Question, settings: Mapping[str, Any]) -> Strict
         ) from None
 
 
-def input_problems(question: Question, n_predictors: int, *, has_cohort: bool) -> Iterator[Problem]:
-    """Say what a question needs and was not given."""
+def input_problems(
+    question: Question, n_predictors: int, *, has_cohort: bool, bulk: str | Path | None = None
+) -> Iterator[Problem]:
+    """Say what a question needs and was not given, or cannot use."""
     where = f"explain {question.name}"
-    if question.predictors == "one" and n_predictors != 1:
-        yield Problem(
-            where=where,
-            found=f"{n_predictors} predictors" if n_predictors else "no predictor",
-            expected="one predictor",
-            remedy="give one folder that `train` or `benchmark` wrote",
-        )
+    yield from _predictor_problems(question, n_predictors)
     if question.needs_cohort and not has_cohort:
         yield Problem(
             where=where,
@@ -127,6 +125,30 @@ def input_problems(question: Question, n_predictors: int, *, has_cohort: bool) -
             expected="a cohort: this question is about its sections",
             remedy="give a manifest, catalog:NAME, hest:FOLDER or stnet:FOLDER",
         )
+    if question.bulk == "none" and bulk is not None:
+        found = f"the question {question.name} reads no bulk expression"
+        yield Problem(f"bulk {bulk}", found, "no bulk table", "leave it out")
+    if question.bulk == "required" and bulk is None:
+        yield Problem(
+            where=where,
+            found="no bulk expression",
+            expected="a table of bulk expression: this question is about its patients",
+            remedy="give a file with --bulk, or --bulk catalog:NAME",
+        )
+
+
+def _predictor_problems(question: Question, n_predictors: int) -> Iterator[Problem]:
+    fewest = 1 if question.predictors in ("one", "at least one") else 0
+    most = {"none": 0, "one": 1}.get(question.predictors, n_predictors)
+    if fewest <= n_predictors <= most:
+        return
+    words = {"none": "no predictor", "one": "one predictor", "at least one": "at least one"}
+    yield Problem(
+        where=f"explain {question.name}",
+        found=f"{n_predictors} predictors" if n_predictors else "no predictor",
+        expected=words[question.predictors],
+        remedy="leave them out" if most == 0 else "give a folder that `train` or `benchmark` wrote",
+    )
 
 
 def _request(
@@ -137,15 +159,13 @@ def _request(
 ) -> ExplainRequest:
     """Load predictors and cohort after checking their number."""
     has_cohort = isinstance(cohort, Path) or bool(cohort)  # one without sections is none
-    problems = [*input_problems(question, len(predictors), has_cohort=has_cohort)]
-    if bulk is not None:
-        found = f"the question {question.name} reads no bulk expression"
-        problems.append(Problem(f"bulk {bulk}", found, "no bulk table", "leave it out"))
+    problems = [*input_problems(question, len(predictors), has_cohort=has_cohort, bulk=bulk)]
     if problems:
         raise DataContractError(problems)
     return ExplainRequest(
         predictors=tuple(_predictor(item) for item in predictors),
         cohort=_cohort(cohort),
+        bulk=None if bulk is None else str(bulk),
         cache=cache_folder(),
     )
 
