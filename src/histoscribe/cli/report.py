@@ -1,4 +1,4 @@
-"""`histoscribe report DIR...`."""
+"""`histoscribe report [DIR...] [--findings DIR...]`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,14 +6,51 @@ from typing import Annotated
 import typer
 
 from histoscribe.cli.console import out, say
+from histoscribe.errors import DataContractError, Problem
+
+Folders = Annotated[list[Path] | None, typer.Argument(metavar="[DIR...]", show_default=False)]
+Findings = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--findings",
+        metavar="DIR",
+        help="Folders that `explain` wrote: a section each in the report of their run, or a "
+        "page of their own without a run. Several may follow one another.",
+    ),
+]
+Page = Annotated[
+    Path, typer.Option("--page", metavar="FILE", help="The page of findings without a run.")
+]
 
 
-def run(folders: Annotated[list[Path], typer.Argument(metavar="DIR...")]) -> None:
+def run(
+    folders: Folders = None, findings: Findings = None, page: Page = Path("findings.html")
+) -> None:
     """Write the report of each run again; with several runs, also show them side by side."""
-    from histoscribe.report.comparison import compare
-    from histoscribe.report.page import write
+    from histoscribe.explain.saved_finding import is_finding
+    from histoscribe.report import compare, write, write_findings
 
-    for folder in folders:
-        say(f"report: {write(folder)}")
-    if len(folders) > 1:
-        out.print(compare(folders), markup=False, highlight=False)
+    # in `--findings A B C` only A is the option's value; the content tells findings from runs
+    given = folders or []
+    of_findings = [*(findings or []), *(folder for folder in given if is_finding(folder))]
+    runs = [folder for folder in given if not is_finding(folder)]
+    _check(runs, of_findings)
+    if not runs:
+        say(f"findings: {write_findings(of_findings, page)}")
+        return
+    for folder in runs:
+        say(f"report: {write(folder, of_findings)}")
+    if len(runs) > 1:
+        out.print(compare(runs), markup=False, highlight=False)
+
+
+def _check(runs: list[Path], findings: list[Path]) -> None:
+    if not runs and not findings:
+        found, expected = "no folder", "a run folder, or --findings with a folder of a finding"
+        remedy = "give the folder that `benchmark` or `explain` wrote"
+    elif len(runs) > 1 and findings:
+        found = f"{len(runs)} runs and {len(findings)} findings"
+        expected, remedy = "findings with the one run of their predictor", "report the runs singly"
+    else:
+        return
+    raise DataContractError(Problem("histoscribe report", found, expected, remedy))

@@ -1,7 +1,7 @@
 """What every explanation returns: figure, table, numbers, the same numbers by chance, caveats."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,17 @@ def defined_mean(values: Sequence[float] | np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
+@dataclass(frozen=True)
+class PredictorOrigin:
+    """Identity of a predictor and its benchmark, for a finding."""
+
+    row: str
+    """Name of its row in the tables of a benchmark."""
+    hash: str
+    folds_sha256: str | None
+    """Hash of the folds of its benchmark; None if it stores none."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Finding:
     """The answer to one question."""
@@ -81,8 +92,8 @@ class Finding:
     """What the answer does not show."""
     files: tuple[str, ...] = ()
     """Names of further files in `folder`."""
-    predictors: tuple[str, ...] = ()
-    """Hash of each predictor that the question was put to."""
+    predictors: tuple[PredictorOrigin, ...] = ()
+    """Each predictor that the question was put to."""
 
     @property
     def figure(self) -> str:
@@ -111,7 +122,7 @@ class Finding:
         content = {
             "question": self.question,
             "about": dict(self.about),
-            "predictors": list(self.predictors),
+            "predictors": [asdict(origin) for origin in self.predictors],
             "figures": list(self.figures),
             "tables": list(self.tables),
             "files": list(self.files),

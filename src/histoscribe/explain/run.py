@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.explain.finding import Finding
+from histoscribe.explain.finding import Finding, PredictorOrigin
 from histoscribe.explain.question import Question
 from histoscribe.explain.questions import find_question
 from histoscribe.explain.request import ExplainRequest
@@ -91,10 +91,16 @@ def _answer(
     }
     text = json.dumps(record, indent=1, sort_keys=True) + "\n"
     with claimed(out, {REQUEST_FILE: text}):
-        hashes = tuple(predictor.hash for predictor in request.predictors)
-        finding = replace(plan.work(out), predictors=hashes)
+        origins = tuple(_origin(predictor) for predictor in request.predictors)
+        finding = replace(plan.work(out), predictors=origins)
         finding.write()
     return finding
+
+
+def _origin(predictor: Predictor) -> PredictorOrigin:
+    benchmark = predictor.benchmark
+    folds = None if benchmark is None else benchmark.card.folds_sha256
+    return PredictorOrigin(predictor.row, predictor.hash, folds)
 
 
 def question_settings(question: Question, settings: Mapping[str, Any]) -> StrictSettings:

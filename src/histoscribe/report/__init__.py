@@ -1,6 +1,6 @@
-"""A finished run as one page, and several runs side by side."""
+"""A finished run as one page, findings as a page, and several runs side by side."""
 
 from histoscribe.report.comparison import compare
-from histoscribe.report.page import write
+from histoscribe.report.page import write, write_findings
 
-__all__ = ["compare", "write"]
+__all__ = ["compare", "write", "write_findings"]

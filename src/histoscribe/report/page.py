@@ -1,5 +1,6 @@
 """A run as one self-contained page."""
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +15,7 @@ from histoscribe.report.alignment import grids
 from histoscribe.report.blocks import blocks
 from histoscribe.report.charts import charts, page_choice, unit_of
 from histoscribe.report.figures import embedded
+from histoscribe.report.findings import FindingBlock, finding_blocks
 from histoscribe.report.gene_tables import gene_tables
 from histoscribe.report.glossary import row_in_words, unit_in_words
 from histoscribe.report.pack import LEVELS
@@ -46,14 +48,17 @@ _CONTENTS = (
     ("targets", "The values to predict"),
     ("genes", "Genes in a table"),
     ("pathways", "Pathways"),
+    ("findings", "Findings"),
     ("fit", "Do image and spots fit?"),
     ("pictures", "Still pictures"),
     ("card", "Protocol card"),
 )
 
 
-def write(run: Path) -> Path:
+def write(run: Path, findings: Sequence[Path] = ()) -> Path:
     """Write `report.html` into a run folder and return its path.
+
+    Folders of findings become a section each; `explain` wrote them, about predictors of this run.
 
     The page depends only on the files of the run, so the same run gives the same bytes. Names from
     data are escaped; nothing is loaded from elsewhere, and the policy of the page forbids a browser
@@ -62,26 +67,46 @@ def write(run: Path) -> Path:
     Raises
     ------
     DataContractError
-        if the folder is not that of a finished benchmark; every missing file is listed.
+        if the folder is not that of a finished benchmark; every missing file is listed. Also for a
+        finding of another predictor.
     """
     path = run / "report.html"
-    write_text(path, _html(read_run(run)))
+    contents = read_run(run)
+    write_text(path, _html(contents, finding_blocks(findings, path, (run, contents))))
     return path
 
 
-def _html(run: Run) -> str:
+def write_findings(findings: Sequence[Path], page: Path) -> Path:
+    """Write a page of findings alone, without a run, and return its path.
+
+    Raises DataContractError that lists every folder without a readable finding.
+    """
+    css = (files("histoscribe.report") / "page.css").read_text(encoding="utf-8")
+    html = (
+        _environment()
+        .get_template("findings_page.html.j2")
+        .render(
+            findings=finding_blocks(findings, page, None), css=Markup(css), policy=content_policy()
+        )
+    )
+    write_text(page, html)
+    return page
+
+
+def _html(run: Run, findings: tuple[FindingBlock, ...]) -> str:
     metrics, metric_rows = all_metrics(run)
     models, beside = summary_rows(run)
     choice = page_choice(run)
     unit = unit_of(run)
     alignment, n_grids_left = grids(run)
     pathways = pathway_tables(run)
+    optional = {"pathways": bool(pathways), "findings": bool(findings)}
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             run=run,
-            contents=[entry for entry in _CONTENTS if entry[0] != "pathways" or pathways],
+            contents=[entry for entry in _CONTENTS if optional.get(entry[0], True)],
             verdict=verdict(run),
             card=blocks(run.card_text),
             headline=HEADLINE,
@@ -89,13 +114,11 @@ def _html(run: Run) -> str:
             beside=beside,
             meaning=REFERENCE_ROWS,
             words={name: row_in_words(name, run.card.models) for name in models_of(run)},
-            n_patients=n_patients(run),
-            fewest=FEWEST_FOR_INTERVALS,
-            chance_q=f"{CHANCE_Q:g}",
-            least_q=f"{least_q(run.card.shuffled_runs):.2g}",
             patients=patient_tables(run),
+            **_numbers(run),
             genes=gene_tables(run),
             pathways=pathways,
+            findings=findings,
             metrics=metrics,
             metric_rows=metric_rows,
             shown=_shown(choice),
@@ -126,6 +149,15 @@ def _environment() -> Environment:
 def _visible(value: object) -> object:
     """Show a name from data without its control characters; markup of the page stays."""
     return printable_lines(value) if type(value) is str else value
+
+
+def _numbers(run: Run) -> dict[str, object]:
+    return {
+        "n_patients": n_patients(run),
+        "fewest": FEWEST_FOR_INTERVALS,
+        "chance_q": f"{CHANCE_Q:g}",
+        "least_q": f"{least_q(run.card.shuffled_runs):.2g}",
+    }
 
 
 def _pictures(run: Run) -> dict[str, object]:
