@@ -19,6 +19,7 @@ QUICK = {  # else minutes
     "extractor.py": ("--quick",),
     "pathways.py": ("--quick",),
     "threads.py": ("--quick",),
+    "surrogates.py": ("--quick",),
     "tcgn.py": ("--batch", "1", "--rounds", "1"),
     "stformer.py": ("--spots", "300", "900", "--h2h", "300"),
     "gpu.py": (
