@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from jaxtyping import Float, UInt8
 from skimage.color import rgb_from_hed
 
 from histoscribe.data.tissue import TissueMask, tissue_mask, tissue_pixels
@@ -27,15 +28,21 @@ class TissueStain:
     """Share of tissue in the slide, 0..1."""
 
 
-def tissue_stain(slide: Slide, mask: TissueMask) -> TissueStain | None:
-    """Measure the stain of a slide at 8 um/px; None for a mask without tissue.
+def stain_density(pixels: UInt8[np.ndarray, "*places 3"]) -> Float[np.ndarray, "*places 2"]:
+    """Optical density of haematoxylin and eosin in each px.
 
     Optical density is -log10((value + 1) / 256) of each channel, unmixed by least squares with
-    the two vectors of Ruifrok and Johnston (Anal Quant Cytol Histol 23:291, 2001).
+    the two vectors of Ruifrok and Johnston (Anal Quant Cytol Histol 23:291, 2001). A colour that
+    no mixture of the two has gives negative values.
     """
+    return -np.log10((pixels.astype(np.float64) + 1.0) / 256.0) @ _UNMIX
+
+
+def tissue_stain(slide: Slide, mask: TissueMask) -> TissueStain | None:
+    """Measure the stain of a slide at 8 um/px; None for a mask without tissue."""
     n_px, total, squares = 0, np.zeros(2), np.zeros(2)
     for pixels in tissue_pixels(slide, mask):
-        stain = -np.log10((pixels.astype(np.float64) + 1.0) / 256.0) @ _UNMIX
+        stain = stain_density(pixels)
         n_px += len(stain)
         total += stain.sum(axis=0)
         squares += (stain**2).sum(axis=0)

@@ -1,0 +1,1 @@
+"""Concepts that a pathologist has words for: measures of tiles."""
