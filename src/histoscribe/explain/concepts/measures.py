@@ -30,7 +30,7 @@ _STAIN_MPP = 4.0
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of a tile, with its unit and its words."""
+    """Measure of a tile: name, unit, words, and how to compute it."""
 
     name: str
     unit: str

@@ -41,7 +41,7 @@ def chromatin_contrast(tile: StainedTile) -> float:
 
 
 def _edge_distance_um(label: np.ndarray, mpp: float) -> np.ndarray:
-    """Distance of each px of a nucleus to the nearest px that is not of it."""
+    """Distance of each px to the edge of its nucleus."""
     apart = (ndimage.maximum_filter(label, 3) != label) | (
         ndimage.minimum_filter(label, 3) != label
     )
