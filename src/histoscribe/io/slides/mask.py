@@ -31,16 +31,14 @@ def read_mask(path: Path, slide: Slide) -> Bool[np.ndarray, "height width"]:
         for a file that is neither, and for an image that does not fit this slide: its proportions
         differ from the slide's by more than 2 %.
     """
-    if reason := no_file(path):
-        raise DataContractError(_refused(path, reason, "check the path"))
     if path.suffix.lower() in (".geojson", ".json"):
-        return _drawn(read_polygons(path), slide)
-    inside = _read_image(path)
+        return draw_polygons(read_polygons(path), slide)
+    inside = read_mask_image(path)
     _check_aspect(path, inside, slide)
     return inside
 
 
-def _drawn(polygons: list[Polygon], slide: Slide) -> Bool[np.ndarray, "height width"]:
+def draw_polygons(polygons: list[Polygon], slide: Slide) -> Bool[np.ndarray, "height width"]:
     """Draw polygons as a mask: a px is tissue if its centre lies in a polygon but in no hole."""
     scale = max(1.0, _MPP / slide.mpp)
     height, width = (max(1, round(side / scale)) for side in (slide.height, slide.width))
@@ -57,7 +55,13 @@ def _drawn(polygons: list[Polygon], slide: Slide) -> Bool[np.ndarray, "height wi
     return inside
 
 
-def _read_image(path: Path) -> Bool[np.ndarray, "height width"]:
+def read_mask_image(path: Path) -> Bool[np.ndarray, "height width"]:
+    """Read a mask of any size from a picture: True where a px is not zero (black).
+
+    Raises DataContractError for what is no picture, and for one that is too large.
+    """
+    if reason := no_file(path):
+        raise DataContractError(_refused(path, reason, "check the path"))
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
