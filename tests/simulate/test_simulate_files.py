@@ -10,7 +10,10 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
+from histoscribe.errors import DataContractError
 from histoscribe.simulate import read_truth, simulate
 
 SMALL = {"spots_per_section": 16, "genes_per_family": 4}
@@ -83,6 +86,21 @@ def test_a_cohort_cut_short_is_finished_to_the_same_bytes(small, tmp_path):
     simulate(cut, 2, seed=3, **SMALL)
     assert _hashes(cut) == _hashes(small)
     assert (cut / "P1S1.jpg").stat().st_mtime_ns == kept
+
+
+def test_the_truth_of_an_older_version_is_refused_and_drawn_again(small, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(small, old)
+    path = old / "truth" / "P1S1.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = json.loads(file.metadata()["truth"])
+    del arrays["nucleus_semi_um"]
+    save_file(arrays, path, metadata={"truth": json.dumps(names | {"digest": "of version 1"})})
+    with pytest.raises(DataContractError, match="draw the cohort again"):
+        read_truth(old, "P1S1")
+    simulate(old, 2, seed=3, **SMALL)
+    assert _hashes(old) == _hashes(small)
 
 
 @pytest.mark.parametrize(

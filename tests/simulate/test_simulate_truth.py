@@ -67,6 +67,25 @@ def test_a_fifth_of_the_nuclei_touch(truths):
         assert (gap[:, 1:] < reach).any(axis=1).mean() >= 0.2
 
 
+def test_the_ellipse_of_each_nucleus_is_dark_where_it_says(cohort, truths):
+    truth = truths["P1S1"]
+    with Image.open(cohort / "P1S1.jpg") as file:
+        image = np.asarray(file).mean(axis=-1)
+    along = np.stack([np.cos(truth.nucleus_angle), np.sin(truth.nucleus_angle)], axis=1)
+    across = along[:, ::-1] * [-1, 1]
+    long, short = truth.nucleus_semi_um.T[..., None]
+    slim = (long > 1.8 * short).ravel()
+    assert slim.sum() > 100
+
+    def grey(xy_um):
+        column, row = (xy_um[slim] / 0.5).astype(int).T
+        return image[row.clip(0, len(image) - 1), column.clip(0, image.shape[1] - 1)].mean()
+
+    # a third beyond the short axis, in both directions: inside along the long axis only
+    ends = [truth.nucleus_um + 1.35 * short * line for line in (along, across)]
+    assert grey(ends[0]) < grey(ends[1]) - 20
+
+
 def test_mean_colour_sees_compartments_and_not_what_nuclei_tell(by_colour, truths):
     score = {family: by_colour[truths["P1S1"].genes_of(family)].mean() for family in FAMILIES}
     assert score["density"] < 0.3

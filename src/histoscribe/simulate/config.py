@@ -7,8 +7,11 @@ from typing import Literal
 
 from histoscribe.simulate.families import FAMILIES
 
-DRAWING = 1
-"""Increases when the same settings draw other files, so that no cohort mixes two versions."""
+DRAWING = 2
+"""Increases when the same settings write other files, so that no cohort mixes two versions.
+
+2: the truth has the semi-axes and the angle of each nucleus; images and counts are those of 1.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Truth of the simulator: saved with the cohort, read by tests."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +9,14 @@ from jaxtyping import Float, Int
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing, write_json, write_text
+from histoscribe.simulate.config import DRAWING
 from histoscribe.simulate.families import Genes, Surroundings, gene_sets
 from histoscribe.simulate.nuclei import Nuclei
 from histoscribe.simulate.patients import Patient
+
+_TEXTS = ("spot_ids", "gene_ids", "family")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +40,18 @@ class SimulatedTruth:
     """From the centroid of the tissue, in tissue radii."""
     nucleus_um: Float[np.ndarray, "M 2"]
     """Centres of all nuclei, from the upper left corner of the image."""
-    nucleus_radius_um: Float[np.ndarray, " M"]
-    """Radius of the circle of equal area."""
+    nucleus_semi_um: Float[np.ndarray, "M 2"]
+    """Long and short semi-axis of each nucleus."""
+    nucleus_angle: Float[np.ndarray, " M"]
+    """Angle of the long axis in radians, from x towards y (downwards)."""
     nucleus_compartment: Int[np.ndarray, " M"]
     area_mm2: Float[np.ndarray, " 5"]
     """Area of each compartment in the section."""
+
+    @property
+    def nucleus_radius_um(self) -> Float[np.ndarray, " M"]:
+        """Radius of the circle of equal area."""
+        return np.sqrt(self.nucleus_semi_um.prod(axis=1))
 
     def genes_of(self, family: str) -> Int[np.ndarray, " G"]:
         """Columns of one gene family."""
@@ -48,11 +59,26 @@ class SimulatedTruth:
 
 
 def read_truth(folder: Path, section: str) -> SimulatedTruth:
-    """Read the truth of one section from the folder of the manifest."""
+    """Read the truth of one section from the folder of the manifest.
+
+    Raises
+    ------
+    DataContractError
+        if another version of the simulator drew it.
+    """
     path = folder / "truth" / f"{section}.safetensors"
     with safe_open(path, framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         names = json.loads(file.metadata()["truth"])
+    if arrays.keys() | set(_TEXTS) != {field.name for field in fields(SimulatedTruth)}:
+        raise DataContractError(
+            Problem(
+                where=f"truth {path}",
+                found="the truth of another version of the simulator",
+                expected=f"the fields of version {DRAWING}",
+                remedy="draw the cohort again: `simulate` with the same settings and folder",
+            )
+        )
     return SimulatedTruth(
         spot_ids=tuple(names["spot_ids"]),
         gene_ids=tuple(names["gene_ids"]),
@@ -63,14 +89,13 @@ def read_truth(folder: Path, section: str) -> SimulatedTruth:
 
 def write_truth(path: Path, truth: SimulatedTruth, digest: str) -> None:
     """Write the truth of one section; `digest` names the settings it was drawn with."""
-    texts = ("spot_ids", "gene_ids", "family")
     arrays = {
         name: np.ascontiguousarray(value)
         for name, value in vars(truth).items()
-        if name not in texts
+        if name not in _TEXTS
     }
     # one entry only: the order of several is not fixed
-    names = {name: getattr(truth, name) for name in texts} | {"digest": digest}
+    names = {name: getattr(truth, name) for name in _TEXTS} | {"digest": digest}
     with replacing(path) as temporary:
         save_file(arrays, temporary, metadata={"truth": json.dumps(names)})
 
@@ -103,7 +128,8 @@ def make_truth(
         motif=around.motif,
         position=around.position,
         nucleus_um=nuclei.xy_um,
-        nucleus_radius_um=np.sqrt(nuclei.semi_um.prod(axis=1)),
+        nucleus_semi_um=nuclei.semi_um,
+        nucleus_angle=nuclei.angle,
         nucleus_compartment=nuclei.compartment,
         area_mm2=area_mm2,
     )

@@ -15,17 +15,29 @@ from skimage.measure import regionprops_table
 from skimage.morphology import disk
 from skimage.segmentation import watershed
 
-SMOOTHING_UM = 0.35
-_AROUND_UM = 12.0
+_SMOOTHING_UM = 0.35
+_AROUND_UM = 8.0
 """Deviation of the Gaussian window of the local threshold: a few nuclei wide."""
 _ABOVE_AROUND = 0.05
-"""Optical density by which a nucleus exceeds the mean of its surroundings."""
-_LEAST_AREA_UM2 = 8.0
-_LARGEST_HOLE_UM2 = 10.0
+"""Optical density by which a px exceeds the mean around it to count as dark."""
+_THRESHOLD = 0.33
+"""Between the local density of the background (0) and of the nuclei (1)."""
+_LEAST_STEP = 0.05
+"""Optical density by which a nucleus exceeds the background at least."""
+_USUAL_CONTRAST = 0.3
+"""Of nuclei to their background, where there are none around to tell it."""
+_USUAL_WEIGHT = 1e-3
+"""Share of dark px in the window that weighs as much as the usual contrast."""
+_PALE = 0.06
+"""Density of haematoxylin below which a px is an empty space, and no background to compare with."""
 _OPENING_UM = 0.75
+_LARGEST_HOLE_UM2 = 10.0
 _DISTANCE_SMOOTHING_UM = 0.5
 _LEAST_GAP_UM = 2.0
 """Between the centres of two nuclei."""
+_AREA_UM2 = (12.0, 250.0)
+"""Smaller is a speck, larger is keratin, ink or a clump that nothing separates."""
+_TRUNCATE = 3.0  # deviations that a Gaussian window reaches to either side
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +60,7 @@ class SegmentedNuclei:
 
 def segment_nuclei(haematoxylin: Float[np.ndarray, "h w"], mpp: float) -> SegmentedNuclei:
     """Find the nuclei of an image from its density of haematoxylin."""
-    smooth = gaussian(haematoxylin, SMOOTHING_UM / mpp)
+    smooth = gaussian(haematoxylin, _SMOOTHING_UM / mpp)
     label = _separated(_nuclear(smooth, mpp), mpp)
     height, width = label.shape
     table = regionprops_table(label, properties=("area", "bbox", "centroid", "eccentricity"))
@@ -64,10 +76,32 @@ def segment_nuclei(haematoxylin: Float[np.ndarray, "h w"], mpp: float) -> Segmen
 
 
 def _nuclear(smooth: Float[np.ndarray, "h w"], mpp: float) -> Bool[np.ndarray, "h w"]:
-    """Px darker than their surroundings, without specks and holes."""
-    dark = smooth > gaussian(smooth, _AROUND_UM / mpp) + _ABOVE_AROUND
-    opened = ndimage.binary_opening(dark, disk(round(_OPENING_UM / mpp)))
-    return _filled(opened, _LARGEST_HOLE_UM2 / mpp**2)
+    """Px of nuclei, without specks and holes.
+
+    What is darker than its surroundings gives the local density of nuclei and of the background
+    between them; the threshold lies between the two, so a crowd of nuclei does not raise it.
+    """
+    tissue = smooth > _PALE
+    around = _window_mean(smooth * tissue, mpp) / _at_least_one_px(_window_mean(tissue, mpp))
+    dark = tissue & (smooth > around + _ABOVE_AROUND)
+    ground = tissue & ~dark
+    background = _window_mean(smooth * ground, mpp) / _at_least_one_px(_window_mean(ground, mpp))
+    share = _window_mean(dark, mpp)
+    excess = _window_mean(smooth * dark, mpp) - background * share
+    contrast = (excess + _USUAL_WEIGHT * _USUAL_CONTRAST) / (share + _USUAL_WEIGHT)
+    threshold = background + np.maximum(_THRESHOLD * contrast, _LEAST_STEP)
+    solid = _filled(smooth > threshold, _LARGEST_HOLE_UM2 / mpp**2)
+    return np.asarray(ndimage.binary_opening(solid, disk(round(_OPENING_UM / mpp))))
+
+
+def _window_mean(values: np.ndarray, mpp: float) -> Float[np.ndarray, "h w"]:
+    """Mean in a Gaussian window around each px."""
+    return gaussian(values.astype(np.float64), _AROUND_UM / mpp, truncate=_TRUNCATE)
+
+
+def _at_least_one_px(share: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """Share of a window as a divisor: no window is empty."""
+    return np.maximum(share, 1e-3)
 
 
 def _filled(mask: Bool[np.ndarray, "h w"], largest_px: float) -> Bool[np.ndarray, "h w"]:
@@ -88,6 +122,7 @@ def _separated(nuclear: Bool[np.ndarray, "h w"], mpp: float) -> Int[np.ndarray, 
     seeds = np.zeros(nuclear.shape, dtype=np.int64)
     seeds[tuple(inside.T)] = np.arange(1, len(inside) + 1)
     label = watershed(-distance, seeds, mask=nuclear)
-    large = np.bincount(label.ravel()) * mpp**2 >= _LEAST_AREA_UM2
-    large[0] = False
-    return (np.cumsum(large) * large)[label]
+    area_um2 = np.bincount(label.ravel()) * mpp**2
+    keep = (area_um2 >= _AREA_UM2[0]) & (area_um2 <= _AREA_UM2[1])
+    keep[0] = False
+    return (np.cumsum(keep) * keep)[label]
