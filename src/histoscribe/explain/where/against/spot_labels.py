@@ -36,7 +36,9 @@ def label_references(path: Path, spots: Spots) -> tuple[MapReference, ...]:
         if LEAST_OF_LABEL <= n <= n_labelled - LEAST_OF_LABEL
     ]
     if not enough:
-        raise DataContractError(_too_few(path, dict(zip(names.tolist(), n_spots, strict=True))))
+        raise DataContractError(
+            _too_few(path, dict(zip(names.tolist(), n_spots.tolist(), strict=True)))
+        )
     # two labels mirror one another: the rarer one says everything
     kept = [min(enough, key=lambda of: of[1])] if len(names) == 2 else enough
     note = f"{len(kept)} labels are as many tests: by chance one p-value in twenty is below 0.05."

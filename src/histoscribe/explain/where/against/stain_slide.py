@@ -90,6 +90,7 @@ def stain_reference(stain: StainSlide, section: Section) -> MapReference:
     threshold = float(threshold_otsu(value[present]))
     n_out = int((~present).sum())
     left_out = f"{n_out} of {len(spots)} spots were left out: less than half of them is tissue."
+    notes = (*stain.notes, left_out) if n_out else stain.notes
     return MapReference(
         name="stain",
         words=f"the density of DAB in {name}",
@@ -98,7 +99,7 @@ def stain_reference(stain: StainSlide, section: Section) -> MapReference:
         positive_words=f"the spots whose density of DAB in {name} is above {threshold:.3f} "
         "(Otsu's threshold)",
         present=present,
-        notes=(*stain.notes, left_out),
+        notes=notes,
         numbers=() if stain.alignment is None else stain.alignment.numbers,
     )
 
