@@ -33,8 +33,10 @@ class PathwayScores(_Toy):
     def forward(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
     ) -> Output:
-        scores = self.represent(context_feature, present)
-        return Output(self.head(scores), heads={"pathways": scores})
+        return self.read(self.represent(context_feature, present))
+
+    def read(self, representation: Float[Tensor, "B K P"]) -> Output:
+        return Output(self.head(representation), heads={"pathways": representation})
 
     def represent(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]

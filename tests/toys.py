@@ -73,8 +73,11 @@ class SectionMean(_Toy):
         context_um: Float[Tensor, "B K 2"],
         present: Bool[Tensor, "B K"],
     ) -> Output:
-        read = self.represent(context_feature, context_um, present)
-        return Output(self.head(read), heads={CONTEXT_MEAN: read[..., read.shape[2] // 2 :]})
+        return self.read(self.represent(context_feature, context_um, present))
+
+    def read(self, representation: Float[Tensor, "B K R"]) -> Output:
+        context = representation[..., representation.shape[2] // 2 :]
+        return Output(self.head(representation), heads={CONTEXT_MEAN: context})
 
     def represent(
         self,
@@ -100,8 +103,10 @@ class BagMean(_Toy):
     def forward(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
     ) -> Output:
-        read = self.represent(context_feature, present)
-        return Output(self.head(read), heads={CONTEXT_MEAN: read})
+        return self.read(self.represent(context_feature, present))
+
+    def read(self, representation: Float[Tensor, "B R"]) -> Output:
+        return Output(self.head(representation), heads={CONTEXT_MEAN: representation})
 
     def represent(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
@@ -115,6 +120,9 @@ class BagMean(_Toy):
         share = present / present.sum(dim=1, keepdim=True)
         standard = self._standard(context_feature, present)
         return {"attention": share, "contribution": share[..., None] * self.head(standard)}
+
+    def evidence_widths(self) -> dict[str, int]:
+        return {"attention": 1, "contribution": self.head.linear.out_features}
 
 
 @contextmanager

@@ -94,6 +94,20 @@ def test_asking_for_evidence_changes_no_bit(made, inputs):
     assert torch.equal(before, predict(made, inputs))
 
 
+def test_evidence_has_the_width_that_is_declared(made, inputs):
+    evidence, size = evidence_of(made, inputs), inputs["present"].shape
+    widths = {name: value.reshape(*size, -1).shape[2] for name, value in evidence.items()}
+    assert widths == made.model.evidence_widths()
+
+
+def test_the_last_step_reads_the_representation(made, inputs):
+    model = made.model
+    given = {name: inputs[name] for name in model.inputs(model.config)}
+    with torch.no_grad():
+        whole, parts = model.forward(**given), model.read(model.represent(**given))
+    assert all(map(torch.equal, whole.tensors, parts.tensors))
+
+
 def test_attention_and_contributions_add_up_over_the_tiles_of_a_bag(made, inputs):
     evidence, there = evidence_of(made, inputs), inputs["present"]
     for name, value in evidence.items():

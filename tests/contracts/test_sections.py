@@ -146,6 +146,29 @@ def test_a_planted_truth_is_found(made):
     assert np.mean(r) > 0.3
 
 
+def test_the_last_step_reads_the_representation(made, inputs):
+    model, there = made.model, inputs["present"]
+    given = {name: inputs[name] for name in model.inputs(model.config)}
+    first = {name: value[:1] for name, value in given.items()}  # without padding
+    with torch.no_grad():
+        whole, parts = model.forward(**first), model.read(model.represent(**first))
+        assert all(map(torch.equal, whole.tensors, parts.tensors))
+        whole, parts = model.forward(**given), model.read(model.represent(**given))
+    for one, other in zip(whole.tensors, parts.tensors, strict=True):
+        torch.testing.assert_close(one[there], other[there])
+
+
+def test_evidence_has_the_width_that_is_declared_and_asking_changes_no_bit(made, inputs):
+    model = made.model
+    given = {name: inputs[name] for name in model.inputs(model.config)}
+    before = predict(made, inputs)
+    with torch.no_grad():
+        evidence = model.evidence(**given)
+    assert torch.equal(before, predict(made, inputs))
+    assert {name: value.shape[2] for name, value in evidence.items()} == model.evidence_widths()
+    assert all((value[~inputs["present"]] == 0).all() for value in evidence.values())
+
+
 def test_gradients_reach_every_parameter(made, inputs):
     names = made.model.inputs(made.model.config)
     output = made.model.train()(**{name: inputs[name] for name in names})

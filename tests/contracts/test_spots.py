@@ -114,6 +114,8 @@ def test_the_last_layer_reads_the_representation(learned, name):
     )
     with torch.no_grad():
         representation = model.represent(**inputs)
+        genes = model.read(representation).expression
+        assert torch.equal(genes, model.forward(**inputs).expression)
     assert representation.ndim == 2
     assert len(representation) == 5
     assert torch.isfinite(representation).all()

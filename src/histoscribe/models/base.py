@@ -34,27 +34,25 @@ class ExpressionModel(nn.Module, ABC):
     choice: Mapping[str, Any] = {}
     """Settings that training chose on the inner folds, with their scores; JSON."""
     heads: ClassVar[tuple[str, ...]] = ()
-    """Names of the outputs in `Output.heads`, e.g. `pathways`: a score of each of `Facts.pathways`.
-    """
+    """Names of the outputs in `Output.heads`, e.g. `pathways`, one score of each gene set."""
     item: ClassVar[Item] = "spot"
     """Kind of item in a batch: `spot`, `section` or `bag`."""
     pretrained: ClassVar[str | None] = None
     """Encoder with the published weights that the network starts from; its config then has
     `weights`: `file` or `random`. None for a start from random numbers.
     """
-
     usual_tile_px: ClassVar[int | None] = None
     """Side of the tiles that `create_model` assumes; None: it must be given."""
-
     counts: CountFamily | None
     """Family of the count distribution that it predicts; None for a model of values."""
+    head: nn.Module
+    """Layer from the representation to the genes, of a network that leaves `read` as it is."""
     count_head: CountHead | None
     """Distribution of counts around the output of `forward`, in training on counts.
 
     A network with a count distribution of its own sets it to None. Counts that `forward` gives stay
     as they are.
     """
-
     checkpointing: bool | None = None
     """Whether training keeps only the inputs of the layers and computes the rest again for
     gradients, which takes time and saves memory; None for a model that always keeps everything.
@@ -81,11 +79,15 @@ class ExpressionModel(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, *args: Any, **inputs: Any) -> Output:
-        """Predict from the named fields of `Inputs`."""
+        """Predict from the named fields of `Inputs`: `read(represent(**inputs))`."""
 
     @abstractmethod
     def represent(self, *args: Any, **inputs: Any) -> Float[Tensor, "*B R"]:
-        """Input of the last layer, from the same inputs as `forward`."""
+        """Input of the last step, from the same inputs as `forward`."""
+
+    def read(self, representation: Float[Tensor, "*B R"]) -> Output:
+        """Predict from the representation, by the layer `head` unless a network says otherwise."""
+        return Output(self.head(representation))
 
     def evidence(self, *args: Any, **inputs: Any) -> Mapping[str, Float[Tensor, "B K _"]]:
         """What each spot adds to the prediction of its item, by name; empty if there is nothing.
@@ -96,6 +98,10 @@ class ExpressionModel(nn.Module, ABC):
         with a distribution of counts, before its softplus.
         """
         del args, inputs
+        return {}
+
+    def evidence_widths(self) -> Mapping[str, int]:
+        """Number of columns of each evidence: one, one per gene, per pathway or per head."""
         return {}
 
     def loss(self, output: Output, labels: Labels) -> Float[Tensor, ""]:

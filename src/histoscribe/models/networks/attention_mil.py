@@ -55,6 +55,7 @@ class ABMIL(ExpressionModel):
     paper = "arXiv:1802.04712"
     Config = ABMILConfig
     item = "bag"
+    head: GeneHead
 
     def __init__(self, facts: Facts, config: ABMILConfig) -> None:
         super().__init__(facts, config)
@@ -75,7 +76,7 @@ class ABMIL(ExpressionModel):
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
     ) -> Output:
         """Predict the genes of each bag."""
-        return Output(self.head(self.represent(context_feature, present)))
+        return self.read(self.represent(context_feature, present))
 
     def represent(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
@@ -99,6 +100,11 @@ class ABMIL(ExpressionModel):
             "attention": attention,
             "contribution": attention * scores,
         }
+
+    def evidence_widths(self) -> Mapping[str, int]:
+        """One attention for all genes."""
+        n_genes = self.head.linear.out_features
+        return {"instance_score": n_genes, "attention": 1, "contribution": n_genes}
 
     def recipe(self) -> Recipe:
         """One rate, with the weight decay that is usual for it."""
@@ -172,15 +178,21 @@ class AdditiveMIL(ExpressionModel):
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
     ) -> Output:
         """Predict the genes of each bag: the mean of its scores, weighted by attention."""
-        scores, attention = self._scores(context_feature, present)
-        return Output((attention * scores).sum(dim=1))
+        return _added(*self._scores(context_feature, present))
 
     def represent(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
-    ) -> Float[Tensor, "B R"]:
-        """The linear layer, averaged over all tiles: each gene has its own attention."""
-        linear = self._linear(context_feature, present)
-        return linear.masked_fill(~present[..., None], 0.0).sum(dim=1) / present.sum(1)[:, None]
+    ) -> Float[Tensor, "B K R"]:
+        """Score and attention of each tile and gene, side by side; zero in padding.
+
+        Each gene has its own attention, so no vector of the bag stands behind all genes.
+        """
+        return torch.cat(self._scores(context_feature, present), dim=2)
+
+    def read(self, representation: Float[Tensor, "B K R"]) -> Output:
+        """Mean of the scores, weighted by attention."""
+        scores, attention = representation.chunk(2, dim=2)
+        return _added(scores, attention)
 
     def evidence(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
@@ -195,6 +207,10 @@ class AdditiveMIL(ExpressionModel):
             "attention": attention,
             "contribution": attention * scores,
         }
+
+    def evidence_widths(self) -> Mapping[str, int]:
+        """One attention per gene."""
+        return dict.fromkeys(("instance_score", "attention", "contribution"), len(self.target_mean))
 
     def recipe(self) -> Recipe:
         """SGD with momentum of Nesterov, or AdamW, with the paper's weight decay."""
@@ -219,6 +235,10 @@ class AdditiveMIL(ExpressionModel):
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
     ) -> Float[Tensor, "B K R"]:
         return self.dropout(self.linear(self.tiles(context_feature, present)))
+
+
+def _added(scores: Float[Tensor, "B K G"], attention: Float[Tensor, "B K G"]) -> Output:
+    return Output((attention * scores).sum(dim=1))
 
 
 def _over_tiles(

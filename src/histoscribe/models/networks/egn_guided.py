@@ -115,6 +115,7 @@ class GuidedNetwork(ExpressionModel):
     shared: nn.Module
     expression: nn.Module
     layers: Any  # a ModuleList: its type hides the two halves of its layers
+    head: GeneHead
 
     def __init__(self, facts: Facts, config: GuidedConfig) -> None:
         super().__init__(facts, config)
@@ -175,7 +176,7 @@ class GuidedNetwork(ExpressionModel):
         exemplar_target: Float[Tensor, "B E G"] | None = None,
     ) -> Output:
         """Predict the genes of each spot; the order of its exemplars has no influence."""
-        return Output(self.head(self.represent(image, feature, exemplar_feature, exemplar_target)))
+        return self.read(self.represent(image, feature, exemplar_feature, exemplar_target))
 
     def represent(
         self,

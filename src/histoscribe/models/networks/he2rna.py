@@ -65,6 +65,7 @@ class HE2RNA(ExpressionModel):
     paper = "doi:10.1038/s41467-020-17678-4"
     Config = HE2RNAConfig
     item = "bag"
+    head: GeneHead
     top: Tensor
 
     def __init__(self, facts: Facts, config: HE2RNAConfig) -> None:
@@ -84,16 +85,22 @@ class HE2RNA(ExpressionModel):
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
     ) -> Output:
         """Predict the genes of each bag."""
-        scores = self._scores(context_feature, present)
-        high, _, share = self._highest(scores, present)
-        return Output((share * high).sum(dim=1))
+        return self.read(self.represent(context_feature, present))
 
     def represent(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
-    ) -> Float[Tensor, "B R"]:
-        """The last hidden layer, averaged over all tiles: each gene reads others of them."""
-        hidden = self.hidden(self.tiles(context_feature, present))
-        return hidden.masked_fill(~present[..., None], 0.0).sum(dim=1) / present.sum(1)[:, None]
+    ) -> Float[Tensor, "B ranks R"]:
+        """Highest scores of each gene in falling order, and behind them the share of their rank.
+
+        Each gene reads other tiles, so no vector of the bag stands behind all genes.
+        """
+        high, _, share = self._highest(self._scores(context_feature, present), present)
+        return torch.cat([high, share], dim=2)
+
+    def read(self, representation: Float[Tensor, "B ranks R"]) -> Output:
+        """Mean of the highest scores, weighted by the share of their rank."""
+        high, share = representation[..., :-1], representation[..., -1:]
+        return Output((share * high).sum(dim=1))
 
     def evidence(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]
@@ -106,6 +113,11 @@ class HE2RNA(ExpressionModel):
         _, tile, share = self._highest(scores, present)
         weight = torch.zeros_like(scores).scatter(1, tile, share.expand(tile.shape))
         return {"instance_score": scores, "attention": weight, "contribution": weight * scores}
+
+    def evidence_widths(self) -> Mapping[str, int]:
+        """Everything is per gene, for each has its own ranks."""
+        n_genes = self.head.linear.out_features
+        return dict.fromkeys(("instance_score", "attention", "contribution"), n_genes)
 
     def recipe(self) -> Recipe:
         """Adam at one rate: AdamW without decay is the same."""

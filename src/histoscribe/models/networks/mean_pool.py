@@ -94,23 +94,29 @@ class MeanPool(ExpressionModel):
         context_image: _Images = None,
     ) -> Output:
         """Predict the genes of each bag."""
-        tiles = _Tiles(present, context_feature, context_image)
-        if self.count_head is None:
-            return Output(self._mean(tiles, lambda inputs: self.net(**inputs).expression))
-        # rates have a mean over tiles; outputs before their softplus are nearly logarithms
-        rate = self._mean(tiles, lambda inputs: count_rate(self.net(**inputs).expression))
-        counts = self.count_head.around(rate)
-        return Output(counts.mean, counts=counts)
+        return self.read(self.represent(present, context_feature, context_image))
 
     def represent(
         self,
         present: Bool[Tensor, "B K"],
         context_feature: Float[Tensor, "B K D"] | None = None,
         context_image: _Images = None,
-    ) -> Float[Tensor, "B R"]:
-        """Mean of the representations of all tiles."""
+    ) -> Float[Tensor, "B G"]:
+        """Mean prediction of all tiles: it is what the bag is read off, not a hidden layer.
+
+        For counts their mean rate, for outputs before their softplus are nearly logarithms.
+        """
         tiles = _Tiles(present, context_feature, context_image)
-        return self._mean(tiles, lambda inputs: self.net.represent(**inputs))
+        if self.count_head is None:
+            return self._mean(tiles, lambda inputs: self.net(**inputs).expression)
+        return self._mean(tiles, lambda inputs: count_rate(self.net(**inputs).expression))
+
+    def read(self, representation: Float[Tensor, "B G"]) -> Output:
+        """The mean itself; for counts with the distribution around it."""
+        if self.count_head is None:
+            return Output(representation)
+        counts = self.count_head.around(representation)
+        return Output(counts.mean, counts=counts)
 
     def loss(self, output: Output, labels: Labels) -> Float[Tensor, ""]:
         """Loss of the model of spots, over bags."""

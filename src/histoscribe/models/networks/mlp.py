@@ -51,7 +51,7 @@ class MLP(ExpressionModel):
 
     def forward(self, feature: Float[Tensor, "B D"]) -> Output:
         """Predict the genes of each spot."""
-        return Output(self.head(self.represent(feature)))
+        return self.read(self.represent(feature))
 
     def represent(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B R"]:
         """The hidden layer."""

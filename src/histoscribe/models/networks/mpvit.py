@@ -86,7 +86,7 @@ class MPViT(ExpressionModel):
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
         """Predict the genes from the pooled map."""
-        return Output(self.head(self.represent(image)))
+        return self.read(self.represent(image))
 
     def represent(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]

@@ -54,7 +54,7 @@ class NSL(ExpressionModel):
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
         """Predict each gene from the amount of its stain in the tile."""
-        return Output(self.slope * self.represent(image) + self.offset)
+        return self.read(self.represent(image))
 
     def represent(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]
@@ -66,6 +66,10 @@ class NSL(ExpressionModel):
         standard = (density - self.density_mean) / self.density_scale
         # not a matrix product, which autocast would round to bfloat16
         return (standard[:, None] * self.stain).sum(dim=-1)
+
+    def read(self, representation: Float[Tensor, "B G"]) -> Output:
+        """Read each gene off a straight line over the density of its stain."""
+        return Output(self.slope * representation + self.offset)
 
     def recipe(self) -> Recipe:
         """The EGN paper's training with another learning rate."""

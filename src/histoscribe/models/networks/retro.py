@@ -62,7 +62,7 @@ class Retro(ExpressionModel):
         exemplar_target: Float[Tensor, "B E G"],
     ) -> Output:
         """Predict the genes from the mean patch token; targets are used only `with_expression`."""
-        return Output(self.head(self.represent(image, exemplar_feature, exemplar_target)))
+        return self.read(self.represent(image, exemplar_feature, exemplar_target))
 
     def represent(
         self,

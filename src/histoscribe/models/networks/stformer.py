@@ -5,7 +5,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
@@ -24,7 +24,7 @@ from histoscribe.models.layers.positions import position_layer
 from histoscribe.models.layers.section_rows import SectionRows
 from histoscribe.models.layers.tile_features import check_tiles
 from histoscribe.models.recipe import Recipe
-from histoscribe.types import PATHWAYS, CountDistribution, Output
+from histoscribe.types import PATHWAYS, Output
 
 _LARGEST_TAU = 100.0
 
@@ -178,17 +178,7 @@ class SpatialTranscriptFormer(ExpressionModel):
         """Predict the genes, and give the scores of pathways as head `pathways`."""
         rows = SectionRows(present)
         scores = self._scores(context_feature, context_um, rows)
-        genes, heads = self.head(scores), {PATHWAYS: self._laid(scores, rows)}
-        if self.pathway_counts is None:
-            return Output(self._laid(genes, rows), heads)
-        of = self.pathway_counts(genes, scores)
-        zeros = of.zero_inflation
-        counts = CountDistribution(
-            self._laid(of.rate, rows),
-            self._laid(of.inverse_dispersion, rows),
-            None if zeros is None else self._laid(zeros, rows),
-        )
-        return Output(counts.mean, heads, counts)
+        return self._genes(scores, lambda values: self._laid(values, rows))
 
     def represent(
         self,
@@ -199,6 +189,24 @@ class SpatialTranscriptFormer(ExpressionModel):
         """Scores of pathways, from which the genes are read."""
         rows = SectionRows(present)
         return self._laid(self._scores(context_feature, context_um, rows), rows)
+
+    def read(self, representation: Float[Tensor, "*B P"]) -> Output:
+        """Predict the genes from scores of pathways; padding is read, too, as if it were spots."""
+        shape = representation.shape[:-1]
+        scores = representation.flatten(0, -2)
+        return self._genes(scores, lambda values: values.unflatten(0, shape))
+
+    def _genes(
+        self,
+        scores: Float[Tensor, "n P"],
+        lay: Callable[[Float[Tensor, "n _"]], Float[Tensor, "*B _"]],
+    ) -> Output:
+        """Genes and scores, laid in the shape of the output."""
+        genes, heads = self.head(scores), {PATHWAYS: lay(scores)}
+        if self.pathway_counts is None:
+            return Output(lay(genes), heads)
+        counts = self.pathway_counts(genes, scores).map(lay)
+        return Output(counts.mean, heads, counts)
 
     def attention(
         self,
@@ -260,6 +268,19 @@ class STFormer(SpatialTranscriptFormer):
     """Predicts every spot of a section from all of them (the document's dense mode)."""
 
     item = "section"
+
+    def evidence(
+        self,
+        context_feature: Float[Tensor, "B K D"],
+        context_um: Float[Tensor, "B K 2"],
+        present: Bool[Tensor, "B K"],
+    ) -> Mapping[str, Float[Tensor, "B K P"]]:
+        """Scores of pathways of each spot."""
+        return {PATHWAYS: self.represent(context_feature, context_um, present)}
+
+    def evidence_widths(self) -> Mapping[str, int]:
+        """A column for each pathway."""
+        return {PATHWAYS: len(self.pathways)}
 
     def _scored(self, spots: Float[Tensor, "S width"]) -> Float[Tensor, "S width"]:
         return spots

@@ -89,7 +89,7 @@ class STNet(ExpressionModel):
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
         """Predict the genes; in evaluation the mean over the tile's eight symmetries."""
-        return Output(self.head(self.represent(image)))
+        return self.read(self.represent(image))
 
     def represent(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]

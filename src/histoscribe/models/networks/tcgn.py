@@ -71,7 +71,7 @@ class CMTNetwork(ExpressionModel):
 
     def forward(self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]) -> Output:
         """Predict the genes from the mean of the last map."""
-        return Output(self.genes_of_map(self.class_map(image)))
+        return self.read(self.represent(image))
 
     def represent(
         self, image: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"]

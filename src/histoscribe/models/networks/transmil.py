@@ -87,9 +87,7 @@ class TransMIL(ExpressionModel):
         present: Bool[Tensor, "B K"],
     ) -> Output:
         """Predict the genes of each bag."""
-        return Output(
-            self.head(self.represent(context_feature, context_um, context_slide, present))
-        )
+        return self.read(self.represent(context_feature, context_um, context_slide, present))
 
     def represent(
         self,
@@ -133,6 +131,10 @@ class TransMIL(ExpressionModel):
             )
             rows[alike.number[:, None], alike.tile] = of_class[:, :, 1:].transpose(1, 2)
         return {"class_attention": rows}
+
+    def evidence_widths(self) -> Mapping[str, int]:
+        """Columns: heads of the first layer, then of the second."""
+        return {"class_attention": 2 * self.config.heads}
 
     def recipe(self) -> Recipe:
         """One rate; the paper's RAdam with look-ahead is not in torch."""

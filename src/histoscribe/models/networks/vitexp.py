@@ -40,7 +40,7 @@ class ViTExp(ExpressionModel):
         exemplar_feature: Float[Tensor, "B E D"],
     ) -> Output:
         """Predict the genes from the mean patch token."""
-        return Output(self.head(self.represent(image, exemplar_feature)))
+        return self.read(self.represent(image, exemplar_feature))
 
     def represent(
         self,
