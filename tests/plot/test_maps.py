@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from histoscribe.plot import expression_map, spot_overlay
 from histoscribe.plot.canvas import around_spots, round_length
-from histoscribe.plot.maps import MapText, _one_scale, _pcc_text
+from histoscribe.plot.maps import MapText, _pcc_text, value_scale
 from histoscribe.types import Counts, Section, Slide, Spots
 
 
@@ -88,15 +88,15 @@ def test_unknown_spots_are_drawn_hollow(section, tmp_path):
     assert not ((half[..., 2] - half[..., 0]) > 0.2).any()
 
 
-def test_both_panels_share_one_scale():
-    scale = _one_scale(np.array([0.0, 1.0]), np.array([9.0, 10.0]))
+def test_both_panels_sharevalue_scale():
+    scale = value_scale(np.array([0.0, 1.0]), np.array([9.0, 10.0]))
     assert scale.get_clim()[0] < 0.5
     assert scale.get_clim()[1] > 9.5
 
 
 def test_constant_and_all_missing_values_can_be_drawn(section, tmp_path):
     assert draw(section, tmp_path / "c.png", np.full(30, 1.0)).is_file()
-    low, high = _one_scale(np.full(3, np.nan), np.full(3, 2.0)).get_clim()
+    low, high = value_scale(np.full(3, np.nan), np.full(3, 2.0)).get_clim()
     assert low < 2.0 < high
 
 

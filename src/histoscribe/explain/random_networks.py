@@ -19,11 +19,14 @@ N_RANDOM = 5
 _SEED = 0  # of the weights; nobody needs another one
 
 
-def random_networks(predictor: Predictor) -> tuple[ExpressionModel, ...]:
+def random_networks(
+    predictor: Predictor, n_networks: int | None = None
+) -> tuple[ExpressionModel, ...]:
     """Untrained networks with the settings of a predictor's network.
 
     Weights are drawn from named streams, even if training started from published ones. What
-    the network holds of its training tiles, such as their mean colour, is the same.
+    the network holds of its training tiles, such as their mean colour, is the same. There are
+    `N_RANDOM` of them unless the caller needs more.
 
     Raises TypeError for a model that is no network.
     """
@@ -37,7 +40,8 @@ def random_networks(predictor: Predictor) -> tuple[ExpressionModel, ...]:
         counts=trained.counts,
         pathways=predictor.fitted.pathways,
     )
-    return tuple(_random(trained, facts, draw) for draw in range(N_RANDOM))
+    draws = range(N_RANDOM if n_networks is None else n_networks)
+    return tuple(_random(trained, facts, draw) for draw in draws)
 
 
 @contextmanager

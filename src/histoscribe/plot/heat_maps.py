@@ -16,6 +16,7 @@ from histoscribe.plot.canvas import save_png, wrapped
 _INCHES = 1.5
 _TEXT_INCHES = 0.5
 _COLOURS = "inferno"
+_SIGNED_COLOURS = "RdBu_r"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,9 @@ class HeatColumn:
 
     title: str
     maps: Float[np.ndarray, "n h w"]
-    """Zero or above, a map for each row."""
+    """A map for each row; zero or above unless `is_signed`."""
+    is_signed: bool = False
+    """Whether values may be below zero: zero is then white, above it red and below it blue."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +60,7 @@ def draw_heat_maps(
         axes.imshow(row.window, interpolation="antialiased")
         _label(axes, row.lines)
     for place, column in enumerate(columns):
-        scale = ScalarMappable(Normalize(0.0, float(column.maps.max()) or 1.0), _COLOURS)
+        scale = _scale(column)
         grid[0, place + 1].set_title(column.title, fontsize=8)
         for axes, row, values in zip(grid[:, place + 1], rows, column.maps, strict=True):
             side_px = row.window.shape[0]
@@ -75,6 +78,13 @@ def draw_heat_maps(
     figure.suptitle(text.title, fontsize=10)
     figure.supxlabel(wrapped(text.below, width), fontsize=7)
     save_png(figure, path)
+
+
+def _scale(column: HeatColumn) -> ScalarMappable:
+    largest = float(np.abs(column.maps).max()) or 1.0
+    if column.is_signed:
+        return ScalarMappable(Normalize(-largest, largest), _SIGNED_COLOURS)
+    return ScalarMappable(Normalize(0.0, largest), _COLOURS)
 
 
 def _label(axes: Axes, lines: Sequence[str]) -> None:

@@ -71,12 +71,12 @@ def expression_map(
     window = around_spots(section)
     width, height = window.panel_inches
     figure = Figure(figsize=(len(panels) * width + 1.4, height + 0.9), layout="compressed")
-    scale = _one_scale(*panels.values())
+    scale = value_scale(*panels.values())
     drawn = list(figure.subplots(1, len(panels), squeeze=False)[0])
     tissue = read_tissue(section, window, dimmed=_DIMMED)
     for axes, (title, values) in zip(drawn, panels.items(), strict=True):
         draw_tissue(axes, tissue)
-        _spots(axes, section, values, scale)
+        fill_spots(axes, section, values, scale)
         axes.set_title(title, fontsize=10)
     if beyond is not None and beyond.any():
         _hatch(drawn[-1], section, beyond)
@@ -102,7 +102,8 @@ def _title(
     return f"{text.gene}{why}\n{place}{score}"
 
 
-def _one_scale(*panels: Float[np.ndarray, " N"]) -> ScalarMappable:
+def value_scale(*panels: Float[np.ndarray, " N"]) -> ScalarMappable:
+    """Colours from the 1st to the 99th percentile of all panels together."""
     values = np.concatenate(panels)
     known = values[np.isfinite(values)]
     low, high = np.percentile(known, [1, 99]) if known.size else (0.0, 1.0)
@@ -112,12 +113,13 @@ def _one_scale(*panels: Float[np.ndarray, " N"]) -> ScalarMappable:
     return ScalarMappable(Normalize(float(low), float(high)), "cividis")
 
 
-def _spots(
+def fill_spots(
     axes: Axes,
     section: Section,
     values: Float[np.ndarray, " N"],
     scale: ScalarMappable,
 ) -> None:
+    """Draw spots in their true shape, coloured by value; NaN is hollow."""
     um, known = centres_um(section), np.isfinite(values)
     filled = spot_marks(axes, um[known], section.spots)
     filled.set_array(values[known])

@@ -30,6 +30,15 @@ def gene_maps(
     return torch.cat(parts).double().numpy()
 
 
+def class_activation(
+    channels: Float[Tensor, "B C h w"], value: Float[Tensor, ""]
+) -> Float[Tensor, "B h w"]:
+    """Channels, weighted by the mean slope of a value by each, summed and cut at zero."""
+    (slope,) = torch.autograd.grad(value, channels, retain_graph=True)
+    weight = slope.mean(dim=(2, 3), keepdim=True)
+    return (weight * channels.detach()).sum(dim=1).relu()
+
+
 def _of_batch(
     network: ClassMapModel, image: UInt8[Tensor, "B 3 P P"], genes: Sequence[int]
 ) -> Float[Tensor, "B K h w"]:
@@ -38,9 +47,5 @@ def _of_batch(
     channels.requires_grad_()
     with torch.enable_grad():
         predicted = network.genes_of_map(channels)
-        maps = []
-        for gene in genes:
-            (slope,) = torch.autograd.grad(predicted[:, gene].sum(), channels, retain_graph=True)
-            weight = slope.mean(dim=(2, 3), keepdim=True)
-            maps.append((weight * channels.detach()).sum(dim=1).relu())
+        maps = [class_activation(channels, predicted[:, gene].sum()) for gene in genes]
     return torch.stack(maps, dim=1)
