@@ -102,7 +102,8 @@ def stained_pair(
 
 def _haematoxylin(pixels: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W"]:
     density = -np.log10((pixels.astype(np.float32) + 1) / 256)
-    return np.maximum((density @ np.linalg.pinv(rgb_from_hed[:2]))[..., 0], 0.0)
+    stain = (density @ np.linalg.pinv(rgb_from_hed[:2]))[..., 0]
+    return np.maximum(stain - np.percentile(stain, 2), 0.0)  # the tint of the glass is no stain
 
 
 def _placed(width: int, height: int, settings: PairSettings) -> tuple[Affine, tuple[int, int]]:

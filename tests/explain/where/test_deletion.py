@@ -36,7 +36,7 @@ def test_a_planted_region_is_found(place):
     noise = np.random.default_rng(0).standard_normal(N)
     result = deletion_test(score + 0.1 * noise, mean_of(score), place, 0, is_weight=False)
     assert not result.is_failure
-    assert result.p_deletion == result.p_sufficiency == 1 / 200
+    assert result.p_deletion == result.p_sufficiency == 1 / 100
     assert result.without_top < result.whole < result.only_top
     assert result.verdict("GENE1").startswith("The map of GENE1 shows")
 
@@ -45,7 +45,7 @@ def test_a_weight_counts_whichever_way_its_tiles_move_the_prediction(place):
     score = np.where(np.linalg.norm(UM - UM[N // 2 + 5], axis=1) < 250.0, -3.0, 0.0)
     weight = -score + 0.01 * np.random.default_rng(0).standard_normal(N)
     by_size = deletion_test(weight, mean_of(score), place, 0, is_weight=True)
-    assert by_size.p_deletion == 1 / 200
+    assert by_size.p_deletion == 1 / 100
     assert by_size.deletion == abs(by_size.whole - by_size.without_top)
     # as a map of what raises the prediction, it is the worst of all
     assert deletion_test(weight, mean_of(score), place, 0, is_weight=False).p_deletion == 1.0

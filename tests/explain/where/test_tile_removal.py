@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from histoscribe.explain.where.against.comparison import compare
 from histoscribe.explain.where.against.gene_values import gene_reference, measured_reference
+from histoscribe.explain.where.faithfulness import faithfulness
+from histoscribe.explain.where.spot_map import SpotMap
 from histoscribe.explain.where.tile_removal import TileRemoval, blurred, tile_places
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.train.run import train
@@ -100,3 +103,52 @@ def test_genes_are_measured_in_the_unit_of_the_target(removal):
 
 def test_a_section_without_counts_has_no_measured_gene(removal, section):
     assert measured_reference(removal.predictor, replace(section, counts=None), 0) is None
+
+
+def test_every_map_is_tested_and_a_failure_comes_first(removal):
+    predicted = removal.predictor.fitted.predict(removal.queries).values
+    random = np.random.default_rng(0).standard_normal((2, len(predicted)))
+    maps = [
+        SpotMap(gene=2, label="G2", kind="prediction", values=-predicted[:, 2], is_weight=False),
+        SpotMap(gene=2, label="G2", kind="attention", values=random[0], is_weight=True),
+        SpotMap(gene=5, label="G5", kind="prediction", values=random[1], is_weight=False),
+    ]
+    found = faithfulness([removal], maps)
+    assert found.failures[0].startswith("FAILED: the map of prediction of G2")
+    assert list(found.table["map"]) == ["prediction", "attention", "prediction"]
+    assert found.table["failed"][0]
+    names = {number.name for number in found.statistic}
+    assert {"deletion_prediction", "p_deletion_prediction", "deletion_attention"} <= names
+    assert ("sufficiency_attention" in names) == (removal.predictor.fitted.item != "spot")
+    assert {number.name for number in found.null} == {n for n in names if not n.startswith("p_")}
+    assert (removal.predictor.fitted.item == "bag") == ("out of the bag" in found.caveats[0])
+
+
+def test_every_map_is_held_against_the_references_of_its_gene(removal):
+    predictor, section = removal.predictor, removal.section
+    values = predictor.fitted.predict(removal.queries).values.astype(np.float64)
+    maps = [
+        SpotMap(gene=of, label=f"G{of}", kind="prediction", values=values[:, of], is_weight=False)
+        for of in (2, 5)
+    ]
+    found = compare(
+        maps,
+        lambda gene: [
+            measured_reference(predictor, section, gene),
+            gene_reference(predictor, values, 7),
+        ],
+        section.spots.xy * section.slide.mpp,
+    )
+    table = found.table
+    assert list(table["gene"]) == ["G2", "G2", "G5", "G5"]
+    measured, other = (f"measured_{predictor.gene_labels[2]}", predictor.gene_labels[7])
+    assert [number.name for number in found.null] == [
+        f"correlation_{measured}",
+        f"auroc_{measured}",
+        f"correlation_predicted_{other}",
+        f"auroc_predicted_{other}",
+    ]
+    correlation = np.corrcoef(values[:, 5], values[:, 7])[0, 1]
+    assert table["correlation"][3] == pytest.approx(correlation, abs=1e-5)
+    assert {"p_auroc", "correlation_low", "spots", "positive"} <= set(table.columns)
+    assert "G2" in found.caveats[0]

@@ -22,8 +22,8 @@ from histoscribe.ties import best_first
 
 TOP_SHARE = 0.1
 """Share of the tiles that count as best-ranked."""
-N_RANDOM_SETS = 199
-"""Random sets of tiles: the least p-value is 0.005."""
+N_RANDOM_SETS = 99
+"""Random sets of tiles: the least p-value is 0.01."""
 _CANDIDATES = 4  # random places for a group, of which the one with the likest tissue is taken
 
 ValueOf = Callable[[Bool[np.ndarray, " N"]], float]

@@ -36,6 +36,12 @@ class MapReference:
     numbers: tuple[Number, ...] = ()
     """Numbers about the reference alone, without a value by chance, e.g. `residual_um`."""
 
+    @property
+    def drawn(self) -> Float[np.ndarray, " N"]:
+        """Values of a picture: NaN where left out; of sides, 1 and 0."""
+        values = self.positive.astype(np.float64) if self.value is None else self.value
+        return np.where(self.present, values, np.nan)
+
     def __post_init__(self) -> None:
         value = self.positive if self.value is None else self.value
         if not len(self.positive) == len(self.present) == len(value):
