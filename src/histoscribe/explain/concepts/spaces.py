@@ -10,10 +10,12 @@ from histoscribe.explain.concepts.stained_tile import StainedTile
 
 _PALE = 0.08
 """Optical density below which a px is empty."""
-_LEAST_AREA_UM2 = 80.0
+_LEAST_AREA_UM2 = 60.0
 _RIM_UM = 8.0
-_SEPTUM = 0.5
-"""Share of pale px in the rim of a space above which walls are septa of fat."""
+"""Width of the rim of a space in which its walls are judged: septa of fat are thinner."""
+_BEYOND_SEPTUM = 0.1
+"""Share of pale px in the rim of a space above which its walls are septa."""
+_TOUCH_PX = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +40,22 @@ def spaces_of(tile: StainedTile) -> Spaces:
     """Tell the pale spaces of a tile apart.
 
     Thin septa separate fat cells, so beyond the wall of one it is pale again; a lumen has cells
-    around it.
+    around it. What touches the white off the tissue is glass, unless it is fat.
     """
     pale = (tile.darkness < _PALE) & tile.tissue
-    label, n_spaces = ndimage.label(pale)
-    large = np.bincount(label.ravel(), minlength=n_spaces + 1) * tile.mpp**2 >= _LEAST_AREA_UM2
-    large[0] = False
-    fat = np.zeros(n_spaces + 1, dtype=bool)
-    for space in np.flatnonzero(large):
-        inside = label == space
-        near = ndimage.distance_transform_edt(~inside) * tile.mpp
-        rim = (near > 0) & (near <= _RIM_UM) & tile.tissue
-        fat[space] = bool(rim.any() and pale[rim].mean() > _SEPTUM)
-    return Spaces(lumen=(large & ~fat)[label], fat=fat[label])
+    label, _ = ndimage.label(pale)
+    off_tissue = ndimage.binary_dilation(~tile.tissue, iterations=_TOUCH_PX)
+    lumen, fat = np.zeros_like(pale), np.zeros_like(pale)
+    reach = int(np.ceil(_RIM_UM / tile.mpp))
+    for number, box in enumerate(ndimage.find_objects(label), start=1):
+        window = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
+        space = label[window] == number
+        if space.sum() * tile.mpp**2 < _LEAST_AREA_UM2:
+            continue
+        near = ndimage.distance_transform_edt(~space) * tile.mpp <= _RIM_UM
+        rim = near & ~space & tile.tissue[window]
+        if rim.any() and pale[window][rim].mean() > _BEYOND_SEPTUM:
+            fat[window] |= space
+        elif not (space & off_tissue[window]).any():
+            lumen[window] |= space
+    return Spaces(lumen, fat)
