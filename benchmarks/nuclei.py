@@ -146,6 +146,7 @@ def _figures(matches: Sequence[Matched]) -> dict[str, float]:
         "f1_iou": f1(matches, "by_outline"),
         "f1_centre": f1(matches, "by_centre"),
         "area_correlation": float(np.corrcoef(areas.T)[0, 1]),
+        "area_ratio": float(areas[:, 1].mean() / areas[:, 0].mean()),
     }
 
 
