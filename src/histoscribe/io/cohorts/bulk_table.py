@@ -31,12 +31,14 @@ _EXPECTED = {
 }
 
 
-def read_bulk_table(path: Path, unit: BulkUnit) -> tuple[BulkTable, tuple[str, ...]]:
+def read_bulk_table(
+    path: Path, unit: BulkUnit, setting: str = "bulk.unit"
+) -> tuple[BulkTable, tuple[str, ...]]:
     """Read a table of genes x patients (CSV or TSV, also gzipped).
 
     The first column holds gene ids, the first line the patients. Ensembl versions are removed.
     Samples named by TCGA barcodes get their patient's barcode; samples of normal tissue are left
-    out.
+    out. `setting` is where the user gave the unit, for messages.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def read_bulk_table(path: Path, unit: BulkUnit) -> tuple[BulkTable, tuple[str, .
         found = f"{n_wrong} cells that are no numbers, the first of patient {patients[row]}, gene "
         problems.append(_problem(path, found + genes[column], "a number in every cell"))
     else:
-        problems += _unit_problems(path, values, patients, unit)
+        problems += _unit_problems(path, values, patients, (unit, setting))
     if problems:
         raise DataContractError(problems)
     return BulkTable(patients=tuple(patients), genes=tuple(genes), values=values, unit=unit), notes
@@ -122,6 +124,16 @@ def _frame(path: Path) -> pd.DataFrame:
     return body
 
 
+def patient_of_sample(name: str) -> str:
+    """Patient of a sample named by a TCGA barcode; any other name is a patient.
+
+    >>> patient_of_sample("TCGA-AA-3516-01A-02R"), patient_of_sample("P-01-a-b")
+    ('TCGA-AA-3516', 'P-01-a-b')
+    """
+    parts = name.split("-")
+    return "-".join(parts[:3]) if parts[0] == "TCGA" else name
+
+
 def _patients(names: Sequence[str]) -> tuple[list[int], list[str], tuple[str, ...]]:
     """Columns to take, the patient of each, and notes; TCGA samples are named by their patient."""
     columns, patients, normal = [], [], []
@@ -132,7 +144,7 @@ def _patients(names: Sequence[str]) -> tuple[list[int], list[str], tuple[str, ..
             patients.append(name)
         elif parts[3][:2].isdigit() and int(parts[3][:2]) in _TUMOUR:
             columns.append(column)
-            patients.append("-".join(parts[:3]))
+            patients.append(patient_of_sample(name))
         else:
             normal.append(name)
     note = f"left out, {len(normal)} samples that are no tumour: {', '.join(normal)}"
@@ -140,10 +152,11 @@ def _patients(names: Sequence[str]) -> tuple[list[int], list[str], tuple[str, ..
 
 
 def _unit_problems(
-    path: Path, values: Float[np.ndarray, "M A"], patients: Sequence[str], unit: BulkUnit
+    path: Path, values: Float[np.ndarray, "M A"], patients: Sequence[str], of: tuple[BulkUnit, str]
 ) -> Iterator[Problem]:
+    unit, setting = of
     for found, looks_like in _contradictions(values, patients, unit):
-        remedy = f'set bulk.unit = "{looks_like}"' if looks_like else "correct the table"
+        remedy = f'set {setting} = "{looks_like}"' if looks_like else "correct the table"
         yield Problem(str(path), found, f"unit {unit}: {_EXPECTED[unit]}", remedy)
 
 

@@ -6,6 +6,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.catalog_cortex import dlpfc
 from histoscribe.io.cohorts.catalog_gene_sets import hallmark
 from histoscribe.io.cohorts.catalog_records import DataSet, PublicFile, PublicSection, local_sources
+from histoscribe.io.cohorts.catalog_tcga import tcga_crc
 from histoscribe.io.cohorts.catalog_tenx import tenx_breast
 from histoscribe.io.cohorts.hest_folder import METADATA, download_command
 from histoscribe.io.cohorts.selection import Where
@@ -288,6 +289,7 @@ _DATA_SETS = (
         ),
     ),
     hallmark(),
+    tcga_crc(),
 )  # fmt: skip
 
 CATALOG: dict[str, DataSet] = {entry.name: entry for entry in _DATA_SETS}

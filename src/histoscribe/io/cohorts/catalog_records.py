@@ -16,6 +16,8 @@ from histoscribe.io.weights import cache_folder
 
 GENE_SETS = "gmt"
 """Kind of an entry whose files hold gene sets instead of sections."""
+BULK = "bulk"
+"""Kind of an entry whose files hold bulk expression instead of sections."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class PublicSection:
 
     section: str
     patient: str
-    """Empty for a file of gene sets."""
+    """Empty for a file of gene sets or of bulk expression."""
     files: tuple[PublicFile, ...]
     white: tuple[Box, ...] = ()
     notes: tuple[str, ...] = ()
@@ -113,7 +115,7 @@ def local_sources(
     Raises one DataContractError that names every missing file of the selected sections.
     """
     roots = data_folders(dataset)
-    if dataset.kind == GENE_SETS:
+    if dataset.kind in _WITHOUT_SECTIONS:
         raise DataContractError(_no_sections(dataset))
     if dataset.kind in _BY_FOLDER:
         here = next((root for root in roots if root.is_dir()), roots[0])
@@ -134,7 +136,7 @@ def local_sources(
         for id_ in (known if sections is None else sections)
     ]
     wanted = [row["section"] for row in choose(rows, where or {}, f"catalog:{dataset.name}")]
-    missing = [problem for id_ in wanted for problem in _missing(roots, dataset, known[id_])]
+    missing = [problem for id_ in wanted for problem in missing_files(roots, dataset, known[id_])]
     if missing:
         raise DataContractError(missing)
     return tuple(_source(roots, dataset, known[id_]) for id_ in wanted)
@@ -144,16 +146,25 @@ _BY_FOLDER = {"hest": hest_sources, "stnet": stnet_sources}
 """Kinds whose folder has a metadata table that lists the sections."""
 
 
+_WITHOUT_SECTIONS = {
+    GENE_SETS: ("gene sets", 'name it as `pathways.sets = "catalog:{}"` beside a cohort'),
+    BULK: ("bulk expression", "give it as `explain subtypes --bulk catalog:{}`"),
+}
+"""What an entry holds instead of sections, and how it is used."""
+
+
 def _no_sections(dataset: DataSet) -> Problem:
+    what, remedy = _WITHOUT_SECTIONS[dataset.kind]
     return Problem(
         where=f"catalog:{dataset.name}",
-        found=f"gene sets ({dataset.title})",
+        found=f"{what} ({dataset.title})",
         expected="sections",
-        remedy=f'name it as `pathways.sets = "catalog:{dataset.name}"` beside a cohort',
+        remedy=remedy.format(dataset.name),
     )
 
 
-def _missing(roots: Sequence[Path], dataset: DataSet, section: PublicSection) -> list[Problem]:
+def missing_files(roots: Sequence[Path], dataset: DataSet, section: PublicSection) -> list[Problem]:
+    """Problem of each missing file of a section."""
     get = f"get it with `histoscribe data {dataset.name} --fetch`"
     return [
         Problem(
