@@ -1,0 +1,1 @@
+"""The question `subtypes`: what bulk expression says about the molecular subtype of a patient."""
