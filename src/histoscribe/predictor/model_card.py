@@ -208,6 +208,8 @@ def _how_well(facts: CardFacts) -> Iterator[str]:
 
 def _not_for(facts: CardFacts) -> Iterator[str]:
     card = facts.card
+    if card.made_up_labels is not None:
+        yield f"- Any prediction: it is a probe of training ({card.made_up_labels})."
     yield "- Diagnosis, or any decision about a patient: it is for research."
     yield (
         "- Tissue, species, stains or scanners outside its training data: numbers there mean "

@@ -107,7 +107,7 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     ------
     DataContractError
         listing every file that is missing, unknown to predictor.json, or whose sha256 is not the
-        recorded one.
+        recorded one; and for a probe, which was trained on made-up labels.
 
     Examples
     --------
@@ -116,6 +116,9 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     """
     folder = Path(folder)
     record = read_record(folder)
+    training = card_of_record(record, folder)
+    if training.made_up_labels is not None:
+        raise DataContractError(_probe(folder, training.made_up_labels))
     target = Target.from_json(record["target"])
     benchmark = None
     if record["benchmark"] is not None:
@@ -135,13 +138,22 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
         fitted=_load_fitted(folder, record, lookup),
         target=target,
         encoding=encoding,
-        card=card_of_record(record, folder),
+        card=training,
         reference=_load_reference(folder / _REFERENCE, record),
         value_range=_load_range(folder / _RANGE, len(target.genes)),
         benchmark=benchmark,
         hash=sha256(folder / RECORD),
         weights={**known, **(weights or {})},
         folder=folder,
+    )
+
+
+def _probe(folder: Path, labels: str) -> Problem:
+    return Problem(
+        where=str(folder),
+        found=f"a probe of training, made by `explain memory`: {labels}",
+        expected="a predictor that was trained on labels as they were measured",
+        remedy="give a folder that `train` or `benchmark` wrote; a probe predicts nothing",
     )
 
 

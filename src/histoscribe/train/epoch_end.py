@@ -18,6 +18,7 @@ from histoscribe.io.atomic import replacing
 from histoscribe.models.base import ExpressionModel
 from histoscribe.ties import SCORE_ROUNDING
 from histoscribe.train.group import ALONE, TrainingGroup
+from histoscribe.train.spot_losses import SpotLosses
 from histoscribe.train.validation import validate
 
 CHECKPOINT = "last.ckpt"
@@ -26,7 +27,8 @@ CHECKPOINT = "last.ckpt"
 class EpochEnd(Callback):
     """Score the inner validation, keep the best weights, stop, and save a checkpoint.
 
-    A single callback, so that the checkpoint always contains the score of its epoch.
+    With `losses`, record the loss of each training spot, too. A single callback, so that the
+    checkpoint always contains the score of its epoch.
     """
 
     def __init__(
@@ -37,12 +39,22 @@ class EpochEnd(Callback):
         patience: int,
         folder: Path,
         group: TrainingGroup = ALONE,
+        losses: SpotLosses | None = None,
     ) -> None:
-        self._sides, self._group = sides, group
+        self._sides, self._group, self._losses = sides, group, losses
         self._patience, self._folder = patience, folder
         self.scores: list[float] = []
         self.best_epoch = 0
         self._best = _copy(model)
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Record the losses before training; a resumed training has them."""
+        del trainer
+        model: Any = pl_module.model
+        if self._losses is not None and self._losses.n_recorded == 0:
+            self._losses.add(model, self._sides)
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -59,6 +71,8 @@ class EpochEnd(Callback):
         self.scores.append(self._score(model))
         if self._sides.val is None or _is_better(self.scores[-1], kept):
             self.best_epoch, self._best = len(self.scores), _copy(model)
+        if self._losses is not None:
+            self._losses.add(model, self._sides)
         trainer.should_stop = self._out_of_patience()
         if self._group.is_first:
             with replacing(self._folder / CHECKPOINT) as temporary:
@@ -66,12 +80,15 @@ class EpochEnd(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """State for a resumed run."""
-        return {"scores": self.scores, "best_epoch": self.best_epoch, "best": self._best}
+        state = {"scores": self.scores, "best_epoch": self.best_epoch, "best": self._best}
+        return state if self._losses is None else {**state, "losses": self._losses.state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state of `state_dict`."""
         self.scores = list(state_dict["scores"])
         self.best_epoch, self._best = state_dict["best_epoch"], state_dict["best"]
+        if self._losses is not None:
+            self._losses.restore(state_dict["losses"])
 
     def checkpoint(self) -> Path | None:
         """Checkpoint of the last finished epoch; None without one."""

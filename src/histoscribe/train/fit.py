@@ -1,5 +1,6 @@
 """Fit any row of the results on the training spots of one fold."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from histoscribe.data.items.kinds import training_sides
 from histoscribe.data.items.spots import SpotItems, size_factors_of
 from histoscribe.data.transform import transform_class
 from histoscribe.device import choose_device
-from histoscribe.models.base import Estimator, Facts
+from histoscribe.models.base import Estimator, ExpressionModel, Facts
 from histoscribe.models.closed_form.standard import mean_and_scale
 from histoscribe.models.count_start import CountStart
 from histoscribe.predictor.encoding import WeightFiles
@@ -22,6 +23,7 @@ from histoscribe.threads import fixed_threads
 from histoscribe.train.loop import fit_and_val_rows, train_network
 from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import RunSettings
+from histoscribe.train.spot_losses import SpotLosses
 from histoscribe.train.weight_needs import initial_weights
 from histoscribe.types import PATHWAYS, CountFamily, Images, Pathways, SpotTable
 
@@ -53,31 +55,64 @@ def fit(
         if a training spot has too few permitted exemplars, or weights are missing.
     """
     with fixed_threads(settings.run.threads):
-        return _fit(row, table, settings, resume, protocol, weights or {})
+        cls = row.cls
+        if issubclass(cls, Estimator):
+            return Fitted(cls(row.config).fit(table))
+        return _Training(row, table, settings, protocol, weights or {}).fit(cls, resume)
 
 
-def _fit(
+def fit_recorded(
     row: ModelRow,
     table: SpotTable,
     settings: RunSettings,
     resume: Path,
-    protocol: str,
     weights: WeightFiles,
-) -> Fitted:
+) -> tuple[Fitted, SpotLosses]:
+    """Fit a network exactly as `fit`, and record the loss of each training spot after each epoch.
+
+    Raises
+    ------
+    TypeError
+        for a row that is no network, or that has one prediction for many spots.
+    ValueError
+        for training in several processes.
+    """
     cls = row.cls
-    if issubclass(cls, Estimator):
-        return Fitted(cls(row.config).fit(table))
-    spots, lookup = _spots(row, table, settings, protocol, weights)
-    sides = training_sides(cls.item, spots, *fit_and_val_rows(table, settings.train.keep))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer(settings.seed, f"init-{row.name}"))
-        sets = table.gene_sets if PATHWAYS in cls.heads else None
-        model = cls(_facts(row, table, settings, sets), row.config)
-        initial = initial_weights(row, weights)
-        if initial is not None:
-            model.start_from(initial)
-        train_network(model, sides, settings, resume)
-    return Fitted(model.eval(), lookup, pathways=sets)
+    if issubclass(cls, Estimator) or cls.item == "bag":
+        raise TypeError(f"{row.name} has no loss of each spot after each epoch")
+    if settings.run.devices > 1:
+        raise ValueError("losses of spots are recorded in one process only")
+    losses = SpotLosses(len(table) // table.copies)
+    with fixed_threads(settings.run.threads):
+        training = _Training(row, table, settings, "patient", weights)
+        return training.fit(cls, resume, losses), losses
+
+
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """Training of a network: its row, spots, settings and weights."""
+
+    row: ModelRow
+    table: SpotTable
+    settings: RunSettings
+    protocol: str
+    weights: WeightFiles
+
+    def fit(
+        self, cls: type[ExpressionModel], resume: Path, losses: SpotLosses | None = None
+    ) -> Fitted:
+        row, table, settings = self.row, self.table, self.settings
+        spots, lookup = _spots(row, table, settings, self.protocol, self.weights)
+        sides = training_sides(cls.item, spots, *fit_and_val_rows(table, settings.train.keep))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(integer(settings.seed, f"init-{row.name}"))
+            sets = table.gene_sets if PATHWAYS in cls.heads else None
+            model = cls(_facts(row, table, settings, sets), row.config)
+            initial = initial_weights(row, self.weights)
+            if initial is not None:
+                model.start_from(initial)
+            train_network(model, sides, settings, resume, losses)
+        return Fitted(model.eval(), lookup, pathways=sets)
 
 
 def _spots(

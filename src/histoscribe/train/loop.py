@@ -31,6 +31,7 @@ from histoscribe.train.group import ALONE, TrainingGroup
 from histoscribe.train.processes import train_together
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.shared_task import SharedTask
+from histoscribe.train.spot_losses import SpotLosses
 from histoscribe.train.task import Task
 from histoscribe.train.turns import turns_of
 from histoscribe.train.validation import score_kind
@@ -40,15 +41,22 @@ _log = logging.getLogger(__name__)
 
 
 def train_network(
-    model: ExpressionModel, sides: Sides, settings: RunSettings, resume: Path
+    model: ExpressionModel,
+    sides: Sides,
+    settings: RunSettings,
+    resume: Path,
+    losses: SpotLosses | None = None,
 ) -> None:
-    """Train in place; afterwards the model has the weights of the kept epoch."""
+    """Train in place; afterwards the model has the weights of the kept epoch.
+
+    `losses` records the loss of each training spot; only for training in one process.
+    """
     train = settings.train
     sides = replace(sides, items=limited(sides.items, model.tile_limit(model.config)))
-    end = EpochEnd(model, sides, patience=train.patience, folder=resume)
+    end = EpochEnd(model, sides, patience=train.patience, folder=resume, losses=losses)
     if not end.finished(train.epochs):
         if settings.run.devices == 1:
-            train_in_process(model, sides, settings, resume)
+            train_in_process(model, sides, settings, resume, losses=losses)
         else:
             train_together(train_in_process, model, sides, settings, resume)
         end.finished(train.epochs)
@@ -66,12 +74,13 @@ def train_in_process(
     settings: RunSettings,
     resume: Path,
     group: TrainingGroup = ALONE,
+    losses: SpotLosses | None = None,
 ) -> None:
     """Continue from the checkpoint in `resume`, if any; the result is a new checkpoint there."""
     train, seed = settings.train, settings.seed
     if train.checkpoint:
         model.checkpointing = True
-    end = EpochEnd(model, sides, patience=train.patience, folder=resume, group=group)
+    end = EpochEnd(model, sides, patience=train.patience, folder=resume, group=group, losses=losses)
     end.finished(train.epochs)
     turns, items = turns_of(model, sides.items)
     batches = Batches(

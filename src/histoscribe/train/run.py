@@ -9,6 +9,7 @@ from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.run_folder import claimed, in_folder
 from histoscribe.predictor.facts import cohort_card, data_files
+from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.predictor.gene_scores import Benchmarked
 from histoscribe.predictor.limits import ValueRange
 from histoscribe.predictor.predictor import Predictor
@@ -38,7 +39,7 @@ from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
 from histoscribe.train.tables import row_table
 from histoscribe.train.training_card import training_card
-from histoscribe.types import Fold
+from histoscribe.types import Fold, SpotTable
 
 
 @spelled_out(RunOptions)
@@ -216,19 +217,22 @@ def fit_predictor(
         protocol=fold.protocol,
         weights=run_data.weights,
     )
-    reference = fit_reference(
-        table.as_they_are, run_data.cohort, fold.train, run_data.settings.seed
-    )
-    predictor = Predictor(
+    made = predictor_of(run_data, fold, row, target, fitted, table)
+    return save_predictor(replace(made, benchmark=scored), folder)
+
+
+def predictor_of(
+    run_data: RunData, fold: Fold, row: ModelRow, target: Target, fitted: Fitted, table: SpotTable
+) -> Predictor:
+    """Make the predictor of a row that was fitted on the training table of a fold; not saved."""
+    return Predictor(
         row.name,
         fitted,
         target,
         run_data.encoding(row.encoder, fold),
         training_card(run_data, fold, row, target, fitted, table),
-        reference,
+        fit_reference(table.as_they_are, run_data.cohort, fold.train, run_data.settings.seed),
         ValueRange.of(table.target),
-        benchmark=scored,
         device=run_data.settings.run.device,
         _encoder=run_data.source(row.encoder).open(fold),
     )
-    return save_predictor(predictor, folder)

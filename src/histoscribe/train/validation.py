@@ -30,7 +30,7 @@ def validate(model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]) 
     the mean squared error for fewer than 8 items. NaN if nothing is defined.
     """
     predicted, spots = predict_items(model, items, rows).expression, items.spots(rows)
-    measured = _measured(items, rows)
+    measured = measured_values(items, rows)
     if spots is not None:
         return validation_score(predicted, measured, items.keys.section[spots])
     if score_kind(items, rows) == "minus_mse":
@@ -38,8 +38,8 @@ def validate(model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]) 
     return validation_score(predicted, measured, np.zeros(len(rows), dtype=np.int64))
 
 
-def _measured(items: Items, rows: Int[np.ndarray, " n"]) -> np.ndarray:
-    """Target of each prediction."""
+def measured_values(items: Items, rows: Int[np.ndarray, " n"]) -> np.ndarray:
+    """Target of each prediction of these items."""
     labels = items.labels(rows)
     if labels.present is None:
         return labels.target.numpy()

@@ -177,6 +177,10 @@ class TrainingCard(Card):
     exemplars: ExemplarsCard | None = None
     pathways: PathwaysCard | None = None
     """Gene sets of a network with scores of pathways."""
+    made_up_labels: str | None = None
+    """How labels were exchanged between spots before training, in words: then it is a probe of
+    training, and nothing is predicted with it. None for labels as they were measured.
+    """
 
     @property
     def patients(self) -> set[str | None]:
