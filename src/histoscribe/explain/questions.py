@@ -11,11 +11,21 @@ from histoscribe.explain.genes.question import GENES
 from histoscribe.explain.grad_cam.question import GRAD_CAM
 from histoscribe.explain.graph.question import GRAPH
 from histoscribe.explain.latent.question import LATENT
+from histoscribe.explain.memory.question import MEMORY
 from histoscribe.explain.question import Question
 from histoscribe.explain.subtypes.question import SUBTYPES
 from histoscribe.explain.where.question import WHERE
 
-QUESTIONS: tuple[Question, ...] = (EXEMPLARS, GENES, LATENT, GRAD_CAM, GRAPH, WHERE, SUBTYPES)
+QUESTIONS: tuple[Question, ...] = (
+    EXEMPLARS,
+    GENES,
+    LATENT,
+    GRAD_CAM,
+    GRAPH,
+    WHERE,
+    SUBTYPES,
+    MEMORY,
+)
 
 
 def find_question(name: str) -> Question:
