@@ -6,6 +6,7 @@ The command line reads this file to list the questions, so it imports nothing he
 from difflib import get_close_matches
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.explain.concepts.question import CONCEPTS
 from histoscribe.explain.exemplars.question import EXEMPLARS
 from histoscribe.explain.genes.question import GENES
 from histoscribe.explain.grad_cam.question import GRAD_CAM
@@ -23,6 +24,7 @@ QUESTIONS: tuple[Question, ...] = (
     GRAD_CAM,
     GRAPH,
     WHERE,
+    CONCEPTS,
     SUBTYPES,
     MEMORY,
 )

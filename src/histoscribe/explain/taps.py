@@ -59,11 +59,18 @@ class Taps:
         Zero where the number does not depend on the layer. Gradients of parameters stay as they
         are. Run the source with gradients enabled; its inputs and weights need none.
         """
-        self.activations(name)
+        (of_layer,) = self.gradients_at([name], value)
+        return of_layer
+
+    def gradients_at(
+        self, names: Sequence[str], value: Float[Tensor, ""]
+    ) -> tuple[tuple[Activation, ...], ...]:
+        """The same of several layers, in one pass back."""
+        runs = [len(self.activations(name)) for name in names]
         self._running = False  # layers that compute again for the gradient are not tapped again
-        return torch.autograd.grad(
-            value, self._activations[name], retain_graph=True, materialize_grads=True
-        )
+        kept = [run for name in names for run in self._activations[name]]
+        flat = iter(torch.autograd.grad(value, kept, retain_graph=True, materialize_grads=True))
+        return tuple(tuple(next(flat) for _ in range(n_runs)) for n_runs in runs)
 
     def gradient(self, name: str, value: Float[Tensor, ""]) -> Activation:
         """Slope of a number by what a layer gave. Raises ValueError unless the layer ran once."""

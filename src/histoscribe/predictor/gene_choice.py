@@ -47,7 +47,7 @@ def choose_genes(predictor: Predictor, requested: Sequence[str]) -> GeneChoice:
         return replace(_choice(predictor, places, "requested"), requested=True)
     if len(genes) <= _MANY:
         return _choice(predictor, range(len(genes)), "all")
-    return _best(predictor, _MANY)
+    return best_genes(predictor, _MANY)
 
 
 def trusted_choice(choice: GeneChoice, beyond: BeyondTraining) -> GeneChoice:
@@ -65,10 +65,11 @@ def one_gene(predictor: Predictor, requested: str | None) -> GeneChoice:
 
     Raises DataContractError as `choose_genes` does.
     """
-    return _best(predictor, 1) if requested is None else choose_genes(predictor, [requested])
+    return best_genes(predictor, 1) if requested is None else choose_genes(predictor, [requested])
 
 
-def _best(predictor: Predictor, n_genes: int) -> GeneChoice:
+def best_genes(predictor: Predictor, n_genes: int) -> GeneChoice:
+    """Genes with the best scores on held-out patients; without scores the first of the panel."""
     for score in _SCORES:
         known = predictor.gene_score_values.get(score)
         if known is not None and np.isfinite(known).any():
@@ -76,7 +77,7 @@ def _best(predictor: Predictor, n_genes: int) -> GeneChoice:
             chosen = [int(gene) for gene in best if np.isfinite(known[gene])]
             return _choice(predictor, chosen, f"best {score} on held-out patients")
     why = "first of the panel; the scores of genes are unknown"
-    return _choice(predictor, range(n_genes), why)
+    return _choice(predictor, range(min(n_genes, len(predictor.target.genes))), why)
 
 
 def _choice(predictor: Predictor, places: Iterable[int], why: str) -> GeneChoice:
