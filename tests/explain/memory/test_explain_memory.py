@@ -8,10 +8,13 @@ import pytest
 
 import histoscribe as hs
 from histoscribe.errors import DataContractError
+from histoscribe.explain.memory.trainings import MemoryTrainings
 from histoscribe.explain.run import explain
 from histoscribe.predictor.folder import read_training_card
 from histoscribe.progress import told_to
+from histoscribe.train.epoch_end import CHECKPOINT, EpochEnd
 from histoscribe.train.run import train
+from tests.contracts.fitting import KilledError, killed_after
 from tests.explain.memory.toy import MPP, PITCH_PX, toy_cohort, toy_predictor
 
 
@@ -60,11 +63,18 @@ def test_label_norm_and_depth_do_not_tell_permuted_labels(answered):
         assert np.isclose(answered.chance(f"auroc_{rule}").value, table.loc[rule, "auroc"])
 
 
-def test_the_same_question_gives_the_same_bytes(answered, tmp_path):
+def test_a_killed_question_goes_on_to_the_same_bytes(answered, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochEnd, "on_train_epoch_end", killed_after(3))
+        patch.setattr(MemoryTrainings, "tell_estimate", lambda *_: None)
+        with pytest.raises(KilledError):
+            explain("memory", toy_predictor(), toy_cohort(0), out=tmp_path / "again")
+    assert (tmp_path / "again" / "trainings" / "probe" / CHECKPOINT).exists()
     again = explain("memory", toy_predictor(), toy_cohort(0), out=tmp_path / "again")
     for path in sorted(answered.folder.rglob("*.*")):
         other = again.folder / path.relative_to(answered.folder)
         assert path.read_bytes() == other.read_bytes(), path.name
+    assert not (again.folder / "trainings").exists()
 
 
 def test_one_patient_has_no_made_up_labels_and_the_answer_says_so(tmp_path):
@@ -95,5 +105,6 @@ def test_what_cannot_be_trained_again_is_refused(tmp_path):
     with pytest.raises(DataContractError) as both:
         explain("memory", lost, toy_cohort(0), sections=["P9S"])
     assert len(both.value.problems) == 2
-    with pytest.raises(DataContractError, match="share"):
-        explain("memory", toy_predictor(), toy_cohort(0), share=0.9)
+    for share, words in ((0.9, "share"), (0.05, "4 labels to permute")):
+        with pytest.raises(DataContractError, match=words):
+            explain("memory", toy_predictor(), toy_cohort(0), share=share)

@@ -7,10 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import final
 
-from histoscribe.errors import DataContractError
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.finding import Finding
 from histoscribe.explain.memory.held_out import HeldOut
-from histoscribe.explain.memory.labels import Exchange
+from histoscribe.explain.memory.labels import Exchange, n_permuted
 from histoscribe.explain.memory.pictures import draw_losses, draw_mixtures, draw_separations
 from histoscribe.explain.memory.question import MemoryQuestionSettings
 from histoscribe.explain.memory.recipe import training_recipe
@@ -32,6 +32,8 @@ _FIGURES = {
 }
 SPOTS, SEPARATIONS, EPOCHS = "spots.csv", "separations.csv", "epochs.csv"
 PROBE_FOLDER = "probe"
+FEWEST_PERMUTED = 10
+"""Fewer labels separate from others by luck."""
 _TRAININGS = "trainings"
 
 
@@ -57,8 +59,22 @@ def plan_memory(request: ExplainRequest, settings: MemoryQuestionSettings) -> An
         cohort = cohort.subset(settings.sections)
     weights = request.predictor.weights
     trainings = MemoryTrainings.plan(cohort, recipe[0], weights, request.cache)
+    n_exchanged = sum(
+        n_permuted(len(rows), settings.share) for rows in trainings.fold.inner[0].fit.values()
+    )
+    if n_exchanged < FEWEST_PERMUTED:
+        raise DataContractError(_too_few(n_exchanged, settings.share))
     answer = MemoryAnswer(request, trainings, settings.share)
     return AnswerPlan(about=answer.about, sections=tuple(cohort), work=answer.work)
+
+
+def _too_few(n_exchanged: int, share: float) -> Problem:
+    return Problem(
+        where=f"share {share:g}",
+        found=f"{n_exchanged} labels to permute in the sections that training fits",
+        expected=f"at least {FEWEST_PERMUTED}, to tell them from the others",
+        remedy="give more sections, or a larger share",
+    )
 
 
 @final
