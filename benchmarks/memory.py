@@ -74,7 +74,7 @@ def _asked(cohort: Cohort, folder: Path, tables: Mapping[str, dict], seed: int) 
 def _print(findings: Mapping[str, Finding]) -> None:
     """One row a number, one column a cohort; chance in brackets."""
     table = pd.DataFrame({name: dict(_cells(finding)) for name, finding in findings.items()})
-    print(table.to_markdown())
+    print(table.to_string())
     for name, finding in findings.items():
         print(f"{name}: {finding.caveat[2]}")
     found = {
