@@ -132,6 +132,8 @@ def test_inner_splits_fit_on_views_and_choose_on_spots_as_they_are(place):
     np.testing.assert_array_equal(again.feature, once.feature)
     assert again.keys.same_spots(once.keys)
     assert again.copies == 1
+    facts = plain.cohort.facts
+    assert set(again.sites.items()) == {(s[:2], facts[s]["site"]) for s in fold.train}
     for one, two in zip(again.inner, once.inner, strict=True):
         np.testing.assert_array_equal(one[0], two[0])
 

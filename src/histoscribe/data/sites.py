@@ -4,9 +4,14 @@ Slides of one site share stain and scanner, and sites differ in their patients, 
 across sites by recognising the site (Howard et al. 2021, doi 10.1038/s41467-021-24698-1).
 """
 
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Int
+
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.patient_sites import SITE, patients_on_two_sites, sites_of
-from histoscribe.types import Cohort
+from histoscribe.types import Cohort, SpotKeys
 
 
 def section_sites(cohort: Cohort) -> dict[str, str]:
@@ -34,3 +39,13 @@ def section_sites(cohort: Cohort) -> dict[str, str]:
     if problems:
         raise DataContractError(problems)
     return {id_: sites[patient] for id_, patient in of_section.items()}
+
+
+def site_codes(
+    keys: SpotKeys, sites: Mapping[str, str], rows: Int[np.ndarray, " B"]
+) -> Int[np.ndarray, " B"]:
+    """Number the sites of these rows; -1 where the site of a patient is unknown."""
+    numbers = {site: number for number, site in enumerate(sorted(set(sites.values())))}
+    # an unknown patient has the code -1, which is the last entry
+    of_patient = [numbers.get(sites.get(name, ""), -1) for name in (*keys.patients, "")]
+    return np.array(of_patient)[keys.patient[rows]]

@@ -9,6 +9,7 @@ from histoscribe.data.activity import measured_activity
 from histoscribe.data.images import StackedTiles
 from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.data.target import Parts, Target
+from histoscribe.io.cohorts.patient_sites import sites_of
 from histoscribe.train.any_angle import turn_margin_px
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
@@ -55,6 +56,7 @@ def training_table(
         if sets is not None and run_data.settings.train.pathway_weight > 0
         else None,
         gene_sets=sets,
+        sites=sites_of((str(cohort.patients[s]), cohort.facts[s]) for s, _ in parts) or None,
     )
 
 

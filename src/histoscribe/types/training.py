@@ -80,6 +80,8 @@ class SpotTable:
     """Measured activity of each pathway, for a loss that reads it."""
     gene_sets: Pathways | None = None
     """Gene sets of the panel, for networks with scores of pathways; None in a run without."""
+    sites: Mapping[str, str] | None = None
+    """Site of each patient; None if unknown."""
 
     def __post_init__(self) -> None:
         sizes = {len(self.feature), len(self.target), len(self.log_total), len(self.keys)}
@@ -106,6 +108,7 @@ class SpotTable:
             counts=None if self.counts is None else self.counts[:n_spots],
             pathways=None if self.pathways is None else self.pathways[:n_spots],
             gene_sets=self.gene_sets,
+            sites=self.sites,
         )
 
 
@@ -146,7 +149,7 @@ class Labels:
     pathways: Float[Tensor, "B P"] | Float[Tensor, "B K P"] | None = None
     """Measured activity of each pathway; None if no loss reads it."""
     site: Int[Tensor, " B"] | None = None
-    """A number for each site of the training bags, -1 for an unknown one; None without sites."""
+    """A number for each site of the training table, -1 for an unknown one; None without sites."""
 
     def to(self, device: torch.device) -> "Labels":
         """The same labels on another device."""

@@ -32,7 +32,7 @@ class BagItems(RunItems):
         return runs_of(bag, rows, n_once)
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """Mean target of each bag, sum of its counts, and its patient."""
+        """Mean target of each bag, sum of its counts, its patient and site."""
         table = training_table_of(self.table)
         runs = [self.runs[row] for row in rows]
         means = [table.target[run].mean(axis=0, dtype=np.float64) for run in runs]
@@ -43,6 +43,7 @@ class BagItems(RunItems):
         return Labels(
             target=torch.from_numpy(np.stack(means).astype(np.float32)),
             patient=self.patient(rows),
+            site=self.site(rows),
             counts=counts,
             size_factor=factor,
         )

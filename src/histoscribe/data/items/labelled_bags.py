@@ -11,6 +11,7 @@ from jaxtyping import Int
 from histoscribe.data.items.bag_table import BagTable
 from histoscribe.data.items.items import Batch, Items
 from histoscribe.data.items.runs import padded_runs, present_in, slides_in
+from histoscribe.data.sites import site_codes
 from histoscribe.data.transform import size_factors
 from histoscribe.types import Labels, SpotKeys
 
@@ -63,7 +64,7 @@ class LabelledBags(Items):
             totals = np.expm1(table.log_total[rows].astype(np.float64))
             size_factor = torch.from_numpy(size_factors(totals).astype(np.float32))
         if table.sites:
-            site = torch.tensor(self._site_codes()[rows])
+            site = torch.from_numpy(site_codes(table.keys, table.sites, rows))
         return Labels(
             target=torch.from_numpy(table.target[rows].astype(np.float32)),
             patient=torch.from_numpy(table.keys.patient[rows]),
@@ -74,9 +75,3 @@ class LabelledBags(Items):
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> None:
         """None: a bag has one prediction, not one for each tile."""
-
-    def _site_codes(self) -> Int[np.ndarray, " M"]:
-        sites = self.table.sites or {}
-        codes = {site: code for code, site in enumerate(sorted(set(sites.values())))}
-        names = self.table.keys.patient_names
-        return np.array([codes.get(sites.get(str(name), ""), -1) for name in names])

@@ -13,6 +13,7 @@ from torch import Tensor
 from histoscribe.data.feature_source import FeatureSource
 from histoscribe.data.items.items import Batch, Items
 from histoscribe.data.items.spots import SpotQueries
+from histoscribe.data.sites import site_codes
 from histoscribe.types import BagImages, Labels, SpotKeys, SpotTable
 
 Runs = tuple[Int[np.ndarray, " _"], ...]
@@ -79,6 +80,14 @@ class RunItems(Items):
         """Patient code of each item; all its spots have the same patient."""
         codes = self.keys.patient
         return torch.tensor([int(codes[self.runs[row][0]]) for row in rows])
+
+    def site(self, rows: Int[np.ndarray, " B"]) -> Int[Tensor, " B"] | None:
+        """Number of the site of each item's patient, -1 for an unknown one; None without sites."""
+        sites = None if isinstance(self.table, SpotQueries) else self.table.sites
+        if sites is None:
+            return None
+        first = np.array([self.runs[row][0] for row in rows])
+        return torch.from_numpy(site_codes(self.keys, sites, first))
 
     def _feature(self, rows: Int[np.ndarray, " B"]) -> Float[Tensor, "B K D"]:
         return self.padded(self.table.feature, rows)

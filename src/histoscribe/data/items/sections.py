@@ -24,13 +24,14 @@ class SectionItems(RunItems):
         return runs_of(keys.section, rows, n_once)
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """Target and counts of each spot, mask of present spots, and the patient."""
+        """Target and counts of each spot, mask of present spots, patient and site."""
         table = training_table_of(self.table)
         counts, factor = table.counts, size_factors_of(table, slice(None))[:, None]
         return Labels(
             target=self.padded(table.target, rows),
             present=self.present(rows),
             patient=self.patient(rows),
+            site=self.site(rows),
             counts=None if counts is None else self.padded(counts, rows),
             size_factor=None if counts is None else self.padded(factor, rows)[..., 0],
             pathways=None if table.pathways is None else self.padded(table.pathways, rows),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from histoscribe.data.images import JoinedTiles
 from histoscribe.data.items.items import Batch, Items
+from histoscribe.data.sites import site_codes
 from histoscribe.data.transform import size_factors
 from histoscribe.types import Images, Labels, Section, SpotKeys, SpotTable
 
@@ -113,8 +114,9 @@ class SpotItems(Items):
         return replace(self, table=replace(table, image=table.margin_image))
 
     def labels(self, rows: Int[np.ndarray, " B"]) -> Labels:
-        """Target, counts and patient of each spot."""
+        """Target, counts, patient and site of each spot."""
         table = training_table_of(self.table)
+        sites = table.sites
         return Labels(
             target=torch.from_numpy(table.target[rows]),
             patient=torch.from_numpy(table.keys.patient[rows]),
@@ -123,6 +125,7 @@ class SpotItems(Items):
             if table.counts is None
             else torch.from_numpy(size_factors_of(table, rows)),
             pathways=None if table.pathways is None else torch.from_numpy(table.pathways[rows]),
+            site=None if sites is None else torch.from_numpy(site_codes(table.keys, sites, rows)),
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:
