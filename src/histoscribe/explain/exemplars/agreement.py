@@ -1,17 +1,19 @@
 """Numbers of the question `exemplars`, each with values for comparison."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from histoscribe.explain.exemplars.selection import ExemplarSelection
 from histoscribe.explain.exemplars.swaps import N_SWAPS, Leaning
 from histoscribe.explain.finding import Number
 from histoscribe.metrics.moments import pearson_per_gene
+from histoscribe.seed import stream
 
 N_NULL = 100
-"""Draws of random exemplars that agreement is compared with."""
+"""Random orders of the expression of the training spots that agreement is compared with."""
 
 _CHANGE = "mean absolute change of the prediction, in its standard deviations over the spots,"
 _DRAWS = f"mean of {N_SWAPS} draws"
@@ -21,6 +23,7 @@ _LOOK = (
     "when the spot keeps its exemplars and takes tile and feature of another spot of the section"
 )
 _ANOTHER = "if each spot had the prediction of another spot: the scale of the changes above"
+_EXCHANGED = "expression exchanged among the training spots"
 _MEDIAN = "the same, median over all genes of the predictor"
 
 _Numbers = tuple[Number, ...]
@@ -60,10 +63,15 @@ def _leaning(swaps: Leaning, gene: int) -> tuple[_Numbers, _Numbers]:
 def _agreement(
     selection: ExemplarSelection, swaps: Leaning, measured: Float[np.ndarray, " N"], gene: int
 ) -> tuple[_Numbers, _Numbers]:
-    """Correlations of the exemplars' expression, and of the expression of random ones."""
+    """Correlations of the exemplars' expression, and with the expression of other spots.
+
+    Spots that look alike share exemplars, in the draws as in truth: spots with exemplars of their
+    own each would agree less by chance.
+    """
     expression = selection.pool.target[:, gene].astype(np.float64)
-    mean = expression[selection.retrieved.rows].mean(axis=1)[:, None]
-    draws = [expression[rows].mean(axis=1) for rows in selection.random(N_NULL, "null")]
+    rows = selection.retrieved.rows
+    mean = expression[rows].mean(axis=1)[:, None]
+    draws = [exchanged[rows].mean(axis=1) for exchanged in _exchanged(selection, expression)]
     random_means = np.stack(draws, axis=1)
     truths = {
         "pcc_with_prediction": ("prediction", swaps.prediction[:, gene].astype(np.float64)),
@@ -74,17 +82,14 @@ def _agreement(
         meaning = f"correlation over spots of the exemplars' mean expression with the {what}"
         statistic.append(Number(name, float(_pcc(mean, truth)[0]), meaning))
         by_chance = _pcc(random_means, truth)
-        null.append(Number.of_draws(name, by_chance, f"{meaning}, exemplars drawn at random"))
+        null.append(Number.of_draws(name, by_chance, f"{meaning}, {_EXCHANGED}"))
     return tuple(statistic), tuple(null)
 
 
 def _shares(selection: ExemplarSelection) -> tuple[_Numbers, _Numbers]:
     """Share of each patient in the exemplars, and in the eligible training spots."""
-    pool = selection.pool
-    ((section, owner, _),) = selection.queries.keys.by_section()
-    start, stop = pool.excluded(owner, section, selection.lookup.exclusion)
     patients = selection.pool.keys.patient_names
-    eligible = Counter([*patients[:start].tolist(), *patients[stop:].tolist()])
+    eligible = Counter(patients[_eligible(selection)].tolist())
     used = Counter(patients[selection.retrieved.rows.ravel()].tolist())
     n_used, n_eligible = selection.retrieved.rows.size, eligible.total()
     statistic, null = [], []
@@ -94,6 +99,25 @@ def _shares(selection: ExemplarSelection) -> tuple[_Numbers, _Numbers]:
         meaning = f"share of the training spots to choose from {whose}"
         null.append(Number(name, eligible[patient] / n_eligible, meaning))
     return tuple(statistic), tuple(null)
+
+
+def _eligible(selection: ExemplarSelection) -> Int[np.ndarray, " n"]:
+    """Training spots that the spots of the section may have as exemplars."""
+    ((section, owner, _),) = selection.queries.keys.by_section()
+    start, stop = selection.pool.excluded(owner, section, selection.lookup.exclusion)
+    every = np.arange(len(selection.pool.target))
+    return np.concatenate([every[:start], every[stop:]])
+
+
+def _exchanged(
+    selection: ExemplarSelection, expression: Float[np.ndarray, " pool"]
+) -> Iterator[Float[np.ndarray, " pool"]]:
+    """The expression of the training spots in random orders."""
+    eligible, random = _eligible(selection), stream(selection.lookup.seed, "explain-exchanged")
+    for _ in range(N_NULL):
+        exchanged = expression.copy()
+        exchanged[eligible] = random.permutation(expression[eligible])
+        yield exchanged
 
 
 def _pcc(
