@@ -1,5 +1,6 @@
 """Small sections with a region of another colour, and predictors trained on them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,17 @@ REGION_GENE = "G0"
 
 def region(section: Section) -> np.ndarray:
     """Spots inside the region, from the colour of the middle of their tiles."""
-    pixels = section.slide.pixels
+    slide = section.slide
+    pixels = slide.level_pixels(0, 0, 0, slide.width, slide.height)
     x, y = section.spots.xy.astype(int).T
     return pixels[y, x, 0] > 180
 
 
-def planted_section(number: int, seed: int) -> Section:
-    """A section with a round region, redder than the rest; its size differs between patients."""
+def planted_section(number: int, seed: int, fold: float) -> Section:
+    """A section with a round region, redder than the rest; its size differs between patients.
+
+    The first gene is `fold` times as high in the region; with 1 it follows nothing.
+    """
     rng = np.random.default_rng([seed, number])
     side = SIDE * TILE_PX
     y, x = np.mgrid[:side, :side] / TILE_PX
@@ -49,19 +54,35 @@ def planted_section(number: int, seed: int) -> Section:
     )
     rate = np.full((SIDE**2, N_GENES), 20.0)
     x, y = (xy / TILE_PX).T
-    rate[np.hypot(x - centre[0], y - centre[1]) < radius, 0] = 120.0
+    rate[np.hypot(x - centre[0], y - centre[1]) < radius, 0] *= fold
     counts = Counts(sp.csr_matrix(rng.poisson(rate).astype(np.float64)), GENES, GENES)
     return Section(name, f"P{number}", slide, spots, counts)
 
 
-def planted_cohort(n_patients: int = 6, seed: int = 0) -> Cohort:
+def planted_cohort(n_patients: int = 6, seed: int = 0, fold: float = 6.0) -> Cohort:
     """One section a patient."""
-    sections = [planted_section(number, seed) for number in range(n_patients)]
+    return cohort_of([planted_section(number, seed, fold) for number in range(n_patients)])
+
+
+def with_permuted_labels(cohort: Cohort, seed: int) -> Cohort:
+    """The counts of each patient go to another one, all spots together."""
+    sections = list(cohort)
+    order = np.random.default_rng([seed, 7]).permutation(len(sections))
+    return cohort_of(
+        [
+            replace(section, counts=sections[other].counts)
+            for section, other in zip(sections, order, strict=True)
+        ]
+    )
+
+
+def cohort_of(sections: list[Section]) -> Cohort:
+    """A cohort of sections in memory."""
     return Cohort([CohortEntry(of.id, of.patient, lambda of=of: of) for of in sections])
 
 
 def trained(
-    cohort: Cohort, folder: Path, model: str = "abmil", seed: int = 0, **changes
+    cohort: Cohort, folder: Path, model: str = "abmil", seed: int = 0, epochs: int = 30
 ) -> Predictor:
     """A predictor of all sections but the last."""
     table = {
@@ -76,9 +97,8 @@ def trained(
             "white_off_tissue": False,
         },
         "settings": {model: {"preset": "tiny"}} if model not in ("ridge", "knn") else {},
-        "train": {"epochs": 30, "batch_size": 2},
+        "train": {"epochs": epochs, "batch_size": 2},
         "run": {"device": "cpu"},
-        **changes,
     }
     settings = parse_settings(table, "test settings")
     return train(
