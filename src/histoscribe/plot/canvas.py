@@ -24,6 +24,7 @@ from histoscribe.types import Section, Spots
 _DPI = 150
 _THIN_POINTS = 0.1
 _CHARACTERS_PER_INCH = 16  # of text of 7 points
+_LINE_INCHES = 0.125  # of text of 7 points
 _PANEL_PX = 900  # more tissue pixels than a panel can show cost time and change nothing
 
 
@@ -164,6 +165,11 @@ def wrapped(text: str, width_inches: float) -> str:
     """Break the lines of a text of 7 points to a width."""
     n_characters = int(width_inches * _CHARACTERS_PER_INCH)
     return "\n".join(fill(line, n_characters) for line in text.splitlines())
+
+
+def text_inches(text: str) -> float:
+    """Height of a text of 7 points, beyond the first four lines, for which figures have room."""
+    return max(0, len(text.splitlines()) - 4) * _LINE_INCHES
 
 
 def save_png(figure: Figure, path: Path) -> None:

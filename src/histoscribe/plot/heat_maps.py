@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from histoscribe.plot.canvas import save_png, wrapped
+from histoscribe.plot.canvas import save_png, text_inches, wrapped
 
 _INCHES = 1.5
 _TEXT_INCHES = 0.5
@@ -53,7 +53,8 @@ def draw_heat_maps(
     """Write a PNG: for each row its window, then its map in every column, cell by cell."""
     n_columns = 1 + len(columns)
     width = max(n_columns * _INCHES, 5.0)
-    height = len(rows) * (_INCHES + _TEXT_INCHES) + 1.2
+    below = wrapped(text.below, width)
+    height = len(rows) * (_INCHES + _TEXT_INCHES) + 1.2 + text_inches(below)
     figure = Figure(figsize=(width, height), layout="compressed")
     grid = figure.subplots(len(rows), n_columns, squeeze=False)
     for axes, row in zip(grid[:, 0], rows, strict=True):
@@ -76,7 +77,7 @@ def draw_heat_maps(
         bar.ax.tick_params(labelsize=6)
         bar.ax.locator_params(nbins=3)
     figure.suptitle(text.title, fontsize=10)
-    figure.supxlabel(wrapped(text.below, width), fontsize=7)
+    figure.supxlabel(below, fontsize=7)
     save_png(figure, path)
 
 

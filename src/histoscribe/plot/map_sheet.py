@@ -14,6 +14,7 @@ from histoscribe.plot.canvas import (
     read_tissue,
     save_png,
     scale_bar,
+    text_inches,
     wrapped,
 )
 from histoscribe.plot.maps import fill_spots, value_scale
@@ -46,7 +47,9 @@ def draw_map_sheet(
     width, height = (side * _SHRUNK for side in window.panel_inches)
     n_columns = min(_COLUMNS, len(panels))
     n_rows = -(-len(panels) // n_columns)
-    size = (max(n_columns * width, 5.0), n_rows * (height + _BAR_INCHES) + 1.2)
+    across = max(n_columns * width, 5.0)
+    text = wrapped(below, across)
+    size = (across, n_rows * (height + _BAR_INCHES) + 1.2 + text_inches(text))
     figure = Figure(figsize=size, layout="compressed")
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     tissue = read_tissue(section, window, dimmed=_DIMMED)
@@ -63,5 +66,5 @@ def draw_map_sheet(
         empty.set_axis_off()
     scale_bar(grid[0], window)
     figure.suptitle(title, fontsize=10)
-    figure.supxlabel(wrapped(below, size[0]), fontsize=7)
+    figure.supxlabel(text, fontsize=7)
     save_png(figure, path)

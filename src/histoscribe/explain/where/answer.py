@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import final
@@ -9,6 +10,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
+from histoscribe.data.items.spots import SpotQueries
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.finding import Finding
@@ -16,16 +18,20 @@ from histoscribe.explain.request import (
     AnswerPlan,
     ExplainRequest,
     problems_of,
-    trained_on,
     unknown_sections,
 )
 from histoscribe.explain.spot_choice import DrawnSpot, named_spots
+from histoscribe.explain.where.against.choice import ReferenceFiles
+from histoscribe.explain.where.against.gene_values import gene_reference, measured_reference
+from histoscribe.explain.where.against.reference import MapReference
+from histoscribe.explain.where.caveats import caveats_of
 from histoscribe.explain.where.gradients import gradient_problem, has_gradient
 from histoscribe.explain.where.maps import Maps, maps_of, queries_of, stacked
 from histoscribe.explain.where.members import Member, member_problems, members_of, untrained_members
 from histoscribe.explain.where.question import WhereQuestionSettings
-from histoscribe.explain.where.results import SectionMaps, WhereResults, results_of
+from histoscribe.explain.where.results import SectionMaps, results_of
 from histoscribe.explain.where.sheets import draw_sheets, write_tables
+from histoscribe.explain.where.tile_removal import TileRemoval
 from histoscribe.explain.where.tiles import explain_tiles
 from histoscribe.extras import need
 from histoscribe.predictor.gene_choice import GeneChoice, choose_genes, one_gene
@@ -48,47 +54,62 @@ def plan_where(request: ExplainRequest, settings: WhereQuestionSettings) -> Answ
         For predictors that are no members of one ensemble, an unknown section, gene or spot, too
         many genes, tiles for a model without a gradient, and an image that is too coarse.
     """
+    genes, other_genes = _checked_genes(request, settings)
     predictors = request.predictors
-    names = () if settings.section is None else (settings.section,)
-    genes: list[GeneChoice] = []
-    problems = [
-        *unknown_sections(request.cohort, names, "section"),
-        *member_problems(predictors),
-        *problems_of([lambda: genes.append(_genes(request, settings.genes))]),
-    ]
-    able = all(has_gradient(predictor) for predictor in predictors)
-    if settings.tiles and not able:
-        problems.append(gradient_problem(predictors[0]))
-    if problems:
-        raise DataContractError(problems)
-    if settings.attribution and able:
+    attribution = settings.attribution and all(map(has_gradient, predictors))
+    if attribution:
         need("captum.attr", "explain", "explain where, attribution")
     section = _section(request, settings.section)
+    files = ReferenceFiles(
+        labels=settings.labels,
+        mask=settings.mask,
+        against=settings.against,
+        points=settings.points,
+    )
     tiles: list[DrawnSpot] = []
+    references: list[MapReference] = []
     problems = problems_of(
         [
-            *(lambda p=predictor: p.encoding.tiles.check(section) for predictor in predictors),
+            *(partial(predictor.encoding.tiles.check, section) for predictor in predictors),
             lambda: tiles.extend(named_spots(section, settings.tiles)),
+            lambda: references.extend(files.references(section)),
         ]
     )
     if problems:
         raise DataContractError(problems)
-    answer = WhereAnswer(request, section, genes[0], tuple(tiles), settings.attribution and able)
+    answer = WhereAnswer(
+        request=request,
+        section=section,
+        genes=genes,
+        other_genes=other_genes,
+        tiles=tuple(tiles),
+        attribution=attribution,
+        deletion=settings.deletion,
+        files=files,
+        references=tuple(references),
+    )
     return AnswerPlan(about=answer.about, sections=(section,), work=answer.work)
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class WhereAnswer:
     """Answers the question for some genes of one section."""
 
     request: ExplainRequest
     section: Section
     genes: GeneChoice
+    other_genes: GeneChoice
+    """Genes whose predictions maps are held against."""
     tiles: tuple[DrawnSpot, ...]
     """The tiles to explain; empty where a rule will choose them."""
     attribution: bool
     """Whether tiles are explained pixel by pixel."""
+    deletion: bool
+    """Whether the best-ranked tiles are removed."""
+    files: ReferenceFiles
+    references: tuple[MapReference, ...]
+    """What the files say of the section."""
 
     @property
     def about(self) -> Mapping[str, str]:
@@ -104,13 +125,24 @@ class WhereAnswer:
             "gene_choice": self.genes.why,
             "unit": predictors[0].target.unit,
             "tiles": tiles if self.attribution else "none",
+            "deletion": "yes" if self.deletion else "no",
+            "other_genes": " ".join(self.other_genes.genes) or "none",
+            **self.files.about,
         }
 
     def work(self, out: Path) -> Finding:
         """Map the genes, compare the maps with chance, and explain some tiles."""
         predictors = self.request.predictors
-        maps = self._maps()
-        results = results_of(maps)
+        queries = {
+            id(predictor): queries_of(predictor, self.section, self.request.cache)
+            for predictor in predictors
+        }
+        maps = self._maps(queries)
+        removals = [
+            TileRemoval(predictor, self.section, queries[id(predictor)])
+            for predictor in (predictors if self.deletion else ())
+        ]
+        results = results_of(maps, removals)
         tiles = None
         if self.attribution:
             tiles = explain_tiles(predictors, self.genes, maps, self.tiles)
@@ -124,88 +156,95 @@ class WhereAnswer:
             tables=tables,
             statistic=results.statistic,
             null=results.null,
-            caveat=(*self._caveats(maps, results), *(() if tiles is None else tiles.caveats)),
+            caveat=caveats_of(maps, results, tiles, predictors),
         )
 
-    def _maps(self) -> SectionMaps:
+    def _maps(self, queries: Mapping[int, SpotQueries]) -> SectionMaps:
         """Predict maps of every member, and of untrained networks if numbers compare with them."""
         members = members_of(self.request.predictors)
-        queries = {
-            id(predictor): queries_of(predictor, self.section, self.request.cache)
-            for predictor in self.request.predictors
-        }
+        drawn = self.genes.genes
 
         def ask(member: Member, genes: Sequence[str]) -> Maps:
             return maps_of(member, queries[id(member.predictor)], genes)
 
-        genes = (*self.genes.genes, *self._other_genes(len(members)))
+        genes = tuple(dict.fromkeys((*drawn, *self.other_genes.genes, *self._panel_genes(members))))
         start = perf_counter()
         trained = stacked([ask(member, genes) for member in members])
         seconds = (perf_counter() - start) / len(members)
+        panel = self.request.predictors[0].target.genes
+        references = self._references(trained[0].mean, genes)
         random: tuple[tuple[Maps, ...], ...] = ()
-        if len(members) > 1 or len(trained) > 1:
+        if len(members) > 1 or len(trained) > 1 or any(references):
             untrained = untrained_members(members)
             n_networks = sum(map(len, untrained))
             tell_estimate(f"maps of {n_networks} untrained networks", seconds * n_networks)
             random = tuple(
-                tuple(ask(network, self.genes.genes) for network in networks)
-                for networks in untrained
+                tuple(ask(network, drawn) for network in networks) for networks in untrained
             )
         return SectionMaps(
             section=self.section,
             genes=self.genes,
+            places=tuple(panel.index(gene) for gene in drawn),
             unit=self.request.predictors[0].target.unit,
             names=tuple(member.name for member in members),
             every=trained,
             untrained=random,
-            measured=self._measured(),
+            references=references,
         )
 
-    def _other_genes(self, n_members: int) -> list[str]:
-        """Other genes of the panel to compare maps with; none for a single member."""
-        if n_members < 2:
+    def _panel_genes(self, members: Sequence[Member]) -> list[str]:
+        """Genes of the panel to compare maps with, drawn at random; none for a single member."""
+        if len(members) < 2:
             return []
         panel = self.request.predictors[0].target.genes
         order = stream(_SEED, "explain-where-genes").permutation(len(panel))
-        others = [panel[place] for place in order if panel[place] not in self.genes.genes]
-        return others[: MOST_COMPARED_GENES - len(self.genes.genes)]
+        return [panel[place] for place in order[:MOST_COMPARED_GENES]]
 
-    def _measured(self) -> Float[np.ndarray, "K N"] | None:
-        target = self.request.predictors[0].target
-        if self.section.counts is None or target.samples:
-            return None
-        places = [target.genes.index(gene) for gene in self.genes.genes]
-        return target.apply(self.section)[:, places].T.astype(np.float64)
+    def _references(
+        self, predicted: Float[np.ndarray, "K N"], genes: Sequence[str]
+    ) -> tuple[tuple[MapReference, ...], ...]:
+        """For each gene: measured values, the other genes, and what the files say."""
+        predictor = self.request.predictors[0]
+        panel = predictor.target.genes
+        every = np.full((predicted.shape[1], len(panel)), np.nan)
+        every[:, [panel.index(gene) for gene in genes]] = predicted.T
+        found = []
+        for gene in self.genes.genes:
+            measured = measured_reference(predictor, self.section, panel.index(gene))
+            others = [
+                gene_reference(predictor, every, panel.index(other))
+                for other in self.other_genes.genes
+                if other != gene
+            ]
+            known = () if measured is None else (measured,)
+            found.append((*known, *others, *self.references))
+        return tuple(found)
 
-    def _caveats(self, maps: SectionMaps, results: WhereResults) -> list[str]:
-        caveats = [
-            *results.failures,
-            "A map says where a model looks. It does not say that cells in that place express the "
-            "gene, nor that the prediction is right.",
-        ]
-        if len(maps.names) == 1:
-            caveats.append(
-                "There is one member, so how far members agree is unknown: train a bag model with "
-                "train.members = 5, or give several predictors of the same training patients."
-            )
-        else:
-            caveats.append(
-                "Members were trained on many of the same patients: they also agree on what is "
-                "wrong in these labels."
-            )
-        if results.attention is None:
-            model = self.request.predictors[0].model.name
-            caveats.append(f"{model} has no attention: its map is the prediction of each spot.")
-        elif results.attention.is_shared:
-            caveats.append("The model has one attention for all genes: it is no map of a gene.")
-        if not self.attribution:
-            caveats.append("No tile was explained pixel by pixel.")
-        for predictor in self.request.predictors:
-            words = trained_on(predictor, self.section)
-            if words is not None:
-                caveats.append(f"{words[0].upper()}{words[1:]}.")
-                break
-        return caveats
+
+def _checked_genes(
+    request: ExplainRequest, settings: WhereQuestionSettings
+) -> tuple[GeneChoice, GeneChoice]:
+    """Genes of the figures and other genes; every problem that needs no section is reported."""
+    first = request.predictors[0]
+    names = () if settings.section is None else (settings.section,)
+    genes: list[GeneChoice] = []
+    others: list[GeneChoice] = []
+    problems = [
+        *unknown_sections(request.cohort, names, "section"),
+        *member_problems(request.predictors),
+        *problems_of(
+            [
+                lambda: genes.append(_genes(request, settings.genes)),
+                lambda: others.append(choose_genes(first, settings.other_genes)),
+            ][: 2 if settings.other_genes else 1]
+        ),
+    ]
+    unable = [of for of in request.predictors if not has_gradient(of)]
+    if settings.tiles and unable:
+        problems.append(gradient_problem(unable[0]))
+    if problems:
+        raise DataContractError(problems)
+    return genes[0], others[0] if others else GeneChoice((), (), "none was named")
 
 
 def _genes(request: ExplainRequest, names: Sequence[str]) -> GeneChoice:

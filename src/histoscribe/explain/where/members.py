@@ -48,36 +48,46 @@ def members_of(predictors: Sequence[Predictor]) -> tuple[Member, ...]:
 def member_problems(predictors: Sequence[Predictor]) -> Iterator[Problem]:
     """Say which predictors cannot be members of one ensemble with the first."""
     first = predictors[0]
-    patients = _names(first.card.patients)
     for other in predictors[1:]:
         where = f"predictors {first.name} and {other.name}"
-        if first.hash and other.hash == first.hash:
-            yield Problem(where, "one predictor, twice", "different members", "leave one out")
-        if _names(other.card.patients) != patients:
-            yield Problem(
-                where=where,
-                found=f"trained on patients {patients} and on {_names(other.card.patients)}, so "
-                "they have different test patients",
-                expected="members with the same test patients",
-                remedy="train them on the same patients, with another seed each",
-            )
-        if set(other.target.genes) != set(first.target.genes):
-            n_shared = len(set(other.target.genes) & set(first.target.genes))
-            yield Problem(
-                where=where,
-                found=f"panels of {len(first.target.genes)} and {len(other.target.genes)} genes, "
-                f"of which they share {n_shared}",
-                expected="members with one panel",
-                remedy="train them on one list of genes (target.genes)",
-            )
-        if (other.model.name, other.target.unit) != (first.model.name, first.target.unit):
-            yield Problem(
-                where=where,
-                found=f"models {first.model.name} ({first.target.unit}) and {other.model.name} "
-                f"({other.target.unit})",
-                expected="members of one model and one unit",
-                remedy="ask about each model in a folder of its own",
-            )
+        for found, expected, remedy in _differences(first, other):
+            yield Problem(where, found, expected, remedy)
+
+
+def _differences(first: Predictor, other: Predictor) -> Iterator[tuple[str, str, str]]:
+    """Finding, expectation and remedy of each difference that members must not have."""
+    if first.hash and other.hash == first.hash:
+        yield "one predictor, twice", "different members", "leave one out"
+    patients, of_other = _names(first.card.patients), _names(other.card.patients)
+    if of_other != patients:
+        yield (
+            f"trained on patients {patients} and on {of_other}: different test patients",
+            "members with the same test patients",
+            "train them on the same patients, with another seed each",
+        )
+    genes, other_genes = first.target.genes, other.target.genes
+    if other_genes != genes:
+        n_shared = len(set(other_genes) & set(genes))
+        yield (
+            f"panels of {len(genes)} and {len(other_genes)} genes, of which they share {n_shared}",
+            "members with one panel, in one order",
+            "train them on one list of genes (target.genes)",
+        )
+    facts, of_other = _facts(first), _facts(other)
+    if of_other != facts:
+        yield (
+            f"{facts} and {of_other}",
+            "members of one model, unit and size of tiles",
+            "ask about each in a folder of its own",
+        )
+
+
+def _facts(predictor: Predictor) -> str:
+    encoding = predictor.encoding
+    return (
+        f"{predictor.model.name} in {predictor.target.unit} on tiles of {encoding.tile_px} px at "
+        f"{encoding.mpp:g} um/px"
+    )
 
 
 def untrained_members(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:

@@ -1,5 +1,6 @@
 """The question `where`: its settings, and where its answer is worked out."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from histoscribe.explain.question import Names, Question
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class WhereQuestionSettings(StrictSettings):
-    """Which section, genes and tiles the question `where` is about."""
+    """Section, genes and tiles of the question `where`, and what maps are held against."""
 
     section: str | None = None
     """Id of the section; by default the first that the predictors were not trained on."""
@@ -21,6 +22,23 @@ class WhereQuestionSettings(StrictSettings):
     and the lowest prediction of the first gene, and two at random."""
     attribution: bool = True
     """Explain tiles pixel by pixel: it takes longer than all the rest."""
+    deletion: bool = True
+    """Remove the best-ranked tiles, and keep them alone, beside random tiles. For models that do
+    not read bags, every tile is blurred and encoded once more."""
+    labels: Path | None = None
+    """Hold maps against labels: a table with a column `label` and either `spot`, or `x` and `y`
+    (array units)."""
+    other_genes: Names = ()
+    """Hold maps against the predictions of these genes. Measured values of the same gene are taken
+    wherever the section has them."""
+    mask: Path | None = None
+    """Hold maps against an area: GeoJSON polygons in level-0 px, or a picture that is not zero
+    inside."""
+    against: Path | None = None
+    """Hold maps against a second slide with immunohistochemistry (haematoxylin and DAB)."""
+    points: Path | None = None
+    """Landmarks of the second slide, or of a mask drawn on another image: a table with the columns
+    x and y of the section's slide, and x2 and y2 of the other one, in level-0 px."""
 
 
 def _plan(request: "ExplainRequest", settings: WhereQuestionSettings) -> "AnswerPlan":

@@ -1,6 +1,6 @@
 """Numbers of the maps of a section: agreement of members, difference of genes, thirds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -8,15 +8,21 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.explain.finding import Number
+from histoscribe.explain.where.against.comparison import Comparison, compare
+from histoscribe.explain.where.against.reference import MapReference
 from histoscribe.explain.where.agreement import (
     Agreement,
     agreement,
     agreement_numbers,
     gene_difference,
 )
-from histoscribe.explain.where.maps import PREDICTION, Maps, MemberMaps, attention_of
+from histoscribe.explain.where.faithfulness import Faithfulness, faithfulness
+from histoscribe.explain.where.maps import ATTENTION, PREDICTION, Maps, MemberMaps, attention_of
 from histoscribe.explain.where.members import random_ensembles
+from histoscribe.explain.where.spot_map import SpotMap
 from histoscribe.explain.where.thirds import ThirdShares, third_shares
+from histoscribe.explain.where.tile_removal import TileRemoval
+from histoscribe.explain.where.untrained_range import wider_against
 from histoscribe.predictor.gene_choice import GeneChoice
 from histoscribe.types import Section
 
@@ -29,6 +35,8 @@ class SectionMaps:
     section: Section
     genes: GeneChoice
     """Genes of the figures."""
+    places: tuple[int, ...]
+    """Place of each of them in the panel."""
     unit: str
     names: tuple[str, ...]
     """Of the members."""
@@ -36,8 +44,8 @@ class SectionMaps:
     """By kind: of the genes of the figures first, then of others to compare them with."""
     untrained: tuple[tuple[Maps, ...], ...]
     """For each member, maps of the genes of the figures by untrained networks; may be empty."""
-    measured: Float[np.ndarray, "K N"] | None
-    """Measured values of the genes, in the unit of the prediction; None where there are none."""
+    references: tuple[tuple[MapReference, ...], ...]
+    """For each gene of the figures, what its maps are held against."""
 
     @property
     def kinds(self) -> tuple[MemberMaps, ...]:
@@ -53,6 +61,24 @@ class SectionMaps:
     def um(self) -> Float[np.ndarray, "N 2"]:
         """Places of the spots, um."""
         return self.section.spots.xy * self.section.slide.mpp
+
+    @property
+    def spot_maps(self) -> tuple[SpotMap, ...]:
+        """Mean maps of the genes, gene by gene; the one that says where the model looks first."""
+        attention = attention_of(self.kinds)
+        first = self.prediction if attention is None else attention
+        order = [first, *(of for of in self.kinds if of.kind != first.kind)]
+        return tuple(
+            SpotMap(
+                gene=self.places[place],
+                label=label,
+                kind=of.kind,
+                values=of.mean[place],
+                is_weight=of.kind in ATTENTION,
+            )
+            for place, label in enumerate(self.genes.labels)
+            for of in order
+        )
 
     def of_untrained(self, kind: str) -> Float[np.ndarray, "M R K N"] | None:
         """Maps of one kind by untrained networks; None without any."""
@@ -81,14 +107,16 @@ class WhereResults:
     """By kind of map; empty for a single member."""
     attention: AttentionThirds | None
     """None for a model without attention."""
+    comparison: Comparison
+    """Without results where there is nothing to hold maps against."""
+    faithfulness: Faithfulness | None
+    """None where no tile was removed."""
     statistic: tuple[Number, ...]
     null: tuple[Number, ...]
-    failures: tuple[str, ...] = ()
-    """Sentences on maps that failed a test; they come first in the caveats."""
 
 
-def results_of(maps: SectionMaps) -> WhereResults:
-    """Compute all numbers of the maps."""
+def results_of(maps: SectionMaps, removals: Sequence[TileRemoval]) -> WhereResults:
+    """Compute all numbers of the maps; tiles are removed by `removals`, if there are any."""
     ensembles = random_ensembles(len(maps.names), max(map(len, maps.untrained), default=1))
     pairs: list[tuple[list[Number], list[Number]]] = []
     agreements: list[tuple[str, Agreement]] = []
@@ -101,12 +129,47 @@ def results_of(maps: SectionMaps) -> WhereResults:
     thirds = _thirds(maps)
     if thirds is not None:
         pairs += [thirds.upper.numbers, thirds.lower.numbers]
+    references = dict(zip(maps.places, maps.references, strict=True))
+    comparison = compare(maps.spot_maps, lambda gene: references[gene], maps.um)
+    pairs.append((list(comparison.statistic), list(_against_by_chance(maps, comparison))))
+    tested = None
+    if removals:
+        kinds = _removal_kinds(maps)
+        tested = faithfulness(removals, [of for of in maps.spot_maps if of.kind in kinds])
+        pairs.append((list(tested.statistic), list(tested.null)))
     return WhereResults(
         agreements=tuple(agreements),
         attention=thirds,
+        comparison=comparison,
+        faithfulness=tested,
         statistic=tuple(number for values, _ in pairs for number in values),
         null=tuple(number for _, by_chance in pairs for number in by_chance),
     )
+
+
+def _removal_kinds(maps: SectionMaps) -> set[str]:
+    """Maps to test by removal: those of a bag say how a tile counts, else the prediction."""
+    kinds = {of.kind for of in maps.kinds}
+    return (kinds & {*ATTENTION, "contribution"}) or {PREDICTION}
+
+
+def _against_by_chance(maps: SectionMaps, comparison: Comparison) -> Iterator[Number]:
+    """Chance of the numbers of the first map, with maps of untrained networks as chance, too."""
+    first = maps.spot_maps[0]
+    drawn = maps.of_untrained(first.kind)
+    untrained = np.zeros((0, len(first.values)))
+    if drawn is not None:
+        n_members, n_networks = drawn.shape[:2]
+        member, gene = np.arange(n_members), 0
+        untrained = np.array(
+            [
+                drawn[member, networks, gene].mean(axis=0)
+                for networks in random_ensembles(n_members, n_networks)
+            ]
+        )
+    for of, result in comparison.results:
+        if of.gene == first.gene and of.kind == first.kind:
+            yield from wider_against(result, untrained)
 
 
 def _thirds(maps: SectionMaps) -> AttentionThirds | None:

@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
 
+from histoscribe.explain.finding import Number
+from histoscribe.explain.where.against.reference import AgainstResult
 from histoscribe.explain.where.maps import ATTENTION, KINDS, PREDICTION
 from histoscribe.explain.where.results import SectionMaps, WhereResults
 from histoscribe.explain.where.tiles import ExplainedTiles
@@ -16,7 +19,10 @@ from histoscribe.plot.heat_maps import HeatColumn, HeatRow, HeatText, draw_heat_
 from histoscribe.plot.map_sheet import MapPanel, draw_map_sheet
 
 GENE_TABLE, SPOT_TABLE, TILE_TABLE = "where.csv", "where-spots.csv", "where-tiles.csv"
+AGAINST_TABLE, DELETION_TABLE = "where-against.csv", "where-deletion.csv"
 TILE_FIGURE = "where-tiles.png"
+_LABEL = 50  # characters in a line below a map
+_MOST_REFERENCES = 3  # drawn in the figure of a gene; all are in the table
 
 
 def figure_name(number: int, gene: str) -> str:
@@ -46,6 +52,10 @@ def write_tables(
 ) -> tuple[str, ...]:
     """Write the tables of genes, of spots and of tiles; give their names."""
     tables = {GENE_TABLE: _gene_table(maps, results), SPOT_TABLE: _spot_table(maps)}
+    if results.comparison.results:
+        tables[AGAINST_TABLE] = results.comparison.table
+    if results.faithfulness is not None:
+        tables[DELETION_TABLE] = results.faithfulness.table
     if tiles is not None:
         tables[TILE_TABLE] = _tile_table(maps, tiles)
     for name, table in tables.items():
@@ -56,8 +66,9 @@ def write_tables(
 def _panels(maps: SectionMaps, place: int) -> Iterator[MapPanel]:
     """Each kind of map, mean over members, and how far members disagree."""
     several = len(maps.names) > 1
-    if maps.measured is not None:
-        yield MapPanel("measured", maps.measured[place], maps.unit)
+    for reference in maps.references[place][:_MOST_REFERENCES]:
+        name = reference.name.replace("_", " ")
+        yield MapPanel(f"held against: {name}", reference.drawn, fill(reference.words, _LABEL))
     for one in maps.kinds:
         title = one.kind.replace("_", " ")
         unit = maps.unit if one.kind == PREDICTION else KINDS[one.kind]
@@ -83,12 +94,37 @@ def _lines_of_gene(maps: SectionMaps, results: WhereResults, place: int) -> Iter
         if len(found.untrained):
             chance = f"untrained networks {_range(found.untrained)}, {chance}"
         yield f"{kind}: members agree by r = {found.by_gene[place]:.2f} (all genes: {chance})"
+    yield from _lines_of_tests(maps, results, place)
     if results.attention is not None:
         for third in (results.attention.upper, results.attention.lower):
             yield (
                 f"attention in the {third.name.replace('_', ' ')} of the prediction: "
                 f"{third.by_gene[place]:.0%} (random maps {_range(third.surrogates[place])})"
             )
+
+
+def _lines_of_tests(maps: SectionMaps, results: WhereResults, place: int) -> Iterator[str]:
+    """Comparison of the first map with references, and tile removal for every map."""
+    gene, first = maps.places[place], maps.spot_maps[0].kind
+    for of, result in results.comparison.results:
+        if (of.gene, of.kind) == (gene, first):
+            yield f"{of.kind} held against {result.reference.words}: " + "; ".join(
+                f"{measure} {value:.2f} (random maps {chance.low:.2f} to {chance.high:.2f})"
+                for measure, value, chance in _measures(result)
+            )
+    tested = () if results.faithfulness is None else results.faithfulness.results
+    for of, deletion in tested:
+        if of.gene == gene:
+            yield deletion.verdict(of.name)
+
+
+def _measures(result: AgainstResult) -> Iterator[tuple[str, float, Number]]:
+    """Name, value and chance of each measure of a comparison."""
+    values = {number.name: number.value for number in result.statistic}
+    for chance in result.null:
+        if chance.low is not None:
+            name = chance.name.removesuffix(f"_{result.reference.name}")
+            yield name, values[chance.name], chance
 
 
 def _range(draws: np.ndarray) -> str:
@@ -140,8 +176,7 @@ def _spot_table(maps: SectionMaps) -> pd.DataFrame:
         columns |= {one.kind: one.mean[place] for one in maps.kinds}
         if len(maps.names) > 1:
             columns |= {f"{one.kind}_disagreement": one.disagreement[place] for one in maps.kinds}
-        if maps.measured is not None:
-            columns["measured"] = maps.measured[place]
+        columns |= {reference.name: reference.drawn for reference in maps.references[place]}
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from histoscribe.explain.finding import Number, defined_mean
 from histoscribe.explain.surrogates import surrogates
+from histoscribe.explain.where.untrained_range import wider_range
 
 THIRDS: Mapping[str, str] = {"upper_third": "highest", "lower_third": "lowest"}
 N_SURROGATES = 199
@@ -38,26 +39,11 @@ class ThirdShares:
         )
         value = Number(self.name, defined_mean(self.by_gene), f"{meaning}; mean over genes")
         smooth = Number.of_draws(
-            f"{self.name}_surrogates",
+            self.name,
             self.surrogates.mean(axis=0),
             f"{meaning}, equally smooth random maps as prediction",
         )
-        if not len(self.untrained) or smooth.low is None or smooth.high is None:
-            null = Number(self.name, smooth.value, smooth.meaning, smooth.low, smooth.high)
-            return [value], [null]
-        random = Number.of_draws(
-            f"{self.name}_random_weights",
-            self.untrained.mean(axis=1),
-            f"{meaning}, networks with random weights",
-        )
-        wider = Number(
-            self.name,
-            random.value,
-            f"{meaning}: the wider range of random maps and of random weights",
-            min(smooth.low, random.low or 0.0),
-            max(smooth.high, random.high or 0.0),
-        )
-        return [value], [wider, smooth, random]
+        return [value], [*wider_range(smooth, self.untrained.mean(axis=1))]
 
 
 def third_shares(
