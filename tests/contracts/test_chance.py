@@ -6,11 +6,13 @@ raised an alarm where there is nothing), `PLANTED` (asserts that something plant
 """
 
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
 
+from histoscribe.explain import run
 from histoscribe.explain.questions import QUESTIONS
 
 KINDS = ("random-weights", "permuted-patients", "null-family")
@@ -58,9 +60,37 @@ def test_a_question_has_every_null_or_a_reason_and_something_planted(name):
 
 
 @pytest.mark.parametrize("name", [of.name for of in QUESTIONS])
-def test_a_question_can_be_asked_where_there_is_nothing(name):
+def test_a_question_is_asked_where_there_is_nothing_and_leaves_every_network_as_it_was(
+    name, monkeypatch
+):
+    answers = []
+
+    def watched(question, request, settings, out):
+        before = [state_of(predictor) for predictor in request.predictors]
+        answers.append(answer(question, request, settings, out))
+        assert [state_of(predictor) for predictor in request.predictors] == before
+        return answers[-1]
+
+    answer = run._answer
+    monkeypatch.setattr(run, "_answer", watched)
     raised = next(iter(chance_of(name).NULLS.values()))
     assert raised(0) in (True, False)
+    assert name in {finding.question for finding in answers}
+
+
+def state_of(predictor):
+    """Weights, modes, hooks and gradients of the networks of a predictor."""
+    nets = [*predictor.fitted.members, *([predictor._encoder] if predictor._encoder else [])]
+    modules = [module for net in nets for module in net.modules()]
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    values = [value for net in nets for value in net.state_dict().values()]
+    return (
+        [module.training for module in modules],
+        [len(getattr(module, name)) for module in modules for name in hooks],
+        ["forward" in vars(module) for module in modules],
+        [(of.requires_grad, of.grad is None) for net in nets for of in net.parameters()],
+        [sha256(value.detach().cpu().numpy().tobytes()).hexdigest() for value in values],
+    )
 
 
 @pytest.mark.slow

@@ -116,6 +116,7 @@ def test_the_last_layer_reads_the_representation(learned, name):
         representation = model.represent(**inputs)
         genes = model.read(representation).expression
         assert torch.equal(genes, model.forward(**inputs).expression)
+        assert model.evidence(**inputs).keys() == model.evidence_widths().keys()
     assert representation.ndim == 2
     assert len(representation) == 5
     assert torch.isfinite(representation).all()
