@@ -162,3 +162,11 @@ def test_an_encoder_is_cut_where_the_genes_are(rng):
     gain, by_chance = statistic[2], null[2]
     assert gain.value > by_chance.high
     assert statistic[0].value == pytest.approx(statistic[1].value + gain.value)
+    error = np.mean(
+        [
+            np.square(cut.cut_values[rows] - genes[rows]).mean(axis=0) / genes[rows].var(axis=0)
+            for _, rows in tiles.by_section
+        ]
+    )
+    assert statistic[3].value == pytest.approx(error)
+    assert statistic[3].value < null[3].low

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from histoscribe.explain.concepts.agreement import agreement, map_correlations
 from histoscribe.explain.concepts.collection import SectionData, Wishes, collect
-from histoscribe.explain.concepts.cost import ENCODER, can_be_cut, cost_of, encoder_cost
+from histoscribe.explain.concepts.cost import ENCODER, can_be_cut, cost_of, encoder_cost, tell_speed
 from histoscribe.explain.concepts.cut import cut_numbers, layer_cut
 from histoscribe.explain.concepts.depth import (
     LayerConcepts,
@@ -161,6 +161,8 @@ class ConceptsAnswer:
         measured = data.measured[:, genes]
         cut = layer_cut(names, pooled, measured, data.tiles)
         write_text(out / TABLES[4], csv_text(cut_table(cut, costs)))
+        if cut.layers[cut.best] != cut.layers[-1]:
+            tell_speed(predictor, cut.layers[cut.best])
         numbers = cut_numbers(cut, measured, data.tiles)
         figure_of_cut(cut, costs, numbers[0], data.tiles.held_out, out / FIGURES[2])
         return numbers

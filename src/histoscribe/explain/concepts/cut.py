@@ -89,27 +89,28 @@ def layer_cut(
 def cut_numbers(
     cut: LayerCut, measured: Float[np.ndarray, "N G"], tiles: ConceptTiles
 ) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
-    """PCC at the chosen and at the present layer, and the gain, each by chance."""
-    values, draws = zip(
-        *(_map_pcc(made, measured, tiles) for made in (cut.cut_values, cut.present_values)),
-        strict=True,
+    """PCC and error at the chosen and at the present layer, and the gain, each by chance."""
+    at_cut, present = (
+        _MapScores.of(made, measured, tiles) for made in (cut.cut_values, cut.present_values)
     )
-    held = f"mean PCC of genes over sections, ridge on {tiles.held_out} left out"
-    meanings = {
-        "pcc_at_cut": (values[0], draws[0], f"{held}, at the layer chosen on the others"),
-        "pcc_as_it_is": (values[1], draws[1], f"{held}, at the layer that the predictor reads"),
-        "gain_of_cut": (
-            values[0] - values[1],
-            draws[0] - draws[1],
-            "PCC at the chosen layer minus that at the layer that the predictor reads",
-        ),
-    }
+    where = "ridge at the layer chosen on the others", "ridge at the layer that the predictor reads"
+    pcc = f"mean PCC of genes in sections, {tiles.held_out} left out"
+    error = (
+        f"mean squared error of genes over their variance in sections, {tiles.held_out} left out"
+    )
+    gain = "PCC at the chosen layer minus that at the layer that the predictor reads"
+    rows = (
+        ("pcc_at_cut", at_cut.pcc, at_cut.pcc_draws, f"{pcc}, {where[0]}"),
+        ("pcc_as_it_is", present.pcc, present.pcc_draws, f"{pcc}, {where[1]}"),
+        ("gain_of_cut", at_cut.pcc - present.pcc, at_cut.pcc_draws - present.pcc_draws, gain),
+        ("error_at_cut", at_cut.error, at_cut.error_draws, f"{error}, {where[0]}"),
+        ("error_as_it_is", present.error, present.error_draws, f"{error}, {where[1]}"),
+    )
     by_chance = f"of {N_DRAWS} equally smooth random maps of the genes"
     return (
-        tuple(Number(name, value, words) for name, (value, _, words) in meanings.items()),
+        tuple(Number(name, value, words) for name, value, _, words in rows),
         tuple(
-            Number.of_draws(name, drawn, f"{words}, {by_chance}")
-            for name, (_, drawn, words) in meanings.items()
+            Number.of_draws(name, drawn, f"{words}, {by_chance}") for name, _, drawn, words in rows
         ),
     )
 
@@ -146,20 +147,53 @@ def _best(scores: Float[np.ndarray, " L"]) -> int:
     return int(np.flatnonzero(scores >= scores.max() - SCORE_ROUNDING)[0])
 
 
-def _map_pcc(
-    predicted: Float[np.ndarray, "N G"], measured: Float[np.ndarray, "N G"], tiles: ConceptTiles
-) -> tuple[float, Float[np.ndarray, " draws"]]:
-    """Mean PCC over genes and sections, and of random maps that are the same for all genes."""
-    values, draws = [], []
-    for section, rows in tiles.by_section:
-        seed = integer(_SEED, f"explain-concepts-cut-{section}")
-        tests = [
-            correlation_test(predicted[rows, gene], measured[rows, gene], tiles.um[rows], seed)
-            for gene in range(measured.shape[1])
-        ]
-        known = [test for test in tests if np.isfinite(test.value)]
-        if not known:
-            continue
-        values.append(np.mean([test.value for test in known]))
-        draws.append(np.mean([test.draws for test in known], axis=0))
-    return float(np.mean(values)), np.mean(draws, axis=0)
+@final
+@dataclass(frozen=True, eq=False)
+class _MapScores:
+    """Scores of predicted maps, and the same with random maps in place of the measured ones."""
+
+    pcc: float
+    pcc_draws: Float[np.ndarray, " draws"]
+    error: float
+    error_draws: Float[np.ndarray, " draws"]
+
+    @classmethod
+    def of(
+        cls,
+        predicted: Float[np.ndarray, "N G"],
+        measured: Float[np.ndarray, "N G"],
+        tiles: ConceptTiles,
+    ) -> "_MapScores":
+        """Mean over genes and sections; random maps are the same for all genes of a section."""
+        pcc, error = [], []
+        for section, rows in tiles.by_section:
+            seed = integer(_SEED, f"explain-concepts-cut-{section}")
+            of_section = [
+                _pcc_and_error(x, y, tiles.um[rows], seed)
+                for x, y in zip(predicted[rows].T, measured[rows].T, strict=True)
+                if np.ptp(y) > 0
+            ]
+            if of_section:
+                both = np.mean(of_section, axis=0)
+                pcc.append(both[0])
+                error.append(both[1])
+        first, second = np.mean(pcc, axis=0), np.mean(error, axis=0)
+        return cls(float(first[0]), first[1:], float(second[0]), second[1:])
+
+
+def _pcc_and_error(
+    predicted: Float[np.ndarray, " n"],
+    measured: Float[np.ndarray, " n"],
+    um: Float[np.ndarray, "n 2"],
+    seed: int,
+) -> Float[np.ndarray, "2 values"]:
+    """PCC and error of one gene, followed by those of random maps.
+
+    Random maps have the mean and variance of the measured one, so that their error follows from
+    their correlation. A constant prediction correlates with nothing.
+    """
+    test = correlation_test(predicted, measured, um, seed)
+    pcc = np.nan_to_num(np.array([test.value, *test.draws]))
+    deviation = predicted.std() / measured.std()
+    shift = (predicted.mean() - measured.mean()) / measured.std()
+    return np.stack([pcc, deviation**2 + 1 + shift**2 - 2 * pcc * deviation])

@@ -81,8 +81,9 @@ def figure_of_cut(
         CutCurve(cut.layers, cut.inner_pcc, operations / operations.max(), cut.best),
         f"Where to cut the encoder: {cheaper}",
         f"Ridge from each layer to the genes. On {held_out} left out: PCC "
-        f"{by_name['pcc_at_cut']:.3f} at the layer chosen on the others, "
-        f"{by_name['pcc_as_it_is']:.3f} at the layer that the predictor reads.",
+        f"{by_name['pcc_at_cut']:.3f} and error {by_name['error_at_cut']:.3f} of the variance at "
+        f"the layer chosen on the others, {by_name['pcc_as_it_is']:.3f} and "
+        f"{by_name['error_as_it_is']:.3f} at the layer that the predictor reads.",
         path,
     )
 
