@@ -24,6 +24,7 @@ QUICK = {  # else minutes
     "surrogates.py": ("--quick",),
     "tcgn.py": ("--batch", "1", "--rounds", "1"),
     "stformer.py": ("--spots", "300", "900", "--h2h", "300"),
+    "where.py": ("--quick",),
     "gpu.py": (
         "--device",
         "cpu",

@@ -89,7 +89,7 @@ def trained(
         "cohort": "memory",
         "seed": seed,
         "models": [model],
-        "target": {"n_genes": N_GENES, "transform": "cp10k-log1p"},
+        "target": {"panel": "list", "genes": list(GENES), "transform": "cp10k-log1p"},
         "inputs": {
             "tile_px": TILE_PX,
             "mpp": 1.0,
