@@ -21,6 +21,7 @@ QUICK = {  # else minutes
     "nuclei.py": ("--quick",),
     "pathways.py": ("--quick",),
     "threads.py": ("--quick",),
+    "ihc.py": ("--quick",),
     "surrogates.py": ("--quick",),
     "tcgn.py": ("--batch", "1", "--rounds", "1"),
     "stformer.py": ("--spots", "300", "900", "--h2h", "300"),

@@ -28,7 +28,7 @@ def smooth(seed, pitches=2.0):
 
 
 def mean_of(score):
-    return lambda tiles: float(score[tiles].mean())
+    return lambda sets: np.array([score[tiles].mean() for tiles in sets])
 
 
 def test_a_planted_region_is_found(place):

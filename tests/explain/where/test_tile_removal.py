@@ -45,15 +45,16 @@ def removal(request, folder, section):
 
 
 def test_all_tiles_give_the_prediction_of_the_section(removal):
-    every = np.ones(len(removal.queries), dtype=bool)
+    every = np.ones((1, len(removal.queries)), dtype=bool)
     whole = removal.predictor.from_queries(removal.section, removal.queries)
     expected = whole.head.gene_facts.get("bag", whole.values.mean(axis=0))
-    assert removal.value_of(2)(every) == pytest.approx(expected[2], rel=1e-5, abs=1e-5)
+    assert removal.values_of(2)(every)[0] == pytest.approx(expected[2], rel=1e-5, abs=1e-5)
 
 
 def test_removed_tiles_change_the_prediction_as_their_kind_of_model_says(removal):
     tiles = np.arange(len(removal.queries)) % 3 != 0
-    value = removal.value_of(2)(tiles)
+    every, none = np.ones(len(tiles), dtype=bool), np.zeros(len(tiles), dtype=bool)
+    value, rest, whole = removal.values_of(2)(np.stack([tiles, ~tiles, every]))
     if removal.predictor.fitted.item == "bag":
         # the toy reads the mean feature of what is left
         rows = np.flatnonzero(tiles)
@@ -61,15 +62,13 @@ def test_removed_tiles_change_the_prediction_as_their_kind_of_model_says(removal
         given = torch.from_numpy(feature)[None], torch.ones((1, 1), dtype=torch.bool)
         with torch.no_grad():
             expected = removal.predictor.model(*given).expression[0, 2]
-        assert np.isnan(removal.value_of(2)(np.zeros(len(tiles), dtype=bool)))
         assert value == pytest.approx(float(expected), rel=1e-4)
     elif removal.predictor.fitted.item == "spot":
-        whole, none = (removal.value_of(2)(np.full(len(tiles), all_)) for all_ in (True, False))
-        rest = removal.value_of(2)(~tiles)
-        assert value + rest == pytest.approx(whole + none)  # each spot stands for itself
+        (blurred_only,) = removal.values_of(2)(none[None])
+        assert value + rest == pytest.approx(whole + blurred_only)  # each spot stands for itself
         assert value != whole
     else:
-        assert value != removal.value_of(2)(np.ones(len(tiles), dtype=bool))
+        assert value != whole
 
 
 def test_a_blurred_tile_keeps_its_colour_and_loses_its_detail():

@@ -26,9 +26,9 @@ N_RANDOM_SETS = 99
 """Random sets of tiles: the least p-value is 0.01."""
 _CANDIDATES = 4  # random places for a group, of which the one with the likest tissue is taken
 
-ValueOf = Callable[[Bool[np.ndarray, " N"]], float]
-"""Prediction of the whole section from these tiles: of a bag model for the bag without the others,
-of a spot model the mean over all tiles where the others are blurred."""
+ValuesOf = Callable[[Bool[np.ndarray, "sets N"]], Float[np.ndarray, " sets"]]
+"""Prediction of the whole section from each set of tiles: of a bag model for the bag without the
+others, of a spot model the mean over all tiles where the others are blurred."""
 
 
 @final
@@ -109,7 +109,7 @@ _SUFFICIENCY = "prediction from the best-ranked tiles alone, against that from a
 
 def deletion_test(
     values: Float[np.ndarray, " N"],
-    value_of: ValueOf,
+    values_of: ValuesOf,
     place: "TilePlaces",
     seed: int,
     *,
@@ -121,8 +121,8 @@ def deletion_test(
     ----------
     values
         The map, one value per tile.
-    value_of
-        Prediction from a subset of the tiles.
+    values_of
+        Predictions from subsets of the tiles.
     is_weight
         True for a map that says how much a tile counts but not in which direction, such as
         attention; False for one whose high values raise the prediction.
@@ -134,26 +134,21 @@ def deletion_test(
     n_top = max(1, round(TOP_SHARE * len(values)))
     top = np.zeros(len(values), dtype=bool)
     top[best_first(values)[:n_top]] = True
-    whole = value_of(np.ones(len(values), dtype=bool))
-
-    def effects(tiles: Bool[np.ndarray, " N"]) -> tuple[float, float, float, float]:
-        without, alone = value_of(~tiles), value_of(tiles)
-        if is_weight:
-            return abs(whole - without), -abs(alone - whole), without, alone
-        return whole - without, alone - whole, without, alone
-
-    deletion, sufficiency, without_top, only_top = effects(top)
-    sets = random_sets(top, place, N_RANDOM_SETS, seed)
-    drawn = np.array([effects(tiles)[:2] for tiles in sets])
+    sets = np.concatenate([top[None], random_sets(top, place, N_RANDOM_SETS, seed)])
+    (whole,) = values_of(np.ones((1, len(values)), dtype=bool))
+    without, alone = values_of(~sets), values_of(sets)
+    deletion, sufficiency = whole - without, alone - whole
+    if is_weight:
+        deletion, sufficiency = np.abs(deletion), -np.abs(sufficiency)
     return DeletionResult(
         n_top=n_top,
-        whole=whole,
-        without_top=without_top,
-        only_top=only_top,
-        deletion=deletion,
-        sufficiency=sufficiency,
-        random_deletion=drawn[:, 0],
-        random_sufficiency=drawn[:, 1],
+        whole=float(whole),
+        without_top=float(without[0]),
+        only_top=float(alone[0]),
+        deletion=float(deletion[0]),
+        sufficiency=float(sufficiency[0]),
+        random_deletion=deletion[1:],
+        random_sufficiency=sufficiency[1:],
     )
 
 

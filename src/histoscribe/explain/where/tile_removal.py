@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from time import perf_counter
 from typing import final
 
 import numpy as np
@@ -10,11 +11,13 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from histoscribe.data.images import ChosenTiles, SlideTiles
+from histoscribe.data.images import SlideTiles
+from histoscribe.data.items.bags import BagItems
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.data.tissue import tissue_mask
 from histoscribe.device import choose_device
-from histoscribe.explain.where.deletion import TilePlaces, ValueOf
+from histoscribe.explain.estimate import tell_estimate
+from histoscribe.explain.where.deletion import TilePlaces, ValuesOf
 from histoscribe.metrics.spatial import neighbour_graph
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.types import Images, Section
@@ -34,25 +37,24 @@ class TileRemoval:
     section: Section
     queries: SpotQueries
 
-    def value_of(self, gene: int) -> ValueOf:
-        """Prediction of one panel gene from a subset of tiles.
+    def values_of(self, gene: int) -> ValuesOf:
+        """Prediction of one panel gene from each of several subsets of the tiles.
 
         A bag model: of the bag of the remaining tiles. Other models: the mean over all spots, where
-        the tiles that are removed are blurred. Without any tile it is NaN for a bag model.
+        the tiles that are removed are blurred.
         """
         item = self.predictor.fitted.item
         if item == "bag":
-            return lambda tiles: self._of_bag(tiles, gene)
+            return lambda sets: self._of_bags(sets, gene)
         if item == "section":
-            return lambda tiles: self._of_section(tiles, gene)
+            return lambda sets: np.array([self._of_section(tiles, gene) for tiles in sets])
         sharp, blurred = self._sharp[:, gene], self._blurred_values[:, gene]
-        return lambda tiles: float(np.where(tiles, sharp, blurred).mean())
+        return lambda sets: np.where(sets, sharp, blurred).mean(axis=1)
 
-    def _of_bag(self, tiles: Bool[np.ndarray, " N"], gene: int) -> float:
-        if not tiles.any():
-            return float("nan")
-        bag = _taken(self.queries, np.flatnonzero(tiles))
-        return float(self.predictor.fitted.predict_bags(bag).values[0, gene])
+    def _of_bags(self, sets: Bool[np.ndarray, "sets N"], gene: int) -> Float[np.ndarray, " sets"]:
+        bags = BagItems(self.queries, tuple(map(np.flatnonzero, sets)))
+        found = self.predictor.fitted.values_of_bags(bags, len(sets) * (self.section.id,))
+        return found.values[:, gene].astype(np.float64)
 
     def _of_section(self, tiles: Bool[np.ndarray, " N"], gene: int) -> float:
         feature = np.where(tiles[:, None], self.queries.feature, self._blurred.feature)
@@ -72,11 +74,14 @@ class TileRemoval:
         encoder, tiles = self.predictor.encoder, self.predictor.encoding.tiles
         images = BlurredTiles(SlideTiles(self.section, tiles))
         rows = np.arange(len(self.queries))
-        features = []
+        features, began = [], perf_counter()
         with torch.no_grad():
             for start in range(0, len(rows), _BATCH):
                 image = images.read(rows[start : start + _BATCH]).to(encoder.mean.device)
                 features.append(encoder(image).cpu().numpy())
+                if start == 0:
+                    seconds = (perf_counter() - began) * len(rows) / len(image)
+                    tell_estimate(f"features of {len(rows)} blurred tiles", seconds)
         held = None if self.queries.image is None else images
         return replace(self.queries, feature=np.concatenate(features), image=held)
 
@@ -112,13 +117,3 @@ def tile_places(section: Section, predictor: Predictor) -> TilePlaces:
     centres = [(float(x), float(y)) for x, y in section.spots.xy]
     share = [float(mask.tile(xy, tiles.side_px, tiles.mpp).mean()) for xy in centres]
     return TilePlaces(neighbour_graph(section), np.array(share))
-
-
-def _taken(queries: SpotQueries, rows: Int[np.ndarray, " n"]) -> SpotQueries:
-    return replace(
-        queries,
-        feature=queries.feature[rows],
-        keys=queries.keys.take(rows),
-        image=None if queries.image is None else ChosenTiles(queries.image, rows),
-        xy_um=None if queries.xy_um is None else queries.xy_um[rows],
-    )
