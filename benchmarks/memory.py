@@ -4,6 +4,9 @@
 sections each, genes of four families that tiles show. An `mlp` with one hidden layer on features of
 `colour_texture` is trained, then `explain memory` with a fifth of the labels permuted.
 
+`--exchanges 12` trains the network on labels exchanged over patients that often, and counts scores
+outside their chance level.
+
 `--real` asks the same of the five sections of patient C of her2st (needs `HISTOSCRIBE_DATA`). With
 `--out` cohorts, predictors and findings are kept, and a second call goes on. `--draw` only
 draws the cohorts.
@@ -15,11 +18,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pandas as pd
 from _machine import report
 
 import histoscribe as hs
 from histoscribe.explain.finding import Finding, Number
+from histoscribe.explain.memory.held_out import HeldOut
+from histoscribe.explain.memory.labels import permuted_over_patients
+from histoscribe.explain.memory.recipe import training_recipe
+from histoscribe.explain.memory.trainings import MemoryTrainings
+from histoscribe.io.weights import cache_folder
 from histoscribe.simulate.cohort import simulate
 from histoscribe.types import Cohort
 
@@ -36,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--real", action="store_true")
     parser.add_argument("--draw", action="store_true")
+    parser.add_argument("--exchanges", type=int, default=0)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args(arguments)
     with ExitStack() as stack:
@@ -46,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             drawn = {seed: _drawn(out / f"seed-{seed}", seed) for seed in given.seeds}
             if given.draw:
+                return
+            if given.exchanges:
+                _print_exchanges(drawn, given.exchanges)
                 return
             findings = {
                 f"seed {seed}": _asked(hs.read_cohort(manifest), manifest.parent, SIMULATED, seed)
@@ -69,6 +82,32 @@ def _asked(cohort: Cohort, folder: Path, tables: Mapping[str, dict], seed: int) 
         run={"device": "cpu"},
     )
     return hs.explain("memory", predictor, cohort, out=folder / "memory")
+
+
+def _print_exchanges(drawn: Mapping[int, Path], n_exchanges: int) -> None:
+    """Print scores of networks on made-up labels beside their chance level, seed by seed."""
+    scores, n_outside = [], 0
+    for seed, manifest in drawn.items():
+        recipe = training_recipe(hs.load_predictor(manifest.parent / "mlp"))
+        cohort = hs.read_cohort(manifest)
+        trainings = MemoryTrainings.plan(cohort, recipe, {}, cache_folder())
+        held_out, keys = HeldOut(trainings), trainings.table.as_they_are.keys
+        low, high = np.percentile(held_out.by_chance(), [2.5, 97.5])
+        for number in range(n_exchanges):
+            exchange = permuted_over_patients(keys, 1000 + number)
+            with TemporaryDirectory() as folder:
+                done = trainings.train(f"exchange-{number}", exchange, Path(folder))
+            scores.append(held_out.score(done))
+            n_outside += not low <= scores[-1] <= high
+        of_seed = " ".join(f"{score:.3f}" for score in sorted(scores[-n_exchanges:]))
+        print(f"seed {seed}, chance {low:.3f} to {high:.3f}: {of_seed}")
+    report(
+        "memory-exchanges",
+        n_exchanges=len(scores),
+        n_outside=n_outside,
+        mean=float(np.mean(scores)),
+        deviation=float(np.std(scores)),
+    )
 
 
 def _print(findings: Mapping[str, Finding]) -> None:

@@ -14,6 +14,7 @@ from histoscribe.plot.canvas import save_png
 _TRUE, _PERMUTED, _PLAIN = "#4d4d4d", "#b2182b", "#2166ac"
 _OTHERS = ("#8c510a", "#bf812d", "#35978f", "#01665e")
 _BINS = 40
+_FAINT = 0.6  # so that the lines of the mixture are seen on the bars
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ def draw_loss_curves(
         _mark_best(of, best_epoch)
         of.set_ylim(bottom=0)
     axes[-1].plot(np.arange(1, len(score[1]) + 1), score[1], color=_PLAIN, label=score[0])
-    axes[-1].set_ylabel(f"{score[0]}, on inner patients")
+    axes[-1].set_ylabel(f"{score[0]} of each epoch")
     _mark_best(axes[-1], best_epoch)
     figure.suptitle("Median and quartiles of the spots; only epochs up to the best count")
     save_png(figure, path)
@@ -126,7 +127,8 @@ def _draw_histogram(axes: Axes, histogram: LossHistogram) -> None:
     edges = np.histogram_bin_edges(values, _BINS)
     counts, _ = np.histogram(values, edges)
     if histogram.permuted is None:
-        axes.stairs(counts, edges, fill=True, color=_PLAIN, label=f"all spots ({len(values):,})")
+        label = f"all spots ({len(values):,})"
+        axes.stairs(counts, edges, fill=True, color=_PLAIN, alpha=_FAINT, label=label)
     else:
         of_true, _ = np.histogram(values[~histogram.permuted], edges)
         n_permuted = int(histogram.permuted.sum())
@@ -134,7 +136,8 @@ def _draw_histogram(axes: Axes, histogram: LossHistogram) -> None:
             (of_true, np.zeros_like(of_true), _TRUE, f"true label ({len(values) - n_permuted:,})"),
             (counts, of_true, _PERMUTED, f"permuted label ({n_permuted:,})"),
         ):
-            axes.stairs(heights, edges, baseline=base, fill=True, color=colour, label=label)
+            bars = axes.stairs(heights, edges, baseline=base, fill=True, color=colour, label=label)
+            bars.set_alpha(_FAINT)
     scale = len(values) * (edges[1] - edges[0])
     for number, component in enumerate(histogram.density):
         # a name with an underscore in front is not in the legend

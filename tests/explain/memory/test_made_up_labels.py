@@ -78,6 +78,9 @@ def test_two_groups_of_losses_are_found_and_one_stays_one():
     assert mixture.suspicious[400:].mean() > 0.95
     assert mixture.suspicious[:400].mean() < 0.05
     np.testing.assert_allclose(mixture.mean, [0, 1.5], atol=0.1)
+    tail = LossMixture.of(1 / two)  # few losses are low: nothing stands out by high ones
+    assert tail.n_components == 2
+    assert not tail.suspicious.any()
     at = np.linspace(-3, 4, 2001)
     for of in (mixture, LossMixture.of(one)):
         np.testing.assert_allclose(np.trapezoid(of.density(at).sum(axis=0), at), 1, atol=1e-3)

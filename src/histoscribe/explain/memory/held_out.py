@@ -65,19 +65,23 @@ class HeldOut:
         or in the opposite direction. Ridge on the features of the model learns these labels, for
         the network would take a hundred times as long.
         """
-        draws = self._made_up_scores()
+        draws = self.by_chance()
         pairs = [self._number(name, trainings[name], draws) for name in _LABELS]
         return [value for value, _ in pairs], [by_chance for _, by_chance in pairs]
+
+    def score(self, training: RecordedTraining) -> float:
+        """Score of the network of a training."""
+        device = torch.device(choose_device(self._trainings.run_data.settings.run.device))
+        predicted = {
+            of.name: training.fitted.predict(of.queries, device).values for of in self._sections
+        }
+        return self._score(predicted)
 
     def _number(
         self, name: str, training: RecordedTraining, draws: Float[np.ndarray, " draws"]
     ) -> tuple[Number, Number]:
         label, words = _LABELS[name]
-        device = torch.device(choose_device(self._trainings.run_data.settings.run.device))
-        predicted = {
-            of.name: training.fitted.predict(of.queries, device).values for of in self._sections
-        }
-        value = Number(label, self._score(predicted), f"{_MEANING}; trained on {words}")
+        value = Number(label, self.score(training), f"{_MEANING}; trained on {words}")
         by_chance = f"{_MEANING}; ridge on labels made up anew, {len(draws)} times"
         return value, Number.of_draws(label, draws, by_chance)
 
@@ -99,7 +103,8 @@ class HeldOut:
             ]
         )
 
-    def _made_up_scores(self) -> Float[np.ndarray, " draws"]:
+    def by_chance(self) -> Float[np.ndarray, " draws"]:
+        """Scores of ridge on labels exchanged over patients, each time anew."""
         table, seed = self._trainings.table.as_they_are, self._trainings.run_data.settings.seed
         alpha, _ = choose_alpha(table)
         path = RidgePath(table.feature)

@@ -10,6 +10,7 @@ from sklearn.mixture import GaussianMixture
 _STARTS = 5
 """Starts of the fit of two components; the likeliest is kept."""
 _LEAST_LOSS = 1e-12  # a label that is predicted exactly has no logarithm
+_MOST_WEIGHT = 0.5
 _SEED = 0  # of the starts; nobody needs another one
 
 
@@ -57,8 +58,13 @@ class LossMixture:
 
     @property
     def suspicious(self) -> Bool[np.ndarray, " N"]:
-        """Spots that are more likely of the higher component; none where one is preferred."""
-        return (self.of_higher > 0.5) & (self.n_components > 1)
+        """Spots that are more likely of the higher component; none where one is preferred.
+
+        None either if the higher component has most of the weight: then the lower one describes a
+        tail of low losses, and no group of spots stands out by high ones.
+        """
+        stands_out = self.n_components > 1 and self.weight[1] < _MOST_WEIGHT
+        return (self.of_higher > 0.5) & stands_out
 
     def density(self, log_loss: Float[np.ndarray, " n"]) -> Float[np.ndarray, "components n"]:
         """Density of each component of the fit that BIC prefers, by its weight."""

@@ -107,21 +107,21 @@ class ProbedSpots:
         """What the mixtures say, in words."""
         measured = self.mixtures[MEASURED, "relative_loss"]
         probe = self.mixtures[PROBE, "relative_loss"]
-        if measured.n_components == 1:
-            found = (
-                "BIC prefers one component for the relative losses of measured labels: no group of "
-                "spots stands apart, and none is called suspicious"
-            )
+        n_suspicious = int(measured.suspicious.sum())
+        components = {1: "one component", 2: "two components"}
+        words = (
+            f"BIC prefers {components[measured.n_components]} for the relative losses of measured"
+        )
+        if n_suspicious:
+            found = f"{n_suspicious} of {len(self.keys)} spots are of the higher one"
+        elif measured.n_components == 1:
+            found = "no group of spots stands apart, and none is called suspicious"
         else:
-            n_suspicious = int(measured.suspicious.sum())
-            found = (
-                f"BIC prefers two components for the relative losses of measured labels: "
-                f"{n_suspicious} of {len(self.keys)} spots are of the higher one"
-            )
-        words = "two components, too" if probe.n_components == measured.n_components else "two"
-        if probe.n_components == 1:
-            words = "one component, although labels are wrong"
-        return f"{found}. In the probe it prefers {words}."
+            found = "the lower one is a tail of low losses, and no spot is called suspicious"
+        return (
+            f"{words} labels: {found}. In the probe, where labels are wrong, it prefers "
+            f"{components[probe.n_components]}."
+        )
 
     def numbers(self) -> tuple[list[Number], list[Number]]:
         """Separations with their chance, and the mixtures of the probe beside measured labels."""
