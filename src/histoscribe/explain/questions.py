@@ -12,6 +12,7 @@ from histoscribe.explain.genes.question import GENES
 from histoscribe.explain.grad_cam.question import GRAD_CAM
 from histoscribe.explain.graph.question import GRAPH
 from histoscribe.explain.latent.question import LATENT
+from histoscribe.explain.levels.question import LEVELS
 from histoscribe.explain.memory.question import MEMORY
 from histoscribe.explain.question import Question
 from histoscribe.explain.subtypes.question import SUBTYPES
@@ -27,6 +28,7 @@ QUESTIONS: tuple[Question, ...] = (
     CONCEPTS,
     SUBTYPES,
     MEMORY,
+    LEVELS,
 )
 
 

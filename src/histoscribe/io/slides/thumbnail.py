@@ -28,6 +28,13 @@ def jpeg(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
     return _jpeg(Image.fromarray(image))
 
 
+def plain_png(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """Give pixels as PNG bytes that hold nothing but the pixels: no name, date or position."""
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
 def _jpeg(image: Image.Image) -> bytes:
     buffer = BytesIO()
     image.save(buffer, format="JPEG", quality=85, optimize=True)

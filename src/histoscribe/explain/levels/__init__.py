@@ -1,0 +1,1 @@
+"""The question `levels`: what tiles of high and of low expression look like."""
