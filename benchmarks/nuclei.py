@@ -39,6 +39,7 @@ TILE_NAMES = (
     "nuclear_density",
     "nuclear_area",
     "nuclear_eccentricity",
+    "nuclear_spacing",
     "chromatin_contrast",
     "lumen_share",
     "fat_share",
@@ -248,8 +249,9 @@ def _drawn(
 ) -> Float[np.ndarray, " M"]:
     """True value of each of `TILE_NAMES`.
 
-    Nuclei are those with their centre in the tile; coarse chromatin (0 or 1) is that of the patch,
-    and lumen and fat are shares of the disc of 50 um around the spot.
+    Nuclei are those with their centre in the tile. Arrangement (0 regular, -1 random, -2 clustered)
+    and coarse chromatin (0 or 1) are those of the patch; lumen and fat are shares of the disc of
+    50 um around the spot.
     """
     inside = (np.abs(truth.nucleus_um - centre_um) <= TILE_PX * MPP / 2).all(axis=1)
     semi = truth.nucleus_semi_um[inside]
@@ -257,9 +259,10 @@ def _drawn(
     if len(semi):
         area = np.pi * semi.prod(axis=1).mean()
         eccentricity = np.sqrt(1 - (semi[:, 1] / semi[:, 0]) ** 2).mean()
-    coarse = motif_levels(truth.motif[spot : spot + 1]).chromatin[0]
+    level = motif_levels(truth.motif[spot : spot + 1])
+    apart, coarse = -float(level.arrangement[0]), level.chromatin[0]
     lumen, fat = (truth.fraction[spot, COMPARTMENTS.index(name)] for name in ("lumen", "fat"))
-    return np.array([len(semi) / tissue_mm2, area, eccentricity, coarse, lumen, fat])
+    return np.array([len(semi) / tissue_mm2, area, eccentricity, apart, coarse, lumen, fat])
 
 
 if __name__ == "__main__":

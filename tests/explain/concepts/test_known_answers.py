@@ -50,6 +50,21 @@ def test_what_is_too_large_is_no_nucleus():
     assert measured(tissue([drop_of_ink]))["nuclear_density"] == 0
 
 
+def test_spacing_tells_regular_from_random_and_clustered_nuclei():
+    rng = np.random.default_rng(2)
+    clumps = (
+        rng.uniform(12, 68, (3, 2)).repeat(6, 0)
+        + [[0, 0], [6, 0], [0, 6], [6, 6], [12, 0], [0, 12]] * 3
+    )
+    random = rng.uniform(4, 76, (18, 2))
+    spacing = [
+        measured(tissue([Ellipse(x, y, 2.5, 2.5) for x, y in places]))["nuclear_spacing"]
+        for places in (clumps, random)
+    ]
+    spacing += [measured(tissue(grid(5, 2.5, 2.5)))["nuclear_spacing"]]
+    assert spacing[0] < 0.85 < spacing[1] < 1.3 < 1.5 < spacing[2]
+
+
 def test_chromatin_that_varies_has_contrast():
     nuclei, rng = grid(4, 6.0, 5.0), np.random.default_rng(0)
     even, coarse = np.full((2, 160, 160), GROUND[0])

@@ -13,6 +13,7 @@ from histoscribe.explain.concepts.nuclear_measures import (
     nuclear_area,
     nuclear_density,
     nuclear_eccentricity,
+    nuclear_spacing,
 )
 from histoscribe.explain.concepts.spaces import fat_share, lumen_share
 from histoscribe.explain.concepts.stain_measures import (
@@ -58,6 +59,13 @@ MEASURES: tuple[Measure, ...] = (
         "variation of haematoxylin within a nucleus, relative to its mean",
         _NUCLEUS_MPP,
         chromatin_contrast,
+    ),
+    Measure(
+        "nuclear_spacing",
+        "relative",
+        "distance to the nearest nucleus: 1 random, more regular, less clustered",
+        _NUCLEUS_MPP,
+        nuclear_spacing,
     ),
     Measure(
         "haematoxylin_density",

@@ -2,11 +2,14 @@
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from histoscribe.explain.concepts.stained_tile import StainedTile
 
 _RIM_UM = 0.7
 """Left out of the contrast of chromatin: the edge of a nucleus is half cytoplasm."""
+
+_LEAST_NUCLEI = 5  # for a mean distance between them
 
 
 def nuclear_density(tile: StainedTile) -> float:
@@ -39,6 +42,21 @@ def chromatin_contrast(tile: StainedTile) -> float:
     mean = np.bincount(of_px, density) / n_px
     variance = np.bincount(of_px, (density - mean[of_px]) ** 2) / n_px
     return float(np.mean(np.sqrt(variance) / mean))
+
+
+def nuclear_spacing(tile: StainedTile) -> float:
+    """Mean distance to the nearest nucleus, relative to that of equally many random points.
+
+    Clark and Evans 1954 (doi:10.2307/1931034) with the correction for borders of Donnelly 1978:
+    1 for random places, more for regular ones, less for clusters. Undefined below 5 nuclei.
+    """
+    n, area_um2 = len(tile.nuclei), tile.tissue_mm2 * 1e6
+    if n < _LEAST_NUCLEI:
+        return float("nan")
+    distance, _ = cKDTree(tile.nuclei.xy_um).query(tile.nuclei.xy_um, k=2)
+    border_um = 4.0 * tile.pixels.shape[0] * tile.mpp
+    random_um = 0.5 * np.sqrt(area_um2 / n) + (0.0514 + 0.041 / np.sqrt(n)) * border_um / n
+    return float(distance[:, 1].mean() / random_um)
 
 
 def _edge_distance_um(label: np.ndarray, mpp: float) -> np.ndarray:
