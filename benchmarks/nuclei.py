@@ -35,6 +35,7 @@ from histoscribe.types import Section
 MPP, TILE_PX = 0.5, 224
 SEED, QUICK_SEED = 101, 21
 LEAST_IOU = 0.5
+RULES = ("by_outline", "by_centre")
 TILE_NAMES = (
     "nuclear_density",
     "nuclear_area",
@@ -109,17 +110,17 @@ def match(nuclei: SegmentedNuclei, truth: SimulatedTruth) -> Matched:
 def found_table(matches: Sequence[Matched]) -> str:
     """F1 of both rules and the correlation of areas, by compartment and pooled."""
     lines = [
-        "| compartment | nuclei | outlines | F1, IoU 0.5 | F1, centres | r of areas | area ratio |",
-        "|---|---|---|---|---|---|---|",
+        "| compartment | nuclei | outlines | F1, IoU 0.5 | F1, centres "
+        "| area: r, IoU 0.5 | r, centres | ratio |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, kind in [*((name, kind) for kind, name in enumerate(COMPARTMENTS)), ("all", None)]:
         n, n_outlines = _counts(matches, kind)
         if n:
-            areas = _areas(matches, kind)
-            r = f"{np.corrcoef(areas.T)[0, 1]:.3f}" if len(areas) > 2 else ""
-            ratio = f"{areas[:, 1].mean() / areas[:, 0].mean():.2f}" if len(areas) else ""
-            scores = (f"{f1(matches, rule, kind):.3f}" for rule in ("by_outline", "by_centre"))
-            lines.append(f"| {name} | {n} | {n_outlines} | {' | '.join(scores)} | {r} | {ratio} |")
+            scores = [f"{f1(matches, rule, kind):.3f}" for rule in RULES]
+            scores += [f"{_area_correlation(matches, rule, kind):.3f}" for rule in RULES]
+            scores.append(f"{_area_ratio(matches, kind):.2f}")
+            lines.append(f"| {name} | {n} | {n_outlines} | {' | '.join(scores)} |")
     return "\n".join(lines)
 
 
@@ -142,13 +143,25 @@ def f1(matches: Sequence[Matched], rule: str, kind: int | None = None) -> float:
 
 
 def _figures(matches: Sequence[Matched]) -> dict[str, float]:
-    areas = _areas(matches, None)
+    outline, centre = RULES
     return {
-        "f1_iou": f1(matches, "by_outline"),
-        "f1_centre": f1(matches, "by_centre"),
-        "area_correlation": float(np.corrcoef(areas.T)[0, 1]),
-        "area_ratio": float(areas[:, 1].mean() / areas[:, 0].mean()),
+        "f1_iou": f1(matches, outline),
+        "f1_centre": f1(matches, centre),
+        "area_correlation": _area_correlation(matches, outline, None),
+        "area_correlation_of_centres": _area_correlation(matches, centre, None),
+        "area_ratio": _area_ratio(matches, None),
     }
+
+
+def _area_correlation(matches: Sequence[Matched], rule: str, kind: int | None) -> float:
+    areas = _areas(matches, rule, kind)
+    return float(np.corrcoef(areas.T)[0, 1]) if len(areas) > 2 else float("nan")
+
+
+def _area_ratio(matches: Sequence[Matched], kind: int | None) -> float:
+    """Mean area outlined over mean area drawn."""
+    drawn, outlined = _areas(matches, RULES[0], kind).sum(axis=0)
+    return float(outlined / drawn) if drawn else float("nan")
 
 
 def _counts(matches: Sequence[Matched], kind: int | None) -> tuple[int, int]:
@@ -157,11 +170,12 @@ def _counts(matches: Sequence[Matched], kind: int | None) -> tuple[int, int]:
     return n, sum(int(_of(m, m.outline_compartment, kind).sum()) for m in matches)
 
 
-def _areas(matches: Sequence[Matched], kind: int | None) -> Float[np.ndarray, "n 2"]:
-    """Area drawn and area outlined of the nuclei whose outline was found."""
+def _areas(matches: Sequence[Matched], rule: str, kind: int | None) -> Float[np.ndarray, "n 2"]:
+    """Area drawn and area outlined of the pairs of one rule."""
     parts = []
     for m in matches:
-        drawn, outline = m.by_outline[_of(m, m.compartment, kind)[m.by_outline[:, 0]]].T
+        pairs = getattr(m, rule)
+        drawn, outline = pairs[_of(m, m.compartment, kind)[pairs[:, 0]]].T
         parts.append(np.stack([m.area_um2[drawn], m.outline_area_um2[outline]], axis=1))
     return np.concatenate(parts)
 
