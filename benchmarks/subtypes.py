@@ -58,7 +58,13 @@ def ask(folder: Path, n_patients: int, n_spots: int, seed: int) -> Finding:
     panel = folder / "panel.txt"
     panel.write_text("\n".join(panel_genes()))
     return hs.explain(
-        "subtypes", predictor, cohort, label="subtype", panel=str(panel), out=folder / "answer"
+        "subtypes",
+        predictor,
+        cohort,
+        label="subtype",
+        panel=str(panel),
+        bootstraps=10,
+        out=folder / "answer",
     )
 
 

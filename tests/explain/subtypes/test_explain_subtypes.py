@@ -74,7 +74,7 @@ def test_a_right_claim_is_supported_by_shape_and_gene(answered):
 
 
 def test_predicted_expression_is_scored_beside_measured(answered):
-    names = ("auroc_cold", "auroc_cold_visible", "auroc_cold_predicted")
+    names = (f"auroc_mean_{what}" for what in ("measured", "visible", "predicted"))
     measured, visible, predicted = (answered.number(name).value for name in names)
     assert measured > visible > predicted > 0.5  # half of what matters is not visible
     genes = pd.read_csv(answered.folder / "visible_genes.csv").set_index("gene")

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from histoscribe.explain.finding import Number
-from histoscribe.explain.subtypes.class_answer import CONSTRAINED, ClaimResult, ClassAnswer
+from histoscribe.explain.subtypes.class_answer import (
+    CONSTRAINED,
+    METHODS,
+    ClaimResult,
+    ClassAnswer,
+)
 from histoscribe.explain.subtypes.gene_visibility import GeneVisibility
-from histoscribe.explain.subtypes.one_class import MEASURED
+from histoscribe.explain.subtypes.held_out import chance_range
+from histoscribe.explain.subtypes.one_class import MEASURED, PREDICTED, VISIBLE
 from histoscribe.explain.subtypes.survival import LEAST_DEATHS, Survival
 
 _FEW_PATIENTS = 10
@@ -29,6 +35,9 @@ class SubtypeResults:
         """Numbers of the answer, and the same by chance with other classifiers beside."""
         statistic = [number for answer in self.answers for number in answer.statistic()]
         null = [number for answer in self.answers for number in answer.null()]
+        if self.visibility is not None:
+            means, by_chance_of_means = zip(*self._means(), strict=True)
+            statistic, null = [*means, *statistic], [*by_chance_of_means, *null]
         pairs = [pair for result in self.claims for pair in result.numbers()]
         if self.visibility is not None:
             pairs.append(self.visibility.numbers())
@@ -37,6 +46,20 @@ class SubtypeResults:
             by_chance = Number("p_survival", 0.5, f"{meaning}, by chance", 0.025, 0.975)
             pairs.append((Number("p_survival", self.survival.p, meaning), by_chance))
         return (*statistic, *(of for of, _ in pairs)), (*null, *(of for _, of in pairs))
+
+    def _means(self) -> Iterator[tuple[Number, Number]]:
+        """AUROC averaged over the subtypes, whose chance is narrower than that of each."""
+        of_label = [answer for answer in self.answers if answer.label == self.answers[0].label]
+        for method in (MEASURED, PREDICTED, VISIBLE):
+            name = f"auroc_mean_{method}"
+            meaning = f"{METHODS[method]}: AUROC, mean over {len(of_label)} classes"
+            value = float(np.mean([answer.scores.auroc[method] for answer in of_label]))
+            draws = np.mean([answer.chance_draws(method) for answer in of_label], axis=0)
+            words = f"{meaning}, labels permuted {len(draws)} times"
+            yield (
+                Number(name, value, meaning),
+                Number(name, float(draws.mean()), words, *chance_range(draws)),
+            )
 
     def caveats(self) -> Iterator[str]:
         """Limits of the numbers: small classes, cost of held shapes, claims, untested survival."""
