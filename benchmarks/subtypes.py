@@ -63,6 +63,7 @@ def ask(folder: Path, n_patients: int, n_spots: int, seed: int) -> Finding:
         cohort,
         label="subtype",
         panel=str(panel),
+        repeats=1,
         bootstraps=10,
         out=folder / "answer",
     )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from histoscribe.plot.canvas import save_png
 
 _DOT, _CHANCE = "#2166ac", "#d9d9d9"
-_NAMED = 6
+_NAMED = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,7 @@ def draw_gene_visibility(
                 )
         axes.set_title(panel.title, fontsize=9)
         axes.set_xlabel("correlation, predicted with measured", fontsize=8)
+        axes.set_xlim(min(-chance, float(np.nanmin(correlation, initial=0.0))) - 0.05, 1.2)
         axes.set_ylim(bottom=0)
     drawn[0].set_ylabel("importance for the class", fontsize=8)
     figure.suptitle(title, fontsize=10)

@@ -44,7 +44,7 @@ def draw_survival(
     for row, curve in enumerate(curves):
         # below the axis, in points: the height of the picture does not matter
         offset = -38.0 - 11.0 * row
-        _below(axes, curve.name, -6.0, offset, None)
+        _below(axes, curve.name, -22.0, offset, None)
         for time, n in zip(times, curve.at_risk, strict=True):
             _below(axes, str(n), 0.0, offset, float(time))
     axes.set_ylabel("share alive (Kaplan-Meier)", fontsize=8)

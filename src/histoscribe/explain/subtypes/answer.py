@@ -194,6 +194,10 @@ class SubtypesAnswer:
 
     def _caveats(self, results: SubtypeResults) -> Iterator[str]:
         yield f"Panel: {self.panel.words}."
+        n_patients = len(self.bulk.names)
+        for of in self.labelled:
+            if missing := n_patients - len(of.rows):
+                yield f"{missing} of {n_patients} patients have no {of.label}, and no part in it."
         yield from results.caveats()
         for note in self.bulk.notes:
             yield f"{note[0].upper()}{note[1:]}{'' if note.endswith('.') else '.'}"

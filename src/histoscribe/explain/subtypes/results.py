@@ -68,8 +68,9 @@ class SubtypeResults:
             "classifiers of expression repeat that call: a high AUROC is no new biology."
         )
         yield (
-            "Classifiers differ by less than their intervals: none is better for this reason. "
-            "Shapes are of one model of correlated genes, no effects of genes."
+            "No classifier is said to win: all read the same patients on the same folds, and no "
+            "difference is tested. Shapes are of one model of correlated genes, no effects of "
+            "genes."
         )
         yield (
             "A shape that is the same in all bootstraps is no proof: bootstraps are of the same "
