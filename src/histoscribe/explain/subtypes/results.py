@@ -48,7 +48,7 @@ class SubtypeResults:
         return (*statistic, *(of for of, _ in pairs)), (*null, *(of for _, of in pairs))
 
     def _means(self) -> Iterator[tuple[Number, Number]]:
-        """AUROC averaged over the subtypes, whose chance is narrower than that of each."""
+        """Mean AUROC over the subtypes, with a narrower range of chance than each has."""
         of_label = [answer for answer in self.answers if answer.label == self.answers[0].label]
         for method in (MEASURED, PREDICTED, VISIBLE):
             name = f"auroc_mean_{method}"
