@@ -47,7 +47,7 @@ def test_an_unknown_question_and_a_label_file_that_is_missing_are_told(
     arguments = (explained.folder / "egn", explained.manifest, "--out", tmp_path / "why")
     done = histoscribe("explain", "saliency", *arguments)
     assert done.code == 2
-    assert "expected: one of exemplars, " in done.err
+    assert "expected: one of where, " in done.err
     done = histoscribe("explain", "latent", *arguments, "--labels", "P1S1=lost.csv")
     assert done.code == 2
     assert "lost.csv: no such file" in done.err

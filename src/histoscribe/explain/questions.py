@@ -19,16 +19,16 @@ from histoscribe.explain.subtypes.question import SUBTYPES
 from histoscribe.explain.where.question import WHERE
 
 QUESTIONS: tuple[Question, ...] = (
+    WHERE,
+    LEVELS,
+    CONCEPTS,
+    SUBTYPES,
+    MEMORY,
     EXEMPLARS,
     GENES,
     LATENT,
     GRAD_CAM,
     GRAPH,
-    WHERE,
-    CONCEPTS,
-    SUBTYPES,
-    MEMORY,
-    LEVELS,
 )
 
 
