@@ -9,6 +9,7 @@ from histoscribe.explain.levels.bins import N_BINS, LevelBins
 from histoscribe.explain.levels.choice import one_by_one
 from histoscribe.explain.levels.likeness import Likeness
 from histoscribe.explain.levels.permutations import permuted_labels
+from histoscribe.explain.levels.results import Permuted
 from histoscribe.explain.levels.scores import aurocs, permuted_sides, weighted_kappa
 from histoscribe.explain.levels.spots import LevelSpots
 from histoscribe.explain.levels.trends import trends
@@ -119,6 +120,16 @@ def test_patients_of_bags_exchange_their_labels(spots):
 def test_patients_take_turns():
     score, patient = np.array([9.0, 8.0, 7.0, 1.0]), np.array([0, 0, 0, 1])
     assert one_by_one(score, patient).tolist() == [0, 3, 1, 2]
+
+
+def test_a_p_value_of_few_permutations_is_never_that_of_one_side():
+    # three patients against three: a perfect reader is one of twenty, and so is an inverted one
+    high, patient = np.repeat([True, False], 3), list("ABCDEF")
+    draws = aurocs(high.astype(float), permuted_sides(high, patient, of_patients=True))
+    for value in (0.0, 1.0):
+        assert Permuted("auroc", "", value, draws).p == pytest.approx(0.1, abs=0.03)
+    assert Permuted("auroc", "", 1.0, draws).p_high == pytest.approx(0.05, abs=0.015)
+    assert np.isnan(Permuted("auroc", "", float("nan"), draws).p)
 
 
 def test_scores_of_readers_are_those_of_scikit_learn():

@@ -22,6 +22,7 @@ PREDICTED = "predicted"
 LARGEST = "largest_deviation"
 _N_STRUCTURE = 84  # tiles whose structure is compared: 3,500 pairs take two seconds
 _DIFFERENCE = "{}_difference"
+_ROUNDING = 1e-12
 
 
 @final
@@ -48,14 +49,20 @@ class Permuted:
 
     @property
     def p(self) -> float:
-        """Share of draws at least as far from their mean, two-sided; NaN where undefined."""
+        """Two-sided: twice the share of draws that are as high, or as low; NaN where undefined."""
+        return float(np.minimum(1.0, 2 * np.minimum(self._share(1), self._share(-1))))
+
+    @property
+    def p_high(self) -> float:
+        """Share of draws that are as high; NaN where undefined."""
+        return self._share(1)
+
+    def _share(self, sign: int) -> float:
         known = self._known
         if not known.size or np.isnan(self.value):
             return float("nan")
-        apart = np.abs(known - known.mean())
-        return float(
-            (1 + (apart >= abs(self.value - known.mean()) - 1e-12).sum()) / (1 + known.size)
-        )
+        as_far = sign * known >= sign * self.value - _ROUNDING
+        return float((1 + as_far.sum()) / (1 + known.size))
 
     @property
     def _known(self) -> Float[np.ndarray, " k"]:
@@ -130,7 +137,7 @@ def numbers_of(
             "share of permutations of labels over patients with one as large: for all trends and "
             "likenesses together"
         )
-        statistic.insert(1, Number(f"p_{LARGEST}", results[LARGEST].p, meaning))
+        statistic.insert(1, Number(f"p_{LARGEST}", results[LARGEST].p_high, meaning))
     return tuple(statistic), tuple(one.by_chance for one in results.numbers)
 
 
