@@ -64,4 +64,4 @@ def gene_visibility(
 
 def correlation_by_chance(n: int) -> float:
     """Half the range of 95 % of correlations of n unrelated pairs (normal values)."""
-    return float(norm.ppf(0.5 + _COVERAGE / 2) / np.sqrt(max(n - 1, 1)))
+    return min(1.0, float(norm.ppf(0.5 + _COVERAGE / 2) / np.sqrt(max(n - 1, 1))))
