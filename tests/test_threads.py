@@ -16,6 +16,7 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from histoscribe.benchmark.run import benchmark
+from histoscribe.models.base import model_class
 from histoscribe.predict.slide import predict_slide
 from histoscribe.predictor.saving import load_predictor
 from histoscribe.threads import fixed_threads, in_order, kernels, n_workers
@@ -138,7 +139,7 @@ def test_a_model_is_fitted_with_the_threads_of_its_settings(settings, place, on_
         used.update(threads_of_libraries())
         raise Fitting
 
-    monkeypatch.setattr("histoscribe.train.fit._fit", fit)
+    monkeypatch.setattr(model_class("ridge"), "fit", fit)
     with machine_with(3):
         with pytest.raises(Fitting):
             train(settings=asked, out=place / "used", cache=place / "one" / "cache")

@@ -66,8 +66,15 @@ def test_the_first_epoch_is_kept_unless_a_later_one_is_better_by_more_than_round
     model, end = torch.nn.Linear(2, 2), EpochEnd.__new__(EpochEnd)  # no table, for none is read
     sides = SimpleNamespace(val=np.arange(3))
     vars(end).update(
-        _sides=sides, _group=ALONE, _patience=9, _folder=tmp_path, scores=[], best_epoch=0
+        _sides=sides,
+        _group=ALONE,
+        _patience=9,
+        _folder=tmp_path,
+        scores=[],
+        best_epoch=0,
+        _losses=None,
     )
+
     scores = iter(0.5 + step * np.arange(4))
     monkeypatch.setattr("histoscribe.train.epoch_end._copy", lambda model: {})
     monkeypatch.setattr(EpochEnd, "_score", lambda self, model: float(next(scores)))
