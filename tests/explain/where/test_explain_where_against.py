@@ -107,7 +107,6 @@ def test_everything_wrong_is_told_at_once(predictor, cohort, files, tmp_path):
             against=tmp_path / "small.png",
         )
     found = [problem.found for problem in error.value.problems]
-    assert found[0] == "no polygon"
-    assert found[1] == "50 x 50 px, and no landmarks"
+    assert sorted(found) == ["50 x 50 px, and no landmarks", "no polygon"]
     with pytest.raises(DataContractError, match="did you mean G1"):
         explain("where", predictor, cohort, out=tmp_path / "x", other_genes="G11")

@@ -55,9 +55,10 @@ class ReferenceFiles:
         problems = problems_of(
             (
                 self._check_points,
-                lambda: found.extend(self._labels(section)),
-                lambda: found.extend(self._mask(section)),
+                # in the order of the figure, which has no room for all: labels can be many
                 lambda: found.extend(self._stain(section)),
+                lambda: found.extend(self._mask(section)),
+                lambda: found.extend(self._labels(section)),
             )
         )
         if problems:
