@@ -6,6 +6,7 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.finding import Finding
+from histoscribe.predictor.gene_choice import GeneChoice
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.types import Cohort, Section
 
@@ -53,6 +54,22 @@ def unknown_sections(cohort: Cohort, names: Iterable[str], setting: str) -> list
         for name in names
         if name not in cohort.ids
     ]
+
+
+def check_number_of_genes(choice: GeneChoice, most: int, question: str, room: str) -> None:
+    """Check that a figure has room for these genes; `room` says why there are no more.
+
+    Raises DataContractError for more than `most`.
+    """
+    if len(choice.genes) > most:
+        raise DataContractError(
+            Problem(
+                where=f"explain {question}, genes",
+                found=f"{len(choice.genes)} genes",
+                expected=f"at most {most}, {room}",
+                remedy="ask for the others in a second folder",
+            )
+        )
 
 
 def problems_of(checks: Iterable[Callable[[], object]]) -> list[Problem]:

@@ -18,6 +18,7 @@ from histoscribe.explain.concepts.vectors import FEWEST_GROUPS
 from histoscribe.explain.request import (
     AnswerPlan,
     ExplainRequest,
+    check_number_of_genes,
     problems_of,
     unknown_sections,
 )
@@ -93,15 +94,7 @@ def check_network(predictor: Predictor) -> None:
 def _genes(predictor: Predictor, names: Sequence[str]) -> GeneChoice:
     """Raises DataContractError for unknown genes, and for more than the figure has room for."""
     choice = choose_genes(predictor, names) if names else best_genes(predictor, MOST_GENES)
-    if len(choice.genes) > MOST_GENES:
-        raise DataContractError(
-            Problem(
-                where="explain concepts, genes",
-                found=f"{len(choice.genes)} genes",
-                expected=f"at most {MOST_GENES}, which fit one figure",
-                remedy="ask for the others in a second folder",
-            )
-        )
+    check_number_of_genes(choice, MOST_GENES, "concepts", "which fit one figure")
     return choice
 
 

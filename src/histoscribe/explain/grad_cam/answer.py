@@ -21,6 +21,7 @@ from histoscribe.explain.random_networks import N_RANDOM, evaluation, random_net
 from histoscribe.explain.request import (
     AnswerPlan,
     ExplainRequest,
+    check_number_of_genes,
     problems_of,
     trained_on,
     unknown_sections,
@@ -277,15 +278,7 @@ class GradCamAnswer:
 def _genes(predictor: Predictor, names: Sequence[str]) -> GeneChoice:
     """Raises DataContractError for unknown genes, and for more than the figure has room for."""
     choice = choose_genes(predictor, names) if names else one_gene(predictor, None)
-    if len(choice.genes) > MOST_GENES:
-        raise DataContractError(
-            Problem(
-                where="explain grad-cam, genes",
-                found=f"{len(choice.genes)} genes",
-                expected=f"at most {MOST_GENES}, which fit one figure",
-                remedy="ask for the others in a second folder",
-            )
-        )
+    check_number_of_genes(choice, MOST_GENES, "grad-cam", "which fit one figure")
     return choice
 
 

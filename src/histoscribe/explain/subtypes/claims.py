@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.files import read_text
@@ -76,8 +76,12 @@ def read_claims(source: str) -> Claims:
     rows = list(csv.reader(body.splitlines()))
     if problems := [*_row_problems(path, rows)]:
         raise DataContractError(problems)
-    items = tuple(Claim(*(cell.strip() for cell in row)) for row in rows[1:] if row)  # type: ignore[arg-type]
-    return Claims(items, written)
+    return Claims(tuple(_claim(row) for row in rows[1:] if row), written)
+
+
+def _claim(row: list[str]) -> Claim:
+    gene, subtype, sign, source = (cell.strip() for cell in row)
+    return Claim(gene, subtype, cast(Sign, sign), source)  # `_row_problems` has checked the sign
 
 
 def claim_problems(

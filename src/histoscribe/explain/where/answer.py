@@ -11,12 +11,13 @@ import numpy as np
 from jaxtyping import Float
 
 from histoscribe.data.items.spots import SpotQueries
-from histoscribe.errors import DataContractError, Problem
+from histoscribe.errors import DataContractError
 from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.finding import Finding
 from histoscribe.explain.request import (
     AnswerPlan,
     ExplainRequest,
+    check_number_of_genes,
     problems_of,
     unknown_sections,
 )
@@ -251,15 +252,7 @@ def _genes(request: ExplainRequest, names: Sequence[str]) -> GeneChoice:
     """Raises DataContractError for unknown genes, and for more than there can be figures."""
     predictor = request.predictors[0]
     choice = choose_genes(predictor, names) if names else one_gene(predictor, None)
-    if len(choice.genes) > MOST_GENES:
-        raise DataContractError(
-            Problem(
-                where="explain where, genes",
-                found=f"{len(choice.genes)} genes",
-                expected=f"at most {MOST_GENES}, with a figure each",
-                remedy="ask for the others in a second folder",
-            )
-        )
+    check_number_of_genes(choice, MOST_GENES, "where", "with a figure each")
     return choice
 
 
