@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Where it answers, torch comes without CUDA; README says what each build weighs.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-.PHONY: demo test test-slow check docs clean
+.PHONY: demo test test-slow test-browser check docs release clean
 
 demo: .venv/installed
 	$(BIN)/histoscribe demo --out demo
@@ -15,6 +15,10 @@ test: .venv/installed-dev
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -q -m slow
+
+# the report and the built site in Chromium; without one, pytest says how to install it
+test-browser: .venv/installed-dev
+	$(BIN)/python -m pytest -q -m browser tests/report tests/docs
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -28,6 +32,12 @@ docs: .venv/installed-dev
 	$(BIN)/typer histoscribe.cli.main utils docs --name histoscribe --title Commands \
 	  --output docs/reference/commands.md
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# what an index gets; twine reads the page that it will show
+release: .venv/installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -16,7 +16,7 @@ def main(index: str) -> None:
     signal.alarm(SECONDS)
     with urllib.request.urlopen(f"{index}/torch/") as answer:
         answer.read(1)
-    print(f"--extra-index-url {index}")  # noqa: T201
+    print(f"--extra-index-url {index}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from contextlib import suppress
 
 import h5py
@@ -24,6 +25,13 @@ def test_all_layouts_give_the_same_section(writer, positions, image, counts):
     np.testing.assert_allclose(section.spots.xy, writer.truth.xy)
     assert section.slide.mpp == pytest.approx(100 / writer.truth.step_px)
     assert any(("he.png" if image == "full" else image) in note for note in section.notes)
+
+
+def test_parquet_without_its_library_names_the_install(writer, monkeypatch):
+    source = writer.spaceranger("parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataContractError, match=r"histoscribe\[parquet\]"):
+        read_section(source, Filters())
 
 
 def test_positions_are_known_by_content_not_by_name(writer):

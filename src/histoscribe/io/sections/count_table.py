@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from csv import QUOTE_NONE
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
+import pandas as pd
 import scipy.sparse as sp
 from jaxtyping import Float
 
@@ -202,15 +203,17 @@ def _numbers(rows: Sequence[bytes]) -> Float[np.ndarray, " cells"] | None:
     single column it is four times faster.
     """
     # with a line end after the last cell, which may be empty
-    column = pa.BufferReader(b"\n".join([*rows, b""]).replace(b"\t", b"\n"))
+    column = BytesIO(b"\n".join([*rows, b""]).replace(b"\t", b"\n"))
     try:
-        table = pa.csv.read_csv(
+        table = pd.read_csv(
             column,
-            read_options=pa.csv.ReadOptions(column_names=["count"], use_threads=False),
-            parse_options=pa.csv.ParseOptions(ignore_empty_lines=False),
-            convert_options=pa.csv.ConvertOptions(column_types={"count": pa.float64()}),
+            sep="\t",
+            names=["count"],
+            dtype=np.float64,
+            quoting=QUOTE_NONE,
+            skip_blank_lines=False,
         )
-    except pa.ArrowInvalid:
+    except ValueError:
         return None
     return table["count"].to_numpy()
 

@@ -10,6 +10,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.extras import need
 from histoscribe.io.files import read_bytes
 from histoscribe.io.sections.delimited import cells_of, flags_of, read_delimited, read_frame
 from histoscribe.io.sections.table import broken, some
@@ -83,6 +84,7 @@ def read_visium_positions(path: Path) -> VisiumPositions:
 
 def _table(path: Path) -> pd.DataFrame:
     if read_bytes(path).startswith(_PARQUET):
+        need("pyarrow", "parquet", f"reading {path}")
         try:
             return pd.read_parquet(BytesIO(read_bytes(path)))
         except (ValueError, OSError) as error:
