@@ -45,8 +45,9 @@ class Number:
 
     def __str__(self) -> str:
         """Name, value and range, as the command line prints them."""
-        span = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
-        return f"{self.name} {'undefined' if np.isnan(self.value) else f'{self.value:.3f}'}{span}"
+        n = _decimals([self.value, self.low, self.high])
+        span = "" if self.low is None else f" ({self.low:.{n}f} to {self.high:.{n}f})"
+        return f"{self.name} {'undefined' if np.isnan(self.value) else f'{self.value:.{n}f}'}{span}"
 
 
 def defined_mean(values: Sequence[float] | np.ndarray) -> float:
@@ -132,6 +133,17 @@ class Finding:
         }
         write_json(path, content)
         return path
+
+
+def _decimals(values: Sequence[float | None]) -> int:
+    """Three, or as many as two digits of the largest value need: small ones stay different.
+
+    >>> _decimals([0.25, 0.01]), _decimals([0.0021, 0.0017])
+    (3, 4)
+    """
+    known = [abs(value) for value in values if value is not None and np.isfinite(value)]
+    largest = max(known, default=0.0)
+    return 3 if largest == 0 else max(3, 1 - int(np.floor(np.log10(largest))))
 
 
 def _named(numbers: Sequence[Number], name: str) -> Number:
