@@ -165,7 +165,7 @@ def test_same_seed_same_bits_and_the_global_generator_is_left_alone(name, tmp_pa
 
 
 def test_few_bags_choose_their_epoch_by_squared_error(made):
-    assert set(made.model.choice) == {"epoch", "inner_minus_mse"}
+    assert set(made.model.choice) == {"epoch", "loss", "inner_minus_mse"}
     assert all(score <= 0 for score in made.model.choice["inner_minus_mse"])
 
 

@@ -63,10 +63,11 @@ def test_a_loaded_predictor_predicts_the_same_bits(fitted, cohort, place):
 
 
 def test_a_folder_holds_the_promised_files_and_nothing_that_runs(fitted):
-    _, folder = fitted
+    predictor, folder = fitted
     names = {path.name for path in folder.iterdir()}
+    assert ("training.csv" in names) == bool(predictor.fitted.members)
     named = {"weights.safetensors", "estimator.safetensors", "exemplars.safetensors"}
-    assert names - named == {
+    assert names - named - {"training.csv"} == {
         "MODEL_CARD.md",
         "predictor.json",
         "reference.safetensors",

@@ -9,6 +9,7 @@ import torch
 
 from histoscribe.errors import DataContractError
 from histoscribe.predictor.fitted_model import Fitted
+from histoscribe.predictor.training_curve import training_text
 from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.train.fit import fit
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
@@ -34,6 +35,12 @@ def scored(monkeypatch, scores):
     monkeypatch.setattr(EpochEnd, "_score", lambda self, model: next(said))
 
 
+def kept_and_scores(model):
+    """The kept epoch and the inner score of each, of a model that has the loss of each, too."""
+    assert len(model.choice["loss"]) == len(model.choice["inner_pcc"])
+    return model.choice["epoch"], model.choice["inner_pcc"]
+
+
 def same(one, two):
     queries = queries_of(planted_table(1))
     return np.array_equal(*(Fitted(model).predict(queries).values for model in (one, two)))
@@ -43,7 +50,7 @@ def test_the_weights_of_the_best_epoch_are_kept(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         scored(patch, [0.1, 0.2, 0.5, 0.4, 0.5, 0.1])
         model = trained(tmp_path / "six", epochs=6)
-    assert model.choice == {"epoch": 3, "inner_pcc": [0.1, 0.2, 0.5, 0.4, 0.5, 0.1]}
+    assert kept_and_scores(model) == (3, [0.1, 0.2, 0.5, 0.4, 0.5, 0.1])
     with monkeypatch.context() as patch:
         scored(patch, [0.1, 0.2, 0.5])
         assert same(model, trained(tmp_path / "three", epochs=3))
@@ -55,7 +62,7 @@ def test_the_weights_of_the_best_epoch_are_kept(tmp_path, monkeypatch):
 def test_training_stops_when_patience_is_out(tmp_path, monkeypatch):
     scored(monkeypatch, [0.3, 0.1, 0.4, 0.2, 0.2, 0.2, 0.9])
     model = trained(tmp_path, epochs=50, patience=3)
-    assert model.choice == {"epoch": 3, "inner_pcc": [0.3, 0.1, 0.4, 0.2, 0.2, 0.2]}
+    assert kept_and_scores(model) == (3, [0.3, 0.1, 0.4, 0.2, 0.2, 0.2])
 
 
 def test_an_undefined_score_never_beats_a_defined_one(tmp_path, monkeypatch):
@@ -64,7 +71,7 @@ def test_an_undefined_score_never_beats_a_defined_one(tmp_path, monkeypatch):
         scored(patch, [nan, nan, -0.2, nan, -0.3, nan, nan])
         model = trained(tmp_path / "some", epochs=50, patience=4)
     scores = [None, None, -0.2, None, -0.3, None, None]
-    assert model.choice == {"epoch": 3, "inner_pcc": scores}
+    assert kept_and_scores(model) == (3, scores)
     with monkeypatch.context() as patch:
         scored(patch, [nan, nan, nan])
         assert trained(tmp_path / "none", epochs=3, patience=1).choice["epoch"] == 3
@@ -145,3 +152,32 @@ def test_attention_whose_sums_have_no_order_is_left_out_of_training_only(monkeyp
     trained(tmp_path, epochs=1)
     assert set(seen) == {False}
     assert torch.backends.cuda.mem_efficient_sdp_enabled()
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_steps(tmp_path, monkeypatch):
+    losses, real = [], Task.loss_of
+
+    def noted(self, part):
+        loss = real(self, part)
+        losses.append(loss.detach().item())
+        return loss
+
+    monkeypatch.setattr(Task, "loss_of", noted)
+    model = trained(tmp_path, epochs=4, patience=4, batch_size=16)
+    steps = np.reshape(losses, (4, -1))
+    assert steps.shape[1] > 1
+    assert model.choice["loss"] == pytest.approx(steps.mean(axis=1).tolist())
+
+
+def test_the_table_of_a_training_says_loss_score_and_kept_epoch(tmp_path, monkeypatch):
+    nan = float("nan")
+    with monkeypatch.context() as patch:
+        scored(patch, [0.1, nan, 0.25])
+        model = trained(tmp_path / "inner", epochs=3)
+    model.choice = {**model.choice, "loss": [3.0, 2.5, 2.0]}
+    assert training_text([model]) == (
+        "member,epoch,loss,inner_score,metric,kept\n"
+        "1,1,3,0.1,pcc,0\n1,2,2.5,,pcc,0\n1,3,2,0.25,pcc,1\n"
+    )
+    model.choice = {"epoch": 1, "loss": [3.0], "inner_pcc": []}
+    assert training_text([model, model]).splitlines()[1:] == ["1,1,3,,,1", "2,1,3,,,1"]

@@ -32,7 +32,7 @@ class ExpressionModel(nn.Module, ABC):
     config: Any
     encoder: ClassVar[str | None] = None
     choice: Mapping[str, Any] = {}
-    """Settings that training chose on the inner folds, with their scores; JSON."""
+    """What training chose on the inner folds, with the loss and score of each epoch; JSON."""
     heads: ClassVar[tuple[str, ...]] = ()
     """Names of the outputs in `Output.heads`, e.g. `pathways`, one score of each gene set."""
     item: ClassVar[Item] = "spot"

@@ -11,13 +11,14 @@ from histoscribe.io.atomic import write_json
 from histoscribe.predictor.gene_scores import GENES_FILE
 from histoscribe.predictor.model_card import CARD_FILE
 from histoscribe.predictor.record import check_record
+from histoscribe.predictor.training_curve import TRAINING_FILE
 from histoscribe.types import TrainingCard
 
 FORMAT = 7
 RECORD = "predictor.json"
 IDENTITY = ("settings.toml", "pathways.json", "expression.sha256")
 """Files with the settings and sources of a training; listed in the record where they are there."""
-_OWN = ("*.safetensors", CARD_FILE, GENES_FILE)
+_OWN = ("*.safetensors", CARD_FILE, GENES_FILE, TRAINING_FILE)
 """File names reserved for predictors: each must be listed in the folder's record."""
 
 

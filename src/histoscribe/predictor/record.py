@@ -97,6 +97,7 @@ class PredictorRecord(Card):
     shapes: ModelShapes | dict[str, Any]
     """Empty for a model in closed form."""
     choice: Mapping[str, Any]
+    """What training chose on the inner folds, with the loss and score of each epoch."""
     target: TargetRecord
     encoding: EncodingRecord
     card: Mapping[str, Any]
@@ -104,6 +105,8 @@ class PredictorRecord(Card):
     benchmark: Mapping[str, Any] | None
     files: Annotated[Mapping[str, _Sha], Field(min_length=1)]
     pathways: tuple[tuple[_Name, tuple[int, ...]], ...] | None = field(default=None)
+    other_choices: tuple[Mapping[str, Any], ...] = ()
+    """The same as `choice` of the other members of an ensemble."""
 
 
 def check_record(value: Mapping[str, Any], where: str) -> None:

@@ -47,6 +47,7 @@ from histoscribe.predictor.limits import ValueRange
 from histoscribe.predictor.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import Reference
+from histoscribe.predictor.training_curve import TRAINING_FILE, training_text
 from histoscribe.printable import printable_lines
 from histoscribe.types import BenchmarkCard, Pathways
 
@@ -69,6 +70,9 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     for number, member in enumerate(predictor.fitted.others, start=2):
         files.append(_member_file(number))
         _save_weights(member, folder / files[-1])
+    if predictor.fitted.members:
+        files.append(TRAINING_FILE)
+        write_text(folder / TRAINING_FILE, training_text(predictor.fitted.members))
     lookup = predictor.fitted.lookup
     if encoder is not None:  # trained for this model only: it exists nowhere else
         files.append(_ENCODER)
@@ -174,6 +178,7 @@ def _record(predictor: Predictor) -> dict[str, Any]:
         **_record_of_pathways(predictor.fitted.pathways),
         "shapes": shapes if isinstance(model, ExpressionModel) else {},
         "choice": dict(model.choice),
+        **_record_of_others(predictor.fitted.others),
         "target": target.to_json(),
         "encoding": predictor.encoding.to_json(),
         "card": predictor.card.to_json(),
@@ -205,6 +210,11 @@ def _save_weights(model: ExpressionModel, path: Path) -> None:
 def _member_file(number: int) -> str:
     """File of the weights of a further member of an ensemble, numbered from 2."""
     return f"weights-{number}.safetensors"
+
+
+def _record_of_others(others: tuple[ExpressionModel, ...]) -> dict[str, Any]:
+    """Record entry of the further networks of an ensemble; nothing for a single one."""
+    return {"other_choices": [dict(member.choice) for member in others]} if others else {}
 
 
 def _record_of_pathways(pathways: Pathways | None) -> dict[str, Any]:
@@ -269,7 +279,11 @@ def _load_fitted(folder: Path, record: Mapping[str, Any], lookup: Lookup | None)
     files = [_WEIGHTS]
     while _member_file(len(files) + 1) in record["files"]:
         files.append(_member_file(len(files) + 1))
-    first, *others = (_load_network(folder / file, record) for file in files)
+    choices = [record["choice"], *record.get("other_choices", ())]
+    first, *others = (
+        _load_network(folder / file, record, choice)
+        for file, choice in zip(files, choices, strict=True)
+    )
     return Fitted(first, lookup, pathways=_pathways_of(record), others=tuple(others))
 
 
@@ -287,7 +301,9 @@ def _load_estimator(folder: Path, record: Mapping[str, Any]) -> Estimator:
     return fitted
 
 
-def _load_network(path: Path, record: Mapping[str, Any]) -> ExpressionModel:
+def _load_network(
+    path: Path, record: Mapping[str, Any], choice: Mapping[str, Any]
+) -> ExpressionModel:
     shapes = record["shapes"]
     facts = replace(
         Facts.plain(shapes["genes"], shapes["features"], shapes["tile_px"]),
@@ -309,5 +325,5 @@ def _load_network(path: Path, record: Mapping[str, Any]) -> ExpressionModel:
     with torch.random.fork_rng(devices=[]):
         model: ExpressionModel = create_model(name, facts=facts, **settings)
     model.load_state_dict(tensors, strict=True)
-    model.choice = record["choice"]
+    model.choice = choice
     return model.eval()

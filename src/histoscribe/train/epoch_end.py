@@ -44,6 +44,7 @@ class EpochEnd(Callback):
         self._sides, self._group, self._losses = sides, group, losses
         self._patience, self._folder = patience, folder
         self.scores: list[float] = []
+        self.epoch_losses: list[float] = []
         self.best_epoch = 0
         self._best = _copy(model)
 
@@ -56,9 +57,7 @@ class EpochEnd(Callback):
         if self._losses is not None and self._losses.n_recorded == 0:
             self._losses.add(model, self._sides)
 
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Score, keep, stop, save.
 
         Raises DataContractError if weights are no longer numbers.
@@ -69,6 +68,7 @@ class EpochEnd(Callback):
         # the score of the epoch that is kept, not the highest: small steps add up
         kept = self.scores[self.best_epoch - 1] if self.scores else np.nan
         self.scores.append(self._score(model))
+        self.epoch_losses.append(pl_module.epoch_loss())
         if self._sides.val is None or _is_better(self.scores[-1], kept):
             self.best_epoch, self._best = len(self.scores), _copy(model)
         if self._losses is not None:
@@ -80,12 +80,18 @@ class EpochEnd(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """State for a resumed run."""
-        state = {"scores": self.scores, "best_epoch": self.best_epoch, "best": self._best}
+        state = {
+            "scores": self.scores,
+            "epoch_losses": self.epoch_losses,
+            "best_epoch": self.best_epoch,
+            "best": self._best,
+        }
         return state if self._losses is None else {**state, "losses": self._losses.state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state of `state_dict`."""
         self.scores = list(state_dict["scores"])
+        self.epoch_losses = list(state_dict["epoch_losses"])
         self.best_epoch, self._best = state_dict["best_epoch"], state_dict["best"]
         if self._losses is not None:
             self._losses.restore(state_dict["losses"])

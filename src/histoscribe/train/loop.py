@@ -64,7 +64,11 @@ def train_network(
     if model.count_head is not None:
         fit_spread(model.to(choose_device(settings.run.device)), model.count_head, sides)
         model.cpu()
-    model.choice = {"epoch": end.best_epoch, **_inner_scores(end.scores, sides)}
+    model.choice = {
+        "epoch": end.best_epoch,
+        "loss": known_scores(end.epoch_losses),
+        **_inner_scores(end.scores, sides),
+    }
     _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
 
 

@@ -10,12 +10,8 @@ from torch.nn import functional
 from histoscribe.seed import integer
 from histoscribe.train.batches import StepBatches, TrainingBatch
 from histoscribe.train.group import TrainingGroup
-from histoscribe.train.loss import training_loss
-from histoscribe.train.task import Task
+from histoscribe.train.task import Part, Task
 from histoscribe.types import Labels, Output
-
-Part = tuple[Output, Labels]
-"""Output of a network for a batch, and its labels."""
 
 
 class SharedTask(Task):
@@ -75,7 +71,7 @@ class SharedTask(Task):
             mine = process == self._group.process
             every += parts if mine else [_on(part, self.device) for part in received]
         if parts:  # at the end of an epoch there may be none left for this process
-            training_loss(self.model, self._settings, *whole_batch(every)).backward()
+            self.loss_of(whole_batch(every)).backward()
 
     def _output(self, number: int, batch: TrainingBatch) -> Output:
         torch.manual_seed(integer(self._seed, f"epoch-{self.current_epoch}-batch-{number}"))

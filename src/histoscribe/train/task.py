@@ -4,6 +4,7 @@ import histoscribe.torchvision_guard  # noqa: F401  before lightning, which impo
 
 # isort: split
 from collections.abc import Iterator
+from math import fsum, nan
 from typing import Any
 
 import lightning
@@ -16,7 +17,10 @@ from histoscribe.train.batches import StepBatches, TrainingBatch
 from histoscribe.train.loss import training_loss
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import TrainSettings
-from histoscribe.types import Output
+from histoscribe.types import Labels, Output
+
+Part = tuple[Output, Labels]
+"""Output of a network for a batch, and its labels."""
 
 
 class Task(lightning.LightningModule):
@@ -30,10 +34,12 @@ class Task(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.model, self._settings, self._seed, self._steps = model, settings, seed, steps
+        self._losses: list[Tensor] = []
 
     def on_train_epoch_start(self) -> None:
         """Reset the generator of dropout, and report the new epoch."""
         next(self.epochs, None)
+        self._losses.clear()
         torch.manual_seed(integer(self._seed, f"epoch-{self.current_epoch}"))
 
     def transfer_batch_to_device(
@@ -48,7 +54,18 @@ class Task(lightning.LightningModule):
         del batch_idx
         (batch,) = step.batches
         labels = batch[1].to(self.device)
-        return training_loss(self.model, self._settings, self.output(batch), labels)
+        return self.loss_of((self.output(batch), labels))
+
+    def loss_of(self, part: Part) -> Tensor:
+        """What training minimises in a step; its value is kept for the mean of the epoch."""
+        loss = training_loss(self.model, self._settings, *part)
+        # its value is read at the end of the epoch, because a GPU is waited for then
+        self._losses.append(loss.detach())
+        return loss
+
+    def epoch_loss(self) -> float:
+        """Mean loss over the steps of this epoch; NaN in a process without a batch."""
+        return fsum(map(float, self._losses)) / len(self._losses) if self._losses else nan
 
     def output(self, batch: TrainingBatch) -> Output:
         """Output of the network for a batch, in float32."""
