@@ -16,7 +16,7 @@ test: .venv/installed-dev
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -q -m slow
 
-# the report and the built site in Chromium; without one, pytest says how to install it
+# the report and the site of `make docs` in Chromium; without them, pytest says how to get them
 test-browser: .venv/installed-dev
 	$(BIN)/python -m pytest -q -m browser tests/report tests/docs
 
@@ -27,11 +27,12 @@ check: .venv/installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pylint --disable=all --enable=duplicate-code,undefined-variable src/histoscribe
 
-# the command reference is typer's own; any warning of mkdocs fails the build
+# the command reference is typer's own; any warning of mkdocs fails the build (with --quiet it
+# would not be counted)
 docs: .venv/installed-dev
 	$(BIN)/typer histoscribe.cli.main utils docs --name histoscribe --title Commands \
 	  --output docs/reference/commands.md
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # what an index gets; twine reads the page that it will show
 release: .venv/installed-dev

@@ -1,4 +1,4 @@
-"""The page of the Python reference names everything that is public, under the name it has."""
+"""The pages of the Python reference name everything that is public, under the name it has."""
 
 import re
 from importlib import import_module
@@ -8,16 +8,18 @@ import pytest
 
 import histoscribe as hs
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "python.md"
-NAMED = re.findall(r"^::: (\S+)$", PAGE.read_text("utf-8"), re.M)
+FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+PAGES = [page.read_text("utf-8") for page in sorted((FOLDER / "api").glob("*.md"))]
+NAMED = [path for page in PAGES for path in re.findall(r"^::: (\S+)$", page, re.M)]
 
 
 @pytest.mark.parametrize("name", hs.__all__)
-def test_every_public_name_is_on_the_page(name):
+def test_every_public_name_is_on_a_page_and_in_the_overview(name):
     assert name in {path.rpartition(".")[2] for path in NAMED}
+    assert f"`hs.{name}`" in (FOLDER / "python.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", NAMED)
-def test_every_name_of_the_page_is_there(path):
+def test_every_name_of_a_page_is_there(path):
     module, _, name = path.rpartition(".")
     assert hasattr(import_module(module), name)

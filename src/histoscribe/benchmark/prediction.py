@@ -28,7 +28,8 @@ def score(prediction: Prediction, section: Section, predictor: Predictor | Targe
     """Score a prediction against the counts of its section.
 
     Scores are of one section, so they say nothing of other patients; of a section that the model
-    was trained on they say nothing at all.
+    was trained on they say nothing at all. Spots whose values are masked (NaN) are left out: give
+    `keep_unlike=True` to the predictor to score all of them.
 
     Parameters
     ----------
@@ -38,9 +39,6 @@ def score(prediction: Prediction, section: Section, predictor: Predictor | Targe
         The same spots, with counts.
     predictor
         The predictor that made the prediction, or its target: counts are brought to its unit.
-
-    Spots whose values are masked (NaN) are left out: give `keep_unlike=True` to the predictor to
-    score all of them.
 
     Returns
     -------

@@ -57,8 +57,11 @@ def explain(
     settings
         Of the question, e.g. `gene="ERBB2"`; `histoscribe explain QUESTION --help` lists them.
 
-    Raises DataContractError for an unknown question or setting, with the near names, and for
-    anything given that the question cannot use.
+    Raises
+    ------
+    DataContractError
+        for an unknown question or setting, with the near names, and for anything given that the
+        question cannot use.
 
     Examples
     --------
