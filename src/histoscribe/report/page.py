@@ -41,17 +41,17 @@ from histoscribe.report.verdict import verdict
 
 _CONTENTS = (
     ("believe", "What to believe"),
-    ("summary", "Summary"),
-    ("checks", "Checks"),
-    ("explore", "Genes, one by one"),
+    ("models", "Models"),
     ("maps", "Maps"),
-    ("targets", "The values to predict"),
+    ("explore", "Which genes"),
     ("genes", "Genes in a table"),
+    ("checks", "Checks"),
+    ("fit", "Do image and spots fit?"),
+    ("targets", "The values to predict"),
     ("pathways", "Pathways"),
     ("findings", "Findings"),
-    ("fit", "Do image and spots fit?"),
     ("pictures", "Still pictures"),
-    ("card", "Protocol card"),
+    ("card", "Protocol"),
 )
 
 
