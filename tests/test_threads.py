@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread
 
 import numpy as np
 import pandas as pd
@@ -145,6 +146,14 @@ def test_a_model_is_fitted_with_the_threads_of_its_settings(settings, place, on_
             train(settings=asked, out=place / "used", cache=place / "one" / "cache")
         assert threads_of_libraries() == {3}
     assert used == {2}
+
+
+def test_no_more_pieces_are_computed_at_once_than_fit_in_memory():
+    names = set()
+    with machine_with(4):
+        done = in_order(lambda _: names.add(current_thread().name), range(20), at_most=2)
+        assert len(list(done)) == 20
+    assert len(names) <= 2
 
 
 def test_pieces_come_in_order_and_an_error_stops_them():

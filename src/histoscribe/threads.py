@@ -65,14 +65,19 @@ def n_workers() -> int:
 
 
 def in_order(
-    work: Callable[[Piece], Result], pieces: Iterable[Piece], *, at_least: int = 1
+    work: Callable[[Piece], Result],
+    pieces: Iterable[Piece],
+    *,
+    at_least: int = 1,
+    at_most: int | None = None,
 ) -> Generator[Result, None, None]:
     """Yield the result of each piece, in order; `n_workers` threads compute ahead.
 
     Each piece is computed with one thread, so their number changes no bit. `at_least` is for pieces
-    that wait for a disk or a GPU.
+    that wait for a disk or a GPU, `at_most` for pieces that need much memory.
     """
     most = max(n_workers(), at_least)
+    most = most if at_most is None else min(most, at_most)
     waiting: deque[Future[Result]] = deque()
     with (
         fixed_threads(),

@@ -1,6 +1,7 @@
 """Draw a whole cohort to disk, section by section."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -45,9 +46,12 @@ from histoscribe.simulate.truth import (
     write_patient,
     write_truth,
 )
+from histoscribe.threads import in_order
 
 AROUND_UM = 50.0
 """Radius around the centre of a spot within which tissue influences it."""
+_AT_ONCE = 4
+"""Sections drawn at the same time, at most: one of 120 spots takes 400 MB, larger ones more."""
 
 
 class SimulationOptions(TypedDict, total=False):
@@ -119,8 +123,9 @@ def simulate(out: str | Path, n_patients: int = 6, **settings: Unpack[Simulation
     todo = [(plan, section) for plan, section in wanted if not _is_done(out, plan, section)]
     if todo:
         manifest.unlink(missing_ok=True)
-    for plan, section in track(todo, "drawing sections"):
-        _write_section(out, plan, section)
+    with closing(in_order(lambda of: _write_section(out, *of), todo, at_most=_AT_ONCE)) as drawn:
+        for _ in track(drawn, "drawing sections", len(todo)):
+            pass
     for plan in plans:
         rates = [read_truth(out, section).rates for section in plan.sections]
         bulk = np.concatenate(rates).sum(axis=0)

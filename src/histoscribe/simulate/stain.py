@@ -3,7 +3,7 @@
 from itertools import product
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
@@ -18,6 +18,8 @@ MPP = 0.5
 _PER_CELL = int(CELL_UM / MPP)
 _SIDE = 512
 """Px of a seamless texture: 256 um."""
+_STRIP_PX = 32
+"""Rows of an image that are computed at once; divides `_SIDE`."""
 # units of each stain between the nuclei, and how strongly fibres modulate them
 _CYTOPLASM = np.array([[0.26, 0.34], [0.05, 0.50], [0.18, 0.24], [0.03, 0.45], [0.1, 0.3]])
 _FIBRE = np.array([0.16, 0.42, 0.20, 0.15, 0.2])
@@ -27,6 +29,10 @@ _GRAIN_UM = (1.0, 2.2)
 """Correlation length across the strands, of each grain."""
 _CHROMATIN = ((1.1, 0.14), (2.4, 0.34))
 """Size in px and contrast of fine and of coarse chromatin."""
+_UNEVEN = (0.06, 0.05)
+"""How far lobes of two and of three push the edge of a nucleus, in radii."""
+_EDGE_UM, _EDGE_FROM = 1.6 * MPP, 0.4
+"""Width of the soft edge of a nucleus, and the share of it that lies outside."""
 _DRIFT = 0.25
 """Deviation of the log of each stain over a section, as from uneven thickness."""
 _WINDOW_UM = 26.0
@@ -44,16 +50,9 @@ def render(
     solid = _solid(tissue, rng)
     haematoxylin, eosin = _cytoplasm(tissue, rng)
     haematoxylin += _stamped(nuclei, haematoxylin.shape, rng)
-    light = _transmitted(
-        haematoxylin, eosin * (1.0 - 0.35 * np.minimum(haematoxylin, 1.0)), patient
-    )
+    light = _transmitted(haematoxylin, eosin, patient)
     gain = _settled(light, solid, tissue, patient, rng)
-    for channel in range(3):
-        through = light[channel] * np.repeat(
-            np.repeat(gain[channel], _PER_CELL, axis=0), _PER_CELL, axis=1
-        )
-        light[channel] = 1.0 - solid * (1.0 - through)
-    return _scanned(light, patient, rng)
+    return _scanned(light, solid, gain, patient, rng)
 
 
 def _solid(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"]:
@@ -61,19 +60,24 @@ def _solid(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"]
     solid = ((tissue.compartment != OUTSIDE) & (tissue.compartment != LUMEN)).astype(np.float32)
     solid = gaussian_filter(solid, 0.8)
     fat = gaussian_filter((tissue.compartment == FAT).astype(np.float32), 1.0)
-    solid = solid * (1.0 - fat * _vacuoles(tissue.compartment.shape, rng))
+    solid = solid * (1.0 - _vacuoles(fat, rng))
     return np.clip((enlarge(solid, _PER_CELL) - 0.5) * 3.0 + 0.5, 0.0, 1.0)
 
 
-def _vacuoles(shape: tuple[int, int], rng: np.random.Generator) -> Float[np.ndarray, "h w"]:
-    """1 inside a fat cell, 0 in the septa between; cells are 45 um wide."""
-    y, x = np.mgrid[: shape[0], : shape[1]] * CELL_UM
-    rows, columns = np.mgrid[-1 : shape[0] * CELL_UM / 39 + 1, -1 : shape[1] * CELL_UM / 45 + 1]
+def _vacuoles(fat: Float[np.ndarray, "h w"], rng: np.random.Generator) -> Float[np.ndarray, "h w"]:
+    """Share of a vacuole in each cell: that of fat inside a fat cell, 0 in the septa between.
+
+    Fat cells are 45 um wide.
+    """
+    h, w = (side * CELL_UM for side in fat.shape)
+    rows, columns = np.mgrid[-1 : h / 39 + 1, -1 : w / 45 + 1]
     seeds = np.stack([(columns + 0.5 * (rows % 2)) * 45.0, rows * 39.0], axis=-1).reshape(-1, 2)
     seeds += 7.0 * rng.standard_normal(seeds.shape)
-    near = cKDTree(seeds).query(np.stack([x, y], axis=-1).reshape(-1, 2), k=2)[0]
-    wall = (near[:, 1] - near[:, 0]).reshape(shape) / 2.0  # um to the wall between two cells
-    return np.clip((wall - 0.2) / 1.6, 0.0, 1.0).astype(np.float32)
+    inside, share = np.nonzero(fat), np.zeros_like(fat)
+    near = cKDTree(seeds).query(np.stack(inside[::-1], axis=-1) * CELL_UM, k=2)[0]
+    wall = (near[:, 1] - near[:, 0]) / 2.0  # um to the wall between two cells
+    share[inside] = fat[inside] * np.clip((wall - 0.2) / 1.6, 0.0, 1.0).astype(np.float32)
+    return share
 
 
 def _cytoplasm(
@@ -108,9 +112,8 @@ def _fibres(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"
         # without alignment, two sets of fibres cross at right angles
         straight, across = along == eighth, (along + 2) % 4 == eighth
         share = np.where(crossed, 0.85 * straight + 0.53 * across, straight)
-        share = (share * (grain == number))[tissue.patch]
-        share = gaussian_filter(share.astype(np.float32), 2.0)
-        total += enlarge(share, 2) * strands[at]
+        share = (share * (grain == number)).astype(np.float32)
+        total += enlarge(gaussian_filter(share[tissue.patch], 2.0), 2) * strands.take(at)
     return enlarge(total, _PER_CELL // 2)
 
 
@@ -123,54 +126,79 @@ def _stamped(
         [size * texture(rng, _SIDE, px, px, 0.0) for px, size in _CHROMATIN]
     ).ravel()
     reach = int(np.ceil(nuclei.semi_um.max() * 1.2 / MPP)) if len(nuclei.ink) else 1
-    offset = np.arange(-reach, reach + 1)
-    dy, dx = (grid.ravel() for grid in np.meshgrid(offset, offset, indexing="ij"))
     lobe = rng.uniform(0.0, 2.0 * np.pi, (len(nuclei.ink), 2))
     start = rng.integers(0, _SIDE * _SIDE, len(nuclei.ink))
     for first in range(0, len(nuclei.ink), 1000):
-        these = slice(first, first + 1000)
+        these, dx, dy = _near(nuclei, slice(first, first + 1000), reach)
         ink = _sprites(nuclei, these, (dx, dy), lobe[these])
-        at = (start[these, None] + dy * _SIDE + dx) % (_SIDE * _SIDE)
-        at += nuclei.clumped[these, None] * (_SIDE * _SIDE)
+        hit = ink > 0.0
+        these, dx, dy, ink = these[hit], dx[hit], dy[hit], ink[hit]
+        at = (start[these] + dy * _SIDE + dx) % (_SIDE * _SIDE)
+        at += nuclei.clumped[these] * (_SIDE * _SIDE)
         ink *= np.clip(1.0 + chromatin[at], 0.3, 1.7)
-        x, y = (nuclei.xy_um[these] / MPP).astype(np.int64).T
-        column, row = x[:, None] + dx, y[:, None] + dy
-        hit = (ink > 0.0) & (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
+        x, y = (nuclei.xy_um / MPP).astype(np.int64).T
+        column, row = x[these] + dx, y[these] + dy
+        hit = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
         np.add.at(plane, (row * shape[1] + column)[hit], ink[hit])
     return plane.reshape(shape).astype(np.float32)
 
 
+def _near(
+    nuclei: Nuclei, which: slice, reach: int
+) -> tuple[Int[np.ndarray, " px"], Int[np.ndarray, " px"], Int[np.ndarray, " px"]]:
+    """Px that may lie in these nuclei: number of the nucleus, x and y from its centre.
+
+    `reach` is the largest x and y.
+    """
+    offset = np.arange(-reach, reach + 1)
+    dy, dx = (grid.ravel() for grid in np.meshgrid(offset, offset, indexing="ij"))
+    far = dx**2 + dy**2
+    order = np.argsort(far, kind="stable")
+    long, short = nuclei.semi_um[which].T
+    beyond = 1.0 + _EDGE_FROM * _EDGE_UM / np.sqrt(long * short)  # radii of an even ellipse
+    most_px = 1.001 * long * beyond / (1.0 - sum(_UNEVEN)) / MPP
+    n_near = np.searchsorted(far[order], most_px**2, side="right")
+    first = np.cumsum(n_near) - n_near
+    near = order[np.arange(n_near.sum()) - np.repeat(first, n_near)]
+    return which.start + np.repeat(np.arange(len(n_near)), n_near), dx[near], dy[near]
+
+
 def _sprites(
     nuclei: Nuclei,
-    these: slice,
-    offset_px: tuple[np.ndarray, np.ndarray],
-    lobe: Float[np.ndarray, "m 2"],
-) -> Float[np.ndarray, "m px"]:
-    dx, dy = (offset[None] * MPP for offset in offset_px)
-    long, short = nuclei.semi_um[these].T[..., None]
-    cos, sin = np.cos(nuclei.angle[these, None]), np.sin(nuclei.angle[these, None])
+    these: Int[np.ndarray, " px"],
+    offset_px: tuple[Int[np.ndarray, " px"], Int[np.ndarray, " px"]],
+    lobe: Float[np.ndarray, "px 2"],
+) -> Float[np.ndarray, " px"]:
+    """Haematoxylin of one nucleus at each px."""
+    dx, dy = (offset * MPP for offset in offset_px)
+    long, short = nuclei.semi_um[these].T
+    cos, sin = np.cos(nuclei.angle)[these], np.sin(nuclei.angle)[these]
     u, v = (dx * cos + dy * sin) / long, (dy * cos - dx * sin) / short
     around = np.arctan2(v, u)
-    uneven = 0.06 * np.cos(2.0 * around + lobe[:, :1]) + 0.05 * np.cos(3.0 * around + lobe[:, 1:])
+    two, three = (n * around + lobe[:, n - 2] for n in (2, 3))
+    uneven = _UNEVEN[0] * np.cos(two) + _UNEVEN[1] * np.cos(three)
     r = np.sqrt(u**2 + v**2) * (1.0 + uneven)
-    edge = np.clip((1.0 - r) * np.sqrt(long * short) / (1.6 * MPP) + 0.4, 0.0, 1.0)
+    edge = np.clip((1.0 - r) * np.sqrt(long * short) / _EDGE_UM + _EDGE_FROM, 0.0, 1.0)
     rim = np.exp(-(((r - 0.85) / 0.15) ** 2))
-    return edge * nuclei.ink[these, None] * (0.78 + 0.35 * rim)
+    return edge * nuclei.ink[these] * (0.78 + 0.35 * rim)
 
 
 def _transmitted(
     haematoxylin: Float[np.ndarray, "H W"], eosin: Float[np.ndarray, "H W"], patient: Patient
-) -> list[Float[np.ndarray, "H W"]]:
+) -> Float[np.ndarray, "3 H W"]:
     """Light that passes both stains, in red, green and blue (Beer-Lambert)."""
     (h, e), strength = patient.stain.astype(np.float32), patient.strength.astype(np.float32)
-    return [
-        np.exp(-(strength[0] * h[c]) * haematoxylin - (strength[1] * e[c]) * eosin)
-        for c in range(3)
-    ]
+    light = np.empty((3, *haematoxylin.shape), dtype=np.float32)
+    for rows in _strips(len(haematoxylin)):
+        blue, pink = haematoxylin[rows], eosin[rows]
+        pink = pink * (1.0 - 0.35 * np.minimum(blue, 1.0))
+        for c in range(3):
+            light[c, rows] = np.exp(-(strength[0] * h[c]) * blue - (strength[1] * e[c]) * pink)
+    return light
 
 
 def _settled(
-    light: list[Float[np.ndarray, "H W"]],
+    light: Float[np.ndarray, "3 H W"],
     solid: Float[np.ndarray, "H W"],
     tissue: Tissue,
     patient: Patient,
@@ -188,21 +216,38 @@ def _settled(
         drift = np.exp(_DRIFT * field)
         units = gaussian_filter(_MEAN_COLOUR[kind, s] * weight, sigma) / total
         wanted += (patient.stain[s] * patient.strength[s])[:, None, None] * (units * drift)
-    found = [
-        gaussian_filter(block_mean(plane * solid, _PER_CELL), sigma) / total for plane in light
+    strips = [
+        [block_mean(plane[rows] * solid[rows], _PER_CELL) for rows in _strips(len(solid))]
+        for plane in light
     ]
+    found = [gaussian_filter(np.concatenate(means), sigma) / total for means in strips]
     # nothing to correct outside the tissue
     return np.clip(np.exp(-wanted) / np.maximum(np.stack(found), 0.05), 0.35, 1.7)
 
 
 def _scanned(
-    light: list[Float[np.ndarray, "H W"]], patient: Patient, rng: np.random.Generator
+    light: Float[np.ndarray, "3 H W"],
+    solid: Float[np.ndarray, "H W"],
+    gain: Float[np.ndarray, "3 h w"],
+    patient: Patient,
+    rng: np.random.Generator,
 ) -> UInt8[np.ndarray, "H W 3"]:
-    h, w = light[0].shape
+    """Levels of the camera: light through the tissue and beside it, and noise."""
+    h, w = solid.shape
     image = np.empty((h, w, 3), dtype=np.uint8)
     for channel in range(3):
         noise = patient.noise * rng.standard_normal((_SIDE, _SIDE)).astype(np.float32)
-        noise = np.tile(noise, (-(-h // _SIDE), -(-w // _SIDE)))[:h, :w]
-        value = np.minimum(light[channel], 1.0) * np.float32(255.0 * patient.background[channel])
-        image[..., channel] = np.clip(np.rint(value + noise), 0, 255)
+        noise = np.tile(noise, (1, -(-w // _SIDE)))[:, :w]
+        white = np.float32(255.0 * patient.background[channel])
+        for rows in _strips(h):
+            cells = gain[channel, rows.start // _PER_CELL : rows.stop // _PER_CELL]
+            through = light[channel, rows] * cells.repeat(_PER_CELL, 0).repeat(_PER_CELL, 1)
+            value = np.minimum(1.0 - solid[rows] * (1.0 - through), 1.0) * white
+            value += noise[rows.start % _SIDE :][: len(value)]
+            image[rows, :, channel] = np.clip(np.rint(value), 0, 255)
     return image
+
+
+def _strips(n_rows: int) -> list[slice]:
+    """Rows to compute at once: they stay in the cache of a processor."""
+    return [slice(first, min(first + _STRIP_PX, n_rows)) for first in range(0, n_rows, _STRIP_PX)]
