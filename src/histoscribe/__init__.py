@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from histoscribe.lazy import imported_on_use
 
 if TYPE_CHECKING:
+    __version__: str
     from histoscribe.benchmark.prediction import figures as figures
     from histoscribe.benchmark.prediction import score as score
     from histoscribe.benchmark.run import benchmark as benchmark
@@ -54,6 +55,8 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that is here
     _of_home = imported_on_use(__name__, _HOME)
 
     def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            return import_module("importlib.metadata").version(__name__)
         return import_module(f"{__name__}.{name}") if name in _ROOMS else _of_home(name)
 
 

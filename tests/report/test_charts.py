@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from histoscribe.benchmark.measured_maps import read_measured, write_measured
+from histoscribe.benchmark.views import find_views
 from histoscribe.errors import DataContractError
 from histoscribe.printable import printable
 from histoscribe.report import write
 from histoscribe.report.charts import charts, page_choice
 from histoscribe.report.page_budget import Room, choose
 from histoscribe.report.run import read_run
-from histoscribe.report.views import find_views
 from tests.cards import SECTION
 from tests.report.made import GENES, draw, keep_values, make_run, one_map
 

@@ -1,10 +1,12 @@
 """Result of a benchmark: its tables and its folder."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from histoscribe.display import notes_html, number_text, result_html, table_html
 from histoscribe.types import Check
 
 MAIN = ("pcc", "pcc_given_depth")
@@ -34,11 +36,31 @@ class Benchmark:
         return f"{head}\n{self._means().to_string(float_format='{:.3f}'.format)}"
 
     def _repr_html_(self) -> str:
-        """Show the table of means in a notebook."""
-        return self._means().to_html(float_format="{:.3f}".format)
+        """Show means over patients with their intervals, and the warnings, in a notebook."""
+        rows = [
+            (model, *(_with_interval(of_model, metric) for metric in self.main))
+            for model, of_model in self.summary.groupby("model", sort=False)
+        ]
+        warnings = [check.message for check in self.checks if check.level == "warning"]
+        return result_html(
+            "Benchmark",
+            [("means over patients in", self.folder)],
+            table_html(("model", *self.main), [row for row in rows if any(row[1:])]),
+            notes_html(f"Warning: {warning}" for warning in warnings),
+        )
 
     def _means(self) -> pd.DataFrame:
         """Main scores, one model per row, in the order of the run."""
         of_main = self.summary[self.summary["metric"].isin(self.main)]
         table = of_main.pivot_table(index="model", columns="metric", values="mean", sort=False)
         return table.reindex(columns=list(self.main)).rename_axis(index=None, columns=None)
+
+
+def _with_interval(summary: pd.DataFrame, metric: str) -> str:
+    """Mean of a metric, with its interval over patients; empty where a row lacks the metric."""
+    of_metric = summary[summary["metric"] == metric]
+    if of_metric.empty:
+        return ""
+    mean, low, high = (float(of_metric.iloc[0][name]) for name in ("mean", "low", "high"))
+    interval = "" if math.isnan(low) else f" ({number_text(low)} to {number_text(high)})"
+    return f"{number_text(mean)}{interval}"

@@ -20,12 +20,12 @@ from histoscribe.data.sites import section_sites
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.seed import stream
-from histoscribe.types import Cohort, Fold, FoldCard, InnerCard, SpotRows
+from histoscribe.types import Cohort, Fold, FoldCard, Folds, InnerCard, SpotRows
 
 
 def patient_folds(
     cohort: Cohort | str | Path, k: Literal["leave-one-out"] | int = "leave-one-out", seed: int = 0
-) -> tuple[Fold, ...]:
+) -> Folds:
     """Folds of patients: one each, or `k` groups of about equal numbers of patients.
 
     Parameters
@@ -49,7 +49,7 @@ def patient_folds(
     ...     print(fold.name, sorted(fold.test))
     """
     opened = cohort if isinstance(cohort, Cohort) else read_cohort(cohort)
-    return make_folds(opened, FoldSettings(protocol="patient", k=k), seed)
+    return Folds(make_folds(opened, FoldSettings(protocol="patient", k=k), seed))
 
 
 def make_folds(

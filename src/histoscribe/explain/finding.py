@@ -7,9 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from histoscribe.display import notes_html, picture_html, result_html, table_html
 from histoscribe.io.atomic import write_json
+from histoscribe.io.slides.thumbnail import thumbnail_jpegs
 
 FINDING_FILE = "finding.json"
+_PICTURE_PX = 800
+"""Longer side of the figure in a notebook."""
+_ABOUT = ("section", "sections", "gene", "unit")
+"""What a notebook says first of a question."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,28 @@ class Finding:
     predictors: tuple[PredictorOrigin, ...] = ()
     """Each predictor that the question was put to."""
 
+    def __repr__(self) -> str:
+        numbers = "; ".join(map(str, self.statistic))
+        return f"Finding({self.question!r} in {self.folder}: {numbers})"
+
+    def _repr_html_(self) -> str:
+        """Show the main figure, the numbers beside those by chance, and the caveats."""
+        by = ", ".join(f"{origin.row}@{origin.hash[:12]}" for origin in self.predictors)
+        facts = [("by", by), *((name, self.about[name]) for name in _ABOUT if name in self.about)]
+        chance = {number.name: number for number in self.null}
+        rows = [
+            (number.name, number.value, _range(chance.get(number.name)), number.meaning)
+            for number in self.statistic
+        ]
+        (picture,) = thumbnail_jpegs(self.folder / self.figure, [_PICTURE_PX])
+        return result_html(
+            f"Finding: {self.question}",
+            facts,
+            table_html(("number", "value", "by chance", "meaning"), rows),
+            picture_html(picture, "image/jpeg", f"{self.question}: {self.figure}"),
+            notes_html((*self.caveat, f"Files: {self.folder}")),
+        )
+
     @property
     def figure(self) -> str:
         """Name of the main figure."""
@@ -144,6 +172,11 @@ def _decimals(values: Sequence[float | None]) -> int:
     known = [abs(value) for value in values if value is not None and np.isfinite(value)]
     largest = max(known, default=0.0)
     return 3 if largest == 0 else max(3, 1 - int(np.floor(np.log10(largest))))
+
+
+def _range(number: Number | None) -> str:
+    """A number by chance, with its range; empty without one."""
+    return "" if number is None else str(number).removeprefix(f"{number.name} ")
 
 
 def _named(numbers: Sequence[Number], name: str) -> Number:

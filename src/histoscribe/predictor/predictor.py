@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from histoscribe.data.target import Target
 from histoscribe.device import choose_device
 from histoscribe.encoders.encoder import Encoder
 from histoscribe.io.weights import cache_folder
+from histoscribe.lazy import MethodOf
 from histoscribe.models.base import Estimator, ExpressionModel, reads_tiles
 from histoscribe.predictor.encoding import Encoding, WeightFiles
 from histoscribe.predictor.facts import gene_labels
@@ -40,6 +41,9 @@ from histoscribe.types import (
     SpotKeys,
     TrainingCard,
 )
+
+if TYPE_CHECKING:
+    from histoscribe.predict.slide import predict_slide
 
 BAG = "bag"
 """Name of the predicted value of a whole bag, a gene fact next to its map."""
@@ -77,6 +81,23 @@ class Predictor:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device of networks that read tiles."""
     _encoder: Encoder | None = None
+
+    if TYPE_CHECKING:
+        predict = predict_slide
+    else:
+        predict = MethodOf("histoscribe.predict.slide", "predict_slide")
+
+    _repr_html_ = MethodOf("histoscribe.predictor.predictor_html", "predictor_html")
+
+    def __repr__(self) -> str:
+        return f"Predictor({self.name}: {self.size})"
+
+    @property
+    def size(self) -> str:
+        """Number of genes, and of training sections and patients, in words."""
+        n_patients = len(self.card.patients)
+        n_sections = len(self.card.sections)
+        return f"{len(self.target.genes):,} genes, {n_sections} sections of {n_patients} patients"
 
     @property
     def model(self) -> Estimator | ExpressionModel:

@@ -10,6 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from histoscribe.benchmark.results import ranked_genes
+from histoscribe.benchmark.views import View
 from histoscribe.metrics.chance import CHANCE_Q
 from histoscribe.report.figures import embedded
 from histoscribe.report.histograms import depth_counts, gene_counts
@@ -17,7 +18,6 @@ from histoscribe.report.pack import pack
 from histoscribe.report.page_budget import Choice, Room, choose
 from histoscribe.report.run import Run
 from histoscribe.report.summary import HEADLINE, REFERENCE_ROWS
-from histoscribe.report.views import View
 
 ROOM = Room()
 _TISSUE_WIDTHS_PX = (900, 600, 400, 250)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from histoscribe.report.views import View
+from histoscribe.benchmark.views import View
 
 BINS = 24
 _MOST_GROUPS = 12  # more lines in one plot cannot be told apart

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from histoscribe.benchmark.results import ranked_genes
+from histoscribe.benchmark.views import View, evenly
 from histoscribe.report.histograms import BINS, patient_groups
-from histoscribe.report.views import View, evenly
 
 _FEWEST = 3  # best, median and worst
 _NUMBER = 11  # bytes of a score in JSON, with its comma; an undefined one is shorter

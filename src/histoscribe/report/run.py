@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from histoscribe.benchmark.file_names import file_name
+from histoscribe.benchmark.views import View, find_views
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.checksums import changed_files
 from histoscribe.io.csv_table import restored_table
 from histoscribe.io.run_folder import CARD, read_run_card
-from histoscribe.report.views import View, find_views
 from histoscribe.types import Check, GeneMap, RunCard
 
 _COLUMNS = {

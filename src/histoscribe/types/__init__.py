@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from histoscribe.types.card import TargetCard as TargetCard
     from histoscribe.types.card import TrainingCard as TrainingCard
     from histoscribe.types.folds import Fold as Fold
+    from histoscribe.types.folds import Folds as Folds
     from histoscribe.types.folds import Inner as Inner
     from histoscribe.types.folds import SpotRows as SpotRows
     from histoscribe.types.pathways import PATHWAYS as PATHWAYS
@@ -72,7 +73,7 @@ _HOME = {
         "histoscribe.types.bulk",
     ),
     "BulkRunCard": "histoscribe.types.bulk_card",
-    **dict.fromkeys(("Fold", "Inner", "SpotRows"), "histoscribe.types.folds"),
+    **dict.fromkeys(("Fold", "Folds", "Inner", "SpotRows"), "histoscribe.types.folds"),
     **dict.fromkeys(
         (
             "BenchmarkCard",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Float32
 
+from histoscribe.display import result_html, table_html
 from histoscribe.types.tissue import Spots
 
 COUNTS_PER_SPOT = 10_000.0
@@ -21,6 +22,9 @@ TRUSTED = "trusted"
 
 CLIPPED = "clipped_genes"
 """Spot fact: number of genes whose value was clipped to the range of the training."""
+
+_EXPECTED = ("pcc", "pcc_given_depth")
+"""Gene facts that say how well a gene is predicted, the most telling last."""
 
 LAYERS = ("deviation", "zero_inflation")
 """What models of counts say of each spot and gene beside the value, as fields of `Prediction`."""
@@ -66,6 +70,10 @@ class Head:
             if wrong := [name for name, values in facts.items() if len(values) != n_rows]:
                 raise ValueError(f"{', '.join(wrong)} should have {n_rows} rows")
 
+    def __repr__(self) -> str:
+        n_spots, n_genes = self.shape
+        return f"Head({self.section!r} by {self.predictor}: {n_spots:,} spots, {n_genes:,} genes)"
+
     @property
     def shape(self) -> tuple[int, int]:
         """Number of spots and of genes: the shape of the values."""
@@ -91,6 +99,47 @@ class Prediction:
                 raise ValueError(f"{values.shape} {name} for {n_spots} spots, {n_genes} genes")
         if self.zero_inflation is not None and self.deviation is None:
             raise ValueError("a model of counts predicts deviations, too")
+
+    def __repr__(self) -> str:
+        head = self.head
+        n_spots, n_genes = head.shape
+        size = f"{n_spots:,} spots, {n_genes:,} genes in {head.unit}{self._unlike}"
+        return f"Prediction({head.section!r} by {head.predictor}: {size})"
+
+    def _repr_html_(self) -> str:
+        """Show the size, and the genes with the best scores on held-out patients, in a notebook."""
+        head = self.head
+        n_spots, n_genes = head.shape
+        facts = [("by", head.predictor), ("", f"{n_spots:,} spots{self._unlike}")]
+        facts += [("", f"{n_genes:,} genes"), ("unit", head.unit)]
+        scores = [name for name in _EXPECTED if name in head.gene_facts]
+        first = head.gene_facts[scores[-1]] if scores else self._spread
+        order = np.argsort(-np.nan_to_num(first, nan=-np.inf), kind="stable")
+        rows = [
+            (
+                head.gene_names[gene] if head.gene_names else head.genes[gene],
+                head.genes[gene],
+                *(float(head.gene_facts[name][gene]) for name in scores),
+                float(self._spread[gene]),
+            )
+            for gene in order
+        ]
+        columns = ("gene", "id", *(f"{name} on held-out patients" for name in scores), "spread")
+        return result_html(f"Prediction of {head.section}", facts, table_html(columns, rows))
+
+    @property
+    def _unlike(self) -> str:
+        """Number of spots beyond the training tissue, if there are any, as the end of a phrase."""
+        n_beyond = int((self.head.spot_facts.get(DISTANCE, np.zeros(0)) > 1).sum())
+        return f" ({n_beyond:,} beyond the training tissue)" if n_beyond else ""
+
+    @property
+    def _spread(self) -> Float[np.ndarray, " G"]:
+        """Standard deviation of each gene over the spots with values."""
+        given = np.isfinite(self.values).all(axis=1)
+        if not given.any():
+            return np.full(len(self.genes), np.nan)
+        return self.values[given].std(axis=0).astype(np.float64)
 
     @property
     def layers(self) -> Mapping[str, Float[np.ndarray, "N G"]]:

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int, UInt8
 
+from histoscribe.display import result_html, table_html
 from histoscribe.errors import DataContractError, Problem
 
 
@@ -204,6 +205,23 @@ class Section:
                 )
             )
 
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{words} {value}".strip() for words, value in self._summary)
+        return f"Section({self.id!r}, patient {self.patient!r}, {facts})"
+
+    def _repr_html_(self) -> str:
+        """Show size and origin in a notebook."""
+        name = f"Section {self.id}"
+        of = [] if self.patient is None else [("patient", self.patient)]
+        return result_html(name, [*of, *self._summary, *self.facts.items()])
+
+    @property
+    def _summary(self) -> list[tuple[str, str]]:
+        slide, counts = self.slide, self.counts
+        genes = "not sequenced" if counts is None else f"{len(counts.gene_ids):,} genes"
+        size = f"{slide.width:,} x {slide.height:,} px of {slide.mpp:.3g} um"
+        return [("", f"{len(self.spots):,} spots"), ("", genes), ("slide", size)]
+
     @property
     def measured(self) -> Counts:
         """Counts; raises an error if the section was not sequenced."""
@@ -256,6 +274,25 @@ class Cohort:
     def facts(self) -> dict[str, Mapping[str, str]]:
         """Facts of each section, e.g. site or subtype; no section is opened for them."""
         return {id_: entry.facts for id_, entry in self._entries.items()}
+
+    def __repr__(self) -> str:
+        return f"Cohort({self._size}: {', '.join(self.ids)})"
+
+    def _repr_html_(self) -> str:
+        """Show section, patient and facts in a notebook, without opening any section."""
+        facts = sorted({name for of in self.facts.values() for name in of})
+        rows = [
+            (id_, entry.patient or "", *(entry.facts.get(name, "") for name in facts))
+            for id_, entry in self._entries.items()
+        ]
+        return result_html(
+            "Cohort", [("", self._size)], table_html(["section", "patient", *facts], rows)
+        )
+
+    @property
+    def _size(self) -> str:
+        n_patients = len({patient for patient in self.patients.values() if patient is not None})
+        return f"{len(self)} sections of {n_patients} patients"
 
     def __getitem__(self, section: str) -> Section:
         if section not in self._entries:

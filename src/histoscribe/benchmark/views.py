@@ -1,4 +1,4 @@
-"""Data of the maps: positions, measured and predicted values, and tissue of each section."""
+"""Positions, measured and predicted values, and tissue of each tested section of a run."""
 
 import json
 from collections.abc import Sequence
