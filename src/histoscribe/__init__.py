@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from histoscribe.metrics.negative_binomial import prediction_interval as prediction_interval
     from histoscribe.models.base import create_model as create_model
     from histoscribe.models.catalog import list_models as list_models
+    from histoscribe.models.plugins import load_plugin as load_plugin
     from histoscribe.predict.bag_patients import predict_patients as predict_patients
     from histoscribe.predict.slide import predict_slide as predict_slide
     from histoscribe.predictor.saving import load_predictor as load_predictor
@@ -37,6 +38,7 @@ _HOME = {
     "figures": "histoscribe.benchmark.prediction",
     "list_encoders": "histoscribe.encoders.catalog",
     "list_models": "histoscribe.models.catalog",
+    "load_plugin": "histoscribe.models.plugins",
     "load_predictor": "histoscribe.predictor.saving",
     "patient_folds": "histoscribe.data.folds",
     "predict_patients": "histoscribe.predict.bag_patients",

@@ -1,11 +1,12 @@
 """Settings that accept no unknown key, with messages for wrong ones."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from histoscribe.errors import DataContractError, Problem
 
@@ -19,6 +20,20 @@ class StrictSettings(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_may_be_lists(cls, table: Any) -> Any:
+        """Take `a,b` for a list, as on the command line."""
+        if not isinstance(table, Mapping):
+            return table
+        lists = {name for name, field in cls.model_fields.items() if _is_list(field.annotation)}
+        return {
+            key: tuple(part.strip() for part in value.split(","))
+            if key in lists and isinstance(value, str)
+            else value
+            for key, value in table.items()
+        }
 
 
 def settings_problems(
@@ -44,7 +59,7 @@ def settings_problems(
 
 
 def override(table: dict[str, Any], text: str) -> None:
-    """Put `key=value` or `section.key=value` into a table; the value is TOML, or a bare word.
+    """Put `key=value` or `section.key=value` into a table; the value is TOML, or bare words.
 
     Raises DataContractError if there is no `=`, or if `section` is no table.
     """
@@ -56,7 +71,7 @@ def override(table: dict[str, Any], text: str) -> None:
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
-        parsed = value.strip()  # a bare word is a string: --set inputs.encoder=mean_colour
+        parsed = value.strip()  # bare words are a text: --set inputs.encoder=mean_colour
     *sections, last = key.strip().split(".")
     for section in sections:
         table = table.setdefault(section, {})
@@ -65,6 +80,12 @@ def override(table: dict[str, Any], text: str) -> None:
                 Problem(f"--set {text}", f"{section} is no table", "key=value", "correct the key")
             )
     table[last] = parsed
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether a field holds several values and no single text."""
+    parts = set(get_args(kind)) - {NoneType} if get_origin(kind) in (Union, UnionType) else {kind}
+    return all(get_origin(part) is tuple for part in parts)
 
 
 def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

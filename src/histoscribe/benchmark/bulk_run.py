@@ -113,6 +113,7 @@ def _run_files(plan: BulkPlan) -> dict[str, str]:
         "folds.json": json.dumps(folds, indent=1, sort_keys=True) + "\n",
         "encoders.json": plan.bulk.run_data.encoders_text(),
         **data_files(plan.bulk.cohort),
+        **plan.bulk.run_data.identity_files,
         **plan.bulk.identity_files,
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from histoscribe.cli.console import say, show_problems
+from histoscribe.cli.console import Plugins, load_plugins, say, show_problems
 
 if TYPE_CHECKING:
     from histoscribe.io.cohorts.cohort import Checked
@@ -27,8 +27,10 @@ def run(
         ),
     ],
     out_folder: Overlays = None,
+    plugin: Plugins = None,
 ) -> None:
     """List every problem of a cohort with its remedy; exit code 2 if there is one."""
+    load_plugins(plugin)  # a settings file may name their models
     checked = _checked(cohort)
     if checked.sections and out_folder is not None:
         _write_overlays(checked.sections, out_folder)

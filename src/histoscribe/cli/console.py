@@ -29,15 +29,16 @@ from histoscribe.progress import drawn_by, told_to
 out = Console()
 err = Console(stderr=True)
 
-SettingsFile = Annotated[Path, typer.Argument(metavar="FILE.toml", help="Settings of the run.")]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting (repeatable)."),
-]
 Weights = Annotated[
     list[str] | None,
     typer.Option("--weights", metavar="NAME=FILE", help="Encoder weights (repeatable)."),
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin", metavar="FILE.py", help="File with models of your own (repeatable); it is run."
+    ),
 ]
 
 _STOPPED = 130  # exception that typer raises for Ctrl-C
@@ -152,6 +153,15 @@ def progress_drawn() -> Iterator[None]:
 class _VisibleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return printable_lines(super().format(record))
+
+
+def load_plugins(files: Iterable[Path] | None) -> None:
+    """Run the files of the option `--plugin`."""
+    if files:
+        from histoscribe.models.plugins import load_plugin
+
+        for file in files:
+            load_plugin(file)
 
 
 def weight_files(weights: Iterable[str] | None) -> dict[str, Path]:

@@ -2,21 +2,27 @@
 
 from typing import TYPE_CHECKING
 
-from histoscribe.cli.console import Overrides, SettingsFile, Weights, say, weight_files
+from histoscribe.cli.console import Plugins, Weights, say, weight_files
+from histoscribe.cli.run_options import Models, Overrides, SettingsFile, file_settings
 
 if TYPE_CHECKING:
     from histoscribe.train.run_data import RunData
 
 
-def run(settings: SettingsFile, set_: Overrides = None, weights: Weights = None) -> None:
+def run(
+    settings: SettingsFile,
+    model: Models = None,
+    set_: Overrides = None,
+    weights: Weights = None,
+    plugin: Plugins = None,
+) -> None:
     """Compute the features of a run into the cache; a stopped run continues where it was."""
     from histoscribe.io.cohorts.cohort import read_cohort
     from histoscribe.io.weights import cache_folder
     from histoscribe.threads import fixed_threads
     from histoscribe.train.run_data import RunData
-    from histoscribe.train.settings import read_settings
 
-    resolved = read_settings(settings, tuple(set_ or ()))
+    resolved = file_settings(settings, set_, model, plugin)
     cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
     run_data = RunData(resolved, cohort, weight_files(weights), cache_folder())
     with fixed_threads():

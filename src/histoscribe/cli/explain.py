@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from histoscribe.cli.console import OutFolder, Weights, say, weight_files
+from histoscribe.cli.console import OutFolder, Plugins, Weights, load_plugins, say, weight_files
 from histoscribe.cli.settings_options import option_parameters, option_values
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain import questions
@@ -48,6 +48,7 @@ _SHARED_LAST = (
     Parameter("bulk", Parameter.KEYWORD_ONLY, default=None, annotation=Bulk),
     Parameter("overrides", Parameter.KEYWORD_ONLY, default=None, annotation=Overrides),
     Parameter("weights", Parameter.KEYWORD_ONLY, default=None, annotation=Weights),
+    Parameter("plugin", Parameter.KEYWORD_ONLY, default=None, annotation=Plugins),
 )
 
 
@@ -80,7 +81,7 @@ def questions_app() -> typer.Typer:
 
 
 def _command(question: Question) -> Any:
-    def run(
+    def run(  # noqa: PLR0913 - one parameter an option
         *,
         inputs: list[str] | None,
         out_folder: Path,
@@ -88,8 +89,10 @@ def _command(question: Question) -> Any:
         bulk: str | None,
         overrides: list[str] | None,
         weights: list[str] | None,
+        plugin: list[Path] | None,
         **options: Any,
     ) -> None:
+        load_plugins(plugin)
         settings = option_values(question.settings, options)
         for text in overrides or ():
             _check_new(text, settings)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from histoscribe.cli.console import OutFolder, Weights, say, weight_files
+from histoscribe.cli.console import OutFolder, Plugins, Weights, load_plugins, say, weight_files
 from histoscribe.errors import DataContractError, Problem
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     jobs: Jobs = 1,
     section: Sections = None,
     weights: Weights = None,
+    plugin: Plugins = None,
 ) -> None:
     """Predict whole slides on a grid, or the sections of a cohort at their spots.
 
@@ -97,9 +98,8 @@ def run(  # noqa: PLR0913 - one parameter an option
     DIR/bulk.h5ad: the mean of each patient over the tissue of all slides, on the linear scale; a
     model of bags predicts each patient as one bag.
     """
-    from histoscribe.predict.order import Order
-
-    order = Order(
+    load_plugins(plugin)
+    order = _order_class()(
         predictor=predictor,
         targets=tuple(targets),
         out=out_folder,
@@ -118,6 +118,13 @@ def run(  # noqa: PLR0913 - one parameter an option
         keep_unlike=keep_unlike,
     )
     _work(order)
+
+
+def _order_class() -> "type[Order]":
+    """The record of an order; its module is imported when the command runs."""
+    from histoscribe.predict.order import Order
+
+    return Order
 
 
 def _work(order: "Order") -> None:

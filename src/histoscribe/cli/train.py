@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from histoscribe.cli.console import OutFolder, Overrides, SettingsFile, Weights, say, weight_files
+from histoscribe.cli.console import OutFolder, Plugins, Weights, say, weight_files
+from histoscribe.cli.run_options import Models, Overrides, SettingsFile, file_settings
 
 
-def run(
+def run(  # noqa: PLR0913 - one parameter an option
     settings: SettingsFile,
     out_folder: OutFolder,
+    *,
     benchmark: Annotated[
         Path | None,
         typer.Option(
@@ -19,15 +21,16 @@ def run(
             "predictor stores its score of each gene.",
         ),
     ] = None,
+    model: Models = None,
     set_: Overrides = None,
     weights: Weights = None,
+    plugin: Plugins = None,
 ) -> None:
     """Fit one model on all sections and write one predictor folder."""
     from histoscribe.train.run import train
-    from histoscribe.train.settings import read_settings
 
     predictor = train(
-        settings=read_settings(settings, set_ or ()),
+        settings=file_settings(settings, set_, model, plugin),
         out=out_folder,
         scores=benchmark,
         weights=weight_files(weights),

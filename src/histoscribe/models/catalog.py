@@ -13,6 +13,8 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from typing import Any
 
+from histoscribe.models.model_source import ModelSource, source_of
+
 _PACKAGE = "histoscribe.models."
 GROUP = "histoscribe.models"
 """Group of entry points by which another package adds models."""
@@ -50,8 +52,16 @@ CATALOG: Mapping[str, ModelRecord] = _read(
     files("histoscribe.models").joinpath("catalog.toml").read_text("utf-8")
 )
 """Models of this package by name, simplest first."""
-_ADDED: dict[str, Any] = {}
-"""Classes that a user's code registered, by name."""
+
+
+@dataclass(frozen=True)
+class _Added:
+    cls: type[Any]
+    source: ModelSource
+
+
+_ADDED: dict[str, _Added] = {}
+"""Models that a user's code registered, by name."""
 
 
 def list_models() -> tuple[str, ...]:
@@ -81,7 +91,7 @@ def model_record(name: str) -> ModelRecord:
     if name in CATALOG:
         return CATALOG[name]
     if name in _ADDED:
-        return _record_of(name, _ADDED[name])
+        return _record_of(name, _ADDED[name].cls)
     if name in _entry_points():
         place = _entry_points()[name]
         return ModelRecord(
@@ -93,6 +103,8 @@ def model_record(name: str) -> ModelRecord:
 def add_model(name: str, cls: type[Any]) -> None:
     """Register a class under a name; a class of this package must match its catalog entry.
 
+    A class from the same place as the registered one replaces it: a cell can be run twice.
+
     Raises
     ------
     ValueError
@@ -103,10 +115,28 @@ def add_model(name: str, cls: type[Any]) -> None:
         raise ValueError(f"models/catalog.toml has no model {name!r} ({place}): add its entry")
     if name in CATALOG:
         _compare(CATALOG[name], _record_of(name, cls))
-    elif name in _ADDED:
-        raise ValueError(f"a model named {name!r} is registered: {_place(_ADDED[name])}")
+    elif name in _ADDED and _place(_ADDED[name].cls) != place:
+        raise ValueError(
+            f"a model named {name!r} is registered: {_place(_ADDED[name].cls)}; choose another name"
+        )
     else:
-        _ADDED[name] = cls
+        _ADDED[name] = _Added(cls, source_of(cls))
+
+
+def added_models(module: str) -> tuple[str, ...]:
+    """Names of the models that a module of the user registered."""
+    return tuple(name for name, added in _ADDED.items() if added.cls.__module__ == module)
+
+
+def drop_models(module: str) -> None:
+    """Forget the models that a module of the user registered, before it is run again."""
+    for name in added_models(module):
+        del _ADDED[name]
+
+
+def model_source(name: str) -> ModelSource | None:
+    """Origin of a registered model; None for other models, those of this package included."""
+    return _ADDED[name].source if name in _ADDED else None
 
 
 def load_class(name: str) -> type[Any]:
@@ -126,7 +156,7 @@ def load_class(name: str) -> type[Any]:
         )  # importing the module registers the class
     if name not in _ADDED:
         raise ValueError(_unknown(name))
-    return _ADDED[name]
+    return _ADDED[name].cls
 
 
 def _compare(listed: ModelRecord, found: ModelRecord) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +20,7 @@ from histoscribe.io.predictions.anndata import background, write_blocks
 from histoscribe.io.predictions.geojson import Measured, write_detections
 from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
+from histoscribe.models.plugins import load_plugin, loaded_plugins
 from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
 from histoscribe.predict.slide import beyond_training, head_of, warnings_of
@@ -48,6 +49,8 @@ class SlideJob:
     spatialdata: bool
     keep_unlike: bool = False
     """Keep the values of places beyond the training tissue."""
+    plugins: tuple[Path, ...] = field(default_factory=loaded_plugins)
+    """Files of users' models, for a process that has not loaded them."""
 
     @property
     def label(self) -> str:
@@ -72,6 +75,8 @@ class SlideJob:
 
     def run(self) -> "SlideResult":
         """Predict the slide and write its files; see `write_slide`."""
+        for path in set(self.plugins) - set(loaded_plugins()):
+            load_plugin(path)
         with fixed_threads():
             return write_slide(self)
 

@@ -16,7 +16,7 @@ from histoscribe.types import TrainingCard
 
 FORMAT = 7
 RECORD = "predictor.json"
-IDENTITY = ("settings.toml", "pathways.json", "expression.sha256")
+IDENTITY = ("settings.toml", "pathways.json", "expression.sha256", "model_sources.json")
 """Files with the settings and sources of a training; listed in the record where they are there."""
 _OWN = ("*.safetensors", CARD_FILE, GENES_FILE, TRAINING_FILE)
 """File names reserved for predictors: each must be listed in the folder's record."""

@@ -12,6 +12,7 @@ from histoscribe.data.target import genes_hash
 from histoscribe.data.transform import transform_class
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import make_config, wrong_values
+from histoscribe.predictor.model_origin import missing_plugin
 from histoscribe.types import BenchmarkCard, CountFamily, TrainingCard
 from histoscribe.types.card import Card
 
@@ -119,6 +120,8 @@ def check_record(value: Mapping[str, Any], where: str) -> None:
     """
     record = PredictorRecord.from_json(value, where, _REMEDY)
     card = TrainingCard.from_json(record.card, f"{where}, card", _REMEDY)
+    if (missing := missing_plugin(record.model, card.source, where)) is not None:
+        raise DataContractError(missing)
     if record.benchmark is not None:
         BenchmarkCard.from_json(record.benchmark, f"{where}, benchmark", _REMEDY)
     problems = [

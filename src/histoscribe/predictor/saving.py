@@ -1,6 +1,7 @@
 """Save and load a predictor folder: nothing is pickled, and loading is exact."""
 
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -45,6 +46,7 @@ from histoscribe.predictor.gene_scores import (
 )
 from histoscribe.predictor.limits import ValueRange
 from histoscribe.predictor.model_card import CARD_FILE, CardFacts, model_card
+from histoscribe.predictor.model_origin import changed_source
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import Reference
 from histoscribe.predictor.training_curve import TRAINING_FILE, training_text
@@ -111,7 +113,13 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     ------
     DataContractError
         listing every file that is missing, unknown to predictor.json, or whose sha256 is not the
-        recorded one; and for a probe, which was trained on made-up labels.
+        recorded one; for a model of the user's that is not loaded, see `load_plugin`; and for a
+        probe, which was trained on made-up labels.
+
+    Warns
+    -----
+    UserWarning
+        if the text of the user's model has changed since training.
 
     Examples
     --------
@@ -123,6 +131,8 @@ def load_predictor(folder: str | Path, weights: WeightFiles | None = None) -> Pr
     training = card_of_record(record, folder)
     if training.made_up_labels is not None:
         raise DataContractError(_probe(folder, training.made_up_labels))
+    if changed := changed_source(record["model"], training.source):
+        warnings.warn(f"{folder}: {changed}", stacklevel=2)
     target = Target.from_json(record["target"])
     benchmark = None
     if record["benchmark"] is not None:

@@ -1,5 +1,6 @@
 """Rows of a results table: each a model of the registry with its settings."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ from histoscribe.models.base import (
     reads_tiles,
     wrong_values,
 )
-from histoscribe.models.catalog import list_models
+from histoscribe.models.catalog import list_models, model_source
 from histoscribe.types import PATHWAYS, Item
 
 _OF_THE_ROW = ("model", "encoder", "exemplars")
@@ -126,6 +127,14 @@ def make_row(name: str, given: Mapping[str, Any], exemplars: ExemplarSettings) -
         encoder=given.get("encoder", cls.encoder),
         exemplars=_laid_over(exemplars, given.get("exemplars", {}), name) if looks_up else None,
     )
+
+
+def source_files(rows: Sequence[ModelRow]) -> dict[str, str]:
+    """File that identifies the source of users' models among these rows; mostly none."""
+    found = {row.model: model_source(row.model) for row in rows}
+    sources = {name: source.to_json() for name, source in found.items() if source is not None}
+    text = json.dumps(sources, indent=1, sort_keys=True) + "\n"
+    return {"model_sources.json": text} if sources else {}
 
 
 def _inputs(cls: type[Estimator] | type[ExpressionModel], config: Any) -> tuple[str, ...]:

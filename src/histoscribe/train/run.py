@@ -114,7 +114,7 @@ def _several(models: tuple[str, ...]) -> Problem:
         where="settings, models",
         found=f"{len(models)} models: {', '.join(models)}",
         expected="one model, for one predictor folder",
-        remedy=f"name it: --set 'models=[\"{models[-1]}\"]'",
+        remedy=f"name it: --model {models[-1]}",
     )
 
 

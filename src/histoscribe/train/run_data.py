@@ -25,7 +25,7 @@ from histoscribe.progress import tell, track
 from histoscribe.train.encoders import EncoderSource, encoder_source
 from histoscribe.train.exemplar_checks import lookup_problems, pool_lines
 from histoscribe.train.fold_tiles import FoldTiles
-from histoscribe.train.row import tile_problems
+from histoscribe.train.row import source_files, tile_problems
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.weight_needs import row_needs
 from histoscribe.types import Cohort, Fold, SpotRows
@@ -133,11 +133,12 @@ class RunData:
 
     @property
     def identity_files(self) -> dict[str, str]:
-        """Content that settings name by a path, as files that identify a run; mostly none."""
-        if self.gene_sets is None:
-            return {}
-        content = {"source": self.gene_sets.source, "sha256": self.gene_sets.hash}
-        return {"pathways.json": json.dumps(content, indent=1, sort_keys=True) + "\n"}
+        """Content that settings name only, as files that identify a run; mostly none."""
+        files = source_files(self.settings.rows)
+        if self.gene_sets is not None:
+            content = {"source": self.gene_sets.source, "sha256": self.gene_sets.hash}
+            files["pathways.json"] = json.dumps(content, indent=1, sort_keys=True) + "\n"
+        return files
 
     @property
     def by_fold(self) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from histoscribe.data.target import Target
 from histoscribe.models.base import Estimator, ExpressionModel
+from histoscribe.models.catalog import model_source
 from histoscribe.models.recipe import Corners
 from histoscribe.predictor.facts import (
     cohort_card,
@@ -43,6 +44,7 @@ def training_card(
         encoder=encoder_card(source.open(fold).record, source.needs()),
         n_parameters=n_parameters(fitted.model),
         views=n_views,
+        source=model_source(row.model),
         hed_jitter=run_data.settings.inputs.hed_jitter if n_views else 0.0,
     )
     if isinstance(fitted.model, Estimator):

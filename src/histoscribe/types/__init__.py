@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from histoscribe.types.card import BenchmarkCard as BenchmarkCard
     from histoscribe.types.card import EncoderCard as EncoderCard
     from histoscribe.types.card import ExemplarsCard as ExemplarsCard
+    from histoscribe.types.card import ModelSource as ModelSource
     from histoscribe.types.card import PathwaysCard as PathwaysCard
     from histoscribe.types.card import ScoreCard as ScoreCard
     from histoscribe.types.card import SectionCard as SectionCard
@@ -84,6 +85,7 @@ _HOME = {
             "SectionCard",
             "SpotSizes",
             "TargetCard",
+            "ModelSource",
             "TrainingCard",
         ),
         "histoscribe.types.card",

@@ -41,6 +41,34 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelSource(Card):
+    """Origin of a user's model: file, module or cell, with its hash."""
+
+    kind: Literal["file", "module", "cell"]
+    """A file that was loaded or run, a module that was imported, or a cell of a notebook."""
+    name: str = ""
+    """Name of the file or module; empty for a cell."""
+    sha256: str | None = None
+    """Of the whole file or cell; None for a class that has no text."""
+
+    @property
+    def words(self) -> str:
+        """Origin in words, with the beginning of the hash."""
+        place = {"file": f"the file {self.name}", "module": f"the module {self.name}"}
+        sha256 = f", sha256 {self.sha256[:12]}" if self.sha256 else ""
+        return f"{place.get(self.kind, 'a cell of a notebook')}{sha256}"
+
+    @property
+    def remedy(self) -> str:
+        """How to make the model known again."""
+        if self.kind == "file":
+            return f'give --plugin {self.name}; in Python, hs.load_plugin("{self.name}")'
+        if self.kind == "module":
+            return f"install the package of {self.name}; in Python, import it first"
+        return "run the cell again; or save it as a file and give --plugin FILE.py"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SectionCard(Card):
     """One section: patient, size, resolution, and the hashes of its data."""
 
@@ -177,6 +205,8 @@ class TrainingCard(Card):
     exemplars: ExemplarsCard | None = None
     pathways: PathwaysCard | None = None
     """Gene sets of a network with scores of pathways."""
+    source: ModelSource | None = None
+    """Origin of the model; None for one of this package."""
     made_up_labels: str | None = None
     """How labels were exchanged between spots before training, in words: then it is a probe of
     training, and nothing is predicted with it. None for labels as they were measured.
