@@ -5,6 +5,7 @@ import pytest
 
 from histoscribe.data.tissue import TissueMask, tissue_mask, tissue_of
 from histoscribe.io.cohorts.cohort import read_cohort
+from histoscribe.io.slides.resample import Box
 
 
 def overlap(found, truth):
@@ -18,6 +19,14 @@ def test_tissue_is_found_on_any_ground(ground, draw_tissue, make_section):
     mask = tissue_mask(slide)
     full = mask.tile((500.0, 500.0), 1000, slide.mpp)
     assert overlap(full, truth) > 0.93
+
+
+def test_the_mask_of_a_slide_is_made_once_unless_parts_are_lost(draw_tissue, make_section):
+    slide = make_section(draw_tissue("white")[0]).slide
+    whole = tissue_mask(slide)
+    lost = tissue_mask(slide, [Box(0.0, 0.0, 1000.0, 500.0)])
+    assert lost.inside.sum() < whole.inside.sum()
+    assert tissue_mask(slide) is whole
 
 
 def test_the_ground_does_not_decide_the_mask(draw_tissue):

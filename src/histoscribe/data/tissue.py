@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -56,6 +57,9 @@ class TissueMask:
         return self.inside[rows.clip(0, height - 1), columns.clip(0, width - 1)]
 
 
+_automatic: WeakKeyDictionary[Slide, TissueMask] = WeakKeyDictionary()
+
+
 def tissue_mask(slide: Slide, lost: Sequence[Box] = ()) -> TissueMask:
     """Detect tissue by its texture in optical density, on white, pink or black background.
 
@@ -65,13 +69,22 @@ def tissue_mask(slide: Slide, lost: Sequence[Box] = ()) -> TissueMask:
     density nearer to tissue than to glass (muscle, mucus, blood) is tissue. Black areas and padding
     of one flat colour are canvas: no tissue, and the tissue beside them is judged as if the slide
     ended there; so is what lies in `lost`, rectangles in level-0 px without pixels. Only the pixels
-    are used: not the spots, not the patient.
+    are used: not the spots, not the patient. Without `lost`, it is made once while the slide is
+    open.
 
     Known errors: a picture pasted into the slide and dense pen strokes count as tissue; smooth pale
     areas wider than 0.02 mm2 inside tissue (lumen, melted fat) count as glass; black areas above
     0.05 mm2 count as canvas even if they are pigment or ink; the edge is correct to about 20 um; a
     printed frame of fiducials, a curl of film and chains of dust can pass as tissue.
     """
+    if lost:
+        return _mask_of(slide, lost)
+    if slide not in _automatic:
+        _automatic[slide] = _mask_of(slide, lost)
+    return _automatic[slide]
+
+
+def _mask_of(slide: Slide, lost: Sequence[Box]) -> TissueMask:
     image = slide.overview(max(MASK_MPP, slide.mpp))
     height, width = image.shape[:2]
     px = (slide.width / width, slide.height / height)

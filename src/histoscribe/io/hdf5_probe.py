@@ -25,6 +25,11 @@ _BYTES_PER_SECOND = 10_000_000
 _lock = Lock()
 _helpers: dict[int, "subprocess.Popen[str]"] = {}
 """The helper of each process: a fork starts its own."""
+_whole: set[tuple[str, int, int, int]] = set()
+"""Files that were walked to their end in this process; a run reads its predictions several times.
+
+Path, inode, size and time of the last change.
+"""
 
 
 def crash_of(path: Path) -> str | None:
@@ -34,11 +39,23 @@ def crash_of(path: Path) -> str | None:
     """
     if sys.platform == "win32":
         return None
+    now = path.stat()
+    identity = (os.fspath(path.absolute()), now.st_ino, now.st_size, now.st_mtime_ns)
+    if identity in _whole:
+        return None
+    told = _told(identity[0])
+    if told is None:
+        _whole.add(identity)
+    return told
+
+
+def _told(path: str) -> str | None:
+    """Answer of the helper about a file."""
     with _lock:
         helper = _helper()
         if helper.stdin is None or helper.stdout is None:
             raise ValueError("the helper was started without pipes")
-        helper.stdin.write(json.dumps(os.fspath(path.absolute())) + "\n")
+        helper.stdin.write(json.dumps(path) + "\n")
         helper.stdin.flush()
         answer = helper.stdout.readline()
         if not answer:

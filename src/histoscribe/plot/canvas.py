@@ -5,6 +5,7 @@ any resolution of the image below it.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from textwrap import fill
 
@@ -19,7 +20,7 @@ from matplotlib.text import Text
 
 from histoscribe.io.atomic import replacing
 from histoscribe.printable import printable_lines
-from histoscribe.types import Section, Spots
+from histoscribe.types import Section, Slide, Spots
 
 _DPI = 150
 _THIN_POINTS = 0.1
@@ -83,7 +84,7 @@ def read_tissue(section: Section, window: Window, dimmed: float) -> TissueOutlin
     """Read the H&E of the window; `dimmed` in 0..1 is the share of white mixed in."""
     slide = section.slide
     mpp = max(slide.mpp, max(window.width, window.height) / _PANEL_PX)
-    image = slide.overview(mpp)
+    image = _overview(slide, mpp)
     full = whole(section)
     rows, columns = image.shape[:2]
     y, x = (
@@ -96,6 +97,12 @@ def read_tissue(section: Section, window: Window, dimmed: float) -> TissueOutlin
     part = image[top:bottom, left:right]
     pale = np.rint(part * (1 - dimmed) + 255 * dimmed).astype(np.uint8)
     return TissueOutline(window, pale, (left * x, right * x, bottom * y, top * y))
+
+
+@lru_cache(maxsize=1)
+def _overview(slide: Slide, mpp: float) -> UInt8[np.ndarray, "height width 3"]:
+    """Read a slide; the maps of its genes follow one another."""
+    return slide.overview(mpp)
 
 
 def draw_tissue(axes: Axes, tissue: TissueOutline) -> None:
@@ -177,7 +184,8 @@ def save_png(figure: Figure, path: Path) -> None:
 
     Texts hold names of data: they are neither read as formulas nor drawn with control characters.
     """
-    FigureCanvasAgg(figure)
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(_DPI)
     for text in figure.findobj(Text):
         if words := text.get_text():  # labels of ticks come later: they are numbers, some as 10^3
             text.set_parse_math(False)
@@ -185,6 +193,5 @@ def save_png(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary:
         # tissue hardly compresses: the usual level takes three times as long for 3 % of the size
         small = {"compress_level": 3}
-        figure.savefig(
-            temporary, format="png", dpi=_DPI, metadata={"Software": None}, pil_kwargs=small
-        )
+        # `savefig` would draw twice, once for the layout
+        canvas.print_png(temporary, metadata={"Software": None}, pil_kwargs=small)

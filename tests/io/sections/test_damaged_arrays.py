@@ -166,12 +166,28 @@ def test_a_sound_file_is_walked_in_a_helper_that_stays(writer):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the helper needs forks")
+def test_a_file_is_walked_again_only_where_it_changed(writer, monkeypatch):
+    path, walked = writer.h5ad().path, []
+    monkeypatch.setattr(hdf5_probe, "_told", walked.append)
+    crash_of(path)
+    crash_of(path)
+    assert walked == [str(path)]
+    os.utime(path, ns=(0, 1))
+    crash_of(path)
+    assert walked == [str(path)] * 2
+    monkeypatch.setattr(hdf5_probe, "_told", lambda path: "SIGSEGV")
+    os.utime(path, ns=(0, 2))
+    assert (crash_of(path), crash_of(path)) == ("SIGSEGV", "SIGSEGV"), "a crash is never forgotten"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the helper needs forks")
 def test_a_helper_that_was_killed_is_told_and_replaced(writer):
     source = writer.h5ad()
     crash_of(source.path)
     helper = hdf5_probe._helpers[os.getpid()]
     helper.kill()
     helper.wait()  # a helper that is still ending would answer once more
+    os.utime(source.path)  # a file that did not change is not walked again
     with suppress(DataContractError):  # unless its end was seen first
         read_section(source, Filters())
     assert len(read_section(source, Filters()).spots) == 12
