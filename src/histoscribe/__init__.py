@@ -11,7 +11,7 @@ from histoscribe.lazy import imported_on_use
 if TYPE_CHECKING:
     __version__: str
     from histoscribe.benchmark.prediction import figures as figures
-    from histoscribe.benchmark.prediction import score as score
+    from histoscribe.benchmark.prediction import score_section as score_section
     from histoscribe.benchmark.run import benchmark as benchmark
     from histoscribe.data.folds import patient_folds as patient_folds
     from histoscribe.encoders.catalog import list_encoders as list_encoders
@@ -46,7 +46,7 @@ _HOME = {
     "prediction_interval": "histoscribe.metrics.negative_binomial",
     "read_cohort": "histoscribe.io.cohorts.cohort",
     "read_settings": "histoscribe.train.settings",
-    "score": "histoscribe.benchmark.prediction",
+    "score_section": "histoscribe.benchmark.prediction",
     "to_anndata": "histoscribe.io.predictions.anndata",
     "to_spatialdata": "histoscribe.io.predictions.spatialdata",
 }

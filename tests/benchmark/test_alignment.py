@@ -16,7 +16,7 @@ def test_spots_beside_the_tissue_are_told_and_spots_on_it_are_not(tmp_path):
     plan = make_plan(
         tiny_settings(manifest), tmp_path / "run", weights={}, cache=tmp_path / "cache"
     )
-    results = Results(plan, [], pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame())
+    results = Results(plan, [], pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
     checks = {check.code: check.message for check in off_tissue(results)}
     assert "P2S1 (" in checks["spots-off-tissue"]
     assert all("P1S1" not in message for message in checks.values())

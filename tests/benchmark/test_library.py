@@ -97,7 +97,7 @@ def test_a_prediction_is_scored_and_drawn_beside_its_counts(place, monkeypatch):
     held_out = cohort["S3"]
     truth = predictor.target.apply(held_out)
     prediction = replace(predictor(held_out, place / "cache"), values=2 * truth + 1)
-    table = hs.score(prediction, held_out, predictor)
+    table = hs.score_section(prediction, held_out, predictor)
     np.testing.assert_allclose(table["pcc"], 1.0, rtol=1e-5)
     np.testing.assert_allclose(table["mse"], np.mean((truth + 1) ** 2, axis=0), rtol=1e-4)
     gene = prediction.genes[1]
@@ -108,4 +108,4 @@ def test_a_prediction_is_scored_and_drawn_beside_its_counts(place, monkeypatch):
     with pytest.raises(DataContractError, match="no gene NOT1"):
         hs.figures(prediction, held_out, ["NOT1"], out=place / "maps")
     with pytest.raises(DataContractError, match="the section that was predicted"):
-        hs.score(prediction, cohort["S3"].take(np.arange(5)), predictor)
+        hs.score_section(prediction, cohort["S3"].take(np.arange(5)), predictor)

@@ -46,7 +46,7 @@ def said_of(cohort, folder, *leaks, **changes):
     """What the checks say of the leaks, by code; nothing is fitted."""
     settings = settings_of(cohort, *leaks, **changes)
     plan = make_plan(settings, folder, weights={}, cache=folder)
-    results = Results(plan, (), pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame())
+    results = Results(plan, (), pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
     checks = (protocol_leaks, panel_leaks, epoch_leaks, twins_leak)
     found = [check for of in checks for check in of(results)]
     assert {check.level for check in found} <= {"warning"}

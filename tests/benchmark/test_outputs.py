@@ -105,6 +105,21 @@ def test_summary_is_genes_then_sections_then_patients(result):
     np.testing.assert_allclose(table["ridge", "pcc"], expected)
 
 
+def test_each_score_is_cut_into_parts_that_add_up(result):
+    table = result.parts
+    total = table["gene_means"] + table["depth"] + table["rest"]
+    np.testing.assert_allclose(total, table["correlation"], rtol=0, atol=1e-15)
+    means = table[table["section"] == "*"].set_index("model")
+    assert (means.loc["mean", ["depth", "rest"]] == 0).all()
+    assert means.loc["oracle-depth", "rest"] == pytest.approx(0, abs=0.01)
+    assert means.loc["oracle-depth", "depth"] > means.loc["ridge", "depth"] > 0
+    card = json.loads((result.folder / "card.json").read_text())
+    assert card["parts"]["ridge"]["rest"] == means.loc["ridge", "rest"]
+    assert "| rest within genes |" in (result.folder / "card.md").read_text()
+    written = pd.read_csv(result.folder / "parts.csv")
+    assert list(written) == list(table)
+
+
 def test_differences_are_paired_with_the_baselines(result):
     table = pd.read_csv(result.folder / "differences.csv").set_index(["model", "against", "metric"])
     means = result.summary.set_index(["model", "metric"])["mean"]

@@ -21,7 +21,13 @@ def test_every_encoder_without_weights_is_named_whichever_row_reads_it(tmp_path)
     )
     run_data = RunData(settings, read_cohort(manifest), {}, tmp_path / "cache")
     results = Results(
-        RunPlan(run_data, (), {}, tmp_path), [], pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame()
+        RunPlan(run_data, (), {}, tmp_path),
+        [],
+        pd.DataFrame(),
+        {},
+        pd.DataFrame(),
+        pd.DataFrame(),
+        pd.DataFrame(),
     )
     (check,) = random_weights(results)
     assert check.message == f"the encoder {', '.join(nets)} has random weights"

@@ -118,5 +118,5 @@ def test_a_section_of_a_cohort_is_masked_like_a_slide(predictor_folder, planted,
     trusted = masked.head.spot_facts["trusted"] == 1
     assert done.beyond.n_trusted == trusted.sum()
     assert masked.values[trusted].tobytes() == kept.values[trusted].tobytes()
-    scores = hs.score(kept, section, predictor)
+    scores = hs.score_section(kept, section, predictor)
     assert np.isfinite(scores["pcc"]).any()

@@ -9,6 +9,7 @@ from histoscribe.benchmark.card_pathways import pathway_lines
 from histoscribe.benchmark.card_rows import row_lines
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.file_names import labels_of
+from histoscribe.benchmark.part_tables import parts_cards
 from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.results import Results
 from histoscribe.benchmark.score import EVERY
@@ -29,6 +30,7 @@ from histoscribe.types import (
     RowCard,
     RunCard,
     RunEncoders,
+    ScorePartsCard,
     SectionCard,
     StainCard,
 )
@@ -72,6 +74,7 @@ def run_card(
         pathway_maps=tuple(maps[1]),
         checks=tuple(checks),
         versions=versions(),
+        parts=parts_cards(results.parts),
         stain=_references(plan),
     )
 
@@ -176,6 +179,7 @@ def card_text(card: RunCard, chance: Mapping[str, ChanceCount]) -> str:
         f"- Best by `pcc_given_depth` on the test sections: {card.best_model}; the maps are of it.",
         *(f"- Shown in maps: {gene} ({why})." for gene, why in _shown(card)),
         "",
+        *_part_lines(card.parts),
         "## Sections",
         "",
         "| section | patient | spots | median total | um/px | left out | notes |",
@@ -223,6 +227,26 @@ def _stain_lines(inputs: InputSettings) -> Iterator[str]:
             f"- Training spots: besides, {inputs.views} of each with its stains jittered "
             f"(HED, up to {inputs.hed_jitter:g}); test spots as they are."
         )
+
+
+def _part_lines(parts: Mapping[str, ScorePartsCard]) -> Iterator[str]:
+    """Table of the scores in parts; empty for a card without them."""
+    if not parts:
+        return
+    yield "## Scores in parts"
+    yield ""
+    yield (
+        "Correlation over all spots and genes of a section (mean over sections, then patients): "
+        "the sum of what comes from the means of the genes, from depth within genes, and from the "
+        "rest within genes."
+    )
+    yield ""
+    yield "| model | correlation | gene means | depth | rest within genes |"
+    yield "|---|---|---|---|---|"
+    for model, of in parts.items():
+        numbers = (of.correlation, of.gene_means, of.depth, of.rest)
+        yield f"| {model} | {' | '.join(f'{number:.3f}' for number in numbers)} |"
+    yield ""
 
 
 def _section_row(name: str, section: SectionCard) -> str:

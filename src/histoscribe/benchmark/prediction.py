@@ -24,7 +24,9 @@ from histoscribe.types import DISTANCE, Prediction, Section, Slide
 _SHOWN = 4
 
 
-def score(prediction: Prediction, section: Section, predictor: Predictor | Target) -> pd.DataFrame:
+def score_section(
+    prediction: Prediction, section: Section, predictor: Predictor | Target
+) -> pd.DataFrame:
     """Score a prediction against the counts of its section.
 
     Scores are of one section, so they say nothing of other patients; of a section that the model
@@ -56,7 +58,7 @@ def score(prediction: Prediction, section: Section, predictor: Predictor | Targe
     >>> import histoscribe as hs
     >>> predictor = hs.load_predictor("ridge")  # doctest: +SKIP
     >>> section = hs.read_cohort("cohort.csv")["S1"]  # doctest: +SKIP
-    >>> hs.score(predictor(section), section, predictor)["pcc"].median()  # doctest: +SKIP
+    >>> hs.score_section(predictor(section), section, predictor)["pcc"].median()  # doctest: +SKIP
     """
     target = predictor.target if isinstance(predictor, Predictor) else predictor
     if problems := _mismatches(prediction, section, target):

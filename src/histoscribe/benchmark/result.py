@@ -1,7 +1,7 @@
 """Result of a benchmark: its tables and its folder."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +29,10 @@ class Benchmark:
     """Findings of the run's checks."""
     main: tuple[str, ...] = MAIN
     """Metrics to show first."""
+    parts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """One row per model and section, and its mean: the correlation over spots and genes in three
+    parts that add up to it. Empty for a benchmark on bags.
+    """
 
     def __repr__(self) -> str:
         n_warnings = sum(check.level == "warning" for check in self.checks)

@@ -25,6 +25,8 @@ class Results:
     """Number of scores of each model that are 0 because its prediction was constant."""
     spread: pd.DataFrame
     """See `spread.spread_table`."""
+    parts: pd.DataFrame
+    """See `part_tables.parts_table`."""
     alignment: pd.DataFrame
     """See `alignment.alignment_table`."""
 

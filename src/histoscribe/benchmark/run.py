@@ -17,6 +17,8 @@ from histoscribe.benchmark.cell import check_predictions, run_cell
 from histoscribe.benchmark.checks import run_checks
 from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
+from histoscribe.benchmark.part_tables import FILE as PARTS_FILE
+from histoscribe.benchmark.part_tables import part_rows, parts_table
 from histoscribe.benchmark.pathway_maps import draw_pathway_maps
 from histoscribe.benchmark.pathway_scores import FoldPathways, fold_pathways
 from histoscribe.benchmark.pathway_tables import FILE as PATHWAYS_FILE
@@ -65,6 +67,7 @@ class _FoldResult:
     band: list[Shuffled]
     constant: dict[str, int]
     spread: pd.DataFrame
+    parts: pd.DataFrame
     patients: list[PatientValues]
     pathways: FoldPathways | None
 
@@ -188,6 +191,7 @@ def _score(plan: RunPlan, fold: Fold) -> _FoldResult:
         band=band,
         constant=constant,
         spread=spread_table(scored),
+        parts=part_rows(fold, scored),
         patients=fold_patients(plan, fold, scored),
         pathways=fold_pathways(plan, fold, target, scored),
     )
@@ -213,6 +217,7 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
         summary=summary,
         constant=constant,
         spread=total_spread([result.spread for result in folds]),
+        parts=parts_table([result.parts for result in folds]),
         alignment=alignment,
     )
     checks = run_checks(results)
@@ -225,12 +230,13 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     _write_csv(out / "genes.csv", genes)
     _write_csv(out / "alignment.csv", alignment)
     _write_csv(out / "differences.csv", differences_table(scores, seed))
+    _write_csv(out / PARTS_FILE, results.parts)
     if scored_by_patient(plan):
         _write_csv(out / "patients.csv", patients)
     write_json(out / CARD, card.to_json())
     write_text(out / "card.md", printable_lines(card_text(card, chance)))
     _write_csv(out / "summary.csv", summary)
-    return Benchmark(out, summary, genes, scores, tuple(checks))
+    return Benchmark(out, summary, genes, scores, tuple(checks), parts=results.parts)
 
 
 def _write_pathways(plan: RunPlan, pathways: list[FoldPathways]) -> list[GeneMap]:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from histoscribe.types.run_card import RowCard as RowCard
     from histoscribe.types.run_card import RunCard as RunCard
     from histoscribe.types.run_card import RunEncoders as RunEncoders
+    from histoscribe.types.run_card import ScorePartsCard as ScorePartsCard
     from histoscribe.types.run_card import StainCard as StainCard
     from histoscribe.types.spot_keys import SpotKeys as SpotKeys
     from histoscribe.types.tile_limit import TileLimit as TileLimit
@@ -100,6 +101,7 @@ _HOME = {
             "RowCard",
             "RunCard",
             "RunEncoders",
+            "ScorePartsCard",
             "StainCard",
         ),
         "histoscribe.types.run_card",

@@ -107,6 +107,20 @@ class GeneMap(Card):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScorePartsCard(Card):
+    """Correlation of a row over spots and genes, as a sum of parts; see `metrics.parts`."""
+
+    gene_means: float
+    depth: float
+    rest: float
+
+    @property
+    def correlation(self) -> float:
+        """Sum of the parts."""
+        return self.gene_means + self.depth + self.rest
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunCard(Card):
     """Everything that the numbers of a run depend on: its `card.json`."""
 
@@ -148,5 +162,7 @@ class RunCard(Card):
     """Gene sets of the panel of each fold; empty in a run without."""
     pathway_maps: tuple[GeneMap, ...] = ()
     """Maps of pathways, each with the name of a set as its gene."""
+    parts: Mapping[str, ScorePartsCard] = field(default_factory=dict)
+    """Row -> its correlation over spots and genes in parts; empty in an older run."""
     stain: Mapping[str, StainCard] = field(default_factory=dict)
     """Fold -> colour of its training slides; empty without normalisation."""
