@@ -66,9 +66,8 @@ def test_places_lie_on_the_tissue_and_are_predicted_like_spots(
     )
     place = found.spots.ids.index("r5c8")
     assert found.spots.xy[place].tolist() == [8.5 * SPACING_UM, 5.5 * SPACING_UM]
-    facts = found.head.spot_facts
-    assert (facts["array_row"][place], facts["array_col"][place]) == (5, 8)
-    assert facts["tissue_share"].min() >= 0.5
+    assert found.spots.array[place].tolist() == [5, 8]
+    assert found.head.spot_facts["tissue_share"].min() >= 0.5
 
 
 def test_it_warns_where_the_slide_is_unlike_the_training(predictor_folder, slide_file):
@@ -99,6 +98,8 @@ def test_the_files_hold_what_memory_does(predictor_folder, slide_file, tmp_path,
     assert np.array_equal(back.values, expected.values, equal_nan=True)
     assert np.isfinite(back.values).all() == keep_unlike
     assert back.spots.ids == expected.spots.ids
+    np.testing.assert_array_equal(back.spots.array, expected.spots.array)
+    assert back.head.warnings == expected.head.warnings == done.warnings
     assert set(back.head.spot_facts) == set(expected.head.spot_facts)
     for name, values in expected.head.spot_facts.items():
         np.testing.assert_array_equal(back.head.spot_facts[name], values)

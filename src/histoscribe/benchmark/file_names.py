@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from urllib.parse import quote
 
-from histoscribe.predictor.facts import gene_labels, gene_names
+from histoscribe.predictor.facts import gene_names
 from histoscribe.types import Cohort
+from histoscribe.types.gene_labels import gene_labels
 
 _LONGEST = 200  # bytes; the limit is 255, and files have an ending
 

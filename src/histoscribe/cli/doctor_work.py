@@ -121,7 +121,7 @@ def _encode(section: Section) -> str:
 
 
 def _spatialdata(folder: Path) -> str:
-    write_spatialdata(formats.tiny_prediction(), None, folder / "doctor.zarr")
+    write_spatialdata(formats.tiny_prediction(), folder / "doctor.zarr")
     return "4 spots written"
 
 

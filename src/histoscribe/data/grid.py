@@ -41,7 +41,8 @@ class Grid:
         """Centres of the squares; position `r12c34` does not depend on the tissue."""
         ids = tuple(f"r{r}c{c}" for r, c in zip(self.row, self.column, strict=True))
         xy = (np.stack([self.column, self.row], axis=1) + 0.5) * self.spacing_px
-        return Spots(ids, xy, self.spacing_um, self.spacing_um, "squares")
+        array = np.stack([self.row, self.column], axis=1).astype(np.float64)
+        return Spots(ids, xy, self.spacing_um, self.spacing_um, "squares", array)
 
 
 def lay_grid(slide: Slide, mask: TissueMask, spacing_um: float) -> Grid:

@@ -16,7 +16,6 @@ from histoscribe.extras import need
 from histoscribe.io.cohorts.bulk_slides import SlideSource, read_slides
 from histoscribe.io.cohorts.cohort import COHORT_NAMES, is_cohort_name, read_cohort
 from histoscribe.io.predictions.anndata import (
-    background,
     read_prediction,
     read_spot_facts,
     read_warnings,
@@ -325,9 +324,10 @@ def _section(order: Order, predictor: Predictor, cohort: Cohort, name: str) -> S
         prediction = predictor(section, cache_folder(), keep_unlike=keep)
         beyond = BeyondTraining.of(prediction.head.spot_facts, n_genes, keep_unlike=keep)
         unlike = warnings_of(predictor, section.slide, tissue_mask(section.slide), beyond)
-        write_prediction(prediction, path, background(section.slide, unlike))
+        head = replace(prediction.head, warnings=unlike)
+        write_prediction(replace(prediction, head=head), path)
     if order.spatialdata and not zarr.exists():
-        write_spatialdata(read_prediction(path), cohort[name].slide, zarr)
+        write_spatialdata(replace(read_prediction(path), slide=cohort[name].slide), zarr)
     return SectionDone(path, read_warnings(path), _beyond(order, predictor, path))
 
 

@@ -2,7 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,6 @@ from jaxtyping import Float
 
 from histoscribe.data.tissue import TissueMask
 from histoscribe.io.durable_zarr import chunks_of
-from histoscribe.io.predictions.anndata import GRID
 from histoscribe.io.predictions.prediction_store import CHUNK_ROWS
 from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
@@ -107,19 +107,16 @@ def predict_slide(  # noqa: PLR0913 - one parameter an option
     with fixed_threads():
         plan = make_plan(request, open_request(request, tiles), tiles, loaded.most_places)
         blocks = list(_blocks(loaded, plan, keep_unlike=keep_unlike))
-    spot_columns = {
-        name: np.concatenate([block.spot_columns[name] for block in blocks])
-        for name in blocks[0].spot_columns
-    }
+    spot_columns = _joined([block.spot_columns for block in blocks])
     beyond = beyond_training(loaded, spot_columns, keep_unlike=keep_unlike)
-    for warning in warnings_of(loaded, plan.section.slide, plan.mask, beyond):
+    told = warnings_of(loaded, plan.section.slide, plan.mask, beyond)
+    for warning in told:
         warnings.warn(warning, stacklevel=2)
-    layers = {
-        name: np.concatenate([block.layers[name] for block in blocks]) for name in blocks[0].layers
-    }
     values = np.concatenate([block.values for block in blocks])
     head = head_of(loaded, plan, spot_columns, loaded.gene_facts(beyond, blocks[0].gene_facts))
-    return Prediction(head, values, **layers)
+    layers = _joined([block.layers for block in blocks])
+    head = replace(head, warnings=told)
+    return Prediction.of_layers(head, values, layers, slide=plan.section.slide)
 
 
 def beyond_training(
@@ -158,10 +155,7 @@ def head_of(
     gene_facts: Mapping[str, Float[np.ndarray, " G"]],
 ) -> Head:
     """Head of a slide's prediction, from the further columns of its blocks."""
-    row, column = GRID
     facts = {
-        row: plan.grid.row,
-        column: plan.grid.column,
         TISSUE: plan.grid.tissue,
         **{name: spot_columns[name][:, 0] for name in _LIMITS},
     }
@@ -182,6 +176,13 @@ def head_of(
             if name not in _LIMITS
         },
     )
+
+
+def _joined(
+    parts: Sequence[Mapping[str, Float[np.ndarray, "rows _"]]],
+) -> dict[str, Float[np.ndarray, "N _"]]:
+    """Columns of all places, by name, from those of consecutive ones."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _blocks(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
@@ -16,7 +16,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_json, write_text
 from histoscribe.io.durable_zarr import DurableRows
 from histoscribe.io.predictions import prediction_store
-from histoscribe.io.predictions.anndata import background, write_blocks
+from histoscribe.io.predictions.anndata import write_blocks
 from histoscribe.io.predictions.geojson import Measured, write_detections
 from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
@@ -199,7 +199,8 @@ def _predicted(job: SlideJob, predictor: Predictor, plan: SlidePlan, origin: str
         detections=trusted_choice(job.detections, beyond),
     )
     gene_facts = predictor.gene_facts(beyond, store.gene_facts())
-    _write(job, plan, head_of(predictor, plan, known, gene_facts), store, done)
+    head = replace(head_of(predictor, plan, known, gene_facts), warnings=done.warnings)
+    _write(job, plan, head, store, done)
     return done
 
 
@@ -239,13 +240,12 @@ def _write(
 ) -> None:
     slide = plan.section.slide
     h5ad, geojson, *zarr, summary = job.files
-    below = background(slide, done.warnings)
-    write_blocks(head, store.values(), h5ad, below, layers=store.layers())
+    write_blocks(head, store.values(), h5ad, slide, layers=store.layers())
     write_detections(geojson, head.spots, slide.mpp, _measurements(done.detections, head, store))
     for path in zarr:
         values = np.concatenate(list(store.values()))
         layers = {name: np.concatenate(list(blocks)) for name, blocks in store.layers().items()}
-        write_spatialdata(Prediction(head, values, **layers), slide, path)
+        write_spatialdata(Prediction.of_layers(head, values, layers, slide=slide), path)
     write_json(summary, _summary(job, plan, head, done))
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import platform
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -11,7 +10,6 @@ from importlib.metadata import version
 import numpy as np
 
 from histoscribe.encoders.encoder import EncoderRecord
-from histoscribe.printable import printable
 from histoscribe.progress import track
 from histoscribe.types import Cohort, EncoderCard, Section, SectionCard, SpotRows, SpotSizes
 
@@ -123,19 +121,6 @@ def gene_names(cohort: Cohort, sections: Iterable[str], genes: Sequence[str]) ->
             if name and name != gene:
                 known.setdefault(gene, name)
     return tuple(known.get(gene, gene) for gene in genes)
-
-
-def gene_labels(genes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Display names of genes: the symbol, or the id if two genes share a symbol; see `printable`.
-
-    >>> gene_labels(("ENSG1", "ENSG2", "ENSG3"), ("ACTB", "TBCE", "TBCE"))
-    ('ACTB', 'ENSG2', 'ENSG3')
-    """
-    times, ids = Counter(names), set(genes)
-    return tuple(
-        printable(name if times[name] == 1 and (name == gene or name not in ids) else gene)
-        for gene, name in zip(genes, names, strict=True)
-    )
 
 
 def needs_in_words(needs: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from histoscribe.data.fold_settings import leaky
 from histoscribe.data.target import Target
 from histoscribe.data.transform import transform_class
 from histoscribe.predictor.encoding import Encoding
-from histoscribe.predictor.facts import gene_labels, needs_in_words
+from histoscribe.predictor.facts import needs_in_words
 from histoscribe.predictor.gene_scores import Benchmarked
 from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
 from histoscribe.types import (
@@ -17,6 +17,7 @@ from histoscribe.types import (
     ScoreCard,
     TrainingCard,
 )
+from histoscribe.types.gene_labels import gene_labels
 
 CARD_FILE = "MODEL_CARD.md"
 _TURNED = {

@@ -22,7 +22,6 @@ from histoscribe.io.weights import cache_folder
 from histoscribe.lazy import MethodOf
 from histoscribe.models.base import Estimator, ExpressionModel, reads_tiles
 from histoscribe.predictor.encoding import Encoding, WeightFiles
-from histoscribe.predictor.facts import gene_labels
 from histoscribe.predictor.fitted_model import Fitted, Predicted
 from histoscribe.predictor.gene_scores import (
     Benchmarked,
@@ -41,6 +40,7 @@ from histoscribe.types import (
     SpotKeys,
     TrainingCard,
 )
+from histoscribe.types.gene_labels import gene_labels
 
 if TYPE_CHECKING:
     from histoscribe.predict.slide import predict_slide
@@ -177,7 +177,7 @@ class Predictor:
         *,
         keep_unlike: bool = False,
     ) -> Prediction:
-        """Predict every spot of a section; its counts are not used.
+        """Predict every spot of a section; its counts, if any, are only stored next to the values.
 
         Values outside the range of the training are clipped, and spots beyond the training tissue
         are NaN unless `keep_unlike`. If less than half of the spots are trusted, the scores of the
@@ -201,7 +201,12 @@ class Predictor:
             gene_facts=self.gene_facts(beyond, found.head.gene_facts),
             evidence=limited.evidence,
         )
-        return Prediction(head, limited.values, **limited.layers)
+        counts = None
+        if section.counts is not None:
+            counts = self.target.panel_counts(section).counts.astype(np.float32)
+        return Prediction.of_layers(
+            head, limited.values, limited.layers, measured=counts, slide=section.slide
+        )
 
     def gene_facts(
         self, beyond: BeyondTraining, of_bag: Mapping[str, Float[np.ndarray, " G"]]
@@ -256,7 +261,8 @@ class Predictor:
             card=json.dumps(self.card.to_json(), sort_keys=True),
         )
         layers = {name: values.astype(np.float32) for name, values in predicted.layers.items()}
-        return Prediction(head, predicted.values.astype(np.float32), **layers)
+        values = predicted.values.astype(np.float32)
+        return Prediction.of_layers(head, values, layers)
 
     def bag_facts(self, queries: SpotQueries) -> Mapping[str, Float[np.ndarray, " G"]]:
         """Prediction of a bag model for all these spots together; empty for other models."""

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from histoscribe.display import result_html, table_html
-from histoscribe.types.tissue import Spots
+from histoscribe.types.tissue import Slide, Spots
 
 COUNTS_PER_SPOT = 10_000.0
 """Total of a spot whose size factor is one, to which rates and deviations of counts refer."""
@@ -25,6 +25,9 @@ CLIPPED = "clipped_genes"
 
 _EXPECTED = ("pcc", "pcc_given_depth")
 """Gene facts that say how well a gene is predicted, the most telling last."""
+
+MEASURED = "measured"
+"""Raw counts of the genes, next to their prediction."""
 
 LAYERS = ("deviation", "zero_inflation")
 """What models of counts say of each spot and gene beside the value, as fields of `Prediction`."""
@@ -53,6 +56,8 @@ class Head:
     """Names of the columns of an evidence, e.g. those of the gene sets; missing for others."""
     card: str = ""
     """The protocol card of the predictor, as JSON."""
+    warnings: tuple[str, ...] = ()
+    """Warnings about an unusual slide, in words."""
 
     def __post_init__(self) -> None:
         if self.gene_names and len(self.gene_names) != len(self.genes):
@@ -91,11 +96,15 @@ class Prediction:
     """Standard deviation of the count of a spot with 10,000 counts; None of a model of values."""
     zero_inflation: Float[np.ndarray, "N G"] | None = None
     """Probability of an additional zero, of a model of counts that has any."""
+    measured: Float[np.ndarray, "N G"] | None = None
+    """Raw counts of a section that was sequenced; NaN where a gene was not measured."""
+    slide: Slide | None = None
+    """The predicted slide; None for a prediction that was read from a file."""
 
     def __post_init__(self) -> None:
         n_spots, n_genes = self.head.shape
-        for name, values in {"values": self.values, **self.layers}.items():
-            if values.shape != self.head.shape:
+        for name, values in {"values": self.values, MEASURED: self.measured, **self.layers}.items():
+            if values is not None and values.shape != self.head.shape:
                 raise ValueError(f"{values.shape} {name} for {n_spots} spots, {n_genes} genes")
         if self.zero_inflation is not None and self.deviation is None:
             raise ValueError("a model of counts predicts deviations, too")
@@ -140,6 +149,20 @@ class Prediction:
         if not given.any():
             return np.full(len(self.genes), np.nan)
         return self.values[given].std(axis=0).astype(np.float64)
+
+    @classmethod
+    def of_layers(
+        cls,
+        head: Head,
+        values: Float[np.ndarray, "N G"],
+        layers: Mapping[str, Float[np.ndarray, "N G"]],
+        *,
+        measured: Float[np.ndarray, "N G"] | None = None,
+        slide: Slide | None = None,
+    ) -> "Prediction":
+        """Prediction from its values and `layers`."""
+        deviation, zero_inflation = (layers.get(name) for name in LAYERS)
+        return cls(head, values, deviation, zero_inflation, measured, slide)
 
     @property
     def layers(self) -> Mapping[str, Float[np.ndarray, "N G"]]:

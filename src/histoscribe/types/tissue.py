@@ -76,8 +76,12 @@ class Spots:
     pitch_um: float | None
     """Distance between neighbouring centres of the lattice; None where there is no lattice."""
     shape: Shape = "circles"
+    array: Float[np.ndarray, "N 2"] | None = None
+    """Row and column of each spot on its array or grid; None where they are unknown."""
 
     def __post_init__(self) -> None:
+        if self.array is not None and self.array.shape != self.xy.shape:
+            raise ValueError(f"rows and columns {self.array.shape} of {len(self.ids)} spots")
         if (self.shape == "squares" and self.pitch_um is None) or (
             self.shape == "cells" and self.pitch_um is not None
         ):
@@ -125,7 +129,10 @@ class Spots:
 
     def take(self, rows: Int[np.ndarray, " rows"]) -> "Spots":
         """Subset of these spots."""
-        return replace(self, ids=tuple(self.ids[row] for row in rows), xy=self.xy[rows])
+        array = None if self.array is None else self.array[rows]
+        return replace(
+            self, ids=tuple(self.ids[row] for row in rows), xy=self.xy[rows], array=array
+        )
 
 
 @dataclass(frozen=True, eq=False)

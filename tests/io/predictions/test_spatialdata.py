@@ -43,13 +43,17 @@ def prediction() -> Prediction:
     return Prediction(head, np.arange(6, dtype=np.float32).reshape(3, 2))
 
 
+def on(prediction: Prediction, slide: Slide | None) -> Prediction:
+    return dataclasses.replace(prediction, slide=slide)
+
+
 def affine(element, system):
     transformation = get_transformation(element, to_coordinate_system=system)
     return transformation.to_affine_matrix(("x", "y"), ("x", "y"))
 
 
 def test_a_spot_lies_on_its_pixels_in_every_coordinate_system(prediction, slide):
-    data = to_spatialdata(prediction, slide)
+    data = to_spatialdata(on(prediction, slide))
     image, spots = data.images["A_1_image"], data.shapes["A_1_spots"]
     y, x = np.argwhere(image.values[0] < 100).mean(axis=0) + 0.5  # a pixel's centre
     for system, unit in (("global", 1.0), ("um", MPP)):
@@ -62,7 +66,7 @@ def test_a_spot_lies_on_its_pixels_in_every_coordinate_system(prediction, slide)
 
 
 def test_the_picture_is_small_and_the_slides_own(prediction, slide):
-    image = to_spatialdata(prediction, slide).images["A_1_image"]
+    image = to_spatialdata(on(prediction, slide)).images["A_1_image"]
     assert max(image.sizes["x"], image.sizes["y"]) <= 2048
     assert (image.values[:, 0, 0] == 240).all()
     assert list(image.coords["c"].values) == ["r", "g", "b"]
@@ -70,7 +74,7 @@ def test_the_picture_is_small_and_the_slides_own(prediction, slide):
 
 def test_circles_have_the_true_diameter_with_and_without_the_slide(prediction, slide):
     for given in (slide, None):
-        radius_px = to_spatialdata(prediction, given).shapes["A_1_spots"]["radius"]
+        radius_px = to_spatialdata(on(prediction, given)).shapes["A_1_spots"]["radius"]
         np.testing.assert_allclose(radius_px, 55.0 / MPP / 2)
 
 
@@ -91,7 +95,7 @@ def test_the_table_annotates_the_circles_and_keeps_the_values(prediction, slide,
         evidence={"pathways": np.arange(3.0)[:, None]},
         evidence_names={"pathways": ("HALLMARK_HYPOXIA",)},
     )
-    write_spatialdata(Prediction(head, prediction.values), slide, tmp_path / "A.zarr")
+    write_spatialdata(Prediction(head, prediction.values, slide=slide), tmp_path / "A.zarr")
     back = sd.read_zarr(tmp_path / "A.zarr")
     table = back.tables["A_1_expression"]
     np.testing.assert_array_equal(np.asarray(table.X), prediction.values)
@@ -108,14 +112,14 @@ def test_the_table_annotates_the_circles_and_keeps_the_values(prediction, slide,
 
 def test_equal_predictions_are_equal_files(prediction, slide, tmp_path):
     for name in ("a", "b"):
-        write_spatialdata(prediction, slide, tmp_path / name / "A.zarr")
+        write_spatialdata(on(prediction, slide), tmp_path / name / "A.zarr")
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
 def test_an_older_copy_is_replaced_and_nothing_is_left_over(prediction, slide, tmp_path):
-    write_spatialdata(prediction, slide, tmp_path / "A.zarr")
+    write_spatialdata(on(prediction, slide), tmp_path / "A.zarr")
     other = Prediction(dataclasses.replace(prediction.head, section="B"), prediction.values)
-    write_spatialdata(other, None, tmp_path / "A.zarr")
+    write_spatialdata(other, tmp_path / "A.zarr")
     assert list(sd.read_zarr(tmp_path / "A.zarr").shapes) == ["B_spots"]
     assert [path.name for path in tmp_path.iterdir()] == ["A.zarr"]
 
@@ -124,13 +128,13 @@ def test_a_folder_that_is_no_zarr_is_never_replaced(prediction, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
     with pytest.raises(DataContractError, match="something else"):
-        write_spatialdata(prediction, None, tmp_path / "thesis")
+        write_spatialdata(prediction, tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
 
 
 def test_a_write_that_fails_leaves_the_older_copy(prediction, tmp_path, monkeypatch):
     path = tmp_path / "A.zarr"
-    write_spatialdata(prediction, None, path)
+    write_spatialdata(prediction, path)
     before = files(path)
 
     def full(self, target):
@@ -140,7 +144,7 @@ def test_a_write_that_fails_leaves_the_older_copy(prediction, tmp_path, monkeypa
 
     monkeypatch.setattr(sd.SpatialData, "write", full)
     with pytest.raises(OSError, match="full"):
-        write_spatialdata(prediction, None, path)
+        write_spatialdata(prediction, path)
     assert files(path) == before
     assert [left.name for left in tmp_path.iterdir()] == ["A.zarr"]
 
@@ -148,7 +152,7 @@ def test_a_write_that_fails_leaves_the_older_copy(prediction, tmp_path, monkeypa
 def test_without_the_extra_nothing_is_written(prediction, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "spatialdata", None)
     with pytest.raises(DataContractError, match=r"pip install 'histoscribe\[spatialdata\]'"):
-        write_spatialdata(prediction, None, tmp_path / "A.zarr")
+        write_spatialdata(prediction, tmp_path / "A.zarr")
     assert list(tmp_path.iterdir()) == []
 
 

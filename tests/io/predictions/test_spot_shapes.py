@@ -8,7 +8,6 @@ import pytest
 
 from histoscribe.errors import DataContractError
 from histoscribe.io.predictions.anndata import (
-    Background,
     read_prediction,
     to_anndata,
     write_prediction,
@@ -49,7 +48,7 @@ def test_cells_of_unknown_size_stay_so_and_are_drawn_at_10_um(tmp_path):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_scanpy_is_told_a_diameter_in_px_whatever_the_shape(shape):
     slide = PinkSlide()
-    data = to_anndata(prediction_of(shape), Background(slide.overview(5.0), 0.1, MPP))
+    data = to_anndata(replace(prediction_of(shape), slide=slide))
     factors = data.uns["spatial"]["S"]["scalefactors"]
     assert factors["spot_diameter_fullres"] == spots_of(shape).diameter_um / MPP
 
@@ -74,7 +73,7 @@ def test_spatialdata_has_squares_as_polygons_and_the_others_as_circles(shape):
     from histoscribe.io.predictions.spatialdata import to_spatialdata
 
     given = prediction_of(shape)
-    shapes = to_spatialdata(given, PinkSlide()).shapes["S_spots"]
+    shapes = to_spatialdata(replace(given, slide=PinkSlide())).shapes["S_spots"]
     assert list(shapes.index) == list(given.spots.ids)
     centres = np.stack([shapes.centroid.x, shapes.centroid.y], axis=1)
     np.testing.assert_allclose(centres, given.spots.xy)

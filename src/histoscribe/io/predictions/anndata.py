@@ -1,7 +1,7 @@
-"""Predictions to AnnData and back, so that they open in scanpy and squidpy."""
+"""Predictions and measured sections to AnnData, so that they open in scanpy and squidpy."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -9,86 +9,89 @@ from typing import Any
 import anndata as ad
 import h5py
 import numpy as np
-import pandas as pd
-from jaxtyping import Float, UInt8
+import scipy.sparse as sp
+from jaxtyping import Float
 
 from histoscribe.io.atomic import replacing
 from histoscribe.io.hdf5 import opened_hdf5
-from histoscribe.types import Head, Prediction, Slide, Spots
-from histoscribe.types.prediction import CLIPPED, LAYERS, TRUSTED
+from histoscribe.io.predictions.axes import (
+    array_in,
+    gene_axis,
+    gene_facts_in,
+    gene_names_in,
+    genes_in,
+    spot_axis,
+    spot_facts_in,
+)
+from histoscribe.io.predictions.card_group import card_in, group_of_card
+from histoscribe.io.predictions.tissue_images import tissue_images
+from histoscribe.types import Head, Prediction, Section, Slide, Spots
+from histoscribe.types.prediction import CLIPPED, MEASURED, TRUSTED
 
-GRID = ("array_row", "array_col")
-"""Spot facts of places on a grid: row and column of the grid, under scanpy's names."""
-_KINDS = dict.fromkeys((*GRID, CLIPPED), np.int32) | {TRUSTED: np.bool_}
+_KINDS = {CLIPPED: np.int32, TRUSTED: np.bool_}
 _ABOUT = "histoscribe"
-_NAME = "gene_name"
+_COUNTS = "counts"
 _WORDS = ("section", "unit", "predictor")
-_PICTURE_PX = 1000
 _BLOCK_ROWS = 4096
 
 Blocks = Iterable[Float[np.ndarray, "_ G"]]
 """Consecutive rows of values."""
 
 
-@dataclass(frozen=True, eq=False)
-class Background:
-    """Background of a prediction: the slide as scanpy and squidpy draw it, and its um/px."""
+def to_anndata(item: Prediction | Section) -> ad.AnnData:
+    """Convert a prediction, or the counts of a section, to AnnData with a row for each spot.
 
-    image: UInt8[np.ndarray, "height width 3"]
-    """The whole slide, at most about 1,000 px a side."""
-    scale: float
-    """Px of the image per level-0 px."""
-    mpp: float
-    """um per level-0 px."""
-    warnings: tuple[str, ...] = ()
-    """Warnings about an unusual slide, in words."""
+    Both are laid out as scanpy reads Visium. `var_names` are symbols; a gene whose symbol is
+    unknown, or shared with another one, has its id instead, so that names are unique. All ids are
+    in `var["gene_ids"]`, all symbols in `var["gene_name"]`. `obs` has `in_tissue`, and `array_row`
+    and `array_col` where the spots lie on an array; `obsm["spatial"]` has the centres in level-0
+    px, x before y. `uns["spatial"]` has the images `hires` and `lowres` of the slide with their
+    scale factors, unless the slide is unknown. `uns["histoscribe"]` has the section, the `unit` of
+    X, um/px, and the shape, diameter and (on a lattice) pitch of the spots in um.
 
+    Of a prediction, X has the predicted values [N, G] in float32, and `layers["measured"]` the raw
+    counts of the same genes if the section was sequenced; NaN where a gene was not measured. Facts
+    of spots and genes are columns of `obs` and `var`, evidence (e.g. scores of pathways) is in
+    `obsm` with the names of its columns in `uns["histoscribe"]["columns"]`. A model of counts has
+    its deviation, and the probability of additional zeros if it has any, in `layers`. The protocol
+    card is a nested dictionary, in which a missing value is NaN. Spots beyond the training tissue
+    are NaN in values and layers: take `data[data.obs["trusted"]]` for statistics that read every
+    spot.
 
-def background(slide: Slide, warnings: tuple[str, ...] = ()) -> Background:
-    """Small picture of a slide; a smaller slide keeps its size."""
-    longest = max(slide.width, slide.height)
-    image = slide.overview(max(1.0, longest / _PICTURE_PX) * slide.mpp)
-    scale = max(image.shape[:2]) / longest
-    return Background(image, scale, slide.mpp, warnings)
+    Of a section, X has the raw counts of all measured genes, sparse; `uns["histoscribe"]` has its
+    patient and the facts of the manifest.
 
-
-def to_anndata(prediction: Prediction, below: Background | None = None) -> ad.AnnData:
-    """Convert a prediction to AnnData: X float32 [N, G], centres in `obsm["spatial"]`.
-
-    Centres are level-0 px, x before y. Spot facts are columns of `obs` (`trusted` is boolean), gene
-    facts of `var`, and evidence (e.g. the exemplars of each spot, or its scores of pathways) is in
-    `obsm`; if genes have names in addition to their ids, these are the column `gene_name`.
-    `uns["histoscribe"]` holds section, unit, predictor, its card as JSON, and the shape, diameter
-    and (on a lattice) pitch of the spots, in um; in `columns`, names of the columns of evidence,
-    such as `columns["pathways"]`; with a background also um/px and warnings. A background is
-    written to `uns["spatial"]` as scanpy and squidpy expect it. A prediction of counts has its
-    deviation, and the probability of additional zeros if the model has any, in `layers`. Spots
-    beyond the training tissue are NaN in values and layers: take `data[data.obs["trusted"]]` for
-    statistics that read every spot.
+    Raises
+    ------
+    ValueError
+        for a section that was not sequenced.
 
     Examples
     --------
     >>> import histoscribe as hs
     >>> data = hs.to_anndata(hs.predict_slide("ridge", "biopsy.svs"))  # doctest: +SKIP
+    >>> measured = hs.to_anndata(hs.read_cohort("cohort.csv")["S1"])  # doctest: +SKIP
     """
-    data = _frame(prediction.head, below)
-    data.X = prediction.values.astype(np.float32)
-    for name, values in prediction.layers.items():
+    if isinstance(item, Section):
+        return _of_section(item)
+    data = _frame(item.head, item.slide)
+    data.X = item.values.astype(np.float32)
+    for name, values in _layers(item).items():
         data.layers[name] = values.astype(np.float32)
     return data
 
 
-def write_prediction(prediction: Prediction, path: Path, below: Background | None = None) -> None:
+def write_prediction(prediction: Prediction, path: Path) -> None:
     """Write the prediction as h5ad; equal predictions are equal files, to the byte."""
-    layers = {name: [values] for name, values in prediction.layers.items()}
-    write_blocks(prediction.head, [prediction.values], path, below, layers=layers)
+    layers = {name: [values] for name, values in _layers(prediction).items()}
+    write_blocks(prediction.head, [prediction.values], path, prediction.slide, layers=layers)
 
 
 def write_blocks(
     head: Head,
     blocks: Blocks,
     path: Path,
-    below: Background | None = None,
+    slide: Slide | None = None,
     *,
     layers: Mapping[str, Blocks] = MappingProxyType({}),
 ) -> None:
@@ -98,7 +101,7 @@ def write_blocks(
     """
     with replacing(path) as temporary:
         # h5py stores no times unless told to, and anndata writes in a fixed order
-        _frame(head, below).write_h5ad(temporary)
+        _frame(head, slide).write_h5ad(temporary, compression="gzip")
         with h5py.File(temporary, "r+") as file:
             if "X" in file:
                 del file["X"]
@@ -108,45 +111,12 @@ def write_blocks(
 
 
 def read_prediction(path: Path) -> Prediction:
-    """Read what `write_prediction` wrote; values come back as float32."""
+    """Read what `write_prediction` wrote, but for the slide; values come back as float32.
+
+    Files of older versions, with gene ids as `var_names`, are read as well.
+    """
     with opened_hdf5(path, "a complete prediction of histoscribe"):
         return _prediction(ad.read_h5ad(path))
-
-
-def _prediction(data: ad.AnnData) -> Prediction:
-    about = data.uns[_ABOUT]
-    words = [str(about[name]) for name in _WORDS]
-    spots = Spots(
-        tuple(data.obs_names.astype(str)),
-        np.asarray(data.obsm["spatial"], dtype=np.float64),
-        float(about["diameter_um"]) if "diameter_um" in about else None,
-        float(about["pitch_um"]) if "pitch_um" in about else None,
-        str(about["shape"]),  # type: ignore[arg-type]
-    )
-    section, unit, predictor = words
-    head = Head(
-        section=section,
-        spots=spots,
-        genes=tuple(data.var_names.astype(str)),
-        unit=unit,
-        predictor=predictor,
-        gene_names=tuple(data.var[_NAME].astype(str)) if _NAME in data.var else (),
-        gene_facts=_facts(data.var),
-        spot_facts=_facts(data.obs),
-        evidence={
-            str(name): np.asarray(values, dtype=np.float64)
-            for name, values in data.obsm.items()
-            if name != "spatial"
-        },
-        evidence_names=_evidence_names(about),
-        card=str(about.get("card", "")),
-    )
-    layers = {
-        name: np.asarray(data.layers[name], dtype=np.float32)
-        for name in LAYERS
-        if name in data.layers
-    }
-    return Prediction(head, np.asarray(data.X, dtype=np.float32), **layers)
 
 
 def read_values(
@@ -175,6 +145,65 @@ def read_warnings(path: Path) -> tuple[str, ...]:
         return () if told is None else tuple(told.asstr()[:])
 
 
+def _of_section(section: Section) -> ad.AnnData:
+    """Counts of a section, with its patient and manifest."""
+    counts, spots = section.measured, section.spots
+    facts = {"facts": dict(section.facts), "dropped": dict(section.dropped)}
+    about = {"section": section.id, "patient": section.patient, "unit": _COUNTS}
+    about |= _about_spots(spots) | group_of_card(json.dumps(facts))
+    return ad.AnnData(
+        X=sp.csr_matrix(counts.matrix, dtype=np.float32),
+        obs=spot_axis(spots, {}),
+        var=gene_axis(counts.gene_ids, counts.gene_names),
+        obsm={"spatial": spots.xy},
+        uns=_uns(section.id, about, spots, section.slide),
+    )
+
+
+def _frame(head: Head, slide: Slide | None) -> ad.AnnData:
+    """Everything of a prediction but its values."""
+    spots = head.spots
+    about: dict[str, Any] = {name: getattr(head, name) for name in _WORDS}
+    about |= _about_spots(spots)
+    if head.card:
+        about["card"] = group_of_card(head.card)
+    if head.warnings:
+        about["warnings"] = np.array(head.warnings, dtype=object)
+    if head.evidence_names:
+        names = head.evidence_names.items()
+        about["columns"] = {name: np.array(columns, dtype=object) for name, columns in names}
+    facts = {
+        name: values.astype(_KINDS[name]) if name in _KINDS else values
+        for name, values in head.spot_facts.items()
+    }
+    return ad.AnnData(
+        obs=spot_axis(spots, facts),
+        var=gene_axis(head.genes, head.gene_names, head.gene_facts),
+        obsm={"spatial": spots.xy, **head.evidence},
+        uns=_uns(head.section, about, spots, slide),
+    )
+
+
+def _uns(section: str, about: dict[str, Any], spots: Spots, slide: Slide | None) -> dict[str, Any]:
+    if slide is None:
+        return {_ABOUT: about}
+    return {
+        _ABOUT: about | {"mpp": slide.mpp},
+        "spatial": {section: tissue_images(slide, spots)},
+    }
+
+
+def _about_spots(spots: Spots) -> dict[str, Any]:
+    sizes = {"diameter_um": spots.diameter_um, "pitch_um": spots.pitch_um}
+    known = {name: size for name, size in sizes.items() if size is not None}
+    return {"shape": spots.shape, **known}
+
+
+def _layers(prediction: Prediction) -> dict[str, Float[np.ndarray, "N G"]]:
+    measured = prediction.measured
+    return {**prediction.layers, **({} if measured is None else {MEASURED: measured})}
+
+
 def _fill(file: h5py.File, name: str, head: Head, blocks: Blocks) -> None:
     """Write a dense array [N, G] from blocks of rows."""
     values = file.create_dataset(name, shape=head.shape, dtype="float32")
@@ -188,63 +217,43 @@ def _fill(file: h5py.File, name: str, head: Head, blocks: Blocks) -> None:
         raise ValueError(f"{row} rows of {name} for {len(head.spots)} spots")
 
 
-def _frame(head: Head, below: Background | None) -> ad.AnnData:
-    """Everything but X."""
-    spots = head.spots
-    about: dict[str, Any] = {name: getattr(head, name) for name in _WORDS}
-    about |= {"shape": spots.shape, "card": head.card}
-    if spots.diameter_um is not None:
-        about["diameter_um"] = spots.diameter_um
-    if spots.pitch_um is not None:
-        about["pitch_um"] = spots.pitch_um
-    uns: dict[str, Any] = {_ABOUT: about}
-    if head.evidence_names:
-        names = head.evidence_names.items()
-        about["columns"] = {name: np.array(columns, dtype=object) for name, columns in names}
-    if below is not None:
-        about |= {"mpp": below.mpp, "warnings": np.array(below.warnings, dtype=object)}
-        uns["spatial"] = {head.section: _library(below, spots.drawn_um / below.mpp)}
-    return ad.AnnData(
-        obs=_columns(head.spot_facts, spots.ids),
-        var=_genes(head),
-        obsm={"spatial": spots.xy, **head.evidence},
-        uns=uns,
+def _prediction(data: ad.AnnData) -> Prediction:
+    about = data.uns[_ABOUT]
+    section, unit, predictor = (str(about[name]) for name in _WORDS)
+    head = Head(
+        section=section,
+        spots=_spots(data, about),
+        genes=genes_in(data.var),
+        unit=unit,
+        predictor=predictor,
+        gene_names=gene_names_in(data.var),
+        gene_facts=gene_facts_in(data.var),
+        spot_facts=spot_facts_in(data.obs),
+        evidence={
+            str(name): np.asarray(values, dtype=np.float64)
+            for name, values in data.obsm.items()
+            if name != "spatial"
+        },
+        evidence_names=_evidence_names(about),
+        card=card_in(about),
+        warnings=tuple(str(warning) for warning in about.get("warnings", ())),
     )
+    layers = {name: np.asarray(of, dtype=np.float32) for name, of in data.layers.items()}
+    values = np.asarray(data.X, dtype=np.float32)
+    return Prediction.of_layers(head, values, layers, measured=layers.get(MEASURED))
 
 
-def _columns(facts: Mapping[str, Float[np.ndarray, " rows"]], ids: tuple[str, ...]) -> pd.DataFrame:
-    columns = {
-        name: values.astype(_KINDS[name]) if name in _KINDS else values
-        for name, values in facts.items()
-    }
-    return pd.DataFrame(columns, index=pd.Index(ids, dtype=object))
-
-
-def _genes(head: Head) -> pd.DataFrame:
-    table = _columns(head.gene_facts, head.genes)
-    if head.gene_names and head.gene_names != head.genes:
-        # explicit, because pandas 3 would use its string type, which anndata cannot write
-        table.insert(0, _NAME, pd.Series(head.gene_names, index=table.index, dtype=object))
-    return table
+def _spots(data: ad.AnnData, about: Mapping[str, Any]) -> Spots:
+    return Spots(
+        tuple(data.obs_names.astype(str)),
+        np.asarray(data.obsm["spatial"], dtype=np.float64),
+        float(about["diameter_um"]) if "diameter_um" in about else None,
+        float(about["pitch_um"]) if "pitch_um" in about else None,
+        str(about["shape"]),  # type: ignore[arg-type]
+        array_in(data.obs),
+    )
 
 
 def _evidence_names(about: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     columns = about.get("columns", {})
     return {str(name): tuple(str(column) for column in of) for name, of in columns.items()}
-
-
-def _facts(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    numbers = table.select_dtypes(["number", "bool"])
-    return {str(name): numbers[name].to_numpy(dtype=np.float64) for name in numbers}
-
-
-def _library(below: Background, diameter_px: float) -> dict[str, Any]:
-    """Layout of one slide as made common by scanpy's reader of Visium."""
-    return {
-        "images": {"hires": below.image},
-        "scalefactors": {
-            "tissue_hires_scalef": below.scale,
-            "spot_diameter_fullres": diameter_px,
-        },
-        "metadata": {},
-    }

@@ -10,26 +10,26 @@ import pandas as pd
 
 from histoscribe.io.atomic import replacing
 from histoscribe.io.hdf5 import opened_hdf5
+from histoscribe.io.predictions.axes import gene_axis, gene_names_in, genes_in
+from histoscribe.io.predictions.card_group import card_in, group_of_card
 from histoscribe.types import TRUSTED, BulkPrediction, Spots, TileEvidence
 
 FILE = "bulk.h5ad"
 _ABOUT = "histoscribe"
-_NAME = "gene_name"
 _DEVIATION = "deviation"
-_WORDS = ("unit", "predictor", "card")
+_WORDS = ("unit", "predictor")
 
 
 def bulk_to_anndata(prediction: BulkPrediction) -> ad.AnnData:
     """Convert a prediction to AnnData: X float32 [patients, genes].
 
     Facts of patients are columns of `obs`, `trusted` among them. The deviation between members is
-    the layer `deviation`. `uns["histoscribe"]` holds unit, predictor and its card as JSON, and in
-    `evidence` for each section its patient, the ids and centres of its tiles, and their maps.
+    the layer `deviation`. `uns["histoscribe"]` holds unit, predictor and its card, and in
+    `evidence` for each section its patient, the ids and centres of its tiles, and their maps. Genes
+    are named as in the prediction of a section, see `to_anndata`.
     """
-    var = pd.DataFrame(index=pd.Index(prediction.genes, dtype=object))
-    if prediction.gene_names:
-        var[_NAME] = pd.Series(prediction.gene_names, index=var.index, dtype=object)
     about: dict[str, Any] = {name: getattr(prediction, name) for name in _WORDS}
+    about["card"] = group_of_card(prediction.card or "{}")
     about["evidence"] = {
         section: {
             "patient": of.patient,
@@ -49,7 +49,7 @@ def bulk_to_anndata(prediction: BulkPrediction) -> ad.AnnData:
     data = ad.AnnData(
         X=prediction.values.astype(np.float32),
         obs=pd.DataFrame(facts, index=pd.Index(prediction.patients, dtype=object)),
-        var=var,
+        var=gene_axis(prediction.genes, prediction.gene_names),
         uns={_ABOUT: about},
     )
     if prediction.deviation is not None:
@@ -76,14 +76,15 @@ def _bulk(data: ad.AnnData) -> BulkPrediction:
     deviation = data.layers.get(_DEVIATION)
     return BulkPrediction(
         patients=tuple(data.obs_names.astype(str)),
-        genes=tuple(data.var_names.astype(str)),
+        genes=genes_in(data.var),
         values=np.asarray(data.X, dtype=np.float32),
         deviation=None if deviation is None else np.asarray(deviation, dtype=np.float32),
-        gene_names=tuple(data.var[_NAME].astype(str)) if _NAME in data.var else (),
+        gene_names=gene_names_in(data.var),
         evidence=evidence,
         patient_facts={
             str(name): data.obs[name].to_numpy(dtype=np.float64) for name in data.obs.columns
         },
+        card=card_in(about),
         **words,
     )
 

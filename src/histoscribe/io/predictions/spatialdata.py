@@ -1,6 +1,7 @@
 """Predictions as SpatialData: the table, the shapes of spots, and a small image of the slide."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,15 +28,15 @@ _LONGEST_PX = 2048
 """Longest side of the slide's picture: enough for viewing, and 12 MB at most."""
 
 
-def to_spatialdata(prediction: Prediction, slide: Slide | None = None) -> "SpatialData":
+def to_spatialdata(prediction: Prediction) -> "SpatialData":
     """Convert a prediction to SpatialData; needs the extra `spatialdata`.
 
     Elements are named after the section (characters other than letters, digits, `_`, `-` and `.`
     become `_`): the table `<section>_expression` as made by `to_anndata`; the shapes
     `<section>_spots` that it annotates: squares as polygons, circles with the spots' diameter,
-    cells as circles with the typical one; and with a slide the image `<section>_image`, at most
-    2,048 px a side. All of them lie in `global` (level-0 px, x right, y down) and in `um`. Without
-    a slide, um/px follows from the pitch of the spots.
+    cells as circles with the typical one; and, if the slide is known, the image `<section>_image`,
+    at most 2,048 px a side. All of them lie in `global` (level-0 px, x right, y down) and in `um`.
+    Without a slide, um/px follows from the pitch of the spots.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def to_spatialdata(prediction: Prediction, slide: Slide | None = None) -> "Spati
     sd = need("spatialdata", EXTRA, "SpatialData")
     models = need("spatialdata.models", EXTRA, "SpatialData")
     at = need("spatialdata.transformations", EXTRA, "SpatialData")
-    mpp = _mpp(prediction, slide)
+    slide, mpp = prediction.slide, _mpp(prediction)
     name, spots = _clean(prediction.section), prediction.spots
     shapes = _shapes(
         spots, mpp, {PIXELS: at.Identity(), MICRONS: at.Scale([mpp, mpp], axes=("x", "y"))}
@@ -68,13 +69,13 @@ def to_spatialdata(prediction: Prediction, slide: Slide | None = None) -> "Spati
     )
 
 
-def write_spatialdata(prediction: Prediction, slide: Slide | None, path: Path) -> None:
+def write_spatialdata(prediction: Prediction, path: Path) -> None:
     """Write `to_spatialdata` as a zarr folder; equal predictions give equal files, to the byte.
 
     It is written next to `path` and renamed, so nobody sees a partial folder; an older zarr at
     `path` is replaced, anything else there is an error.
     """
-    data = to_spatialdata(prediction, slide)
+    data = to_spatialdata(prediction)
     # one chunk per file, as every zarr reader expects; anndata requires an explicit choice
     with replacing_folder(path, "zarr.json") as new, ad.settings.override(auto_shard_zarr_v3=False):
         data.write(new)
@@ -99,9 +100,9 @@ def _shapes(spots: Spots, mpp: float, transformations: Mapping[str, object]) -> 
     )
 
 
-def _mpp(prediction: Prediction, slide: Slide | None) -> float:
-    if slide is not None:
-        return slide.mpp
+def _mpp(prediction: Prediction) -> float:
+    if prediction.slide is not None:
+        return prediction.slide.mpp
     pitch_um = prediction.spots.pitch_um
     if pitch_um is None or len(prediction.spots) < 2:
         found = "spots on no lattice" if pitch_um is None else f"{len(prediction.spots)} spots"
@@ -118,7 +119,8 @@ def _mpp(prediction: Prediction, slide: Slide | None) -> float:
 
 def _annotating(prediction: Prediction, shapes: str) -> ad.AnnData:
     """Link each row of the table to its circle."""
-    table = to_anndata(prediction)
+    # the images are elements, with their own transformations
+    table = to_anndata(replace(prediction, slide=None))
     table.obs.columns = [_clean(column) for column in table.obs.columns]
     table.var.columns = [_clean(column) for column in table.var.columns]
     table.obs["region"] = pd.Categorical([shapes] * table.n_obs, categories=[shapes])

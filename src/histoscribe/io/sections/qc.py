@@ -1,6 +1,6 @@
 """Quality control of spots: match counts to positions, apply named filters, count the losses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool
@@ -56,7 +56,7 @@ def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
         id=source.section,
         patient=source.patient,
         slide=reading.slide,
-        spots=reading.spots.take(np.flatnonzero(keep)),
+        spots=replace(reading.spots, array=reading.array).take(np.flatnonzero(keep)),
         counts=_counts_at(reading.counts, rows[keep]),
         dropped=dropped,
         notes=(
