@@ -54,6 +54,30 @@ def test_a_result_shows_its_means(scores):
     assert {"model", "metric", "mean"} <= set(scores.summary.columns)
 
 
+def test_a_run_draws_its_models_and_a_gene_by_symbol_or_id(scores, tmp_path):
+    gene = str(scores.genes["gene"][0])
+    assert scores.figure("models", width="single").width_mm == pytest.approx(88)
+    scores.plot(gene).savefig(tmp_path / "map.svg")
+    words = (tmp_path / "map.svg").read_text("utf-8")
+    assert "predicted by ridge</text>" in words
+    assert "(median score of 3 sections)" in words
+    named = scores.plot(gene, model="mean", section="S2")
+    named.savefig(tmp_path / "mean.svg")
+    assert "section S2, patient P1</text>" in (tmp_path / "mean.svg").read_text("utf-8")
+    assert "0 (constant prediction)" in (tmp_path / "mean.svg").read_text("utf-8")
+
+
+def test_a_figure_of_a_run_names_all_that_the_run_lacks(scores):
+    with pytest.raises(DataContractError) as found:
+        scores.plot("NOT1", model="rigde", section="S9")
+    assert [problem.where for problem in found.value.problems] == [
+        *("gene NOT1", "model rigde", "section S9")
+    ]
+    assert "did you mean ridge?" in found.value.problems[1].remedy
+    with pytest.raises(ValueError, match="a map needs a gene"):
+        scores.figure("map")
+
+
 def test_training_takes_the_settings_of_the_scores_and_carries_them(scores, place):
     predictor = hs.train(in_memory(), "ridge", scores=scores, cache=place / "cache")
     assert predictor.target.genes

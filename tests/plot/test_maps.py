@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from histoscribe.plot import expression_map, spot_overlay
 from histoscribe.plot.canvas import around_spots, round_length
-from histoscribe.plot.maps import MapText, _pcc_text, value_scale
+from histoscribe.plot.maps import MapText, pcc_text, value_scale
 from histoscribe.types import Counts, Section, Slide, Spots
 
 
@@ -102,10 +102,10 @@ def test_constant_and_all_missing_values_can_be_drawn(section, tmp_path):
 
 def test_title_follows_the_rules_of_the_metric():
     rising = np.arange(5.0)
-    assert _pcc_text(rising, 2 * rising) == "1.00"
-    assert _pcc_text(np.zeros(5), rising) == "undefined"
-    assert _pcc_text(rising, np.zeros(5)).startswith("0")
-    assert _pcc_text(rising, np.array([0.0, 1.0, np.nan, 3.0, 4.0])) == "1.00"
+    assert pcc_text(rising, 2 * rising) == "1.00"
+    assert pcc_text(np.zeros(5), rising) == "undefined"
+    assert pcc_text(rising, np.zeros(5)).startswith("0")
+    assert pcc_text(rising, np.array([0.0, 1.0, np.nan, 3.0, 4.0])) == "1.00"
 
 
 def test_window_holds_every_spot_and_stays_on_the_slide(section):

@@ -3,10 +3,13 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
+from histoscribe.benchmark.figures_of_run import gene_figure, models_figure
 from histoscribe.display import notes_html, number_text, result_html, table_html
+from histoscribe.plot.publication import PublicationFigure, Width, in_mm
 from histoscribe.types import Check
 
 MAIN = ("pcc", "pcc_given_depth")
@@ -52,6 +55,66 @@ class Benchmark:
             table_html(("model", *self.main), [row for row in rows if any(row[1:])]),
             notes_html(f"Warning: {warning}" for warning in warnings),
         )
+
+    def figure(
+        self,
+        kind: Literal["models", "map"],
+        *,
+        gene: str | None = None,
+        model: str | None = None,
+        section: str | None = None,
+        width: Width = "double",
+        tissue: bool = True,
+    ) -> PublicationFigure:
+        """A figure of the run for a page: vector, text of 8 points, size in mm.
+
+        Parameters
+        ----------
+        kind
+            `models`: scores of all models, a dot a patient. `map`: a gene in a section, measured
+            and predicted.
+        gene
+            Of a map: its id or symbol.
+        model, section
+            Of a map: by default the best model of the run, and the section in which the gene has
+            the median of its scores.
+        width
+            `single` (88 mm) or `double` (180 mm) column, or a number of mm.
+        tissue
+            Whether a map shows the H&E below the spots.
+
+        Raises
+        ------
+        DataContractError
+            for a gene, model or section that the run lacks, and for a benchmark on bags.
+
+        Examples
+        --------
+        >>> import histoscribe as hs
+        >>> run = hs.benchmark("cohort.csv", ["knn", "ridge"])  # doctest: +SKIP
+        >>> run.figure("models", width="single").savefig("models.pdf")  # doctest: +SKIP
+        """
+        if kind not in ("models", "map"):
+            raise ValueError(f"no figure {kind!r}; choose models or map")
+        if (kind == "map") != (gene is not None):
+            raise ValueError("a map needs a gene: gene='ERBB2'; other figures have none")
+        if gene is not None:
+            names = (gene, model, section)
+            return gene_figure(self.folder, self.scores, names, in_mm(width), tissue=tissue)
+        return models_figure(self.folder, self.summary, self.main, in_mm(width))
+
+    def plot(
+        self, gene: str, model: str | None = None, section: str | None = None
+    ) -> PublicationFigure:
+        """A gene in a section, measured and predicted: `figure("map", gene=gene, ...)`.
+
+        Examples
+        --------
+        >>> import histoscribe as hs
+        >>> run = hs.benchmark("cohort.csv", ["knn", "ridge"])  # doctest: +SKIP
+        >>> run.plot("ERBB2", model="knn")  # doctest: +SKIP
+        """
+        return self.figure("map", gene=gene, model=model, section=section)
 
     def _means(self) -> pd.DataFrame:
         """Main scores, one model per row, in the order of the run."""

@@ -95,8 +95,15 @@ def read_tissue(section: Section, window: Window, dimmed: float) -> TissueOutlin
     bottom = min(rows, int(np.ceil((window.top + window.height) / y)))
     right = min(columns, int(np.ceil((window.left + window.width) / x)))
     part = image[top:bottom, left:right]
-    pale = np.rint(part * (1 - dimmed) + 255 * dimmed).astype(np.uint8)
-    return TissueOutline(window, pale, (left * x, right * x, bottom * y, top * y))
+    extent = (left * x, right * x, bottom * y, top * y)
+    return TissueOutline(window, paler(part, dimmed), extent)
+
+
+def paler(
+    image: UInt8[np.ndarray, "height width 3"], dimmed: float
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Mix white into an image; `dimmed` in 0..1 is its share."""
+    return np.rint(image * (1 - dimmed) + 255 * dimmed).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)

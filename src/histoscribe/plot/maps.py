@@ -97,7 +97,7 @@ def _title(
     place = f"section {section.id}"
     if section.patient is not None:
         place += f" · patient {section.patient}"
-    score = "" if measured is None else f" · pcc {_pcc_text(measured, predicted)}"
+    score = "" if measured is None else f" · pcc {pcc_text(measured, predicted)}"
     why = f" ({text.why})" if text.why else ""
     return f"{text.gene}{why}\n{place}{score}"
 
@@ -144,7 +144,8 @@ def _hatch(axes: Axes, section: Section, beyond: Bool[np.ndarray, " N"]) -> None
     axes.set_xlabel(f"hatched: beyond the training tissue ({share})", fontsize=8)
 
 
-def _pcc_text(measured: Float[np.ndarray, " N"], predicted: Float[np.ndarray, " N"]) -> str:
+def pcc_text(measured: Float[np.ndarray, " N"], predicted: Float[np.ndarray, " N"]) -> str:
+    """Pearson correlation over the spots where both are known, by the rules of the metric."""
     known = np.isfinite(measured) & np.isfinite(predicted)
     truth, guess = measured[known], predicted[known]
     if truth.size < 2 or np.ptp(truth) == 0:

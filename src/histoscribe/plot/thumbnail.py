@@ -3,9 +3,12 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+from matplotlib.image import imread
+
 from histoscribe.io.atomic import replacing, write_json
 from histoscribe.io.slides.thumbnail import jpeg
-from histoscribe.plot.canvas import around_spots, read_tissue
+from histoscribe.plot.canvas import TissueOutline, Window, around_spots, paler, read_tissue
 from histoscribe.types import Section
 
 
@@ -33,3 +36,10 @@ def tissue_thumbnail(section: Section, path: Path) -> None:
     with replacing(path.with_name(f"{path.name}.jpg")) as temporary:
         temporary.write_bytes(jpeg(tissue.image))
     write_json(place_file, asdict(Place(left, top, right, bottom)))
+
+
+def picture_of_tissue(path: Path, place: Place, dimmed: float = 0.45) -> TissueOutline:
+    """Read a picture of `tissue_thumbnail`; `dimmed` in 0..1 is the share of white mixed in."""
+    window = Window(place.left, place.top, place.right - place.left, place.bottom - place.top)
+    extent = (place.left, place.right, place.bottom, place.top)
+    return TissueOutline(window, paler(np.asarray(imread(path)), dimmed), extent)
