@@ -107,7 +107,7 @@ def run_card(
         maps=maps,
         checks=(
             Check(
-                "depth",
+                "depth-explains",
                 "warning",
                 "predicted depth explains the scores",
                 "read pcc_given_depth",

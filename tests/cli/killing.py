@@ -5,6 +5,7 @@ chunks hold few rows, so that a kill finds a run at any of its kinds of work.
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -59,12 +60,18 @@ def kill(arguments: list[str], cache: Path, after: float) -> bool:
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
-    """Every file by relative path, and every folder; but not run.json, which holds times."""
+    """Every file by relative path, and every folder, without the times of a run."""
     return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        str(path.relative_to(folder)): _timeless(path) if path.is_file() else None
         for path in sorted(folder.rglob("*"))
         if path.name != "run.json"
     }
+
+
+def _timeless(path: Path) -> bytes:
+    """Content of a file; a report without the day of its run."""
+    content = path.read_bytes()
+    return re.sub(rb"<time.*?</time>", b"", content) if path.name == "report.html" else content
 
 
 def _verb(arguments: list[str], cache: str) -> None:

@@ -49,10 +49,8 @@ def make_run(folder, n_patients=3, leaky=None, genes=GENES):
     )
     card = run_card(tuple(f"00{p}" for p in range(n_patients)), leaky, maps).to_json()
     (folder / "card.json").write_text(json.dumps(card))
-    (folder / "card.md").write_text(
-        "# Protocol card\n\n- protocol: **patient** & <b>not bold</b>\n\n"
-        "| section | notes |\n|---|---|\n| S1 | none |\n\ntorch 2.13.0\n"
-    )
+    (folder / "settings.toml").write_text('cohort = "/data/cohort <b>.csv"\n')
+    (folder / "run.json").write_text('{"ended": "2026-01-31T10:00:00+00:00"}')
     draw(folder / "figures" / "maps" / "S1" / "ERBB2.png")
     return folder
 

@@ -1,20 +1,28 @@
+import ast
 import html
 import json
 import re
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from histoscribe.benchmark import checks_of_data
 from histoscribe.errors import DataContractError
 from histoscribe.report import compare, write
+from histoscribe.report.alerts import MEANING, alerts, worst
+from histoscribe.report.best_genes import best_genes
 from histoscribe.report.figures import embedded
 from histoscribe.report.glossary import model_in_words
+from histoscribe.report.head import key_numbers
 from histoscribe.report.patients import patient_tables
 from histoscribe.report.run import read_run
 from histoscribe.report.summary import summary_rows
+from histoscribe.report.verdict import headline
+from histoscribe.types import Check
 from tests.report.made import draw, keep_values, make_run, save
 
 
@@ -49,13 +57,15 @@ class Tags(HTMLParser):
 
 
 def test_page_is_one_file_that_loads_nothing(run):
-    keep_values(run, "S1")
+    keep_values(run, "S0a")
     tags = Tags(page_of(run))
     loads = ("src", "srcset", "data", "poster", "background", "action", "formaction")
     sources = [value for name, value in tags.attributes if name in loads]
     assert sources
-    assert all(value.startswith("data:image/jpeg;base64,") for value in sources)
-    assert all(value.startswith("#") for name, value in tags.attributes if name == "href")
+    assert all(value.startswith("data:image/") for value in sources)
+    addresses = [value for name, value in tags.attributes if name == "href"]
+    files = {path.relative_to(run).as_posix() for path in run.rglob("*")}
+    assert all(value.startswith("#") or value.rstrip("/") in files for value in addresses)
     assert not {"link", "iframe", "object", "embed", "base"} & set(tags.seen)
 
 
@@ -96,7 +106,8 @@ def test_names_from_data_are_escaped(run):
     assert page.count("<script") == 3  # data, Plotly, ours
     assert page.count("</script>") == 3
     assert "&lt;script&gt;alert" in page
-    assert "<b>not bold" not in page
+    assert "cohort &lt;b&gt;.csv" in page
+    assert "cohort <b>" not in page
 
 
 def test_same_run_gives_the_same_bytes_wherever_it_lies(tmp_path):
@@ -131,7 +142,7 @@ def test_a_row_that_is_no_model_says_of_which_it_is_and_where_it_differs(run):
     card["models"] = {"ridge": {**row, "n_parameters": {}}, "depth": own}
     (run / "card.json").write_text(json.dumps(card))
     page = html.unescape(page_of(run))
-    assert f"{model_in_words('egn')} This row is egn with exemplars.draw = random." in page
+    assert f"{model_in_words('egn')} This row is egn with exemplars.draw random." in page
     assert model_in_words("depth") in page
 
 
@@ -211,41 +222,139 @@ def test_a_card_that_is_broken_or_of_another_version_is_refused(run, text, found
     assert not (run / "report.html").exists()
 
 
-def test_a_run_without_maps_still_gives_a_page(run):
-    (run / "figures" / "maps" / "S1" / "ERBB2.png").unlink()
-    assert "drew no maps" in page_of(run)
-
-
-def test_the_card_is_on_the_page_with_its_table(run):
-    page = page_of(run)
-    assert "<li>protocol: <strong>patient</strong> &amp; &lt;b&gt;not bold&lt;/b&gt;</li>" in page
-    assert '<th scope="row">S1</th><td>none</td>' in page
+def test_the_card_is_on_the_page_in_words(run):
+    page = html.unescape(page_of(run))
+    assert "Genes: 2 in each fold, panel <code>list</code>: named in the settings." in page
+    assert "standard deviations above" in page
+    assert '<th scope="row">S1</th><td>P1</td><td>240</td>' in page
     assert "torch 2.13.0" in page
+    assert "histoscribe benchmark settings.toml --out again" in page
+    (run / "settings.toml").write_text('cohort = "memory"')
+    assert "handed over in Python" in page_of(run)
 
 
-def test_a_map_says_why_its_gene_was_picked(run):
+def test_nothing_is_printed_as_python(run):
+    keep_values(run, "S0a")
+    card = json.loads((run / "card.json").read_text())
+    settings = {"model": "egn", "depths": [2, 4], "bias": False, "exemplars": {"draw": "random"}}
+    card["models"] = {"ridge": {"model": "egn", "settings": settings, "n_parameters": {"P1": 3}}}
+    next(iter(card["target"].values()))["absent_taken_as_zero"] = {"S1": 1712, "S1-HLA": 3}
+    (run / "card.json").write_text(json.dumps(card))
+    page = html.unescape(re.sub("<(script|style).*?</\\1>", "", page_of(run), flags=re.DOTALL))
+    text = re.sub("<[^>]*>", "", page)
+    assert not re.search(r"\{'|\['|\bNone\b|\bTrue\b|\bFalse\b|\('", text)
+    assert "depths 2 and 4, bias no, exemplars.draw random" in text
+    assert "taken as zero: S1 1,712, S1-HLA 3." in text
+
+
+def test_the_head_says_what_was_asked(run):
+    card = json.loads((run / "card.json").read_text())
+    card["facts"] = {"species": "human", "organ": "breast", "batch": "7"}
+    (run / "card.json").write_text(json.dumps(card))
+    (run / "settings.toml").write_text('cohort = "catalog:her2st"')
     page = page_of(run)
-    assert (
-        "<figcaption>Section S1, ERBB2, ridge: best gene, chosen on test data</figcaption>" in page
+    head = page[page.index("<header>") : page.index("</header>")]
+    for fact in (
+        "catalog:her2st: HER2-positive breast cancer",
+        "<dd>human, breast</dd>",
+        "2 sections of 1 patient (P1), 480 spots",
+        "whole patients, 1 fold",
+        "2 genes in each fold (list), as Pearson residual<",
+        "colour_texture, tiles of 64 px at 0.69 µm/px",
+        '<time datetime="2026-01-31">',
+    ):
+        assert fact in head
+    assert "batch" not in head
+
+
+def test_the_folders_of_this_machine_are_not_on_the_page(run):
+    assert "/data/" not in page_of(run)
+
+
+def test_four_numbers_stand_on_top_with_what_to_compare(run):
+    score, genes, depth, patients = key_numbers(read_run(run))
+    assert (score.value, score.comparison) == ("0.160", "by chance −0.050 to 0.050")
+    assert (genes.value, genes.comparison) == ("0 of 4", "q < 0.05")
+    assert (depth.value, depth.comparison) == ("+0.100", "pcc 0.200; depth alone 0.100")
+    assert patients.value == "0.160 to 0.360"
+    assert "too few" in patients.comparison
+
+
+def test_the_title_claims_no_more_than_the_scores(run, tmp_path):
+    assert headline(read_run(run)) == (
+        "ridge scores above chance on average, and no single gene stands out"
     )
-    assert "prediction of <strong>ridge</strong>" in page
+    genes = pd.read_csv(run / "genes.csv", keep_default_na=False)
+    genes.assign(q=0.01).to_csv(run / "genes.csv", index=False)
+    assert headline(read_run(run)) == "ridge predicts more than chance: 2 of 4 genes stand out"
+    leaky = read_run(make_run(tmp_path / "leaky", leaky="of one patient on both sides"))
+    assert "nothing about new patients" in headline(leaky)
+    summary = pd.read_csv(run / "summary.csv")
+    summary.loc[summary["model"] == "ridge", "mean"] = 0.01
+    summary.to_csv(run / "summary.csv", index=False)
+    assert headline(read_run(run)) == "No model predicts more than chance"
 
 
-def test_sections_and_genes_with_hyphens_are_not_mixed_up(run):
-    for name in ("maps/S1/HLA-A", "maps/S1-HLA/B", "overlays/S1-HLA", "maps/S1/notes"):
-        draw(run / "figures" / f"{name}.png")
+def test_the_best_genes_are_drawn_in_the_section_of_their_median_score(run):
+    for section in ("S0a", "S1a", "S2a"):
+        keep_values(run, section, fold=f"P{section[1]}", patient=f"00{section[1]}")
+    best = best_genes(read_run(run))
+    assert [gene.label for gene in best] == ["NA", "<script>alert(1)</script>", "KRT19"]
+    assert {gene.section for gene in best} == {"S1a"}
+    assert all(gene.measured != gene.predicted for gene in best)
     page = page_of(run)
-    assert "<figcaption>Section S1, HLA-A, ridge: median gene</figcaption>" in page
-    assert "<figcaption>Section S1-HLA, B, ridge: another reason</figcaption>" in page
-    assert "<figcaption>Section S1-HLA</figcaption>" in page
-    assert "S1, notes" not in page, "a picture that the run did not draw is not of the run"
+    assert page.count('<img src="data:image/png') == 6
+    assert 'data-gene="KRT19" data-section="S1a"' in page
 
 
-def test_overlays_are_shown_apart_from_maps(run):
+def test_every_check_of_the_code_has_its_meaning():
+    codes = set()
+    for path in Path(checks_of_data.__file__).parent.glob("checks_of_*.py"):
+        tree = ast.parse(path.read_text())
+        codes |= {
+            call.args[0].value
+            for call in ast.walk(tree)
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Check"
+        }
+    assert len(codes) > 15
+    assert codes == set(MEANING)
+
+
+def test_the_worst_findings_stand_on_top_and_notes_last():
+    checks = (
+        Check("shallow", "info", "median low.", "expect low scores"),
+        *(Check(code, "warning", "of it", "") for code in ("leaky", "collapsed", "one-patient")),
+        Check("random-weights", "warning", "the encoder", "give weights"),
+    )
+    found = alerts(checks)
+    assert [alert.level for alert in found] == 4 * ["warning"] + ["info"]
+    assert (found[-1].finding, found[-1].remedy) == ("Median low.", "Expect low scores.")
+    assert [alert.title for alert in worst(found)] == [MEANING[c.code][0] for c in checks[1:4]]
+
+
+def test_training_is_drawn_where_the_run_kept_it(run):
+    assert "Training of the networks" not in page_of(run)
+    card = json.loads((run / "card.json").read_text())
+    card["models"] = {"ridge": {"model": "mlp", "settings": {}, "n_parameters": {"P1": 3}}}
+    (run / "card.json").write_text(json.dumps(card))
+    folder = run / "predictors" / "ridge" / "P1"
+    folder.mkdir(parents=True)
+    (folder / "training.csv").write_text(
+        "member,epoch,loss,inner_score,metric,kept\n"
+        "1,1,2.0,0.1,pcc,0\n1,2,1.0,0.3,pcc,1\n1,3,0.5,,pcc,0\n"
+    )
+    page = page_of(run)
+    assert "Training of the networks" in page
+    assert "Epochs kept: 2." in page
+    assert page.count("<polyline") == 2
+    loss, score = re.findall('points="([^"]*)"', page)
+    assert len(loss.split()) == 3
+    assert len(score.split()) == 2  # an undefined score is no point
+
+
+def test_overlays_are_on_the_page(run):
     draw(run / "figures" / "overlays" / "S1.png")
-    page = page_of(run)
-    assert 'alt="Measured and predicted expression, Section S1, ERBB2, ridge: best' in page
-    assert 'alt="Spots outlined on the image, Section S1"' in page
+    assert 'alt="Spots outlined on the image, Section S1"' in page_of(run)
 
 
 def test_pictures_stay_within_their_budget(run):

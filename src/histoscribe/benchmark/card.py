@@ -7,6 +7,7 @@ import pandas as pd
 
 from histoscribe.benchmark.card_pathways import pathway_lines
 from histoscribe.benchmark.card_rows import row_lines
+from histoscribe.benchmark.card_target import fold_lines, target_lines
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.file_names import labels_of
 from histoscribe.benchmark.part_tables import parts_cards
@@ -76,7 +77,18 @@ def run_card(
         versions=versions(),
         parts=parts_cards(results.parts),
         stain=_references(plan),
+        facts=_shared_facts(plan.run_data.cohort.facts),
     )
+
+
+def _shared_facts(by_section: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Facts that every section states alike."""
+    first, *others = by_section.values()
+    return {
+        name: value
+        for name, value in sorted(first.items())
+        if value and all(of.get(name) == value for of in others)
+    }
 
 
 def _labels(plan: RunPlan, targets: Sequence[tuple[Fold, Target]]) -> dict[str, str]:
@@ -151,26 +163,16 @@ def per_patient(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float | N
     return found
 
 
-def _target_in_words(card: RunCard) -> dict[str, object]:
-    """Target of the first fold; the number of genes is that of all folds."""
-    sizes = sorted({target.n_genes for target in card.target.values()})
-    first = next(iter(card.target.values())).to_json()
-    return first if len(sizes) == 1 else {**first, "n_genes": f"{sizes[0]} to {sizes[-1]} by fold"}
-
-
 def card_text(card: RunCard, chance: Mapping[str, ChanceCount]) -> str:
     """The card in words, as Markdown; `chance` counts the genes of each model above chance."""
-    target = _target_in_words(card)
-    validations = ", ".join(f"{fold.name} by {fold.validation}" for fold in card.folds)
     lines = [
         f"# Protocol card: {card.protocol}",
         *([f"\n**LEAKY: {card.leaky}**"] if card.leaky else []),
         "",
         f"- Patients tested: {', '.join(card.patients)}; grouped by {card.grouping}; "
         f"seed {card.seed}.",
-        f"- Folds (sha256 {card.folds_sha256[:12]}): see folds.json.",
-        f"- Inner validation: {validations}.",
-        *(f"- Target: {key} {value}." for key, value in sorted(target.items())),
+        f"- Folds: {len(card.folds)}, in folds.json (sha256 {card.folds_sha256[:12]}).",
+        *target_lines(card),
         *(f"- Encoder: {_encoder(used)}." for used in card.encoder.used),
         *_stain_lines(InputSettings.model_validate(card.inputs)),
         f"- Scores: {card.aggregation}; undefined scores are left out and counted.",
@@ -186,6 +188,7 @@ def card_text(card: RunCard, chance: Mapping[str, ChanceCount]) -> str:
         "|---|---|---|---|---|---|---|",
         *(_section_row(name, section) for name, section in sorted(card.sections.items())),
         "",
+        *fold_lines(card),
         *pathway_lines(card.pathways, TrainSettings.model_validate(card.train)),
         *row_lines(card.models, TrainSettings.model_validate(card.train)),
         "## Checks",
@@ -210,7 +213,7 @@ def _encoder(used: EncoderUse) -> str:
     off = "made white" if used.white_off_tissue else "kept"
     trained = f", trained in fold {used.fold}" if used.fold else ""
     return (
-        f"{used.encoder}{layer}, weights: {used.weights}, tiles of {used.tile_px} px at "
+        f"{used.encoder}{layer}, weights: {used.weights[:19]}, tiles of {used.tile_px} px at "
         f"{used.mpp:g} um/px, off-tissue pixels {off}, {used.precision_used}{trained}"
         f"{needs_in_words(used.needs)}"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from histoscribe.benchmark.setting_words import setting_words
 from histoscribe.train.settings import TrainSettings
 from histoscribe.types import RowCard
 
@@ -46,7 +47,7 @@ def _loss_facts(train: TrainSettings) -> str:
 
 def _settings(settings: Mapping[str, Any]) -> str:
     own = {key: value for key, value in settings.items() if key not in ("model", "exemplars")}
-    return ", ".join(f"{key} {value}" for key, value in own.items()) or "as published"
+    return setting_words(own) or "as published"
 
 
 def _span(numbers: Mapping[str, int]) -> str:

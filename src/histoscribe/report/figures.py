@@ -7,10 +7,11 @@ from pathlib import Path
 
 from histoscribe.io.slides.thumbnail import thumbnail_jpegs
 
-PICTURE_BYTES = 2_200_000
-"""Limit for all still pictures together; with Plotly, charts, maps and tables the page stays below
-the 15 MB that mail and browsers accept.
-"""
+PICTURE_BYTES = 1_200_000
+"""Limit for the still pictures of a finding or of pathways together."""
+OVERLAY_BYTES = 400_000
+"""Limit for the pictures of spots on their images; the files of the run have every pixel."""
+OVERLAY_WIDTHS_PX = (700, 500, 400)
 
 _WIDTHS_PX = (1400, 1000, 700, 500)
 

@@ -1,9 +1,9 @@
 """Short explanations of the package's names, for readers of a report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
+from histoscribe.benchmark.setting_words import setting_words
 from histoscribe.data.transform import TRANSFORMS
 from histoscribe.models.catalog import list_models, model_record
 from histoscribe.types import RowCard
@@ -40,13 +40,5 @@ def row_in_words(name: str, rows: Mapping[str, RowCard]) -> str:
     if row is None or row.model == name:
         return model_in_words(name)
     given = {key: value for key, value in row.settings.items() if key != "model"}
-    settings = ", ".join(_given(given)) or "its default settings"
+    settings = setting_words(given) or "its default settings"
     return f"{model_in_words(row.model)} This row is {row.model} with {settings}.".lstrip()
-
-
-def _given(table: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _given(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key} = {value}"

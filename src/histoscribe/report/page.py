@@ -8,21 +8,27 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from histoscribe.benchmark.card import card_text
+from histoscribe.benchmark.tables import chance_counts
 from histoscribe.io.atomic import write_text
 from histoscribe.metrics.chance import CHANCE_Q, least_q
 from histoscribe.printable import printable_lines
+from histoscribe.report.alerts import alerts, worst
 from histoscribe.report.alignment import grids
+from histoscribe.report.best_genes import best_genes
 from histoscribe.report.blocks import blocks
 from histoscribe.report.charts import charts, page_choice, unit_of
-from histoscribe.report.figures import embedded
+from histoscribe.report.figures import OVERLAY_BYTES, OVERLAY_WIDTHS_PX, embedded
 from histoscribe.report.findings import FindingBlock, finding_blocks
 from histoscribe.report.gene_tables import gene_tables
 from histoscribe.report.glossary import row_in_words, unit_in_words
+from histoscribe.report.head import key_numbers, question
 from histoscribe.report.pack import LEVELS
 from histoscribe.report.page_budget import Choice
 from histoscribe.report.pathways import pathway_tables
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
 from histoscribe.report.run import Run, read_run
+from histoscribe.report.run_files import run_files
 from histoscribe.report.script import (
     content_policy,
     json_for_script,
@@ -37,10 +43,11 @@ from histoscribe.report.summary import (
     n_patients,
     summary_rows,
 )
-from histoscribe.report.verdict import verdict
+from histoscribe.report.training_curves import training_curves
+from histoscribe.report.verdict import headline, verdict
 
 _CONTENTS = (
-    ("believe", "What to believe"),
+    ("result", "Result"),
     ("models", "Models"),
     ("maps", "Maps"),
     ("explore", "Which genes"),
@@ -50,8 +57,9 @@ _CONTENTS = (
     ("targets", "The values to predict"),
     ("pathways", "Pathways"),
     ("findings", "Findings"),
-    ("pictures", "Still pictures"),
+    ("training", "Training"),
     ("card", "Protocol"),
+    ("files", "Files"),
 )
 
 
@@ -72,7 +80,7 @@ def write(run: Path, findings: Sequence[Path] = ()) -> Path:
     """
     path = run / "report.html"
     contents = read_run(run)
-    write_text(path, _html(contents, finding_blocks(findings, path, (run, contents))))
+    write_text(path, _html(run, contents, finding_blocks(findings, path, (run, contents))))
     return path
 
 
@@ -93,45 +101,23 @@ def write_findings(findings: Sequence[Path], page: Path) -> Path:
     return page
 
 
-def _html(run: Run, findings: tuple[FindingBlock, ...]) -> str:
-    metrics, metric_rows = all_metrics(run)
-    models, beside = summary_rows(run)
+def _html(folder: Path, run: Run, findings: tuple[FindingBlock, ...]) -> str:
     choice = page_choice(run)
-    unit = unit_of(run)
-    alignment, n_grids_left = grids(run)
-    pathways = pathway_tables(run)
-    optional = {"pathways": bool(pathways), "findings": bool(findings)}
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            run=run,
-            contents=[entry for entry in _CONTENTS if optional.get(entry[0], True)],
-            verdict=verdict(run),
-            card=blocks(run.card_text),
-            headline=HEADLINE,
-            models=models,
-            beside=beside,
-            meaning=REFERENCE_ROWS,
-            words={name: row_in_words(name, run.card.models) for name in models_of(run)},
-            patients=patient_tables(run),
-            **_numbers(run),
-            genes=gene_tables(run),
-            pathways=pathways,
-            findings=findings,
-            metrics=metrics,
-            metric_rows=metric_rows,
-            shown=_shown(choice),
-            charted=_charted(choice),
-            unit=unit,
-            unit_words=unit_in_words(unit),
-            levels=LEVELS,
-            grids=alignment,
-            n_grids_left=n_grids_left,
-            **_pictures(run),
-            **_scripts(run, choice),
-        )
-    )
+    training = training_curves(folder, tuple(run.card.models))
+    parts = {
+        **_head(run),
+        **_tables(run),
+        **_maps(run, choice),
+        **_fit(run),
+        "training": training,
+        "findings": findings,
+        "files": run_files(folder),
+        "card": blocks(card_text(run.card, chance_counts(run.genes, list(run.card.models)))),
+    }
+    optional = {name: bool(parts[name]) for name in ("pathways", "findings", "training")}
+    contents = [entry for entry in _CONTENTS if optional.get(entry[0], True)]
+    template = _environment().get_template("page.html.j2")
+    return template.render(run=run, contents=contents, **parts, **_scripts(run, choice))
 
 
 @cache  # it keeps its compiled templates
@@ -151,8 +137,17 @@ def _visible(value: object) -> object:
     return printable_lines(value) if type(value) is str else value
 
 
-def _numbers(run: Run) -> dict[str, object]:
+def _head(run: Run) -> dict[str, object]:
+    found = alerts(run.checks)
     return {
+        "origin": run.origin,
+        "headline_words": headline(run),
+        "question": question(run),
+        "key_numbers": key_numbers(run),
+        "verdict": verdict(run),
+        "alerts": found,
+        "worst_alerts": worst(found),
+        "best_genes": best_genes(run),
         "n_patients": n_patients(run),
         "fewest": FEWEST_FOR_INTERVALS,
         "chance_q": f"{CHANCE_Q:g}",
@@ -160,16 +155,44 @@ def _numbers(run: Run) -> dict[str, object]:
     }
 
 
-def _pictures(run: Run) -> dict[str, object]:
-    maps = (*run.maps, *run.pathway_maps)
-    paths = [*(item.path for item in maps), *(item.path for item in run.overlays)]
-    pictures = embedded(paths)
-    of_maps, n_genes = list(zip(maps, pictures, strict=False)), len(run.maps)
+def _tables(run: Run) -> dict[str, object]:
+    metrics, metric_rows = all_metrics(run)
+    models, beside = summary_rows(run)
     return {
-        "maps": of_maps[:n_genes],
-        "pathway_maps": of_maps[n_genes:],
-        "overlays": list(zip(run.overlays, pictures[len(maps) :], strict=False)),
-        "n_left_out": len(paths) - len(pictures),
+        "headline": HEADLINE,
+        "models": models,
+        "beside": beside,
+        "meaning": REFERENCE_ROWS,
+        "words": {name: row_in_words(name, run.card.models) for name in models_of(run)},
+        "patients": patient_tables(run),
+        "genes": gene_tables(run),
+        "pathways": pathway_tables(run),
+        "metrics": metrics,
+        "metric_rows": metric_rows,
+    }
+
+
+def _maps(run: Run, choice: Choice) -> dict[str, object]:
+    unit = unit_of(run)
+    pictures = embedded([item.path for item in run.pathway_maps])
+    return {
+        "shown": _shown(choice),
+        "charted": _charted(choice),
+        "unit": unit,
+        "unit_words": unit_in_words(unit),
+        "levels": LEVELS,
+        "pathway_maps": list(zip(run.pathway_maps, pictures, strict=False)),
+    }
+
+
+def _fit(run: Run) -> dict[str, object]:
+    alignment, n_grids_left = grids(run)
+    pictures = embedded([item.path for item in run.overlays], OVERLAY_BYTES, OVERLAY_WIDTHS_PX)
+    return {
+        "grids": alignment,
+        "n_grids_left": n_grids_left,
+        "overlays": list(zip(run.overlays, pictures, strict=False)),
+        "n_overlays_left": len(run.overlays) - len(pictures),
     }
 
 

@@ -27,13 +27,27 @@ def patient_tables(run: Run) -> list[PatientTable]:
     Mean over the genes of a section, then over the sections of a patient (a section counts once for
     each fold that tested a part of it); undefined scores are left out, as in the summary.
     """
-    by_section = run.scores[(run.scores["gene"] != "*") & (run.scores["section"] != "*")]
     tables = []
     for metric in HEADLINE:
-        values = _by_patient(by_section[by_section["metric"] == metric])
+        values = _by_patient(_by_section(run, metric))
         if len(values):
             tables.append(_table(metric, values))
     return tables
+
+
+def patient_means(run: Run, metric: str) -> dict[str, dict[str, float]]:
+    """Model -> patient -> mean, as in the tables; patients sorted."""
+    wide = _wide(_by_patient(_by_section(run, metric)))
+    return {
+        str(model): {str(patient): float(value) for patient, value in row.items()}
+        for model, row in wide.iterrows()
+    }
+
+
+def _by_section(run: Run, metric: str) -> pd.DataFrame:
+    scores = run.scores
+    per_gene = (scores["gene"] != "*") & (scores["section"] != "*")
+    return scores[per_gene & (scores["metric"] == metric)]
 
 
 def _by_patient(scores: pd.DataFrame) -> pd.DataFrame:
@@ -42,13 +56,16 @@ def _by_patient(scores: pd.DataFrame) -> pd.DataFrame:
     return scores
 
 
-def _table(metric: str, values: pd.DataFrame) -> PatientTable:
-    patients = tuple(sorted(str(name) for name in values["patient"].unique()))
+def _wide(values: pd.DataFrame) -> pd.DataFrame:
     models = list(values["model"].unique())  # pivoting sorts; this restores the run's order
     wide = values.pivot(index="model", columns="patient", values="value")
-    wide = wide.reindex(index=models, columns=list(patients))
+    return wide.reindex(index=models, columns=sorted(wide.columns))
+
+
+def _table(metric: str, values: pd.DataFrame) -> PatientTable:
+    wide = _wide(values)
     rows = tuple(
         (str(model), *(number(float(value)) for value in row))
-        for model, row in zip(models, wide.to_numpy(dtype=float), strict=True)
+        for model, row in zip(wide.index, wide.to_numpy(dtype=float), strict=True)
     )
-    return PatientTable(metric, patients, rows)
+    return PatientTable(metric, tuple(str(name) for name in wide.columns), rows)

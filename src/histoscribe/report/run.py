@@ -13,6 +13,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.checksums import changed_files
 from histoscribe.io.csv_table import restored_table
 from histoscribe.io.run_folder import CARD, read_run_card
+from histoscribe.report.origin import END, SETTINGS, Origin, read_origin
 from histoscribe.types import Check, GeneMap, RunCard
 
 _COLUMNS = {
@@ -42,14 +43,14 @@ _NAMES = (
 
 @dataclass(frozen=True)
 class Map:
-    """Picture of a gene in the run: measured and predicted expression."""
+    """Picture of a pathway in the run: measured and predicted activity."""
 
     path: Path
     section: str
     gene: str
     model: str
     why: str
-    """Reason why this gene is shown."""
+    """Reason for this choice."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,11 @@ class Run:
     """Contents of a run folder for the report."""
 
     card: RunCard
-    card_text: str
-    """The same card in words."""
+    origin: Origin
+    """Cohort and day."""
     summary: pd.DataFrame
     scores: pd.DataFrame
     genes: pd.DataFrame
-    maps: tuple[Map, ...]
-    """Maps listed in the card whose picture exists, by section, then gene."""
     overlays: tuple[Overlay, ...]
     """By section."""
     views: tuple[View, ...]
@@ -81,7 +80,7 @@ class Run:
     pathways: pd.DataFrame | None = None
     """Scores of pathways, see `benchmark.pathway_tables`; None in a run without gene sets."""
     pathway_maps: tuple[Map, ...] = ()
-    """As `maps`, of pathways."""
+    """Maps of pathways in the card whose picture exists, by section, then pathway."""
 
     @property
     def protocol(self) -> str:
@@ -133,11 +132,10 @@ def read_run(folder: Path) -> Run:
     card = read_run_card(folder)
     return Run(
         card=card,
-        card_text=(folder / "card.md").read_text(encoding="utf-8"),
+        origin=read_origin(folder),
         summary=_table(folder, "summary.csv"),
         scores=_table(folder, "scores.csv"),
         genes=_table(folder, "genes.csv"),
-        maps=_maps(folder / "figures", card.maps),
         overlays=_overlays(folder / "figures", card.sections),
         views=find_views(folder),
         alignment=_table_if_there(folder, "alignment.csv"),
@@ -184,7 +182,7 @@ def _missing(folder: Path) -> list[Problem]:
             expected="the folder of a finished benchmark",
             remedy="run `histoscribe benchmark FILE.toml --out DIR` again: it adds what is missing",
         )
-        for name in (*_COLUMNS, CARD, "card.md")
+        for name in (*_COLUMNS, CARD, SETTINGS, END)
         if not (folder / name).is_file()
     ]
 

@@ -9,6 +9,26 @@ from histoscribe.report.summary import n_patients, score, summary_rows
 from histoscribe.report.text import number, span
 
 
+def headline(run: Run) -> str:
+    """The result in one line, as a title; it claims no more than the sentences below it."""
+    if run.leaky is not None:
+        return "Scores of a leaky protocol: nothing about new patients"
+    row = next((row for row in summary_rows(run)[0] if row.model == run.best_model), None)
+    if row is None or row.chance is None or not row.band:
+        return "Gene expression predicted from H&E; the chance level is unknown"
+    count = row.chance
+    if row.band == "above" and count.n_above_chance == 0:
+        return f"{run.best_model} scores above chance on average, and no single gene stands out"
+    if row.band == "above":
+        return (
+            f"{run.best_model} predicts more than chance: {count.n_above_chance} of "
+            f"{count.n_genes} genes stand out"
+        )
+    if row.band == "below":
+        return "All models score below chance: look for a mistake in the data"
+    return "No model predicts more than chance"
+
+
 def verdict(run: Run) -> list[str]:
     """Sentences for the top of the page: a number of the run and its meaning."""
     best = run.best_model

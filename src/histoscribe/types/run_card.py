@@ -166,3 +166,5 @@ class RunCard(Card):
     """Row -> its correlation over spots and genes in parts; empty in an older run."""
     stain: Mapping[str, StainCard] = field(default_factory=dict)
     """Fold -> colour of its training slides; empty without normalisation."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Facts that all sections share, e.g. species and organ."""

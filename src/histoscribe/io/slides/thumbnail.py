@@ -28,8 +28,11 @@ def jpeg(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
     return _jpeg(Image.fromarray(image))
 
 
-def plain_png(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
-    """Give pixels as PNG bytes that hold nothing but the pixels: no name, date or position."""
+def plain_png(image: UInt8[np.ndarray, "height width channels"]) -> bytes:
+    """Give pixels as PNG bytes that hold nothing but the pixels: no name, date or position.
+
+    Three channels, or four with opacity.
+    """
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, format="PNG")
     return buffer.getvalue()
