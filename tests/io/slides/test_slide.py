@@ -196,13 +196,15 @@ def test_large_images_pass_pillows_guard_and_leave_it_as_it_was(tmp_path: Path, 
     assert Image.MAX_IMAGE_PIXELS == 100
 
 
-def test_at_most_two_images_stay_decoded(tmp_path: Path):
-    for name in ("a.png", "b.png", "c.png"):
-        Image.fromarray(RGB).save(tmp_path / name)
-        open_slide(tmp_path / name, 1.0).read((10.0, 10.0), 4, 1.0)
-    assert list(flat._decoded) == [
-        (*stamp(tmp_path / name), None, False) for name in ("b.png", "c.png")
-    ]
+def test_two_images_stay_decoded_and_more_where_they_are_small(tmp_path: Path, monkeypatch):
+    names = ("a.png", "b.png", "c.png", "d.png")
+    for room, kept in ((0, names[2:]), (2 * RGB.nbytes, names[1:]), (1 << 30, names)):
+        monkeypatch.setattr(flat, "_KEPT_BYTES", room)
+        flat._decoded.clear()
+        for name in names:
+            Image.fromarray(RGB).save(tmp_path / name)
+            open_slide(tmp_path / name, 1.0).read((10.0, 10.0), 4, 1.0)
+        assert list(flat._decoded) == [(*stamp(tmp_path / name), None, False) for name in kept]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "tiled.tif"])

@@ -1,4 +1,4 @@
-"""Flat images decoded whole; a process keeps at most two of them."""
+"""Flat images decoded whole; a process keeps two of them, and more where they are small."""
 
 import struct
 from collections import OrderedDict
@@ -19,8 +19,8 @@ from histoscribe.io.slides.tiff_tiles import on_white
 from histoscribe.io.slides.tile_cache import stamp
 from histoscribe.io.slides.tile_damage import jpeg_damage
 
-_KEPT = 2
-"""Number of decoded images kept: an her2st image has 276 MB of pixels."""
+_KEPT, _KEPT_BYTES = 2, 256 << 20
+"""Decoded images kept: two of any size, for an her2st image has 276 MB, or as many as fit."""
 _ORIENTATION = 0x0112
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _lock = RLock()
@@ -95,13 +95,20 @@ def decoded(image: ImagePath) -> UInt8[np.ndarray, "height width 3"]:
     key = (*stamp(path), image.number, image.fill)
     with _lock:
         if key not in _decoded:
-            while len(_decoded) >= _KEPT:
-                _decoded.popitem(last=False)
+            _make_room()
             pixels = tiled.decode_flat(image) if tiff.is_tiff(path) else _decode(path)
             pixels.flags.writeable = False
             _decoded[key] = pixels
         _decoded.move_to_end(key)
         return _decoded[key]
+
+
+def _make_room() -> None:
+    """Forget the images that were read longest ago, before another one is decoded."""
+    n_bytes = sum(pixels.nbytes for pixels in _decoded.values())
+    while len(_decoded) >= _KEPT and n_bytes > _KEPT_BYTES:
+        _, oldest = _decoded.popitem(last=False)
+        n_bytes -= oldest.nbytes
 
 
 def _decode(path: Path) -> UInt8[np.ndarray, "height width 3"]:
