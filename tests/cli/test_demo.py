@@ -8,7 +8,7 @@ SMALL = {
     "n_genes = 100": "n_genes = 12",
     "tile_px = 224": "tile_px = 64",
     "mpp = 0.5": "mpp = 1.0",
-    "epochs = 50": "epochs = 2",
+    "epochs = 20": "epochs = 2",
 }
 
 

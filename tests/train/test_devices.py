@@ -19,8 +19,9 @@ from histoscribe.train import processes
 from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.train.fit import fit
 from histoscribe.train.group import TrainingGroup, joined
-from histoscribe.train.loop import fit_and_val_rows, train_in_process
+from histoscribe.train.loop import train_in_process
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
+from histoscribe.train.tables import fit_and_val_rows
 from tests.contracts.fitting import killed_after
 from tests.contracts.tables import planted_table
 

@@ -6,8 +6,7 @@ import pytest
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.data.items.kinds import items_to_predict, training_sides
 from histoscribe.data.items.spots import SpotItems
-from histoscribe.train.loop import fit_and_val_rows
-from histoscribe.train.tables import section_queries, training_table
+from histoscribe.train.tables import fit_and_val_rows, section_queries, training_table
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 
 

@@ -27,7 +27,7 @@ mpp = 0.5
 encoder = "colour_texture"
 
 [train]
-epochs = 50
+epochs = 20
 """
 
 

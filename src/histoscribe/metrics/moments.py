@@ -67,9 +67,16 @@ def moments(
     depth = np.zeros(n_spots) if log_total is None else log_total - log_total.mean()
     both = np.stack([np.ones(n_spots), depth]).astype(kind)
     parts = [slice(start, start + _GENES) for start in range(0, n_genes, _GENES)]
-    # the blocks are fixed and independent, so more threads give the same bits
-    with ThreadPoolExecutor(max_workers=cpu_count() or 1) as threads:
-        sums = list(threads.map(lambda at: _sums(predicted[:, at], measured[:, at], both), parts))
+
+    def of_part(at: slice) -> dict[str, np.ndarray]:
+        return _sums(predicted[:, at], measured[:, at], both)
+
+    if len(parts) < 2:  # a thread takes longer to start than a small part to sum
+        sums = [of_part(at) for at in parts]
+    else:
+        # the blocks are fixed and independent, so more threads give the same bits
+        with ThreadPoolExecutor(min(len(parts), cpu_count() or 1)) as threads:
+            sums = list(threads.map(of_part, parts))
     columns = {
         name: np.concatenate([np.zeros(0), *(part[name] for part in sums)]) for name in _PER_GENE
     }

@@ -23,7 +23,6 @@ from histoscribe.predictor.saving import save_predictor
 from histoscribe.seed import integer
 from histoscribe.threads import fixed_threads
 from histoscribe.train.bulk_data import BulkData
-from histoscribe.train.loop import train_network
 from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.tables import training_table
@@ -120,6 +119,8 @@ def _member(
     number: int,
 ) -> ExpressionModel:
     """Train one network with the validation bags of its own inner split."""
+    from histoscribe.train.loop import train_network  # lightning takes two seconds
+
     seed = settings.seed if number == 0 else integer(settings.seed, f"member-{number}")
     fit, val = np.arange(len(bags)), None
     if settings.train.keep == "best" and bags.inner:

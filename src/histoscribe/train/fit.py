@@ -20,10 +20,10 @@ from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.seed import integer
 from histoscribe.threads import fixed_threads
-from histoscribe.train.loop import fit_and_val_rows, train_network
 from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.spot_losses import SpotLosses
+from histoscribe.train.tables import fit_and_val_rows
 from histoscribe.train.weight_needs import initial_weights
 from histoscribe.types import PATHWAYS, CountFamily, Images, Pathways, SpotTable
 
@@ -101,6 +101,8 @@ class _Training:
     def fit(
         self, cls: type[ExpressionModel], resume: Path, losses: SpotLosses | None = None
     ) -> Fitted:
+        from histoscribe.train.loop import train_network  # lightning takes two seconds
+
         row, table, settings = self.row, self.table, self.settings
         spots, lookup = _spots(row, table, settings, self.protocol, self.weights)
         sides = training_sides(cls.item, spots, *fit_and_val_rows(table, settings.train.keep))

@@ -10,12 +10,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import lightning
-import numpy as np
 import torch
-from jaxtyping import Int
 from lightning.pytorch.callbacks import Callback
 
 from histoscribe.data.items.kinds import Sides
@@ -35,7 +32,6 @@ from histoscribe.train.spot_losses import SpotLosses
 from histoscribe.train.task import Task
 from histoscribe.train.turns import turns_of
 from histoscribe.train.validation import score_kind
-from histoscribe.types import SpotTable
 
 _log = logging.getLogger(__name__)
 
@@ -119,18 +115,6 @@ def _inner_scores(scores: list[float], sides: Sides) -> dict[str, list[float | N
     if sides.val is None:
         return {"inner_pcc": []}
     return {f"inner_{score_kind(sides.val_items, sides.val)}": known_scores(scores)}
-
-
-def fit_and_val_rows(
-    table: SpotTable, keep: Literal["best", "last"]
-) -> tuple[Int[np.ndarray, " fit"], Int[np.ndarray, " val"] | None]:
-    """Rows for training, and rows for choosing the epoch (None if the last epoch is kept).
-
-    With leaked test spots all rows are for training.
-    """
-    if keep == "best" and table.inner and table.leaked is None:
-        return table.inner[0]
-    return np.arange(len(table.target)), None
 
 
 def _trainer(settings: RunSettings, end: Callback, group: TrainingGroup) -> lightning.Trainer:

@@ -1,6 +1,7 @@
 """Training and test spots of a fold as tables."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -58,6 +59,18 @@ def training_table(
         gene_sets=sets,
         sites=sites_of((str(cohort.patients[s]), cohort.facts[s]) for s, _ in parts) or None,
     )
+
+
+def fit_and_val_rows(
+    table: SpotTable, keep: Literal["best", "last"]
+) -> tuple[Int[np.ndarray, " fit"], Int[np.ndarray, " val"] | None]:
+    """Rows for training, and rows for choosing the epoch (None if the last epoch is kept).
+
+    With leaked test spots all rows are for training.
+    """
+    if keep == "best" and table.inner and table.leaked is None:
+        return table.inner[0]
+    return np.arange(len(table.target)), None
 
 
 def row_table(run_data: RunData, fold: Fold, target: Target, row: ModelRow) -> SpotTable:

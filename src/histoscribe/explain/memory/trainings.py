@@ -26,10 +26,9 @@ from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.progress import tell
 from histoscribe.train.fit import fit_recorded
-from histoscribe.train.loop import fit_and_val_rows
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings
-from histoscribe.train.tables import row_table
+from histoscribe.train.tables import fit_and_val_rows, row_table
 from histoscribe.types import Cohort, Fold, SpotTable
 
 PROBE, MEASURED, MADE_UP = "probe", "measured", "made-up"
