@@ -40,7 +40,7 @@ def run(jobs: Sequence[Job[T]], n_processes: int, what: str) -> Iterator[T | tup
     """
     n_processes = min(n_processes, len(jobs))
     if n_processes <= 1:
-        yield from (_outcome(job) for job in jobs)
+        yield from (_outcome(job) for job in track(jobs, what))
         return
     n_threads = max(1, torch.get_num_threads() // n_processes)
     pool = ProcessPoolExecutor(

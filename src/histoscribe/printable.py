@@ -29,3 +29,12 @@ def printable_lines(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def counted(number: int, noun: str) -> str:
+    """Number with its noun.
+
+    >>> counted(1, "fold"), counted(8, "fold")
+    ('1 fold', '8 folds')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

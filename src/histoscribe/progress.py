@@ -32,6 +32,17 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Generator[
     return _drawer.get()(items, what, total)  # type: ignore[return-value]
 
 
+def duration(seconds: float) -> str:
+    """A time in words, with no more than two digits from a hundred seconds on.
+
+    >>> duration(0.31), duration(42.3), duration(200.0), duration(9000.0)
+    ('0.3 s', '42 s', '3.3 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.2g} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"
+
+
 def tell(line: str) -> None:
     """Send a line to the listener: a message for people while the work goes on."""
     _listener.get()(line)

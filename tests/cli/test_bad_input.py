@@ -171,7 +171,11 @@ def test_after_a_mistake_the_same_folder_may_be_used(histoscribe, cohort, tmp_pa
 
 
 def test_training_takes_one_model(histoscribe, cohort, tmp_path):
-    refused(histoscribe("train", cohort.settings, "--out", tmp_path / "out"), "2 models", "--model ridge")
+    refused(
+        histoscribe("train", cohort.settings, "--out", tmp_path / "out"),
+        "2 models",
+        "--model ridge",
+    )
     assert not (tmp_path / "out").exists()
 
 

@@ -14,8 +14,9 @@ def test_a_slide_is_predicted_and_the_speed_is_told(histoscribe, predictor_folde
     slide, out = draw_slide(tmp_path / "new.png"), tmp_path / "out"
     done = histoscribe("predict", predictor_folder, slide, "--out", out, *GRID)
     assert done.code == 0
-    assert done.out.splitlines()[:3] == [
-        str(out / f"new.{end}") for end in ("h5ad", "geojson", "json")
+    assert done.out.splitlines()[:4] == [
+        f"1 slide with the predictor {predictor_folder}",
+        *(str(out / f"new.{end}") for end in ("h5ad", "geojson", "json")),
     ]
     assert "tiles/s" in done.out
     assert "new: warning: " in done.out
@@ -23,7 +24,7 @@ def test_a_slide_is_predicted_and_the_speed_is_told(histoscribe, predictor_folde
     assert "0 genes in the GeoJSON: none can be trusted" in done.out
     again = histoscribe("predict", predictor_folder, slide, "--out", out, *GRID)
     assert again.code == 0
-    assert "finished before" in again.out
+    assert again.out.startswith("1 slide (1 finished before) with the predictor")
     assert "0 genes in the GeoJSON: none can be trusted" in again.out
 
 

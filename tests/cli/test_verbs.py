@@ -130,7 +130,12 @@ def test_benchmark_then_report(histoscribe, cohort, tmp_path):
     out = tmp_path / "run"
     done = histoscribe("benchmark", cohort.settings, "--out", out, "--set", 'models=["mean"]')
     assert done.code == 0
+    first = "1 model on 3 folds: 3 fits; 3 sections of 3 patients; features of 0 of 3 in the cache"
+    assert done.out.splitlines()[0] == f"{first}; not timed before"
     assert "pcc_given_depth" in done.out
+    again = histoscribe("benchmark", cohort.settings, "--out", out, "--model", "mean").out
+    assert again.startswith("1 model on 3 folds: 3 fits (3 finished before); 3 sections of 3")
+    assert "features of 3 of 3 in the cache; took " in again
     assert tomllib.loads((out / "settings.toml").read_text())["models"] == ["mean"]
     for name in ("scores.csv", "genes.csv", "summary.csv", "card.json", "card.md", "run.json"):
         assert (out / name).stat().st_size > 0, name
@@ -172,11 +177,11 @@ def test_train_then_predict(histoscribe, cohort, tmp_path):
     assert json.loads((predictor / "predictor.json").read_text())["model"] == "ridge"
     done = histoscribe("predict", predictor, cohort.manifest, "--out", out, "--section", "P1S")
     assert done.code == 0
-    path, masked, warning = done.out.splitlines()
+    first, path, masked, warning = done.out.splitlines()
+    assert first == f"1 cohort with the predictor {predictor}"
     assert path == str(out / "P1S.h5ad"), "a path is printed as it is, on one line"
     assert "of 36 positions are beyond the training and masked" in masked
     assert warning.startswith("P1S: warning: The predictor was trained on this picture, as P1S:")
-    assert done.err == ""
     assert sorted(path.name for path in out.iterdir()) == ["P1S.h5ad", "data", "predictor.txt"]
     prediction = read_prediction(out / "P1S.h5ad")
     assert prediction.values.shape == (36, 4)

@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -10,7 +11,7 @@ import pandas as pd
 
 from histoscribe.benchmark.bulk_band import band_rows, shuffled_bags
 from histoscribe.benchmark.bulk_card import bulk_card, bulk_card_text, bulk_checks
-from histoscribe.benchmark.bulk_cell import BulkPlan, rows_of, run_bulk_cell
+from histoscribe.benchmark.bulk_cell import BulkPlan, BulkRow, rows_of, run_bulk_cell
 from histoscribe.benchmark.bulk_scores import (
     WITHIN,
     fold_scores,
@@ -26,15 +27,18 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_json, write_text
 from histoscribe.io.checksums import write_checksums
 from histoscribe.io.csv_table import csv_text
+from histoscribe.io.durations import keep_duration
 from histoscribe.io.run_folder import CARD, claimed
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.facts import data_files
-from histoscribe.printable import printable_lines
-from histoscribe.progress import track
+from histoscribe.printable import counted, printable_lines
+from histoscribe.progress import tell, track
 from histoscribe.threads import kernels
 from histoscribe.train.arguments import AnyCohort
 from histoscribe.train.bulk_data import open_bulk
+from histoscribe.train.outline import time_words
 from histoscribe.train.settings import RunSettings, dump_settings
+from histoscribe.types import Fold
 
 SUMMARY = ("model", "metric", "fold", "mean", "low", "high", "deviation", "n_bags", "n_undefined")
 
@@ -75,10 +79,12 @@ def make_bulk_plan(
 
 def bulk_benchmark(plan: BulkPlan) -> Benchmark:
     """Fit every row on every fold, and score what it predicts of the test bags."""
-    start = monotonic()
-    with claimed(plan.out, _run_files(plan)):
+    start, files, cache = monotonic(), _run_files(plan), plan.bulk.run_data.cache
+    with claimed(plan.out, files):
         check_predictions(plan.out)
         cells = [(fold, row) for fold in plan.folds for row in rows_of(plan.bulk)]
+        is_whole = not (plan.out / "predictors").exists()
+        tell(f"{_outline(plan, cells)}; {time_words(cache, files)}")
         for fold, row in track(cells, "models x folds"):
             run_bulk_cell(plan, fold, row)
         truths = [fold_truth(plan, fold) for fold in plan.folds]
@@ -96,13 +102,23 @@ def bulk_benchmark(plan: BulkPlan) -> Benchmark:
         words = bulk_card_text(card, summary, metrics)
         write_text(plan.out / "card.md", printable_lines(words))
         write_checksums(plan.out)
-        took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
+        seconds = round(monotonic() - start, 1)
+        if is_whole:
+            keep_duration(cache, files, seconds)
+        took = {"seconds": seconds, "ended": datetime.now(UTC).isoformat()}
         write_json(
             plan.out / "run.json", {**took, "machine": platform.platform(), "kernels": kernels()}
         )
     every = summary[summary["fold"] == "*"]
     genes = scores.groupby(["model", "metric", "gene"], sort=False)["value"].mean().reset_index()
     return Benchmark(plan.out, every, genes, scores, tuple(checks), main=metrics)
+
+
+def _outline(plan: BulkPlan, cells: Sequence[tuple[Fold, BulkRow]]) -> str:
+    """Models, folds and slides of the run."""
+    rows, slides = counted(len(rows_of(plan.bulk)), "model"), len(plan.bulk.cohort.ids)
+    folds, fits = counted(len(plan.folds), "fold"), counted(len(cells), "fit")
+    return f"{rows} on {folds}: {fits}; {counted(slides, 'slide')}"
 
 
 def _run_files(plan: BulkPlan) -> dict[str, str]:

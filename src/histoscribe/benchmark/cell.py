@@ -40,29 +40,38 @@ def predictor_folder(out: Path, model: str, fold: Fold) -> Path:
 
 def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
     """Fit, save and predict; existing results are kept."""
-    row = plan.settings.row(model)
-    folder = predictor_folder(plan.out, model, fold)
-    missing = [s for s in sorted(fold.test) if not _file(plan, fold, model, s).exists()]
-    bags = _bag_file(plan, fold, model)
-    bags_missing = row.item == "bag" and not bags.exists()
-    if is_predictor(folder) and not missing and not bags_missing:
+    if is_finished(plan, fold, model):
         return
-    run_data = plan.run_data
+    row, run_data = plan.settings.row(model), plan.run_data
+    folder = predictor_folder(plan.out, model, fold)
     predictor = (
         replace(load_predictor(folder, run_data.weights), device=plan.settings.run.device)
         if is_predictor(folder)
         else fit_predictor(run_data, fold, row, target, folder)
     )
-    for section in missing:
+    for section in _missing(plan, fold, model):
         tested = run_data.cohort[section].take(fold.test[section])
         # predictions are written before scores: a resumed run must not add scores to them
         prediction = predictor.from_queries(
             tested, section_queries(run_data, row, section, fold), with_gene_scores=False
         )
         write_prediction(prediction, _file(plan, fold, model, section))
-    if bags_missing:
+    bags = _bag_file(plan, fold, model)
+    if row.item == "bag" and not bags.exists():
         queries = [section_queries(run_data, row, section, fold) for section in sorted(fold.test)]
         _write_bags(predictor.fitted.predict_bags(SpotQueries.concatenate(queries)), bags)
+
+
+def is_finished(plan: RunPlan, fold: Fold, model: str) -> bool:
+    """Whether a cell has its predictor and every prediction."""
+    bags = plan.settings.row(model).item != "bag" or _bag_file(plan, fold, model).exists()
+    made = is_predictor(predictor_folder(plan.out, model, fold))
+    return made and bags and not _missing(plan, fold, model)
+
+
+def _missing(plan: RunPlan, fold: Fold, model: str) -> list[str]:
+    """Test sections without a prediction."""
+    return [s for s in sorted(fold.test) if not _file(plan, fold, model, s).exists()]
 
 
 def check_predictions(out: Path) -> None:

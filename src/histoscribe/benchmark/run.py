@@ -17,6 +17,7 @@ from histoscribe.benchmark.cell import check_predictions, run_cell
 from histoscribe.benchmark.checks import run_checks
 from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
+from histoscribe.benchmark.outline import finished_cells, run_outline
 from histoscribe.benchmark.part_tables import FILE as PARTS_FILE
 from histoscribe.benchmark.part_tables import part_rows, parts_table
 from histoscribe.benchmark.pathway_maps import draw_pathway_maps
@@ -40,9 +41,10 @@ from histoscribe.data.target import Target
 from histoscribe.io.atomic import write_json, write_text
 from histoscribe.io.checksums import write_checksums
 from histoscribe.io.csv_table import csv_text
+from histoscribe.io.durations import keep_duration
 from histoscribe.io.run_folder import CARD, claimed, in_folder
 from histoscribe.printable import printable_lines
-from histoscribe.progress import track
+from histoscribe.progress import tell, track
 from histoscribe.signature import spelled_out
 from histoscribe.threads import fixed_threads, kernels
 from histoscribe.train.arguments import (
@@ -149,14 +151,19 @@ def benchmark(
 
 
 def _run(plan: RunPlan) -> Benchmark:
-    start = monotonic()
-    with claimed(plan.out, plan.files()):
+    start, files = monotonic(), plan.files()
+    with claimed(plan.out, files):
         check_predictions(plan.out)
+        tell(run_outline(plan, files))
+        is_whole = not finished_cells(plan)
         run_cells(plan)
         folds = [_score(plan, fold) for fold in track(plan.folds, "scores")]
         found = _write_tables(plan, folds)
         write_checksums(plan.out)
-        took = {"seconds": round(monotonic() - start, 1), "ended": datetime.now(UTC).isoformat()}
+        seconds = round(monotonic() - start, 1)
+        if is_whole:
+            keep_duration(plan.run_data.cache, files, seconds)
+        took = {"seconds": seconds, "ended": datetime.now(UTC).isoformat()}
         write_json(
             plan.out / "run.json", {**took, "machine": platform.platform(), "kernels": kernels()}
         )
@@ -166,12 +173,23 @@ def _run(plan: RunPlan) -> Benchmark:
 def run_cells(plan: RunPlan) -> None:
     """Fit every model on every fold and predict the test sections; finished cells are kept."""
     cells = [(fold, model) for fold in plan.folds for model in plan.settings.models]
-    for fold in plan.folds:
-        for encoder in plan.run_data.encoders():
-            for section in plan.run_data.cohort.ids:
-                plan.run_data.extract(encoder, section, fold)
+    _extract(plan)
     for fold, model in track(cells, "models x folds"):
         run_cell(plan, fold, model, plan.targets[fold.name])
+
+
+def _extract(plan: RunPlan) -> None:
+    """Compute missing features of all sections, for each fold if they depend on it."""
+    data = plan.run_data
+    parts = [
+        (section, encoder, folds)
+        for folds in (zip(plan.folds) if data.by_fold else (plan.folds,))
+        for encoder in data.encoders()
+        for section in data.cohort.ids
+    ]
+    for section, encoder, folds in track(parts, "features"):
+        for fold in folds:
+            data.extract(encoder, section, fold)
 
 
 def _score(plan: RunPlan, fold: Fold) -> _FoldResult:

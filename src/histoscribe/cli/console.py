@@ -22,9 +22,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from histoscribe.cli.progress_lines import ProgressLines
 from histoscribe.errors import DataContractError, Problem, unforeseen
 from histoscribe.printable import printable, printable_lines
-from histoscribe.progress import drawn_by, told_to
+from histoscribe.progress import Drawer, drawn_by, told_to
 
 out = Console()
 err = Console(stderr=True)
@@ -116,8 +117,19 @@ def messages_visible() -> Iterator[None]:
 
 @contextmanager
 def progress_drawn() -> Iterator[None]:
-    """Draw loops as bars with rate and time left; one bar at a time, nested loops below it."""
-    progress = Progress(
+    """Draw loops as bars, or as lines where the messages go to no terminal."""
+    progress = _bars()
+    draw = _drawer(progress) if err.is_terminal else ProgressLines(_say_aside).draw
+    with drawn_by(draw), told_to(say):
+        try:
+            yield
+        finally:
+            progress.live.stop()  # Progress.stop leaves an empty line in a log file
+
+
+def _bars() -> Progress:
+    """Bars with rate and time left; one bar at a time, nested loops below it."""
+    return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -129,6 +141,8 @@ def progress_drawn() -> Iterator[None]:
         transient=True,
     )
 
+
+def _drawer(progress: Progress) -> Drawer:
     def draw(
         items: Iterable[object], what: str, total: int | None
     ) -> Generator[object, None, None]:
@@ -143,11 +157,7 @@ def progress_drawn() -> Iterator[None]:
         finally:
             progress.remove_task(task)
 
-    with drawn_by(draw), told_to(say):
-        try:
-            yield
-        finally:
-            progress.live.stop()  # Progress.stop leaves an empty line in a log file
+    return draw
 
 
 class _VisibleFormatter(logging.Formatter):
@@ -196,6 +206,11 @@ def _disk_problem(error: OSError) -> Problem:
 def say(text: str) -> None:
     """Print a line: a path is neither cut, coloured nor read as markup; see `printable`."""
     out.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _say_aside(text: str) -> None:
+    """Print a line beside the results, see `say`."""
+    err.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def show_problems(problems: Sequence[Problem]) -> None:

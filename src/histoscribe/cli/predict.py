@@ -7,6 +7,7 @@ import typer
 
 from histoscribe.cli.console import OutFolder, Plugins, Weights, load_plugins, say, weight_files
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.printable import counted
 
 if TYPE_CHECKING:
     from histoscribe.predict.order import Order
@@ -132,6 +133,7 @@ def _work(order: "Order") -> None:
     from histoscribe.predict.order import SectionDone, predict
     from histoscribe.predict.patients import PatientsDone
 
+    say(_outline(order))
     problems: list[Problem] = []
     for found in predict(order):
         if isinstance(found, SectionDone):
@@ -155,6 +157,16 @@ def _work(order: "Order") -> None:
         if order.per == "patient":
             say("no patient was predicted: bulk.h5ad needs every slide of the manifest")
         raise DataContractError(problems)
+
+
+def _outline(order: "Order") -> str:
+    """Number of targets, and of slides that were finished before."""
+    slides, n_cohorts = order.slides, len(order.cohorts)
+    parts = [counted(len(slides), "slide")] if slides else []
+    parts += [counted(n_cohorts, "cohort")] if n_cohorts else []
+    n_finished = sum((order.out / f"{slide.name}.json").is_file() for slide in slides)
+    kept = f" ({n_finished} finished before)" if n_finished else ""
+    return f"{' and '.join(parts)}{kept} with the predictor {order.predictor}"
 
 
 def _tell(job: "SlideJob", done: "SlideResult") -> None:

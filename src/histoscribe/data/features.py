@@ -120,6 +120,15 @@ def stored_features(
     return StoredFeatures(store, order, encoder.width)
 
 
+def in_cache(
+    section: Section, encoder: Encoder, tiles: Tiles, *, precision: Precision, cache: Path
+) -> bool:
+    """Whether all features of a section are in the cache."""
+    order = grid_order(section.spots, section.slide.mpp)
+    store = FeatureStore.find(cache, _origin(section, encoder, tiles, precision, order))
+    return store is not None and store.is_complete
+
+
 def _fill(
     store: FeatureStore,
     section: Section,

@@ -82,6 +82,11 @@ class DurableRows:
         """Rows of every unfinished chunk."""
         return tuple(rows for rows in self.chunks if self.read(rows) is None)
 
+    @property
+    def n_missing_files(self) -> int:
+        """Number of chunks without a file; quicker than `missing`, which also reads the others."""
+        return sum(not self._path(rows).is_file() for rows in self.chunks)
+
     def read(self, rows: slice) -> Float32[np.ndarray, "rows D"] | None:
         """Rows of one chunk; None for an unfinished chunk or a wrong checksum."""
         path = self._path(rows)

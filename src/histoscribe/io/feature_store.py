@@ -88,6 +88,11 @@ class FeatureStore:
         """Rows of every unfinished chunk."""
         return self._rows.missing
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every chunk has its file; `missing` also verifies them."""
+        return self._rows.n_missing_files == 0
+
     def read_finished(self, rows: slice) -> Float32[np.ndarray, "rows D"]:
         """Rows of a finished chunk; FileNotFoundError for any other."""
         return self._rows.read_finished(rows)

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Unpack
 
 from histoscribe.data.folds import whole_fold
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.durations import keep_duration
 from histoscribe.io.run_folder import claimed, in_folder
 from histoscribe.predictor.facts import cohort_card, data_files
 from histoscribe.predictor.fitted_model import Fitted
@@ -15,6 +17,7 @@ from histoscribe.predictor.limits import ValueRange
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import fit_reference
 from histoscribe.predictor.saving import is_predictor, load_predictor, save_predictor
+from histoscribe.progress import tell
 from histoscribe.signature import spelled_out
 from histoscribe.threads import fixed_threads
 from histoscribe.train.arguments import (
@@ -33,7 +36,9 @@ from histoscribe.train.arguments import (
 from histoscribe.train.benchmark_of import read_benchmark
 from histoscribe.train.bulk_data import BulkData, open_bulk
 from histoscribe.train.bulk_fit import fit_bulk_predictor
+from histoscribe.train.epoch_end import CHECKPOINT
 from histoscribe.train.fit import fit
+from histoscribe.train.outline import training_outline
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
@@ -123,11 +128,17 @@ def _train(run_data: RunData, out: Path, benchmark: Path | None) -> Predictor:
     run_data.check([fold])
     target = run_data.target(fold.train)
     scored = _benchmarked(benchmark, run_data, fold, target)
-    with claimed(out, _run_files(run_data, out)):
+    files, start = _run_files(run_data, out), monotonic()
+    with claimed(out, files):
         if is_predictor(out):
             kept = load_predictor(out, run_data.weights)
             return _with_scores(_same(kept, run_data, fold, out), scored, out)
-        return fit_predictor(run_data, fold, run_data.settings.rows[0], target, out, scored)
+        tell(training_outline(run_data, files))
+        row, is_whole = run_data.settings.rows[0], not (out / "resume" / CHECKPOINT).exists()
+        predictor = fit_predictor(run_data, fold, row, target, out, scored)
+        if is_whole:
+            keep_duration(run_data.cache, files, monotonic() - start)
+        return predictor
 
 
 def _train_on_bags(bulk: BulkData, out: Path, benchmark: Path | None) -> Predictor:

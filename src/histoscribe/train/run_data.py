@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from histoscribe.data.features import embed
+from histoscribe.data.features import embed, in_cache
 from histoscribe.data.fold_checks import scored_panel_problems
 from histoscribe.data.genesets import GeneSets, PanelPathways, open_gene_sets, panel_pathways
 from histoscribe.data.stain import TissueColour
@@ -223,6 +223,20 @@ class RunData:
             )
             self._features[key], self._precision[key] = found.values, found.precision
         return self._features[key]
+
+    def n_cached(self) -> int:
+        """Number of sections with complete features in the cache, for all encoders.
+
+        Counts unjittered tissue; for runs whose features do not depend on the fold.
+        """
+        precision = self.settings.run.precision
+
+        def is_cached(section: str, encoder: str | None) -> bool:
+            opened, tiles = self.source(encoder).open(None), self.tiles.view(None, section, 0)
+            of_section = self.cohort[section]
+            return in_cache(of_section, opened, tiles, precision=precision, cache=self.cache)
+
+        return sum(all(is_cached(s, e) for e in self.encoders()) for s in self.cohort.ids)
 
     def target(self, train: SpotRows) -> Target:
         """Panel and transform, fitted on these spots only unless the leak `panel` is set."""
