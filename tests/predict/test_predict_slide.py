@@ -137,6 +137,26 @@ def test_detections_are_squares_with_the_values_of_their_place(
         assert measured[names[1]] == pytest.approx(back.values[spot, 4], rel=1e-5)
 
 
+def test_a_gene_named_by_its_symbol_colours_the_detections(predictor_folder, slide_file, tmp_path):
+    gene = load_predictor(predictor_folder).target.genes[3]
+    name = gene.removeprefix("SIM-")
+    list(predict(order(predictor_folder, slide_file, out=tmp_path / "out", genes=(name,))))
+    back = read_prediction(tmp_path / "out" / "slide.h5ad")
+    features = json.loads((tmp_path / "out" / "slide.geojson").read_text())["features"]
+    properties = [feature["properties"] for feature in features]
+    values = back.values[:, 3]
+    named = [of["classification"]["name"] for of in properties]
+    masked = [f"{name} not trusted" == of for of in named]
+    assert masked == np.isnan(values).tolist()
+    assert 0 < sum(masked) < len(masked)
+    assert named[int(np.nanargmax(values))] == f"{name} 5 of 5 (highest)"
+    assert named[int(np.nanargmin(values))] == f"{name} 1 of 5 (lowest)"
+    assert all(
+        (name in of["measurements"]) == np.isfinite(value)
+        for of, value in zip(properties, values, strict=True)
+    )
+
+
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_neither_threads_nor_blocks_left_to_do_change_a_bit(
     predictor_folder, slide_file, tmp_path, monkeypatch, n_threads

@@ -45,7 +45,11 @@ Mask = Annotated[
 ]
 Genes = Annotated[
     list[str] | None,
-    typer.Option("--gene", metavar="NAME", help="Gene for the GeoJSON (repeatable)."),
+    typer.Option(
+        "--gene",
+        metavar="NAME",
+        help="Gene for the GeoJSON (repeatable); the first one gives the colours.",
+    ),
 ]
 SpatialData = Annotated[bool, typer.Option("--spatialdata", help="Also write SpatialData.")]
 Per = Annotated[

@@ -66,7 +66,7 @@ class Order:
     mask: Path | None = None
     """Tissue mask of the only slide."""
     genes: tuple[str, ...] = ()
-    """Genes for the GeoJSON."""
+    """Genes for the GeoJSON, whose colours are by the first one."""
     spatialdata: bool = False
     """Also write SpatialData."""
     per: Literal["slide", "patient"] = "slide"

@@ -20,6 +20,7 @@ from histoscribe.io.predictions.anndata import write_blocks
 from histoscribe.io.predictions.geojson import Measured, write_detections
 from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
+from histoscribe.io.predictions.spot_classes import SpotClasses, fifths
 from histoscribe.models.plugins import load_plugin, loaded_plugins
 from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
@@ -241,7 +242,10 @@ def _write(
     slide = plan.section.slide
     h5ad, geojson, *zarr, summary = job.files
     write_blocks(head, store.values(), h5ad, slide, layers=store.layers())
-    write_detections(geojson, head.spots, slide.mpp, _measurements(done.detections, head, store))
+    measured = _measurements(done.detections, head, store)
+    write_detections(
+        geojson, head.spots, slide.mpp, measured, _classes(done.detections, head, store)
+    )
     for path in zarr:
         values = np.concatenate(list(store.values()))
         layers = {name: np.concatenate(list(blocks)) for name, blocks in store.layers().items()}
@@ -268,6 +272,15 @@ def _summary(job: SlideJob, plan: SlidePlan, head: Head, done: SlideResult) -> d
         "notes": list(done.notes),
         "warnings": list(done.warnings),
     }
+
+
+def _classes(choice: GeneChoice, head: Head, store: PredictionStore) -> SpotClasses | None:
+    """Classes of the spots by the first gene that the user named; None if none was named."""
+    if not choice.requested:
+        return None
+    column = head.genes.index(choice.genes[0])
+    values = np.concatenate([block[:, column] for block in store.values()])
+    return fifths(choice.labels[0], values)
 
 
 def _measurements(choice: GeneChoice, head: Head, store: PredictionStore) -> Iterator[Measured]:

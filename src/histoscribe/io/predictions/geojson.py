@@ -11,6 +11,7 @@ from jaxtyping import Float
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 from histoscribe.io.files import read_json
+from histoscribe.io.predictions.spot_classes import SpotClasses
 from histoscribe.types import Spots
 
 Ring = list[tuple[float, float]]
@@ -28,17 +29,19 @@ def write_detections(
     spots: Spots,
     mpp: float,
     blocks: Iterable[Measured],
+    classes: SpotClasses | None = None,
 ) -> None:
     """Write the outline of every spot, in level-0 px of `mpp` um, as a QuPath detection.
 
     It is a square or a circle of the spots' size; a cell is a circle of the typical diameter.
     Each block holds the measurements of the next spots by name; a value that is not finite is left
-    out. One block is in memory at a time.
+    out. One block is in memory at a time. QuPath fills a spot with the colour of its class.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{"type": "FeatureCollection", "features": [\n')
         outline = spots.outline(spots.drawn_um / mpp)
-        n_spots = sum(_write_block(file, block, spots, outline) for block in _placed(blocks))
+        placed = _placed(blocks)
+        n_spots = sum(_write_block(file, block, spots, outline, classes) for block in placed)
         file.write("\n]}\n")
         if n_spots != len(spots):
             raise ValueError(f"{n_spots} rows of measurements for {len(spots)} spots")
@@ -77,12 +80,15 @@ def _write_block(
     placed: tuple[int, Measured],
     spots: Spots,
     outline: Float[np.ndarray, "corners 2"],
+    classes: SpotClasses | None,
 ) -> int:
     first, block = placed
     n_rows = len(next(iter(block.values())))
     for row in range(n_rows):
         spot = first + row
         feature = _detection(spots.ids[spot], spots.xy[spot] + outline)
+        if classes is not None:
+            feature["properties"]["classification"] = _classification(classes, spot)
         measured = {name: _rounded(float(values[row])) for name, values in block.items()}
         known = {name: value for name, value in measured.items() if np.isfinite(value)}
         feature["properties"]["measurements"] = known
@@ -98,6 +104,11 @@ def _detection(id_: str, corners: Float[np.ndarray, "corners 2"]) -> dict[str, A
         "geometry": {"type": "Polygon", "coordinates": [ring]},
         "properties": {"objectType": "detection", "name": id_},
     }
+
+
+def _classification(classes: SpotClasses, spot: int) -> dict[str, Any]:
+    of = classes.of_spot[spot]
+    return {"name": classes.names[of], "color": list(classes.colours[of])}
 
 
 def _rounded(value: float) -> float:
