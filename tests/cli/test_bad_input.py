@@ -340,3 +340,13 @@ def test_twins_of_two_patients_are_refused(histoscribe, tmp_path):
     shutil.copy(cohort.files("P1").image, cohort.files("P2").image)
     done = histoscribe("benchmark", cohort.settings, "--out", tmp_path / "out")
     refused(done, "equal pixels", "P1", "P2")
+
+
+@pytest.mark.parametrize("verb", ["benchmark", "train", "check"])
+def test_a_folder_with_other_files_is_refused(histoscribe, cohort, tmp_path, verb):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "letter.txt").write_text("mine")
+    model = ["--model", "mean"] if verb != "check" else []
+    done = histoscribe(verb, cohort.settings, "--out", tmp_path / "out", *model)
+    refused(done, "a folder with other files: letter.txt", "choose another --out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["letter.txt"]

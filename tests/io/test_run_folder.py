@@ -34,6 +34,18 @@ def test_the_same_run_may_go_on_and_another_may_not(tmp_path):
     assert names(tmp_path) == ["settings.toml"]
 
 
+def test_a_folder_with_other_peoples_files_is_refused_and_left_as_it_is(tmp_path):
+    for name in ("a.svs", "b.svs", "c.svs", "d.svs", ".hidden"):
+        (tmp_path / name).write_text("theirs")
+    before = names(tmp_path)
+    found = r"a folder with other files: a\.svs, b\.svs, c\.svs and 1 more"
+    with pytest.raises(DataContractError, match=found), claimed(tmp_path, FILES):
+        pass
+    assert names(tmp_path) == before
+    with claimed(tmp_path / "run", FILES):
+        pass
+
+
 def test_two_at_a_time_are_one_too_many(tmp_path):
     with claimed(tmp_path, FILES):
         found = []
@@ -56,6 +68,7 @@ def test_two_at_a_time_are_one_too_many(tmp_path):
 def test_what_a_killed_run_left_half_written_goes_and_a_users_hidden_file_stays(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / ".notes").write_text("mine")
+    (tmp_path / "settings.toml").write_text(FILES["settings.toml"])
     with replacing(tmp_path / "figures" / "map.png") as temporary:
         temporary.write_bytes(b"half")
         left = temporary.read_bytes()
@@ -103,13 +116,13 @@ PROBLEM = DataContractError(Problem("a", "b", "c", "d"))
 @pytest.mark.parametrize("error", [PROBLEM, KeyboardInterrupt(), RuntimeError()], ids=repr)
 def test_a_run_that_fails_before_its_first_result_leaves_no_claim(tmp_path, error):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    (tmp_path / "mine" / ".notes").write_text("mine")
     for folder in (tmp_path / "mine", tmp_path / "new"):
         with pytest.raises(type(error)):
             fail(folder, error, lambda at=folder: (at / "predictors" / "ridge").mkdir(parents=True))
         with claimed(folder, {"settings.toml": "seed = 1\n"}):
             pass
-    assert names(tmp_path / "mine") == ["notes.txt", "settings.toml"]
+    assert names(tmp_path / "mine") == [".notes", "settings.toml"]
     assert names(tmp_path / "new") == ["settings.toml"]
 
 

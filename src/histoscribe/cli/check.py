@@ -62,9 +62,11 @@ def _checked(cohort: str) -> "Checked":
 
 
 def _write_overlays(sections: "Sequence[Section]", folder: Path) -> None:
+    from histoscribe.io.run_folder import refuse_other_files
     from histoscribe.plot.overlay import spot_overlay
     from histoscribe.progress import track
 
+    refuse_other_files(folder, {f"{section.id}.png" for section in sections})
     for section in track(sections, "overlays"):
         path = folder / f"{section.id}.png"
         spot_overlay(section, path)

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -36,6 +36,8 @@ def in_folder(out: str | Path | None, work: Callable[[Path], _Result]) -> _Resul
 
 
 CARD = "card.json"
+_MOST_NAMED = 3
+"""Files of a folder that are named in a message."""
 _WRITE_AGAIN = (
     "run `histoscribe benchmark FILE.toml --out DIR` of this version, and do not edit its files"
 )
@@ -72,8 +74,8 @@ def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
     Raises
     ------
     DataContractError
-        if `folder` cannot be a folder, holds another run, or is in use by another process: two runs
-        never mix.
+        if `folder` cannot be a folder, holds another run or files that are none of a run, or is in
+        use by another process: two runs never mix.
     """
     made = not folder.exists()
     _make(folder)
@@ -85,6 +87,8 @@ def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
         ]
         if problems:
             raise DataContractError(problems)
+        if not any((folder / name).exists() for name in files):
+            refuse_other_files(folder)
         if alone:
             remove_leftovers(folder)
         new = [name for name in files if not (folder / name).exists()]
@@ -100,6 +104,30 @@ def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
                 with suppress(OSError):  # it stays where it holds a result
                     folder.rmdir()
             raise
+
+
+def refuse_other_files(folder: Path, known: Collection[str] = ()) -> None:
+    """Check that a folder is new, or has only files of these names; hidden ones do not count.
+
+    Raises
+    ------
+    DataContractError
+        naming some of the others.
+    """
+    if not folder.is_dir():
+        return
+    names = sorted(path.name for path in folder.iterdir())
+    other = [name for name in names if name not in known and not name.startswith(".")]
+    if other:
+        more = f" and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
+        raise DataContractError(
+            Problem(
+                where=str(folder),
+                found=f"a folder with other files: {', '.join(other[:_MOST_NAMED])}{more}",
+                expected="a new or empty folder, or that of the same run to continue",
+                remedy="choose another --out, e.g. a new folder in this one",
+            )
+        )
 
 
 def _release(folder: Path, identity: set[Path], before: set[Path]) -> None:
