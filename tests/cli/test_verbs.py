@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -201,3 +202,27 @@ def test_settings_of_a_run_make_the_same_run_again(histoscribe, cohort, tmp_path
     pd.testing.assert_frame_equal(one, two)
     again = histoscribe("benchmark", cohort.settings, "--out", "one")
     assert again.code == 0, "another working folder is no other run"
+
+
+def test_help_and_version_have_their_usual_options(histoscribe):
+    for arguments in (("-h",), ("train", "-h"), ("explain", "latent", "-h")):
+        done = histoscribe(*arguments)
+        assert (done.code, "Usage:" in done.out) == (0, True)
+    assert histoscribe("--version").out.split() == [version("histoscribe")]
+
+
+def test_the_help_of_a_question_has_its_own_options_only(histoscribe):
+    assert "--bulk" not in histoscribe("explain", "exemplars", "--help").out
+    assert "--bulk" in histoscribe("explain", "levels", "--help").out
+
+
+def test_the_shell_completes_verbs_options_and_models(histoscribe, monkeypatch):
+    monkeypatch.setenv("_HISTOSCRIBE_COMPLETE", "complete_bash")
+    for words, found in (
+        ("histoscribe ben", "benchmark"),
+        ("histoscribe train run.toml --mod", "--model"),
+        ("histoscribe train run.toml --model rid", "ridge\nridge-hest"),
+    ):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        assert histoscribe().out.strip() == found

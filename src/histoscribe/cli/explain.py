@@ -39,17 +39,25 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting by its name in Python. Repeatable."),
 ]
-_SHARED = (
-    Parameter("inputs", Parameter.KEYWORD_ONLY, default=None, annotation=Inputs),
-    Parameter("out_folder", Parameter.KEYWORD_ONLY, annotation=OutFolder),
-)
-_SHARED_LAST = (
-    Parameter("cohort", Parameter.KEYWORD_ONLY, default=None, annotation=CohortName),
-    Parameter("bulk", Parameter.KEYWORD_ONLY, default=None, annotation=Bulk),
-    Parameter("overrides", Parameter.KEYWORD_ONLY, default=None, annotation=Overrides),
-    Parameter("weights", Parameter.KEYWORD_ONLY, default=None, annotation=Weights),
-    Parameter("plugin", Parameter.KEYWORD_ONLY, default=None, annotation=Plugins),
-)
+
+
+def _shared(question: Question) -> tuple[list[Parameter], list[Parameter]]:
+    """Parameters before and after the settings; bulk expression for questions that read it."""
+
+    def optional(name: str, annotation: Any) -> Parameter:
+        return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+    first = [
+        optional("inputs", Inputs),
+        Parameter("out_folder", Parameter.KEYWORD_ONLY, annotation=OutFolder),
+    ]
+    bulk = [optional("bulk", Bulk)] if question.bulk != "none" else []
+    last = [
+        optional("overrides", Overrides),
+        optional("weights", Weights),
+        optional("plugin", Plugins),
+    ]
+    return first, [optional("cohort", CohortName), *bulk, *last]
 
 
 class QuestionGroup(TyperGroup):
@@ -86,10 +94,10 @@ def _command(question: Question) -> Any:
         inputs: list[str] | None,
         out_folder: Path,
         cohort: str | None,
-        bulk: str | None,
         overrides: list[str] | None,
         weights: list[str] | None,
         plugin: list[Path] | None,
+        bulk: str | None = None,
         **options: Any,
     ) -> None:
         load_plugins(plugin)
@@ -100,7 +108,8 @@ def _command(question: Question) -> Any:
         data = _Data(inputs or [], cohort, bulk, weights or [])
         _answer(question, data, settings, out_folder)
 
-    parameters = [*_SHARED, *option_parameters(question.settings), *_SHARED_LAST]
+    first, last = _shared(question)
+    parameters = [*first, *option_parameters(question.settings), *last]
     run.__doc__ = f"{question.summary}\n\nNeeds: {question.needs}."
     run.__annotations__ = {item.name: item.annotation for item in parameters}
     vars(run)["__signature__"] = Signature(parameters)

@@ -86,7 +86,7 @@ app = typer.Typer(
     cls=VerbGroup,
     name="histoscribe",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 for verb in VERBS:
@@ -110,7 +110,7 @@ def _root(
 def main() -> None:
     """Run a command; a user's mistake ends in one message and exit code 2."""
     with explained(), messages_visible(), progress_drawn():
-        app()
+        app(prog_name="histoscribe")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,14 @@ from histoscribe.cli.console import load_plugins
 if TYPE_CHECKING:
     from histoscribe.train.settings import RunSettings
 
+
+def _model_names(incomplete: str) -> list[str]:
+    """Models of installed packages that the shell can complete."""
+    from histoscribe.models.catalog import list_models
+
+    return [name for name in list_models() if name.startswith(incomplete)]
+
+
 SettingsFile = Annotated[Path, typer.Argument(metavar="FILE.toml", help="Settings of the run.")]
 Overrides = Annotated[
     list[str] | None,
@@ -22,7 +30,10 @@ Overrides = Annotated[
 Models = Annotated[
     list[str] | None,
     typer.Option(
-        "--model", metavar="NAME", help="Model instead of those of the file (repeatable)."
+        "--model",
+        metavar="NAME",
+        help="Model instead of those of the file (repeatable).",
+        autocompletion=_model_names,
     ),
 ]
 

@@ -58,7 +58,7 @@ class Question:
 
 _TAKEN = {
     *("question", "predictors", "cohort", "bulk", "out"),
-    *("inputs", "out_folder", "overrides", "set", "weights", "help", "findings"),
+    *("inputs", "out_folder", "overrides", "set", "weights", "plugin", "help", "findings"),
 }
 """Names that `explain` has for every question, in Python and on the command line."""
 
