@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from histoscribe.models.catalog import list_models as list_models
     from histoscribe.models.plugins import load_plugin as load_plugin
     from histoscribe.predict.bag_patients import predict_patients as predict_patients
+    from histoscribe.predict.lazyslide import to_lazyslide as to_lazyslide
     from histoscribe.predict.slide import predict_slide as predict_slide
     from histoscribe.predictor.saving import load_predictor as load_predictor
     from histoscribe.simulate import simulate as simulate
@@ -48,6 +49,7 @@ _HOME = {
     "read_settings": "histoscribe.train.settings",
     "score_section": "histoscribe.benchmark.prediction",
     "to_anndata": "histoscribe.io.predictions.anndata",
+    "to_lazyslide": "histoscribe.predict.lazyslide",
     "to_spatialdata": "histoscribe.io.predictions.spatialdata",
 }
 __all__ = sorted([*_HOME, *_ROOMS])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import histoscribe as hs
+from histoscribe.errors import DataContractError
 from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.predict.order import Order, predict
@@ -113,3 +114,8 @@ def test_a_model_of_counts_gives_each_place_its_deviation_and_additional_zeros(
         assert values.min() > 0
         np.testing.assert_allclose(written.layers[name], values, rtol=1e-5)
         np.testing.assert_allclose(spots.layers[name], values, rtol=1e-3)
+
+
+def test_a_model_of_pixels_is_no_model_of_features_for_lazyslide(egn_folder):
+    with pytest.raises(DataContractError, match="a model that reads pixels"):
+        hs.to_lazyslide(egn_folder)

@@ -18,6 +18,7 @@ from histoscribe.train.run import train
 from tests import toys
 from tests.benchmark.runs import tiny_cohort, tiny_settings
 from tests.predict.conftest import MPP, SPACING_UM, draw_slide
+from tests.predict.test_lazyslide import round_trip
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +137,18 @@ def test_a_bag_that_reads_tiles_reads_those_of_the_slide(place, tmp_path):
     np.testing.assert_allclose(
         held.head.gene_facts[BAG], held.values.mean(axis=0), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("name", [toys.SECTION, toys.BAG])
+def test_lazyslide_gives_it_the_whole_slide_and_gets_its_values(place, name):
+    here, model, there = round_trip(place / name, place / "slide.png", keep_unlike=True)
+    assert model.whole_slide
+    assert model.needs_coords == ("context_um" in model.model.inputs)
+    values = np.stack([there[gene] for gene in here.head.gene_names], axis=1)
+    np.testing.assert_allclose(values, here.values, atol=1e-5)
+
+
+def test_lazyslide_gets_no_more_tiles_than_the_model_reads_at_once(place, monkeypatch):
+    monkeypatch.setattr(predictor, "MOST_SPOTS_OF_ITEM", 30)
+    with pytest.raises(DataContractError, match="at most 30: "):
+        round_trip(place / toys.SECTION, place / "slide.png", keep_unlike=True)

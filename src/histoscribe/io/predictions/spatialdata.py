@@ -53,7 +53,7 @@ def to_spatialdata(prediction: Prediction) -> "SpatialData":
     models = need("spatialdata.models", EXTRA, "SpatialData")
     at = need("spatialdata.transformations", EXTRA, "SpatialData")
     slide, mpp = prediction.slide, _mpp(prediction)
-    name, spots = _clean(prediction.section), prediction.spots
+    name, spots = element_name(prediction.section), prediction.spots
     shapes = _shapes(
         spots, mpp, {PIXELS: at.Identity(), MICRONS: at.Scale([mpp, mpp], axes=("x", "y"))}
     )
@@ -121,8 +121,8 @@ def _annotating(prediction: Prediction, shapes: str) -> ad.AnnData:
     """Link each row of the table to its circle."""
     # the images are elements, with their own transformations
     table = to_anndata(replace(prediction, slide=None))
-    table.obs.columns = [_clean(column) for column in table.obs.columns]
-    table.var.columns = [_clean(column) for column in table.var.columns]
+    table.obs.columns = [element_name(column) for column in table.obs.columns]
+    table.var.columns = [element_name(column) for column in table.var.columns]
     table.obs["region"] = pd.Categorical([shapes] * table.n_obs, categories=[shapes])
     table.obs["spot"] = np.asarray(prediction.spots.ids, dtype=object)
     return table
@@ -144,7 +144,11 @@ def _picture(slide: Slide) -> object:
     )
 
 
-def _clean(name: str) -> str:
-    """Name that SpatialData accepts: it allows few characters, and no `__` in front."""
+def element_name(name: str) -> str:
+    """Name that SpatialData accepts: it allows few characters, and no `__` in front.
+
+    >>> element_name("ridge@12ab, slide 1")
+    'ridge_12ab__slide_1'
+    """
     kept = "".join(sign if sign.isalnum() or sign in "_-." else "_" for sign in name)
     return kept.lstrip("_") or "section"
