@@ -22,11 +22,11 @@ from histoscribe.io.csv_table import (
     restored_table,
 )
 from histoscribe.plot.canvas import save_png
-from histoscribe.predictor.facts import gene_labels
 from histoscribe.printable import printable, printable_lines
 from histoscribe.progress import track
-from histoscribe.report.page import _environment
 from histoscribe.report.script import json_for_script
+from histoscribe.report.template import environment
+from histoscribe.types.gene_labels import gene_labels
 
 EVIL = {
     "ansi": "a\x1b[31mred\x1b]0;title\x07",
@@ -95,7 +95,7 @@ def test_warnings_and_logs_show_no_control_character(name, capsys):
 
 @pytest.mark.parametrize("name", EVIL.values(), ids=EVIL)
 def test_a_page_shows_no_control_character_of_a_name(name):
-    page = _environment().from_string("<b title='{{ name }}'>{{ name }}</b>")
+    page = environment().from_string("<b title='{{ name }}'>{{ name }}</b>")
     text = page.render(name=name + "<")
     assert unseen(text) == []
     assert "&lt;" in text

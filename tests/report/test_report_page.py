@@ -12,7 +12,7 @@ import pytest
 
 from histoscribe.benchmark import checks_of_data
 from histoscribe.errors import DataContractError
-from histoscribe.report import compare, write
+from histoscribe.report import write
 from histoscribe.report.alerts import MEANING, alerts, worst
 from histoscribe.report.best_genes import best_genes
 from histoscribe.report.figures import embedded
@@ -363,20 +363,6 @@ def test_pictures_stay_within_their_budget(run):
     assert len(whole) == 5
     size = len(whole[0].uri)
     assert len(embedded(paths, most_bytes=3 * size)) == 3
-
-
-def test_comparison_states_each_protocol_and_what_differs(tmp_path):
-    honest = make_run(tmp_path / "honest")
-    leaky = make_run(tmp_path / "leaky", leaky="sections of one patient on both sides")
-    text = compare([honest, leaky])
-    assert "protocol patient" in text
-    assert "protocol section (LEAKY)" in text
-    assert "sections of one patient on both sides" in text
-    assert "also differ" not in text
-    card = json.loads((leaky / "card.json").read_text())
-    next(iter(card["target"].values()))["genes_sha256"] = "cd"
-    (leaky / "card.json").write_text(json.dumps(card))
-    assert "also differ in: genes_sha256" in compare([honest, leaky])
 
 
 def test_genes_go_by_their_symbols_where_the_run_knows_them(run):

@@ -8,6 +8,9 @@ import typer
 from histoscribe.cli.console import out, say
 from histoscribe.errors import DataContractError, Problem
 
+FINDINGS, COMPARISON = "findings.html", "comparison.html"
+"""Pages that belong to no single run, in the working folder."""
+
 Folders = Annotated[list[Path] | None, typer.Argument(metavar="[DIR...]", show_default=False)]
 Findings = Annotated[
     list[Path] | None,
@@ -19,16 +22,21 @@ Findings = Annotated[
     ),
 ]
 Page = Annotated[
-    Path, typer.Option("--page", metavar="FILE", help="The page of findings without a run.")
+    Path | None,
+    typer.Option(
+        "--page",
+        metavar="FILE",
+        help="The page of findings without a run (`findings.html`), or of the comparison of "
+        "several runs (`comparison.html`).",
+        show_default=False,
+    ),
 ]
 
 
-def run(
-    folders: Folders = None, findings: Findings = None, page: Page = Path("findings.html")
-) -> None:
-    """Write the report of each run again; with several runs, also show them side by side."""
+def run(folders: Folders = None, findings: Findings = None, page: Page = None) -> None:
+    """Write the report of each run again; with several runs, also a page that compares them."""
     from histoscribe.explain.saved_finding import is_finding
-    from histoscribe.report import compare, write, write_findings
+    from histoscribe.report import compare, write, write_comparison, write_findings
 
     # in `--findings A B C` only A is the option's value; the content tells findings from runs
     given = folders or []
@@ -36,12 +44,13 @@ def run(
     runs = [folder for folder in given if not is_finding(folder)]
     _check(runs, of_findings)
     if not runs:
-        say(f"findings: {write_findings(of_findings, page)}")
+        say(f"findings: {write_findings(of_findings, page or Path(FINDINGS))}")
         return
     for folder in runs:
         say(f"report: {write(folder, of_findings)}")
     if len(runs) > 1:
         out.print(compare(runs), markup=False, highlight=False)
+        say(f"comparison: {write_comparison(runs, page or Path(COMPARISON))}")
 
 
 def _check(runs: list[Path], findings: list[Path]) -> None:

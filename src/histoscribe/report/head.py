@@ -55,7 +55,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     )
     yield "Held out", f"{_HELD_OUT[run.protocol]}, {counted(len(card.folds), 'fold')}"
     yield "Predicted", _target(list(card.target.values()))
-    yield "Encoders", "; ".join(dict.fromkeys(_encoder(used) for used in card.encoder.used))
+    yield "Encoders", "; ".join(dict.fromkeys(encoder_in_words(used) for used in card.encoder.used))
     yield "Models", ", ".join(card.models)
 
 
@@ -73,7 +73,8 @@ def _target(targets: Sequence[TargetCard]) -> str:
     )
 
 
-def _encoder(used: EncoderUse) -> str:
+def encoder_in_words(used: EncoderUse) -> str:
+    """Name of an encoder and the size of its tiles."""
     name = used.encoder.rpartition(":")[2]
     return f"{name}, tiles of {used.tile_px} px at {used.mpp:g} µm/px"
 

@@ -2,9 +2,11 @@
 
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from histoscribe.benchmark.setting_words import setting_values
 from histoscribe.io.cohorts.catalog import CATALOG
 from histoscribe.io.cohorts.cohort import MEMORY
 from histoscribe.types import RunCard
@@ -24,15 +26,19 @@ class Origin:
     """As its settings name it; a file without its folder."""
     day: str
     """Day of its end in UTC, e.g. `2026-11-28`."""
+    settings: Mapping[str, str]
+    """Every setting but the cohort, by its name with dots."""
     again: bool
     """Whether its settings file makes it again; not for a cohort handed over in Python."""
 
 
 def read_origin(folder: Path) -> Origin:
     """Read the origin of a finished run from its settings and its end."""
-    cohort = tomllib.loads((folder / SETTINGS).read_text(encoding="utf-8"))["cohort"]
+    table = tomllib.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    cohort = str(table.pop("cohort"))
     ended = json.loads((folder / END).read_text(encoding="utf-8"))["ended"]
-    return Origin(_cohort_name(cohort), str(ended)[:10], cohort != MEMORY)
+    settings = setting_values(table)
+    return Origin(_cohort_name(cohort), str(ended)[:10], settings, again=cohort != MEMORY)
 
 
 def _cohort_name(cohort: str) -> str:

@@ -1,18 +1,14 @@
 """A run as one self-contained page."""
 
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from histoscribe.benchmark.card import card_text
 from histoscribe.benchmark.tables import chance_counts
 from histoscribe.io.atomic import write_text
 from histoscribe.metrics.chance import CHANCE_Q, least_q
-from histoscribe.printable import printable_lines
 from histoscribe.report.alerts import alerts, worst
 from histoscribe.report.alignment import grids
 from histoscribe.report.best_genes import best_genes
@@ -43,6 +39,7 @@ from histoscribe.report.summary import (
     n_patients,
     summary_rows,
 )
+from histoscribe.report.template import environment, style
 from histoscribe.report.training_curves import training_curves
 from histoscribe.report.verdict import headline, verdict
 
@@ -89,13 +86,10 @@ def write_findings(findings: Sequence[Path], page: Path) -> Path:
 
     Raises DataContractError that lists every folder without a readable finding.
     """
-    css = (files("histoscribe.report") / "page.css").read_text(encoding="utf-8")
     html = (
-        _environment()
+        environment()
         .get_template("findings_page.html.j2")
-        .render(
-            findings=finding_blocks(findings, page, None), css=Markup(css), policy=content_policy()
-        )
+        .render(findings=finding_blocks(findings, page, None), css=style(), policy=content_policy())
     )
     write_text(page, html)
     return page
@@ -116,25 +110,8 @@ def _html(folder: Path, run: Run, findings: tuple[FindingBlock, ...]) -> str:
     }
     optional = {name: bool(parts[name]) for name in ("pathways", "findings", "training")}
     contents = [entry for entry in _CONTENTS if optional.get(entry[0], True)]
-    template = _environment().get_template("page.html.j2")
+    template = environment().get_template("page.html.j2")
     return template.render(run=run, contents=contents, **parts, **_scripts(run, choice))
-
-
-@cache  # it keeps its compiled templates
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("histoscribe", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _visible(value: object) -> object:
-    """Show a name from data without its control characters; markup of the page stays."""
-    return printable_lines(value) if type(value) is str else value
 
 
 def _head(run: Run) -> dict[str, object]:
@@ -198,9 +175,8 @@ def _fit(run: Run) -> dict[str, object]:
 
 def _scripts(run: Run, choice: Choice) -> dict[str, object]:
     plotly, script = plotly_script(), own_script()
-    css = (files("histoscribe.report") / "page.css").read_text(encoding="utf-8")
     return {
-        "css": Markup(css),
+        "css": style(),
         "policy": content_policy(plotly, script),
         "plotly": Markup(plotly),
         "script": Markup(script),
