@@ -19,7 +19,7 @@ from histoscribe.report.verdict import headline
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """A run as the page names it."""
+    """Name, protocol and result of one run."""
 
     name: str
     protocol: str

@@ -15,7 +15,7 @@ _SCORE = "pcc_given_depth"
 
 @dataclass(frozen=True)
 class PairDot:
-    """A gene in px of the chart, with its name and both scores."""
+    """Dot of one gene, in px; name and scores in words."""
 
     x: float
     y: float
@@ -24,7 +24,7 @@ class PairDot:
 
 @dataclass(frozen=True)
 class GenePairs:
-    """Genes of one model in two runs; both axes have the same scale."""
+    """Genes of one model, one run against another; both axes share a scale."""
 
     model: str
     runs: tuple[int, int]

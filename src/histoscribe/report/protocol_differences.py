@@ -1,4 +1,4 @@
-"""What differs between the protocols of runs, in words, and what that means for their scores."""
+"""Protocol differences of runs, in words, with their meaning for scores."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from histoscribe.types import TargetCard
 
 @dataclass(frozen=True)
 class DifferentFact:
-    """A fact with another value in some run."""
+    """Fact whose values differ between runs."""
 
     name: str
     values: tuple[str, ...]

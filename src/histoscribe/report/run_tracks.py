@@ -16,7 +16,7 @@ SHUFFLED = "shuffled"
 
 @dataclass(frozen=True)
 class Dot:
-    """A value on the axis, with its words."""
+    """One value: axis place, and words."""
 
     place: float
     words: str
@@ -47,7 +47,7 @@ class RunTrack:
 
 @dataclass(frozen=True)
 class TrackChart:
-    """All tracks of one metric, and the ticks of their axis."""
+    """Tracks of one metric with axis ticks."""
 
     metric: str
     rows: tuple[tuple[str, tuple[RunTrack, ...]], ...]
@@ -56,7 +56,7 @@ class TrackChart:
 
 
 def track_chart(runs: Sequence[Run], metric: str) -> TrackChart:
-    """Tracks of every model of any run, in the order of the runs."""
+    """Tracks of every model, ordered as runs list models."""
     patients = [patient_means(run, metric) for run in runs]
     scale = axis(list(_values(runs, patients, metric)), *_ENDS)
     names = dict.fromkeys(name for run in runs for name in models_of(run))
