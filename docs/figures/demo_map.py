@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "demo" / "run" / "figures" / "maps" / "P6S1" / "SIM-ARRANGEMENT014.png"
+SOURCE = ROOT / "demo" / "runs" / "first" / "figures" / "maps" / "P6S1" / "SIM-ARRANGEMENT014.png"
 TARGET = ROOT / "docs" / "images" / "demo-map.png"
 WIDTH_PX = 1100
 COLOURS = 256

@@ -14,7 +14,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from histoscribe.errors import DataContractError
-from histoscribe.simulate import read_truth, simulate
+from histoscribe.io.slides.slide import image_mpp, open_slide
+from histoscribe.simulate import read_truth, simulate, simulate_slide
 
 SMALL = {"spots_per_section": 16, "genes_per_family": 4}
 
@@ -69,6 +70,18 @@ def test_neighbouring_spots_are_one_pitch_apart(small):
 def test_the_same_seed_writes_the_same_bytes(small, tmp_path):
     simulate(tmp_path, 2, seed=3, **SMALL)
     assert _hashes(tmp_path) == _hashes(small)
+
+
+def test_a_slide_of_a_patient_shows_the_section_of_a_cohort_with_this_patient(tmp_path):
+    path = simulate_slide(tmp_path / "biopsy.svs", "P2", spots_per_section=16, seed=3)
+    again = simulate_slide(tmp_path / "again.svs", "P2", spots_per_section=16, seed=3)
+    assert path.read_bytes() == again.read_bytes()
+    simulate(tmp_path / "cohort", 2, seed=3, **SMALL)
+    assert image_mpp(path) == pytest.approx(0.5)
+    slide = open_slide(path, 0.5)
+    with Image.open(tmp_path / "cohort" / "P2S1.jpg") as image:
+        apart = np.abs(np.asarray(image, dtype=int) - slide.overview(0.5))
+    assert np.quantile(apart, 0.95) < 12, "both are JPEG"
 
 
 def test_another_seed_writes_another_cohort(small, tmp_path):

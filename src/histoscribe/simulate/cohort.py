@@ -25,19 +25,12 @@ from histoscribe.simulate.families import (
     flip_signs,
     latent_rates,
 )
-from histoscribe.simulate.nuclei import Nuclei, draw_nuclei
+from histoscribe.simulate.nuclei import Nuclei
 from histoscribe.simulate.patients import Patient, draw_patient
+from histoscribe.simulate.section import draw_section
 from histoscribe.simulate.spaceranger import barcodes, write_folder, write_image
-from histoscribe.simulate.stain import MPP, render
-from histoscribe.simulate.tissue import (
-    CELL_UM,
-    INFILTRATE,
-    STROMA,
-    TUMOUR,
-    Tissue,
-    draw_tissue,
-    motif_frequency,
-)
+from histoscribe.simulate.stain import MPP
+from histoscribe.simulate.tissue import CELL_UM, INFILTRATE, STROMA, TUMOUR, Tissue
 from histoscribe.simulate.truth import (
     digest_of,
     make_truth,
@@ -156,12 +149,8 @@ def _is_done(out: Path, plan: _Plan, section: str) -> bool:
 
 def _write_section(out: Path, plan: _Plan, section: str) -> None:
     config, genes, seed = plan.config, plan.genes, plan.config.seed
-    frequency = motif_frequency(stream(seed, "motifs"))
-    tissue = draw_tissue(
-        plan.patient.mix, config.spots_per_section, frequency, stream(seed, f"tissue-{section}")
-    )
-    nuclei = draw_nuclei(tissue, stream(seed, f"nuclei-{section}"))
-    image = render(tissue, nuclei, plan.patient, stream(seed, f"stain-{section}"))
+    drawn = draw_section(section, plan.patient, config.spots_per_section, seed)
+    tissue, nuclei, image = drawn.tissue, drawn.nuclei, drawn.image
     around = surroundings(tissue, nuclei)
     rates = latent_rates(genes, around, plan.flips, seed)
     depth = draw_depth(around.density, config.depth, stream(seed, f"depth-{section}"))

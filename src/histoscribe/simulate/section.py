@@ -1,0 +1,31 @@
+"""One simulated section: its tissue, its nuclei and their picture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+from histoscribe.seed import stream
+from histoscribe.simulate.nuclei import Nuclei, draw_nuclei
+from histoscribe.simulate.patients import Patient
+from histoscribe.simulate.stain import render
+from histoscribe.simulate.tissue import Tissue, draw_tissue, motif_frequency
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnSection:
+    """What lies on a simulated slide, and the slide."""
+
+    tissue: Tissue
+    nuclei: Nuclei
+    image: UInt8[np.ndarray, "H W 3"]
+
+
+def draw_section(name: str, patient: Patient, n_spots: int, seed: int) -> DrawnSection:
+    """Draw the section of this name, with room for about `n_spots` spots."""
+    frequency = motif_frequency(stream(seed, "motifs"))
+    tissue = draw_tissue(patient.mix, n_spots, frequency, stream(seed, f"tissue-{name}"))
+    nuclei = draw_nuclei(tissue, stream(seed, f"nuclei-{name}"))
+    return DrawnSection(
+        tissue, nuclei, render(tissue, nuclei, patient, stream(seed, f"stain-{name}"))
+    )
