@@ -10,6 +10,7 @@ from histoscribe.lazy import imported_on_use
 
 if TYPE_CHECKING:
     __version__: str
+    from histoscribe.benchmark.foreign.run import score as score
     from histoscribe.benchmark.prediction import figures as figures
     from histoscribe.benchmark.prediction import score_section as score_section
     from histoscribe.benchmark.run import benchmark as benchmark
@@ -47,6 +48,7 @@ _HOME = {
     "prediction_interval": "histoscribe.metrics.negative_binomial",
     "read_cohort": "histoscribe.io.cohorts.cohort",
     "read_settings": "histoscribe.train.settings",
+    "score": "histoscribe.benchmark.foreign.run",
     "score_section": "histoscribe.benchmark.prediction",
     "to_anndata": "histoscribe.io.predictions.anndata",
     "to_lazyslide": "histoscribe.predict.lazyslide",

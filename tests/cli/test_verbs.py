@@ -60,7 +60,7 @@ def test_a_script_stopped_by_bad_input_ends_with_code_2_and_no_traceback(tmp_pat
 
 
 def test_control_c_says_how_to_go_on(histoscribe, cohort, monkeypatch):
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("histoscribe.train.settings.read_settings", stop)

@@ -65,6 +65,14 @@ def alignment_table(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def foreign_alignment(plan: RunPlan, truths: Sequence[tuple[Fold, Truth]]) -> pd.DataFrame:
+    """The table of `alignment_table` for each foreign model of a run, with a column `model`."""
+    tables = [
+        alignment_table(plan, truths, model).assign(model=model) for model in plan.foreign.models
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
 def misaligned(table: pd.DataFrame) -> list[Misaligned]:
     """Sections with a clear gain from a shift, each with its best shift."""
     gain = table["pcc"] - table["pcc_in_place"]

@@ -10,6 +10,7 @@ from histoscribe.benchmark.card_rows import row_lines
 from histoscribe.benchmark.card_target import fold_lines, target_lines
 from histoscribe.benchmark.cell import predictor_folder
 from histoscribe.benchmark.file_names import labels_of
+from histoscribe.benchmark.foreign.cards import foreign_cards, foreign_leaks, foreign_lines
 from histoscribe.benchmark.part_tables import parts_cards
 from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.results import Results
@@ -51,7 +52,7 @@ def run_card(
     settings = plan.settings
     return RunCard(
         protocol=settings.folds.protocol,
-        leaky="; ".join(leaks_in_words(settings.folds)) or None,
+        leaky="; ".join((*leaks_in_words(settings.folds), *foreign_leaks(plan))) or None,
         grouping=settings.folds.protocol,
         seed=settings.seed,
         patients=tuple(sorted({truth.patient for truth in results.truths})),
@@ -76,6 +77,7 @@ def run_card(
         checks=tuple(checks),
         versions=versions(),
         parts=parts_cards(results.parts),
+        foreign=foreign_cards(plan),
         stain=_references(plan),
         facts=_shared_facts(plan.run_data.cohort.facts),
     )
@@ -181,6 +183,7 @@ def card_text(card: RunCard, chance: Mapping[str, ChanceCount]) -> str:
         f"- Best by `pcc_given_depth` on the test sections: {card.best_model}; the maps are of it.",
         *(f"- Shown in maps: {gene} ({why})." for gene, why in _shown(card)),
         "",
+        *foreign_lines(card),
         *_part_lines(card.parts),
         "## Sections",
         "",

@@ -8,6 +8,7 @@ from pathlib import Path
 import safetensors.numpy
 from safetensors import safe_open
 
+from histoscribe.benchmark.foreign.cells import write_foreign
 from histoscribe.benchmark.plan import RunPlan
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.data.target import Target
@@ -39,7 +40,12 @@ def predictor_folder(out: Path, model: str, fold: Fold) -> Path:
 
 
 def run_cell(plan: RunPlan, fold: Fold, model: str, target: Target) -> None:
-    """Fit, save and predict; existing results are kept."""
+    """Fit, save and predict; existing results are kept. A foreign model is only written."""
+    if (foreign := plan.foreign.models.get(model)) is not None:
+        for section in _missing(plan, fold, model):
+            path = _file(plan, fold, model, section)
+            write_foreign(foreign, plan.run_data.cohort, fold, target, section, path)
+        return
     if is_finished(plan, fold, model):
         return
     row, run_data = plan.settings.row(model), plan.run_data

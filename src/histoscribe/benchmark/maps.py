@@ -17,9 +17,9 @@ from histoscribe.benchmark.score import Truth
 from histoscribe.plot.maps import MapText, expression_map
 from histoscribe.plot.overlay import spot_overlay
 from histoscribe.plot.thumbnail import tissue_thumbnail
-from histoscribe.predictor.limits import is_beyond
+from histoscribe.predictor.limits import beyond_training
 from histoscribe.progress import track
-from histoscribe.types import DISTANCE, Fold, GeneMap
+from histoscribe.types import Fold, GeneMap
 
 
 def draw_maps(
@@ -77,7 +77,7 @@ def _draw(plan: RunPlan, fold: Fold, truth: Truth, item: GeneMap) -> None:
         prediction.values[:, column],
         MapText(gene=label, unit=prediction.head.unit, model=item.model, why=item.why),
         plan.out / "figures" / item.file,
-        is_beyond(prediction.head.spot_facts[DISTANCE]),
+        beyond_training(prediction),
     )
 
 

@@ -14,9 +14,9 @@ COLUMNS = ("model", "fold", "section", "patient", "correlation", *PARTS)
 
 
 def part_rows(fold: Fold, scored: Sequence[Scored]) -> pd.DataFrame:
-    """One row a model and test section of a fold, see `metrics.parts`."""
+    """One row a model in the target's unit and test section of a fold, see `metrics.parts`."""
     rows = []
-    for item in scored:
+    for item in (of for of in scored if of.has_unit):
         parts = score_parts(item.evaluated)
         about = (item.model, fold.name, item.truth.section, item.truth.patient)
         rows.append((*about, parts.correlation, parts.gene_means, parts.depth, parts.rest))

@@ -14,10 +14,10 @@ from histoscribe.benchmark.plan import RunPlan
 from histoscribe.benchmark.score import EVERY
 from histoscribe.data.activity import activity_of_values
 from histoscribe.plot.maps import MapText, expression_map
-from histoscribe.predictor.limits import is_beyond
+from histoscribe.predictor.limits import beyond_training
 from histoscribe.progress import track
 from histoscribe.ties import best_first, first_best
-from histoscribe.types import DISTANCE, Fold, GeneMap
+from histoscribe.types import Fold, GeneMap
 
 UNIT = "activity in standard deviations over the spots of the section"
 
@@ -87,7 +87,7 @@ def _draw(plan: RunPlan, fold: Fold, item: GeneMap, source: str) -> None:
         _standardised(scores[:, column]),
         MapText(gene=item.gene, unit=UNIT, model=item.model, why=item.why),
         plan.out / "figures" / item.file,
-        is_beyond(prediction.head.spot_facts[DISTANCE]),
+        beyond_training(prediction),
     )
 
 

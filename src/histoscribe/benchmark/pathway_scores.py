@@ -114,7 +114,7 @@ def head_scores(prediction: Prediction, pathways: Pathways) -> Float[np.ndarray,
 def _predicted(
     plan: RunPlan, fold: Fold, item: Scored, pathways: Pathways
 ) -> Iterator[tuple[Source, Float[np.ndarray, "N P"]]]:
-    if plan.settings.row(item.model).scores_pathways:
+    if item.model in plan.settings.models and plan.settings.row(item.model).scores_pathways:
         prediction = cell_prediction(plan, fold, item.model, item.truth.section)
         scores = head_scores(prediction, pathways)
         if scores is not None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
 
 from histoscribe.benchmark.file_names import file_name
 from histoscribe.benchmark.score import truth_at
@@ -15,11 +14,11 @@ from histoscribe.io.slides.resolution import nearest_px
 from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.metrics.registry import METRICS, GeneMetric
 from histoscribe.plot.maps import MapText, expression_map
-from histoscribe.predictor.limits import is_beyond
+from histoscribe.predictor.limits import beyond_training
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.printable import printable
 from histoscribe.progress import track
-from histoscribe.types import DISTANCE, Prediction, Section, Slide
+from histoscribe.types import Prediction, Section, Slide
 
 _SHOWN = 4
 
@@ -138,16 +137,10 @@ def figures(
                 why="",
             ),
             path,
-            _beyond(prediction),
+            beyond_training(prediction),
         )
         paths.append(path)
     return tuple(paths)
-
-
-def _beyond(prediction: Prediction) -> Bool[np.ndarray, " N"] | None:
-    """Spots beyond the training tissue; None for a prediction without distances."""
-    distance = prediction.head.spot_facts.get(DISTANCE)
-    return None if distance is None else is_beyond(distance)
 
 
 def _placed(prediction: Prediction, section: Section | Slide | str | Path) -> Section:

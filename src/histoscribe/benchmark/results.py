@@ -1,7 +1,7 @@
 """Results of a run as input of its checks, and their findings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -28,7 +28,9 @@ class Results:
     parts: pd.DataFrame
     """See `part_tables.parts_table`."""
     alignment: pd.DataFrame
-    """See `alignment.alignment_table`."""
+    """See `alignment.alignment_table`; of the best model."""
+    foreign_alignment: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The same of each foreign model, with a column `model`; empty in a benchmark."""
 
     def mean(self, model: str, metric: str) -> float:
         """Mean of a model in the summary."""
@@ -40,7 +42,7 @@ class Results:
 
     def best(self) -> str:
         """Model of the maps; see `best_model`."""
-        return best_model(self.summary, self.plan.settings.models)
+        return best_model(self.summary, self.plan.models)
 
     def _row(self, model: str, metric: str) -> pd.Series:
         return _row(self.summary, model, metric)

@@ -1,6 +1,7 @@
 """Run a benchmark: every model and the baselines on held-out patients."""
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Unpack
 
 import pandas as pd
 
-from histoscribe.benchmark.alignment import alignment_table
+from histoscribe.benchmark.alignment import alignment_table, foreign_alignment
 from histoscribe.benchmark.band import Shuffled, shuffled_fold
 from histoscribe.benchmark.bulk_run import bulk_benchmark, make_bulk_plan
 from histoscribe.benchmark.card import card_text, run_card
@@ -144,13 +145,14 @@ def benchmark(
 
     def work(folder: Path) -> Benchmark:
         plan = make_plan(resolved, folder, weights=weights, cache=cache, cohort=opened)
-        return _run(plan)
+        return finish_run(plan)
 
     with fixed_threads():
         return in_folder(out, work)
 
 
-def _run(plan: RunPlan) -> Benchmark:
+def finish_run(plan: RunPlan) -> Benchmark:
+    """Compute what the folder of a run lacks, then its tables, card and pictures."""
     start, files = monotonic(), plan.files()
     with claimed(plan.out, files):
         check_predictions(plan.out)
@@ -172,7 +174,7 @@ def _run(plan: RunPlan) -> Benchmark:
 
 def run_cells(plan: RunPlan) -> None:
     """Fit every model on every fold and predict the test sections; finished cells are kept."""
-    cells = [(fold, model) for fold in plan.folds for model in plan.settings.models]
+    cells = [(fold, model) for fold in plan.folds for model in plan.models]
     _extract(plan)
     for fold, model in track(cells, "models x folds"):
         run_cell(plan, fold, model, plan.targets[fold.name])
@@ -225,32 +227,32 @@ def _write_tables(plan: RunPlan, folds: list[_FoldResult]) -> Benchmark:
     more = [*patient_rows(patients), *pathway_rows(pathways, seed)]
     summary = summary_table(scores, band, seed, more)
     genes = genes_table(scores, band, [truth for _, truth in truths])
-    constant = {
-        model: sum(result.constant[model] for result in folds) for model in folds[0].constant
-    }
-    alignment = alignment_table(plan, truths, best_model(summary, plan.settings.models))
     results = Results(
         plan=plan,
         truths=[truth for _, truth in truths],
         summary=summary,
-        constant=constant,
+        constant={m: sum(of.constant[m] for of in folds) for m in folds[0].constant},
         spread=total_spread([result.spread for result in folds]),
         parts=parts_table([result.parts for result in folds]),
-        alignment=alignment,
+        alignment=alignment_table(plan, truths, best_model(summary, plan.models)),
+        foreign_alignment=foreign_alignment(plan, truths),
     )
     checks = run_checks(results)
     maps = draw_maps(plan, truths, genes, results.best())
     pathway_maps = _write_pathways(plan, pathways)
-    chance = chance_counts(genes, plan.settings.models)
+    chance = chance_counts(genes, plan.models)
     targets = [(result.fold, result.target) for result in folds]
     card = run_card(results, targets, scores, checks, (maps, pathway_maps))
-    _write_csv(out / "scores.csv", scores)
-    _write_csv(out / "genes.csv", genes)
-    _write_csv(out / "alignment.csv", alignment)
-    _write_csv(out / "differences.csv", differences_table(scores, seed))
-    _write_csv(out / PARTS_FILE, results.parts)
-    if scored_by_patient(plan):
-        _write_csv(out / "patients.csv", patients)
+    tables = {
+        "scores.csv": scores,
+        "genes.csv": genes,
+        "alignment.csv": results.alignment,
+        "foreign_alignment.csv": results.foreign_alignment if plan.foreign.models else None,
+        "differences.csv": differences_table(scores, seed),
+        PARTS_FILE: results.parts,
+        "patients.csv": patients if scored_by_patient(plan) else None,
+    }
+    _write_csvs(out, tables)
     write_json(out / CARD, card.to_json())
     write_text(out / "card.md", printable_lines(card_text(card, chance)))
     _write_csv(out / "summary.csv", summary)
@@ -264,6 +266,13 @@ def _write_pathways(plan: RunPlan, pathways: list[FoldPathways]) -> list[GeneMap
     table = pathways_table(pathways)
     _write_csv(plan.out / PATHWAYS_FILE, table)
     return draw_pathway_maps(plan, table)
+
+
+def _write_csvs(out: Path, tables: Mapping[str, pd.DataFrame | None]) -> None:
+    """Write tables by name; a run without one of them has None."""
+    for name, table in tables.items():
+        if table is not None:
+            _write_csv(out / name, table)
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:

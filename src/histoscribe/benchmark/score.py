@@ -12,7 +12,7 @@ from histoscribe.benchmark.cell import cell_prediction
 from histoscribe.benchmark.plan import RunPlan
 from histoscribe.data.target import Target
 from histoscribe.metrics.evaluated import Evaluated
-from histoscribe.metrics.registry import METRICS, FoldMetric, GeneMetric, SectionMetric
+from histoscribe.metrics.registry import METRICS, FoldMetric, GeneMetric, Metric, SectionMetric
 from histoscribe.metrics.spatial import neighbour_graph
 from histoscribe.models.closed_form.depth import line_per_gene
 from histoscribe.train.tables import log_total
@@ -48,6 +48,13 @@ class Scored:
     model: str
     truth: Truth
     evaluated: Evaluated
+    has_unit: bool = True
+    """Whether the prediction is in the unit of the target; else only what is free of scale counts.
+    """
+
+    def allows(self, metric: Metric) -> bool:
+        """Whether a metric has a meaning for this prediction."""
+        return self.has_unit or not metric.needs_unit
 
 
 def truth_of(plan: RunPlan, fold: Fold, target: Target, section: str) -> Truth:
@@ -72,10 +79,11 @@ def truth_at(section: Section, rows: Int[np.ndarray, " N"], target: Target) -> T
 def score_fold(plan: RunPlan, fold: Fold, target: Target) -> Iterator[Scored]:
     """Score every model of the run, then the depth oracle, in every test section of a fold."""
     truths = [truth_of(plan, fold, target, section) for section in sorted(fold.test)]
-    for model in plan.settings.models:
+    for model in plan.models:
         for truth in truths:
             prediction = cell_prediction(plan, fold, model, truth.section)
-            yield Scored(model, truth, truth.with_prediction(prediction.values))
+            evaluated = truth.with_prediction(prediction.values)
+            yield Scored(model, truth, evaluated, plan.has_unit(model))
     slope, intercept = oracle_lines(plan, fold, target)
     for truth in truths:
         predicted = truth.log_total[:, None] * slope + intercept
@@ -100,14 +108,14 @@ def score_rows(fold: Fold, scored: Sequence[Scored]) -> pd.DataFrame:
     for item in scored:
         about = (item.model, fold.name, item.truth.section, item.truth.patient)
         for metric in METRICS.values():
-            if isinstance(metric, GeneMetric | SectionMetric):
+            if isinstance(metric, GeneMetric | SectionMetric) and item.allows(metric):
                 parts.append(_Part(about, metric.id, item.truth.genes, metric.of(item.evaluated)))
     for model in dict.fromkeys(item.model for item in scored):
         of_model = [item for item in scored if item.model == model]
         patients = "+".join(sorted({item.truth.patient for item in of_model}))
         about, genes = (model, fold.name, EVERY, patients), of_model[0].truth.genes
         for metric in METRICS.values():
-            if isinstance(metric, FoldMetric):
+            if isinstance(metric, FoldMetric) and of_model[0].allows(metric):
                 pooled = metric.of([item.evaluated for item in of_model])
                 parts.append(_Part(about, metric.id, genes, pooled))
     return _table(parts)

@@ -23,6 +23,7 @@ from histoscribe.cli import (
     models,
     predict,
     report,
+    score,
     train,
 )
 from histoscribe.cli.console import explained, messages_visible, progress_drawn, say
@@ -34,6 +35,7 @@ VERBS = (
     check,
     embed,
     benchmark,
+    score,
     train,
     predict,
     explain,

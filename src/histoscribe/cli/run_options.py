@@ -43,10 +43,17 @@ def file_settings(
     overrides: Sequence[str] | None,
     models: Sequence[str] | None,
     plugins: Sequence[Path] | None,
+    *,
+    cohort: str | None = None,
 ) -> "RunSettings":
-    """Read a settings file with the changes of the command line."""
+    """Read a settings file with the changes of the command line.
+
+    `cohort` is that of a file that names none.
+    """
+    from histoscribe.train.arguments import cohort_name
     from histoscribe.train.settings import read_settings
 
     load_plugins(plugins)
     of_models = [f"models={json.dumps(models)}"] if models else []
-    return read_settings(file, [*(overrides or ()), *of_models])
+    named = None if cohort is None else cohort_name(cohort)
+    return read_settings(file, [*(overrides or ()), *of_models], cohort=named)

@@ -21,6 +21,8 @@ from histoscribe.printable import printable
 MOST_IN_ROW = 2
 """Number of patients whose values for both metrics fit into 80 columns."""
 HEADLINE = ("pcc", "pcc_given_depth")
+_BRANDS = {"leaky": "LEAKY PROTOCOL; ", "leaky-training": "LEAKY PREDICTION; "}
+"""Words in front of a table whose scores are too high, by the code of a check."""
 SHORT = {"pcc": "pcc", "pcc_given_depth": "given depth"}
 
 
@@ -75,8 +77,8 @@ def _table(
     metrics: Sequence[str],
 ) -> Table:
     summary = result.summary
-    leaky = any(check.code == "leaky" for check in result.checks)
-    brand = "LEAKY PROTOCOL; " if leaky else ""
+    codes = {check.code for check in result.checks}
+    brand = "".join(words for code, words in _BRANDS.items() if code in codes)
     table = Table(
         title=f"{brand}mean over genes, then sections, then patients",
         title_justify="left",

@@ -29,12 +29,17 @@ _NAMED = 10  # number of genes listed for each problem
 
 
 def choose_genes(
-    candidates: Candidates, panel: str, n_genes: int, first: Collection[str] = ()
+    candidates: Candidates,
+    panel: str,
+    n_genes: int,
+    first: Collection[str] = (),
+    among: Collection[str] | None = None,
 ) -> tuple[str, ...]:
     """The `n_genes` best genes of a named panel, best first; constant genes are left out.
 
     Genes whose id or symbol is in `first` come before all others, except in the panel
-    `variable-in-each-section`.
+    `variable-in-each-section`. With `among`, only genes with these ids are taken: all of them where
+    they are fewer than `n_genes`.
 
     Raises
     ------
@@ -42,8 +47,12 @@ def choose_genes(
         if there are fewer genes to choose from.
     """
     if panel == IN_EACH_SECTION:
-        return variable_in_each_section(candidates, n_genes)
+        chosen = variable_in_each_section(candidates, n_genes)
+        return tuple(gene for gene in chosen if among is None or gene in among)
     varies = _varies(candidates)
+    if among is not None:
+        varies &= np.array([gene in among for gene in candidates.genes], dtype=bool)
+        n_genes = min(n_genes, max(1, int(varies.sum())))
     if panel == "spatially-variable":
         varies &= _seen_share(candidates) >= SEEN_SHARE
     if varies.sum() < n_genes:

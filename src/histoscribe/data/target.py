@@ -14,6 +14,7 @@ from histoscribe.data.measured_genes import PanelCounts, candidate_genes, panel_
 from histoscribe.data.panel import IN_EACH_SECTION, choose_genes, listed_genes
 from histoscribe.data.panel_files import PUBLISHED_PANELS, published_panel, read_panel
 from histoscribe.data.transform import Transform, transform_class
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.types import Section, TargetCard
 
 Parts = Sequence[tuple[Section, Int[np.ndarray, " _"]]]
@@ -229,11 +230,13 @@ def fit_target(
     settings: TargetSettings,
     all_parts: Parts | None = None,
     first: Collection[str] = (),
+    among: Collection[str] | None = None,
 ) -> Target:
     """Choose the panel and fit the transform on these training spots only.
 
     With `all_parts`, only the panel is chosen on those: the named leak `panel`. Genes whose id or
-    symbol is in `first` are taken before all others.
+    symbol is in `first` are taken before all others. With `among`, no other gene is taken, and the
+    panel may be smaller than its setting.
 
     Raises
     ------
@@ -245,13 +248,16 @@ def fit_target(
     candidates = candidate_genes(parts)
     saw_test = all_parts is not None and settings.listed is None
     if settings.listed is not None:
-        genes = listed_genes(candidates, settings.listed)
+        listed = [gene for gene in settings.listed if among is None or gene in among]
+        genes = listed_genes(candidates, tuple(listed))
     elif all_parts is not None:
         everything = candidate_genes(sorted(all_parts, key=lambda part: part[0].id))
-        chosen = choose_genes(everything, settings.panel, settings.n_genes, first)
+        chosen = choose_genes(everything, settings.panel, settings.n_genes, first, among)
         genes = listed_genes(candidates, chosen)  # a gene constant in training has no range
     else:
-        genes = choose_genes(candidates, settings.panel, settings.n_genes, first)
+        genes = choose_genes(candidates, settings.panel, settings.n_genes, first, among)
+    if not genes:
+        raise DataContractError(_NO_GENE)
     state = transform_class(settings.transform).fit(
         [panel_counts(section, rows, genes) for section, rows in parts],
         n_listed=len(candidates.listed),
@@ -267,6 +273,14 @@ def fit_target(
         n_of_each=settings.n_genes if settings.panel == IN_EACH_SECTION else 0,
         pathways_first=bool(first),
     )
+
+
+_NO_GENE = Problem(
+    where="settings, target",
+    found="no gene of the panel is among the genes that can be scored",
+    expected="at least one gene of the panel that all predictions have",
+    remedy="choose another panel, e.g. highest-mean, which takes the genes that are there",
+)
 
 
 def genes_hash(genes: tuple[str, ...]) -> str:

@@ -26,6 +26,8 @@ class Metric:
     undefined: str
     """When it is NaN, and the score of a constant prediction."""
     higher_is_better: bool
+    needs_unit: bool = False
+    """Whether it compares values, and not only how they vary along a gene."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +75,19 @@ def metric(id_: str) -> AnyMetric:
 
 
 def _from_moments(
-    id_: str, of: Callable[[Moments], Float[np.ndarray, " G"]], undefined: str, *, high: bool
+    id_: str,
+    of: Callable[[Moments], Float[np.ndarray, " G"]],
+    undefined: str,
+    *,
+    high: bool,
+    unit: bool = False,
 ) -> GeneMetric:
     return GeneMetric(
-        id=id_, of=lambda e: of(e.moments), undefined=undefined, higher_is_better=high
+        id=id_,
+        of=lambda e: of(e.moments),
+        undefined=undefined,
+        higher_is_better=high,
+        needs_unit=unit,
     )
 
 
@@ -102,14 +113,15 @@ _ALL: tuple[AnyMetric, ...] = (
         of=across.pcc_spot,
         undefined="spots whose measured genes are all equal are left out; NaN without any spot",
         higher_is_better=True,
+        needs_unit=True,
     ),
     _panel("scc", ranks.scc, _NOT_CONSTANT, high=True),
-    _from_moments("mse", moments.mse, _NOT_MEASURED, high=False),
-    _from_moments("mae", moments.mae, _NOT_MEASURED, high=False),
-    _from_moments("rmse", moments.rmse, _NOT_MEASURED, high=False),
-    _from_moments("nrmse", moments.nrmse, _CONSTANT_TRUTH, high=False),
-    _from_moments("ccc", moments.ccc, _NOT_CONSTANT, high=True),
-    _from_moments("rvd", moments.rvd, _CONSTANT_TRUTH, high=False),
+    _from_moments("mse", moments.mse, _NOT_MEASURED, high=False, unit=True),
+    _from_moments("mae", moments.mae, _NOT_MEASURED, high=False, unit=True),
+    _from_moments("rmse", moments.rmse, _NOT_MEASURED, high=False, unit=True),
+    _from_moments("nrmse", moments.nrmse, _CONSTANT_TRUTH, high=False, unit=True),
+    _from_moments("ccc", moments.ccc, _NOT_CONSTANT, high=True, unit=True),
+    _from_moments("rvd", moments.rvd, _CONSTANT_TRUTH, high=False, unit=True),
     _panel("ssim", shape.ssim, _NOT_CONSTANT, high=True),
     _panel("js", shape.js, _CONSTANT_TRUTH, high=False),
     _panel("nmi", shape.nmi, _NOT_CONSTANT, high=True),

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from histoscribe.predictor.fitted_model import Predicted
-from histoscribe.types import CLIPPED, DISTANCE, PATHWAYS, TRUSTED
+from histoscribe.types import CLIPPED, DISTANCE, PATHWAYS, TRUSTED, Prediction
 
 Layers = Mapping[str, Float[np.ndarray, "N G"]]
 
@@ -50,6 +50,12 @@ class ValueRange:
 def is_beyond(distance: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
     """Whether places are beyond the training tissue; False where the distance is unknown."""
     return distance > 1
+
+
+def beyond_training(prediction: Prediction) -> Bool[np.ndarray, " N"] | None:
+    """Spots beyond the training tissue; None for a prediction without distances."""
+    distance = prediction.head.spot_facts.get(DISTANCE)
+    return None if distance is None else is_beyond(distance)
 
 
 def is_trusted(distance: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:

@@ -25,6 +25,50 @@ MEANING = MappingProxyType(
             "One picture on both sides",
             "A model can recall the answer instead of predicting it.",
         ),
+        "leaky-training": (
+            "Trained on the patients that it predicts",
+            "A model can recall these patients instead of predicting them: scores are too high.",
+        ),
+        "training-unknown": (
+            "Training patients unknown",
+            "A prediction does not show what its model was trained on: a leak cannot be excluded.",
+        ),
+        "foreign-inside-band": (
+            "A prediction shows nothing beyond chance",
+            "Ridge on shuffled expression scores as high, once depth is taken into account.",
+        ),
+        "unit-unknown": (
+            "Unit unknown",
+            "Correlations along a gene need no unit; errors, and all that compares genes, do.",
+        ),
+        "unit-differs": (
+            "Another unit than the target",
+            "Correlations are with values on another scale, and errors have no meaning.",
+        ),
+        "unit-doubtful": (
+            "Doubtful unit",
+            "Errors against measured values mean nothing if the unit is another one.",
+        ),
+        "spots-not-predicted": (
+            "Spots without a prediction",
+            "All rows are scored on the rest, so the table is fair, but not of the whole tissue.",
+        ),
+        "rows-unknown": (
+            "Rows that are no spots",
+            "They have no counts to be compared with.",
+        ),
+        "genes-not-predicted": (
+            "A smaller panel",
+            "All rows are scored on the genes that were predicted, which may be easier ones.",
+        ),
+        "columns-unknown": (
+            "Columns that are no genes",
+            "They have no counts to be compared with.",
+        ),
+        "foreign-shifted": (
+            "A prediction may be shifted",
+            "If it was made for other places, its scores are too low.",
+        ),
         "one-patient": (
             "One patient",
             "People differ more than sections of one person do, and this run cannot show how much.",

@@ -57,6 +57,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "Predicted", _target(list(card.target.values()))
     yield "Encoders", "; ".join(dict.fromkeys(encoder_in_words(used) for used in card.encoder.used))
     yield "Models", ", ".join(card.models)
+    yield "Predicted elsewhere", ", ".join(card.foreign)
 
 
 def _named(patients: Sequence[str]) -> str:

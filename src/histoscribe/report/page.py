@@ -16,6 +16,7 @@ from histoscribe.report.blocks import blocks
 from histoscribe.report.charts import charts, page_choice, unit_of
 from histoscribe.report.figures import OVERLAY_BYTES, OVERLAY_WIDTHS_PX, embedded
 from histoscribe.report.findings import FindingBlock, finding_blocks
+from histoscribe.report.foreign import foreign_in_words
 from histoscribe.report.gene_tables import gene_tables
 from histoscribe.report.glossary import row_in_words, unit_in_words
 from histoscribe.report.head import key_numbers, question
@@ -140,7 +141,10 @@ def _tables(run: Run) -> dict[str, object]:
         "models": models,
         "beside": beside,
         "meaning": REFERENCE_ROWS,
-        "words": {name: row_in_words(name, run.card.models) for name in models_of(run)},
+        "words": {
+            name: foreign_in_words(run, name) or row_in_words(name, run.card.models)
+            for name in models_of(run)
+        },
         "patients": patient_tables(run),
         "genes": gene_tables(run),
         "pathways": pathway_tables(run),

@@ -16,6 +16,8 @@ _FILES = MappingProxyType(
         "differences.csv": "differences between models, over patients",
         "pathways.csv": "scores of pathways",
         "alignment.csv": "scores one spot away, to find shifted images",
+        "foreign.json": "units, training data and hashes of predictions made elsewhere",
+        "foreign_alignment.csv": "scores of these predictions one spot away",
         "card.md": "the protocol in words",
         "card.json": "the same for programs",
         "settings.toml": "all settings; they make the run again",

@@ -2,7 +2,9 @@
 
 import math
 
+from histoscribe.data.fold_settings import leaky
 from histoscribe.metrics.chance import CHANCE_Q, least_q
+from histoscribe.report.foreign import foreign_headline, foreign_sentences
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
 from histoscribe.report.run import Run
 from histoscribe.report.summary import n_patients, score, summary_rows
@@ -11,6 +13,12 @@ from histoscribe.report.text import number, span
 
 def headline(run: Run) -> str:
     """The result in one line, as a title; it claims no more than the sentences below it."""
+    if leaky(run.protocol) is None and run.card.foreign:
+        return foreign_headline(run)
+    return _of_best(run)
+
+
+def _of_best(run: Run) -> str:
     if run.leaky is not None:
         return "Scores of a leaky protocol: nothing about new patients"
     row = next((row for row in summary_rows(run)[0] if row.model == run.best_model), None)
@@ -33,11 +41,11 @@ def verdict(run: Run) -> list[str]:
     """Sentences for the top of the page: a number of the run and its meaning."""
     best = run.best_model
     sentences = _leaky(run), _best(run, best), _chance(run), _genes(run), _depth(run), _few(run)
-    return [sentence for sentence in sentences if sentence]
+    return [sentence for sentence in (*foreign_sentences(run), *sentences) if sentence]
 
 
 def _leaky(run: Run) -> str:
-    if run.leaky is None:
+    if leaky(run.protocol) is None:
         return ""
     return (
         "**These scores say nothing about new patients**: the protocol is leaky, and the scores "

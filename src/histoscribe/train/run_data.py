@@ -1,7 +1,7 @@
 """Features and training tables; each section is read once per encoder."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -238,14 +238,17 @@ class RunData:
 
         return sum(all(is_cached(s, e) for e in self.encoders()) for s in self.cohort.ids)
 
-    def target(self, train: SpotRows) -> Target:
-        """Panel and transform, fitted on these spots only unless the leak `panel` is set."""
+    def target(self, train: SpotRows, among: Collection[str] | None = None) -> Target:
+        """Panel and transform, fitted on these spots only unless the leak `panel` is set.
+
+        The panel is taken of the genes in `among`, if given.
+        """
         parts = [(self.cohort[section], rows) for section, rows in sorted(train.items())]
         every = None
         if "panel" in self.settings.folds.leaks:
             every = [(section, np.arange(len(section.spots))) for section in self.cohort]
         first = self.gene_sets.genes if self.settings.pathways.first and self.gene_sets else ()
-        return fit_target(parts, self.settings.target, every, first)
+        return fit_target(parts, self.settings.target, every, first, among)
 
 
 def _problems(items: Iterable[T], check: Callable[[T], object]) -> list[Problem]:

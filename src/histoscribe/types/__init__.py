@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from histoscribe.types.folds import Folds as Folds
     from histoscribe.types.folds import Inner as Inner
     from histoscribe.types.folds import SpotRows as SpotRows
+    from histoscribe.types.foreign_card import ForeignCard as ForeignCard
+    from histoscribe.types.foreign_card import ForeignSectionCard as ForeignSectionCard
     from histoscribe.types.pathways import PATHWAYS as PATHWAYS
     from histoscribe.types.pathways import Pathways as Pathways
     from histoscribe.types.prediction import CLIPPED as CLIPPED
@@ -106,6 +108,7 @@ _HOME = {
         ),
         "histoscribe.types.run_card",
     ),
+    **dict.fromkeys(("ForeignCard", "ForeignSectionCard"), "histoscribe.types.foreign_card"),
     **dict.fromkeys(("PATHWAYS", "Pathways"), "histoscribe.types.pathways"),
     **dict.fromkeys(
         ("CLIPPED", "DISTANCE", "Head", "PredictedBlock", "Prediction", "TRUSTED"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from histoscribe.types.card import Card, ExemplarsCard, PathwaysCard, SectionCard, TargetCard
+from histoscribe.types.foreign_card import ForeignCard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +165,8 @@ class RunCard(Card):
     """Maps of pathways, each with the name of a set as its gene."""
     parts: Mapping[str, ScorePartsCard] = field(default_factory=dict)
     """Row -> its correlation over spots and genes in parts; empty in an older run."""
+    foreign: Mapping[str, ForeignCard] = field(default_factory=dict)
+    """Row -> predictions that were made elsewhere; empty in a benchmark."""
     stain: Mapping[str, StainCard] = field(default_factory=dict)
     """Fold -> colour of its training slides; empty without normalisation."""
     facts: Mapping[str, str] = field(default_factory=dict)

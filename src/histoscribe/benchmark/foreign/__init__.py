@@ -1,0 +1,1 @@
+"""Predictions of other tools, scored as models of a run are."""
