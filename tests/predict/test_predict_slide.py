@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 from threading import Barrier
 
+import anndata as ad
 import numpy as np
 import pytest
 import torch
@@ -232,6 +233,15 @@ def test_sections_of_a_cohort_are_warned_of_too_and_again_when_finished(
     assert "trained on this picture, as P1S1:" in told[0][0]
     assert "um/px" in told[0][1]
     assert [section.warnings for section in predict(asked)] == told
+    data = ad.read_h5ad(tmp_path / "out" / "P1S1.h5ad")
+    measured = hs.to_anndata(hs.read_cohort(manifest)["P1S1"])
+    assert list(data.obs_names) == list(measured.obs_names)
+    counts = measured[:, data.var_names].X.toarray()
+    np.testing.assert_array_equal(data.layers["measured"], counts)
+    np.testing.assert_array_equal(data.obs["array_col"], measured.obs["array_col"])
+    assert data.uns["spatial"]["P1S1"]["scalefactors"].keys() == (
+        measured.uns["spatial"]["P1S1"]["scalefactors"].keys()
+    )
 
 
 def test_what_is_finished_is_kept_and_other_options_are_refused(

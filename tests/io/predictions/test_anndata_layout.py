@@ -70,6 +70,7 @@ def test_a_prediction_has_the_layout_of_visium(prediction, section, tmp_path, wa
     about = data.uns["histoscribe"]
     assert about["card"]["target"]["n_genes"] == 4
     assert (about["unit"], about["mpp"]) == ("cp10k-log1p", MPP)
+    assert about["measured_unit"] == "counts"
     assert list(about["warnings"]) == ["an unusual slide"]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from histoscribe.errors import DataContractError
-from histoscribe.io.predictions.bulk_file import FILE, read_bulk, write_bulk
+from histoscribe.io.predictions.bulk_file import FILE, bulk_to_anndata, read_bulk, write_bulk
 from histoscribe.types import BulkPrediction, Spots, TileEvidence
 
 
@@ -45,6 +45,18 @@ def test_a_prediction_comes_back_as_it_was(tmp_path, changes):
             np.testing.assert_array_equal(found.values[name], values)
     write_bulk(back, tmp_path / "again.h5ad")
     assert (tmp_path / "again.h5ad").read_bytes() == (tmp_path / FILE).read_bytes()
+
+
+def test_a_file_of_an_older_version_is_read(tmp_path):
+    given = prediction(gene_names=("p53", "APC"), card='{"protocol": "patient"}')
+    data = bulk_to_anndata(given)
+    assert list(data.var_names) == ["p53", "APC"]
+    data.var_names = data.var["gene_ids"].to_numpy()
+    del data.var["gene_ids"]
+    data.uns["histoscribe"]["card"] = given.card
+    data.write_h5ad(tmp_path / FILE)
+    back = read_bulk(tmp_path / FILE)
+    assert (back.genes, back.gene_names, back.card) == (given.genes, given.gene_names, given.card)
 
 
 def test_another_file_is_refused(tmp_path):

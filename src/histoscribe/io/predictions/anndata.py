@@ -49,14 +49,14 @@ def to_anndata(item: Prediction | Section) -> ad.AnnData:
     scale factors, unless the slide is unknown. `uns["histoscribe"]` has the section, the `unit` of
     X, um/px, and the shape, diameter and (on a lattice) pitch of the spots in um.
 
-    Of a prediction, X has the predicted values [N, G] in float32, and `layers["measured"]` the raw
-    counts of the same genes if the section was sequenced; NaN where a gene was not measured. Facts
-    of spots and genes are columns of `obs` and `var`, evidence (e.g. scores of pathways) is in
-    `obsm` with the names of its columns in `uns["histoscribe"]["columns"]`. A model of counts has
-    its deviation, and the probability of additional zeros if it has any, in `layers`. The protocol
-    card is a nested dictionary, in which a missing value is NaN. Spots beyond the training tissue
-    are NaN in values and layers: take `data[data.obs["trusted"]]` for statistics that read every
-    spot.
+    Of a prediction, X has the predicted values [N, G] in float32. If the section was sequenced,
+    `layers["measured"]` has the raw counts of the same genes, NaN where a gene was not measured;
+    their unit is the `measured_unit`. Facts of spots and genes are columns of `obs` and `var`,
+    evidence (e.g. scores of pathways) is in `obsm` with the names of its columns in
+    `uns["histoscribe"]["columns"]`. A model of counts has its deviation, and the probability of
+    additional zeros if it has any, in `layers`. The protocol card is a nested dictionary, in which
+    a missing value is NaN. Spots beyond the training tissue are NaN in predicted values: take
+    `data[data.obs["trusted"]]` for statistics that read every spot.
 
     Of a section, X has the raw counts of all measured genes, sparse; `uns["histoscribe"]` has its
     patient and the facts of the manifest.
@@ -74,9 +74,10 @@ def to_anndata(item: Prediction | Section) -> ad.AnnData:
     """
     if isinstance(item, Section):
         return _of_section(item)
-    data = _frame(item.head, item.slide)
+    layers = _layers(item)
+    data = _frame(item.head, item.slide, layers)
     data.X = item.values.astype(np.float32)
-    for name, values in _layers(item).items():
+    for name, values in layers.items():
         data.layers[name] = values.astype(np.float32)
     return data
 
@@ -101,7 +102,7 @@ def write_blocks(
     """
     with replacing(path) as temporary:
         # h5py stores no times unless told to, and anndata writes in a fixed order
-        _frame(head, slide).write_h5ad(temporary, compression="gzip")
+        _frame(head, slide, layers).write_h5ad(temporary, compression="gzip")
         with h5py.File(temporary, "r+") as file:
             if "X" in file:
                 del file["X"]
@@ -160,11 +161,13 @@ def _of_section(section: Section) -> ad.AnnData:
     )
 
 
-def _frame(head: Head, slide: Slide | None) -> ad.AnnData:
-    """Everything of a prediction but its values."""
+def _frame(head: Head, slide: Slide | None, layers: Iterable[str]) -> ad.AnnData:
+    """Everything of a prediction but its values and these layers."""
     spots = head.spots
     about: dict[str, Any] = {name: getattr(head, name) for name in _WORDS}
     about |= _about_spots(spots)
+    if MEASURED in layers:
+        about["measured_unit"] = _COUNTS
     if head.card:
         about["card"] = group_of_card(head.card)
     if head.warnings:
