@@ -74,7 +74,7 @@ def keep_values(folder, section, fold="P0", patient="000", genes=GENES, n_spots=
     spots = Spots(tuple(f"s{i}" for i in range(n_spots)), xy, 55.0, 100.0)
     given = {"measured": values}
     for place, model in enumerate(("mean", "depth", "ridge")):
-        given[model] = (values / (2 + place)).astype(np.float32)
+        given[model] = (values / (2 + place)).astype(np.float32) if place else values * 0
         head = Head(section=section, spots=spots, genes=tuple(genes), unit="u", predictor=model)
         prediction = Prediction(head, given[model])
         write_prediction(prediction, folder / "predictions" / model / fold / f"{section}.h5ad")

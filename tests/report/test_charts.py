@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+from dataclasses import asdict
+from zlib import decompress
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,8 @@ from histoscribe.errors import DataContractError
 from histoscribe.printable import printable
 from histoscribe.report import write
 from histoscribe.report.charts import charts, page_choice
-from histoscribe.report.page_budget import Room, choose
+from histoscribe.report.pack import pack
+from histoscribe.report.page_budget import LEVELS, Room, choose
 from histoscribe.report.run import read_run
 from tests.cards import SECTION
 from tests.report.made import GENES, draw, keep_values, make_run, one_map
@@ -34,12 +37,19 @@ def payload_of(page):
     return json.loads(text)
 
 
-def decoded(packed, n_spots):
-    """Values of a packed section [N, G], by the formula that the page states."""
-    codes = np.frombuffer(base64.b64decode(packed["codes"]), dtype=np.uint8)
-    codes = codes.reshape(-1, n_spots).astype(float)
-    low, high = (np.array(packed[name])[:, None] for name in ("low", "high"))
-    return np.where(codes == 255, np.nan, low + codes * (high - low) / 254).T
+def decoded(packed, n_columns, n_spots):
+    """Values of a packed section [N, G], by the formula that `Packed` states."""
+    stream = decompress(base64.b64decode(packed["deflated"]))
+    low, high = np.frombuffer(stream, "<f4", 2 * n_columns).reshape(2, n_columns, 1)
+    code = "u1" if packed["levels"] <= 254 else "<u2"
+    codes = np.frombuffer(stream, code, offset=8 * n_columns).reshape(n_columns, n_spots)
+    values = low + codes.astype(float) * (high - low) / packed["levels"]
+    return np.where(codes == np.iinfo(code).max, np.nan, values).T
+
+
+def scores_of(packed):
+    codes = np.frombuffer(base64.b64decode(packed), "<i2")
+    return np.where(codes == -32_768, np.nan, codes / 1000)
 
 
 def test_scores_of_every_gene_are_those_of_genes_csv(folder):
@@ -65,16 +75,26 @@ def test_a_map_carries_the_values_and_the_scores_of_its_section(folder):
     scores.to_csv(folder / "scores.csv", index=False)
     payload = payload_of(write(folder).read_text(encoding="utf-8"))
     (view,) = payload["maps"]["views"]
-    names = [payload["genes"][gene] for gene in view["genes"]]
-    columns = [GENES.index(name) for name in names]
+    assert view["genes"] == view["shared"]
+    columns = [GENES.index(payload["genes"][gene]) for gene in view["genes"]]
     for source, packed in {"measured": view["measured"], **view["predicted"]}.items():
         truth = given[source][:, columns]
-        half_a_step = np.ptp(truth, axis=0) / 254 / 2
-        assert (np.abs(decoded(packed, 20) - truth) <= half_a_step * 1.001 + 1e-5).all()
+        half_a_step = np.ptp(truth, axis=0) / payload["maps"]["levels"] / 2
+        assert (np.abs(decoded(packed, 4, 20) - truth) <= half_a_step * 1.003).all()
     rows = scores[(scores["model"] == "ridge") & (scores["section"] == "P0a")]
     for metric in ("pcc", "pcc_given_depth"):
         expected = rows[rows["metric"] == metric].set_index("gene")["value"]
-        assert view["scores"]["ridge"][metric] == [expected[name] for name in names]
+        found = scores_of(view["predicted"]["ridge"]["scores"][metric])
+        names = [GENES[column] for column in columns]
+        np.testing.assert_allclose(found, expected[names], rtol=0, atol=0.0005)
+    xy = read_measured(folder / "maps" / "P0" / "P0a.safetensors").xy_um
+    np.testing.assert_allclose(decoded(view["places"], 2, 20), xy, rtol=0, atol=0.02)
+
+
+def test_a_constant_prediction_stays_constant_and_equal():
+    packed = pack(np.full((5, 1), 0.1234567), 30)
+    found = decoded(asdict(packed), 1, 5)
+    assert (found == np.float32(0.1234567)).all()
 
 
 def test_what_was_not_measured_stays_unknown(folder):
@@ -88,7 +108,7 @@ def test_what_was_not_measured_stays_unknown(folder):
     payload = charts(run, page_choice(run))
     (view,) = payload["maps"]["views"]
     names = [payload["genes"][gene] for gene in view["genes"]]
-    found = decoded(view["measured"], 20)
+    found = decoded(view["measured"], 4, 20)
     assert np.isnan(found[3, names.index(GENES[1])])
     assert np.isnan(found[:, names.index(GENES[2])]).all()
     assert np.isnan(found).sum() == 21
@@ -142,34 +162,36 @@ def test_a_section_of_two_folds_is_two_maps_with_their_folds(folder):
     keep_values(folder, "S1", fold="one")
     keep_values(folder, "S1", fold="two")
     run = read_run(folder)
-    names = [view["name"] for view in charts(run, page_choice(run))["maps"]["views"]]
-    assert names == ["section S1 (patient 000), fold one", "section S1 (patient 000), fold two"]
+    views = charts(run, page_choice(run))["maps"]["views"]
+    assert [(view["section"], view["fold"]) for view in views] == [("S1", "one"), ("S1", "two")]
 
 
 def test_too_many_maps_are_chosen_over_all_ranks_never_the_best_only(folder):
+    names = tuple(f"g{i:02}" for i in range(21))
     for section in ("S1", "S2", "S3", "S4"):
-        keep_values(folder, section)
+        keep_values(folder, section, genes=names)
     views = find_views(folder)
-    names = [f"g{i:02}" for i in range(21)]
     table = pd.DataFrame(
         {"model": "ridge", "gene": names, "pcc_given_depth": np.linspace(1, 0, 21)}
     )
 
-    def chosen(room_for_maps):
+    def fitting(room_for_maps):
         return choose(table, ("mean", "ridge"), "ridge", views, Room(maps=room_for_maps))
 
-    everything = chosen(10**6)
-    assert (everything.models, len(everything.genes)) == (("mean", "ridge"), 21)
-    places, a_gene = 80 * 20, 4 / 3 * 80 * 2 + 4 * 77  # measured and one model, in four sections
-    one_model = chosen(int(places + 21.1 * a_gene))
-    assert (one_model.models, len(one_model.genes)) == (("ridge",), 21)
-    fewer = chosen(int(places + 6.5 * a_gene))
-    assert fewer.genes == ("g00", "g05", "g10", "g15", "g20")
-    fewest = chosen(int((places + 3 * a_gene) * 0.6))
+    everything = fitting(10**6)
+    assert (everything.models, everything.shared) == (("ridge", "mean"), names)
+    assert everything.levels == max(LEVELS)
+    one_model = fitting(8_700)
+    assert (one_model.mapped("ridge"), one_model.levels) == (names, min(LEVELS))
+    assert set(one_model.mapped("mean")) < set(names)
+    fewer = fitting(5_500)
+    assert {"g00", "g10", "g20"} < set(fewer.genes) < set(names)
+    assert fewer.models == ("ridge",)
+    fewest = fitting(2_400)
     assert fewest.genes == ("g00", "g10", "g20")
-    assert fewest.views == (views[0], views[3])
-    assert (fewest.n_views, fewest.n_genes, fewest.n_models) == (4, 21, 2)
-    assert chosen(700).views == ()
+    assert set(fewest.views) < set(views)
+    assert (fewest.n_views, fewest.n_genes) == (4, 21)
+    assert fitting(100).views == ()
 
 
 def as_json(value):
@@ -187,13 +209,14 @@ def test_charts_and_maps_of_a_large_panel_keep_to_their_room(tmp_path):
     for section, patient in (("S0a", "000"), ("S1a", "001"), ("S2a", "002")):
         keep_values(folder, section, fold=f"P{patient}", patient=patient, genes=genes, n_spots=40)
     run = read_run(folder)
-    room = Room(charts=80_000, maps=60_000)
+    room = Room(charts=80_000, maps=30_000)
     choice = page_choice(run, room)
     found = charts(run, choice)
-    assert as_json([found[key] for key in ("genes", "facts", "models", "histograms")]) < 80_000
-    assert as_json(found["maps"]) - sum(len(v["tissue"]["uri"]) for v in found["maps"]["views"]) < (
-        60_000
+    assert (
+        as_json([found[key] for key in ("genes", "ids", "facts", "models", "histograms")]) < 80_000
     )
+    tissue = sum(len(view["tissue"]["uri"]) for view in found["maps"]["views"])
+    assert as_json(found["maps"]) - tissue < 30_000
     assert len(choice.charted) > 60
     assert set(choice.genes) < set(choice.charted)
     of_best = table[table["model"] == "ridge"].sort_values("pcc_given_depth")["gene"].tolist()

@@ -2,42 +2,64 @@
 
 from base64 import b64encode
 from dataclasses import dataclass
+from zlib import compress
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
-LEVELS = 254
-"""Steps between a gene's lowest and highest value; one code is reserved for unknown values."""
+PLACE_LEVELS = 65_534
+"""Steps of the positions of spots: at most 1 um across 6.5 cm."""
 
-_UNKNOWN = LEVELS + 1
+_MANTISSA_BITS = 10  # of the ends of a range; the rest of a float32 would not compress
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Values as one byte each, gene after gene, spots in order.
+    """Values of G columns over N spots, as one code each, column after column.
 
-    A value is `low + code * (high - low) / 254`, so it is off by at most 0.2 % of the gene's
-    range in that section; code 255 is unknown.
+    A value is `low + code * (high - low) / levels`, so it is off by at most half a step; the
+    highest code of its type is unknown.
     """
 
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    codes: str
-    """Base64 of [G, N] bytes."""
+    deflated: str
+    """Base64 of zlib's stream of [G] lows and [G] highs as float32, then [G, N] codes: one byte
+    each, two with more than 254 levels. All are little-endian.
+    """
+    levels: int
 
 
-def pack(values: Float[np.ndarray, "N G"]) -> Packed:
-    """Pack the values of a section; NaN stays unknown, a gene without values has range 0 to 0."""
+def pack(values: Float[np.ndarray, "N G"], levels: int) -> Packed:
+    """Pack columns; NaN stays unknown, a column without values has range 0 to 0.
+
+    The range of a column is widened by at most 0.2 %, so that its ends are short; a constant column
+    keeps its value.
+    """
     known = np.isfinite(values)
+    low, high = _ranges(values, known)
+    code = np.uint8 if levels <= 254 else np.dtype("<u2")
+    step = np.where(high > low, (high.astype(np.float64) - low) / levels, 1.0)
+    codes = np.full(values.shape, np.iinfo(code).max, dtype=code)
+    codes[known] = np.rint((values - low) / step)[known].astype(code)
+    stream = low.astype("<f4").tobytes() + high.astype("<f4").tobytes() + codes.T.tobytes()
+    return Packed(b64encode(compress(stream, level=9)).decode("ascii"), levels)
+
+
+def _ranges(
+    values: Float[np.ndarray, "N G"], known: np.ndarray
+) -> tuple[Float32[np.ndarray, " G"], Float32[np.ndarray, " G"]]:
     low = np.where(known, values, np.inf).min(axis=0, initial=np.inf).astype(np.float64)
     high = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf).astype(np.float64)
     empty = ~known.any(axis=0)
     low[empty] = high[empty] = 0.0
-    step = np.where(high > low, (high - low) / LEVELS, 1.0)
-    codes = np.full(values.shape, _UNKNOWN, dtype=np.uint8)
-    codes[known] = np.rint((values - low) / step)[known].astype(np.uint8)
-    return Packed(_six_digits(low), _six_digits(high), b64encode(codes.T.tobytes()).decode("ascii"))
+    varies = high > low
+    short_low = np.where(varies, _short(low, np.floor), low)
+    short_high = np.where(varies, _short(high, np.ceil), high)
+    return short_low.astype(np.float32), short_high.astype(np.float32)
 
 
-def _six_digits(values: Float[np.ndarray, " G"]) -> tuple[float, ...]:
-    return tuple(float(f"{value:.6g}") for value in values)
+def _short(values: Float[np.ndarray, " G"], towards: np.ufunc) -> Float[np.ndarray, " G"]:
+    """Round to few bits, down or up."""
+    _, exponent = np.frexp(values)
+    unit = np.ldexp(1.0, exponent - _MANTISSA_BITS)
+    rounded: Float[np.ndarray, " G"] = towards(values / unit) * unit
+    return rounded

@@ -17,20 +17,19 @@ from histoscribe.report.charts import charts, page_choice, unit_of
 from histoscribe.report.figures import OVERLAY_BYTES, OVERLAY_WIDTHS_PX, embedded
 from histoscribe.report.findings import FindingBlock, finding_blocks
 from histoscribe.report.foreign import foreign_in_words
-from histoscribe.report.gene_tables import gene_tables
+from histoscribe.report.gene_table import gene_table
 from histoscribe.report.glossary import row_in_words, unit_in_words
 from histoscribe.report.head import key_numbers, question
-from histoscribe.report.pack import LEVELS
 from histoscribe.report.page_budget import Choice
 from histoscribe.report.pathways import pathway_tables
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
 from histoscribe.report.run import Run, read_run
 from histoscribe.report.run_files import run_files
 from histoscribe.report.script import (
+    chart_script,
     content_policy,
     json_for_script,
     own_script,
-    plotly_script,
 )
 from histoscribe.report.summary import (
     HEADLINE,
@@ -146,7 +145,7 @@ def _tables(run: Run) -> dict[str, object]:
             for name in models_of(run)
         },
         "patients": patient_tables(run),
-        "genes": gene_tables(run),
+        "genes": gene_table(run),
         "pathways": pathway_tables(run),
         "metrics": metrics,
         "metric_rows": metric_rows,
@@ -161,7 +160,7 @@ def _maps(run: Run, choice: Choice) -> dict[str, object]:
         "charted": _charted(choice),
         "unit": unit,
         "unit_words": unit_in_words(unit),
-        "levels": LEVELS,
+        "levels": choice.levels,
         "pathway_maps": list(zip(run.pathway_maps, pictures, strict=False)),
     }
 
@@ -178,11 +177,11 @@ def _fit(run: Run) -> dict[str, object]:
 
 
 def _scripts(run: Run, choice: Choice) -> dict[str, object]:
-    plotly, script = plotly_script(), own_script()
+    library, script = chart_script(), own_script()
     return {
         "css": style(),
-        "policy": content_policy(plotly, script),
-        "plotly": Markup(plotly),
+        "policy": content_policy(library, script),
+        "chart_library": Markup(library),
         "script": Markup(script),
         "data": Markup(json_for_script(charts(run, choice))),
     }
@@ -203,20 +202,23 @@ def _shown(choice: Choice) -> str:
     """Sentence about the maps on the page, and about those left out."""
     if not choice.views:
         return ""
-    genes = (
-        f"All {choice.n_genes} genes"
-        if len(choice.genes) == choice.n_genes
-        else f"To keep this page small, {len(choice.genes)} of {choice.n_genes} genes, evenly "
-        "spaced by rank from the best to the worst pcc_given_depth, including the median"
-    )
-    models = (
-        f"all {choice.n_models} models"
-        if len(choice.models) == choice.n_models
-        else f"{', '.join(choice.models)}, the best of {choice.n_models} models"
-    )
+    names = ", ".join(choice.others)
+    genes = f"Maps of {_how_many(choice.genes, choice.n_genes)}"
+    if not choice.others or len(choice.shared) == len(choice.genes):
+        genes += " by all models" if choice.others else f" by {choice.best}"
+    elif choice.shared:
+        genes += f" by {choice.best}, {_how_many(choice.shared, choice.n_genes)} by {names} too"
+    else:
+        genes += f" by {choice.best} only: the other models do not fit on this page"
     views = (
         f"all {choice.n_views} tested sections"
         if len(choice.views) == choice.n_views
         else f"{len(choice.views)} of {choice.n_views} tested sections, evenly spaced by name"
     )
-    return f"{genes}, {models}, {views}."
+    return f"{genes}, in {views}."
+
+
+def _how_many(genes: Sequence[str], n_genes: int) -> str:
+    if len(genes) == n_genes:
+        return f"all {n_genes} genes"
+    return f"{len(genes)} of {n_genes} genes (evenly spaced by rank, best to worst)"

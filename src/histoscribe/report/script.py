@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
 
-from plotly.offline import get_plotlyjs
-
 from histoscribe.printable import printable
 
-_OWN = ("data", "genes", "maps", "targets", "page")
+_OWN = (
+    *("data", "palette", "charts", "models", "genes", "table"),
+    *("lens", "panels", "maps", "targets", "page"),
+)
 
 
 def own_script() -> str:
@@ -20,9 +21,11 @@ def own_script() -> str:
     return '"use strict";\n' + "\n".join(parts)
 
 
-def plotly_script() -> str:
-    """Script of Plotly, as its package ships it."""
-    return get_plotlyjs()
+def chart_script() -> str:
+    """Script of Chart.js, without the address of its source map, which a page must not load."""
+    path = files("histoscribe.report") / "scripts" / "vendor" / "chart.umd.min.js"
+    script, _, _ = path.read_text(encoding="utf-8").partition("//# sourceMappingURL")
+    return script
 
 
 def json_for_script(value: object) -> str:

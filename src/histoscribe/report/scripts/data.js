@@ -1,80 +1,79 @@
 /* The run's numbers, and how they are read. */
 
 const data = JSON.parse(document.getElementById("run-data").textContent);
-const LEVELS = 254; // one byte a value; the code above them is an unknown value
-const bytesOf = new Map();
+const element = (id) => document.getElementById(id);
+const inflated = new Map();
 
-/** Text from data for Plotly, which reads tags and entities in its labels. */
-function plain(text) {
-  return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+for (const view of data.maps.views) {
+  // the best model has maps of all genes of the view, the others of the shared ones
+  view.measured.genes = view.genes;
+  for (const [model, maps] of Object.entries(view.predicted)) maps.genes = model === data.best ? view.genes : view.shared;
 }
 
 // spread into Math.min, the places of a large section are more arguments than a browser takes
 const least = (values) => values.reduce((low, value) => Math.min(low, value), Infinity);
 const most = (values) => values.reduce((high, value) => Math.max(high, value), -Infinity);
+const isKnown = (value) => value !== null && value !== undefined;
 
 /** A score for a sentence, with a true minus sign. */
 function number(value, digits = 3) {
-  return value === null || value === undefined ? "undefined" : value.toFixed(digits).replace("-", "−");
+  return isKnown(value) ? value.toFixed(digits).replace("-", "−") : "undefined";
 }
 
-/** Values of one gene (its place in the view) for every spot; null where unknown. */
-function unpack(packed, gene, nSpots) {
-  if (!bytesOf.has(packed)) {
-    bytesOf.set(packed, Uint8Array.from(atob(packed.codes), (letter) => letter.charCodeAt(0)));
+/** A value of a map, with three digits. */
+function digits(value) {
+  return isKnown(value) ? String(Number(value.toPrecision(3))).replace("-", "−") : "not measured";
+}
+
+function percent(share) {
+  return isKnown(share) ? `${(100 * share).toFixed(0)} %` : "an unknown share";
+}
+
+function modelNamed(name) {
+  return data.models.find((model) => model.name === name);
+}
+
+function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+/** Bytes of packed columns, unpacked by the browser on first use. */
+function inflate(packed) {
+  if (!inflated.has(packed)) {
+    const stream = new Blob([bytesOf(packed.deflated)]).stream()
+      .pipeThrough(new DecompressionStream("deflate"));
+    inflated.set(packed, new Response(stream).arrayBuffer());
   }
-  const codes = bytesOf.get(packed).subarray(gene * nSpots, (gene + 1) * nSpots);
-  const low = packed.low[gene];
-  const step = (packed.high[gene] - low) / LEVELS;
-  return Array.from(codes, (code) => (code > LEVELS ? null : low + code * step));
+  return inflated.get(packed);
 }
 
-/** Low and high of the colours: 1st and 99th percentile, so that one spot does not take them all. */
-function colourRange(values) {
-  const known = values.filter((value) => value !== null).sort((a, b) => a - b);
-  if (known.length === 0) return [0, 1];
-  const at = (share) => known[Math.round(share * (known.length - 1))];
-  const [low, high] = [at(0.01), at(0.99)];
-  return high > low ? [low, high] : [low - 0.5, low + 0.5];
+/** One column of packed values: null where unknown. */
+async function unpack(packed, column, nColumns, nSpots) {
+  const buffer = await inflate(packed);
+  const ends = new Float32Array(buffer, 0, 2 * nColumns);
+  const isByte = packed.levels <= 254;
+  const Code = isByte ? Uint8Array : Uint16Array;
+  const start = 8 * nColumns + column * nSpots * Code.BYTES_PER_ELEMENT;
+  const [low, high] = [ends[column], ends[nColumns + column]];
+  const unknown = isByte ? 255 : 65535;
+  const step = (high - low) / packed.levels;
+  return Array.from(new Code(buffer, start, nSpots), (code) => (code === unknown ? null : low + code * step));
 }
 
-/** A colour of the page's style sheet, which knows light and dark. */
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/** Values of a gene in the measured or predicted maps of a view; null if they are not on the page. */
+async function valuesOf(maps, gene, nSpots) {
+  const place = maps ? maps.genes.indexOf(gene) : -1;
+  return place < 0 ? null : unpack(maps, place, maps.genes.length, nSpots);
 }
 
-// a finger on a chart scrolls the page: charts are as wide as a phone, and would not let it pass
-const TOUCH = window.matchMedia("(pointer: coarse)").matches;
-
-function layoutOf({ dragmode = "zoom", ...extra }) {
-  return {
-    dragmode: TOUCH ? false : dragmode,
-    font: { color: colour("ink"), family: "system-ui, sans-serif", size: 13 },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    margin: { l: 58, r: 12, t: 30, b: 50 },
-    hoverlabel: { align: "left" },
-    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("ink") },
-    ...extra,
-  };
+/** Score of a gene in the section of a view; null where undefined. */
+function sectionScore(maps, metric, gene) {
+  const codes = new Int16Array(bytesOf(maps.scores[metric]).buffer);
+  const code = codes[maps.genes.indexOf(gene)];
+  return code === -32768 ? null : code / 1000;
 }
 
-function axisOf(title, extra) {
-  return {
-    title: { text: plain(title), standoff: 8 },
-    gridcolor: colour("line"),
-    zerolinecolor: colour("soft"),
-    linecolor: colour("line"),
-    automargin: true,
-    ...extra,
-  };
+function nameOf(view) {
+  const name = `section ${view.section} (patient ${view.patient})`;
+  return view.fold === null ? name : `${name}, fold ${view.fold}`;
 }
-
-const CONFIG = {
-  responsive: true,
-  displaylogo: false,
-  // Plotly has a button that uploads a chart to its company: data of patients stay on this page
-  showSendToCloud: false,
-  plotlyServerURL: "",
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendChartToCloud"],
-};

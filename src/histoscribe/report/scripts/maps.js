@@ -1,152 +1,148 @@
-/* Measured beside predicted, on the tissue. */
+/* Measured, predicted and their difference, on the tissue. */
 
-const PANELS = ["map-measured", "map-predicted"];
-const MARGIN = { l: 12, r: 12, t: 30, b: 88 };
-let passingOn = false; // a zoom of one panel moves the other, which must not move the first again
+const PANELS = ["measured", "predicted", "difference"];
+const maps = { turn: 0, view: null, layers: null, marked: null };
 
-function drawMaps(state) {
+async function drawMaps(state) {
+  if (!element("map-panels")) return;
+  const turn = (maps.turn += 1);
   const view = data.maps.views[state.view];
-  const place = view ? view.genes.indexOf(state.gene) : -1;
-  const predicted = view && view.predicted[state.model];
-  document.getElementById("map-panels").hidden = place < 0 || !predicted;
-  document.getElementById("map-words").textContent = mapWords(state, view, place);
-  if (place < 0 || !predicted) return;
-  const n = view.x.length;
-  const values = [unpack(view.measured, place, n), unpack(predicted, place, n)];
-  const shared = colourRange([...values[0], ...values[1]]);
-  const gene = data.genes[state.gene];
-  const titles = [
-    `${gene}, measured in ${view.name}`,
-    `${gene}, predicted by ${state.model}: pcc ${number(scoreAt(view, state, "pcc", place), 2)}, ` +
-      `given depth ${number(scoreAt(view, state, "pcc_given_depth", place), 2)} in this section`,
+  const predicted = view.predicted[state.model];
+  element("map-words").textContent = mapWords(state, view);
+  await readPlaces(view);
+  const values = [
+    await valuesOf(view.measured, state.gene, view.nSpots), await valuesOf(predicted, state.gene, view.nSpots),
   ];
-  PANELS.forEach((id, panel) => {
-    const range = state.scale === "shared" ? shared : colourRange(values[panel]);
-    document.getElementById(`${id}-title`).textContent = titles[panel];
-    drawPanel(document.getElementById(id), view, values[panel], range, state);
-  });
+  const image = state.tissue ? await imageOf(view.tissue) : null;
+  if (turn !== maps.turn) return; // another choice was made while this one was read
+  element("map-panels").hidden = values.some((of) => of === null);
+  element("map-spot").hidden = element("map-panels").hidden;
+  if (element("map-panels").hidden) return;
+  maps.layers = layersOf(view, values, image, state);
+  titles(state, view, values).forEach((title, panel) => { element(`map-${PANELS[panel]}-title`).textContent = title; });
+  PANELS.forEach((name, panel) => drawRamp(element(`map-${name}-ramp`), maps.layers[panel], data.unitName));
+  if (maps.view !== view) fitMaps(view);
+  maps.view = view;
+  redrawMaps();
 }
 
-function scoreAt(view, state, metric, place) {
-  return view.scores[state.model][metric][place];
+async function readPlaces(view) {
+  if (view.x) return;
+  view.x = await unpack(view.places, 0, 2, view.nSpots);
+  view.y = await unpack(view.places, 1, 2, view.nSpots);
+  const pad = 1.5 * view.diameter;
+  const [left, top] = [least(view.x) - pad, least(view.y) - pad];
+  view.frame = { left, top, width: most(view.x) + pad - left, height: most(view.y) + pad - top };
 }
 
-function mapWords(state, view, place) {
+/** What each panel draws: its values, their colours, and the range of these. */
+function layersOf(view, [measured, predicted], image, state) {
+  const difference = measured.map((value, spot) => (
+    isKnown(value) && isKnown(predicted[spot]) ? predicted[spot] - value : null));
+  const signed = data.maps.signed;
+  const rangeOf = (values) => (signed ? aroundZero(colourRange(values)) : colourRange(values));
+  const isShared = state.scale === "shared";
+  const both = rangeOf([...measured, ...predicted]);
+  const palette = signed ? "signed" : "rising";
+  // one scale: as many units from grey to full colour as the maps beside it have
+  const width = signed ? both[1] : both[1] - both[0];
+  return [
+    { values: measured, range: isShared ? both : rangeOf(measured), palette },
+    { values: predicted, range: isShared ? both : rangeOf(predicted), palette },
+    { values: difference, range: isShared ? [-width, width] : aroundZero(colourRange(difference)), palette: "difference" },
+  ].map((layer) => ({ ...layer, view, image }));
+}
+
+function titles(state, view, [, predicted]) {
+  const maps = view.predicted[state.model];
+  const score = (metric) => number(sectionScore(maps, metric, state.gene), 2);
+  const scores = isConstant(predicted)
+    ? "the same value in every spot, so it finds no pattern"
+    : `pcc ${score("pcc")}, given depth ${score("pcc_given_depth")} in this section`;
+  return [
+    `${data.genes[state.gene]}, measured in ${nameOf(view)}`,
+    `predicted by ${state.model}: ${scores}`,
+    "predicted minus measured",
+  ];
+}
+
+function mapWords(state, view) {
   const name = data.genes[state.gene];
-  if (!view) return "This run has no stored values for maps.";
-  if (!view.predicted[state.model]) {
-    return `This page has no maps of ${state.model}, only of ${data.maps.models.join(", ")}.`;
+  const predicted = view.predicted[state.model];
+  if (!predicted) return `${noMaps(state.model)} Choose another model.`;
+  if (!view.measured.genes.includes(state.gene)) {
+    const elsewhere = data.maps.views.find((other) => other.measured.genes.includes(state.gene));
+    return elsewhere
+      ? `${name} is not in the panel of ${nameOf(view)}; see ${nameOf(elsewhere)}.`
+      : `${name} has no map on this page: not all genes fit. Choose a gene that the list does not call "no map".`;
   }
-  if (place < 0) {
-    const elsewhere = data.maps.views.findIndex((other) => other.genes.includes(state.gene));
-    return elsewhere < 0
-      ? `${name} has no map on this page: not all genes fit. Choose a gene that the list does not call "no map".`
-      : `${name} is not in the panel of ${view.name}; see ${data.maps.views[elsewhere].name}.`;
+  if (!predicted.genes.includes(state.gene)) {
+    return `This page has no map of ${name} by ${state.model}: not all fit. It has the one of ${data.best}.`;
   }
   const without = data.leaky ? "" : ", which was fitted without this patient";
-  return `${name} in ${view.name}: measured, and predicted by ${state.model}${without}. ` +
-    `Over the spots of this section pcc is ${number(scoreAt(view, state, "pcc", place))} ` +
-    `and pcc_given_depth ${number(scoreAt(view, state, "pcc_given_depth", place))}.` +
+  return `${name} in ${nameOf(view)}: measured, and predicted by ${state.model}${without}. ` +
+    `Over the spots of this section pcc is ${number(sectionScore(predicted, "pcc", state.gene))} ` +
+    `and pcc_given_depth ${number(sectionScore(predicted, "pcc_given_depth", state.gene))}.` +
     (view.tissue ? "" : " The picture of its tissue is not on this page.");
 }
 
-function drawPanel(box, view, values, range, state) {
-  const frame = frameOf(view);
-  const inner = Math.max(box.clientWidth - MARGIN.l - MARGIN.r, 100);
-  const height = Math.min(inner * (frame.height / frame.width), 0.75 * window.innerHeight, 720);
-  const layout = layoutOf({
-    margin: MARGIN,
-    height: height + MARGIN.t + MARGIN.b,
-    plot_bgcolor: "#fff", // the scanner's white, in the dark too
-    xaxis: frameAxis([frame.left, frame.left + frame.width], { constrain: "domain" }),
-    yaxis: frameAxis([frame.top + frame.height, frame.top], { scaleanchor: "x", constrain: "domain" }),
-    images: state.tissue && view.tissue ? [tissueImage(view.tissue)] : [],
-    dragmode: "pan",
-    showlegend: false,
-    uirevision: `view-${state.view}`, // another gene keeps the zoom, another section does not
+/** Why a model has no maps at all. */
+function noMaps(model) {
+  return modelNamed(model).isReference
+    ? `${model} is a reference, no model: it has no maps.`
+    : `This page has no maps of ${model}: only those of ${data.best} fit.`;
+}
+
+/** Panels as wide as their place, in the shape of the section. */
+function fitMaps(view) {
+  const width = Math.max(element("map-measured").clientWidth, 100);
+  const height = Math.min(width * (view.frame.height / view.frame.width), 0.75 * window.innerHeight, 640);
+  fitLens(view, width, Math.max(height, 100));
+}
+
+function redrawMaps() {
+  PANELS.forEach((name, panel) => {
+    const canvas = element(`map-${name}`);
+    canvas.classList.toggle("zoomed", lens.umPerPx < lens.whole);
+    drawPanel(canvas, { ...maps.layers[panel], marked: maps.marked });
   });
-  Plotly.react(box, spotTraces(view, values, range), layout, { ...CONFIG, scrollZoom: false }).then(() => {
-    box.removeAllListeners("plotly_relayout");
-    box.on("plotly_relayout", () => passOn(box, view));
-    fitSpots(box, view);
+  element("map-spot").textContent = spotWords();
+}
+
+/** Mark the spot at a place in um, and read it out; no place, no mark. */
+function pointAt(x, y) {
+  maps.marked = x === null ? null : nearest(maps.view, x, y);
+  redrawMaps();
+}
+
+/** The spot whose centre is nearest, if it is less than a spot away from the place. */
+function nearest(view, x, y) {
+  let [best, least] = [null, (2 * view.diameter) ** 2];
+  view.x.forEach((of, spot) => {
+    const apart = (of - x) ** 2 + (view.y[spot] - y) ** 2;
+    if (apart < least) [best, least] = [spot, apart];
   });
+  return best;
 }
 
-/** The spots with a margin, in um. */
-function frameOf(view) {
-  const pad = 1.5 * view.diameter;
-  const [left, right] = [least(view.x) - pad, most(view.x) + pad];
-  const [top, bottom] = [least(view.y) - pad, most(view.y) + pad];
-  return { left, top, width: right - left, height: bottom - top };
+function spotWords() {
+  const spot = maps.marked;
+  if (spot === null) return "Point at a spot to read its values.";
+  const [measured, predicted, difference] = maps.layers.map(({ values }) => values[spot]);
+  const compared = isKnown(measured)
+    ? `measured ${digits(measured)}, predicted ${digits(predicted)}, difference ${digits(difference)}`
+    : `not measured, predicted ${digits(predicted)}`;
+  return `Spot at x ${maps.view.x[spot].toFixed(0)} µm, y ${maps.view.y[spot].toFixed(0)} µm: ${compared}`;
 }
 
-function frameAxis(range, extra) {
-  return {
-    range, autorange: false, showgrid: false, zeroline: false, ticks: "outside", nticks: 5,
-    ticksuffix: " µm", tickfont: { size: 10 }, showticklabels: !extra.scaleanchor, ...extra,
-  };
-}
-
-function tissueImage(tissue) {
-  return {
-    source: tissue.uri, xref: "x", yref: "y", x: tissue.left, y: tissue.top,
-    sizex: tissue.right - tissue.left, sizey: tissue.bottom - tissue.top,
-    sizing: "stretch", opacity: 0.55, layer: "below",
-  };
-}
-
-/** Bins are squares; bins and cells are small, and a line around them would cover them. */
-function markOf(view, line) {
-  return {
-    symbol: view.shape === "squares" ? "square" : "circle",
-    line: { ...line, width: view.shape === "circles" ? line.width : 0.1 },
-  };
-}
-
-function spotTraces(view, values, range) {
-  const known = values.map((_, spot) => spot).filter((spot) => values[spot] !== null);
-  const unknown = values.map((_, spot) => spot).filter((spot) => values[spot] === null);
-  const at = (spots) => ({ x: spots.map((s) => view.x[s]), y: spots.map((s) => view.y[s]) });
-  return [
-    {
-      type: "scatter", mode: "markers", ...at(known),
-      hovertemplate: "%{marker.color:.3g}<br>x %{x:.0f}, y %{y:.0f} µm<extra></extra>",
-      marker: {
-        color: known.map((spot) => values[spot]), colorscale: "Cividis", cmin: range[0], cmax: range[1],
-        ...markOf(view, { width: 0.5, color: "#fff" }),
-        colorbar: {
-          orientation: "h", x: 0.5, y: 0, yanchor: "top", ypad: 26, thickness: 10, len: 0.9,
-          tickfont: { size: 10 }, outlinewidth: 0,
-          title: { text: plain(data.unitName), side: "bottom", font: { size: 11 } },
-        },
-      },
-    },
-    {
-      type: "scatter", mode: "markers", ...at(unknown), hovertemplate: "not measured<extra></extra>",
-      marker: { color: "rgba(0,0,0,0)", ...markOf(view, { width: 1, color: "#000" }) },
-    },
-  ];
-}
-
-/** Spots keep their true size at every zoom; at least 3 px, so that they are seen. */
-function fitSpots(box, view) {
-  const { xaxis, yaxis, height } = box.layout;
-  const span = (axis) => Math.abs(axis.range[1] - axis.range[0]);
-  const perUm = Math.min(
-    (box.clientWidth - MARGIN.l - MARGIN.r) / span(xaxis),
-    (height - MARGIN.t - MARGIN.b) / span(yaxis),
-  );
-  Plotly.restyle(box, { "marker.size": Math.max(3, view.diameter * perUm) });
-}
-
-function passOn(box, view) {
-  fitSpots(box, view);
-  if (passingOn) return;
-  const other = document.getElementById(PANELS.find((id) => id !== box.id));
-  const change = {
-    "xaxis.range": [...box.layout.xaxis.range],
-    "yaxis.range": [...box.layout.yaxis.range],
-  };
-  passingOn = true;
-  Plotly.relayout(other, change).then(() => { passingOn = false; });
+function startMaps() {
+  if (!element("map-panels")) return;
+  PANELS.forEach((name) => watchLens(element(`map-${name}`), redrawMaps, pointAt));
+  const onPress = { "zoom-in": STEP, "zoom-out": 1 / STEP, "zoom-all": 0 };
+  for (const [id, times] of Object.entries(onPress)) {
+    element(id).addEventListener("click", () => {
+      zoomLens(times);
+      redrawMaps();
+    });
+  }
 }

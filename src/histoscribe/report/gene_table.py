@@ -1,8 +1,6 @@
-"""The genes that each model predicts best, with their chance level."""
+"""The genes that the best model predicts best, with their chance level."""
 
 from dataclasses import dataclass
-
-import pandas as pd
 
 from histoscribe.report.run import Run
 from histoscribe.report.text import number, span
@@ -14,7 +12,11 @@ _NUMBERS = ["pcc", "pcc_given_depth", "null_low", "null_high", "q", "detection_r
 
 @dataclass(frozen=True)
 class GeneTable:
-    """The first genes of one model, ordered by `pcc_given_depth`."""
+    """The first genes of the best model, ordered by `pcc_given_depth`.
+
+    The page shows it where its script does not run; with the script, the table has every gene and
+    model.
+    """
 
     model: str
     n_genes: int
@@ -22,23 +24,16 @@ class GeneTable:
     """Gene, pcc, pcc_given_depth, null band, q, detection rate, skewness."""
 
 
-def gene_tables(run: Run) -> list[GeneTable]:
-    """One table per model, in the order of the run; undefined genes come last."""
-    return [
-        GeneTable(str(model), len(genes), _rows(run, genes))
-        for model, genes in run.genes.groupby("model", sort=False)
-    ]
-
-
-def _rows(run: Run, genes: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
-    # ties are sorted by name, so that the same run gives the same page
-    by_name = genes.sort_values("gene")
+def gene_table(run: Run) -> GeneTable:
+    """Table of the best model; undefined genes come last, and ties are sorted by name."""
+    by_name = run.genes[run.genes["model"] == run.best_model].sort_values("gene")
     order = best_first(by_name["pcc_given_depth"].to_numpy(dtype=float))
     first = by_name.iloc[order].head(_TOP)
-    return tuple(
+    rows = tuple(
         _row(run.label(str(name)), *(float(value) for value in values))
         for name, values in zip(first["gene"], first[_NUMBERS].to_numpy(dtype=float), strict=True)
     )
+    return GeneTable(run.best_model, len(by_name), rows)
 
 
 def _row(name: str, *values: float) -> tuple[str, ...]:
