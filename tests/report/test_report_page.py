@@ -18,6 +18,7 @@ from histoscribe.report.best_genes import best_genes
 from histoscribe.report.figures import embedded
 from histoscribe.report.glossary import model_in_words
 from histoscribe.report.head import key_numbers
+from histoscribe.report.part_bars import part_chart
 from histoscribe.report.patients import patient_tables
 from histoscribe.report.run import read_run
 from histoscribe.report.summary import summary_rows
@@ -330,6 +331,21 @@ def test_the_worst_findings_stand_on_top_and_notes_last():
     assert [alert.level for alert in found] == 4 * ["warning"] + ["info"]
     assert (found[-1].finding, found[-1].remedy) == ("Median low.", "Expect low scores.")
     assert [alert.title for alert in worst(found)] == [MEANING[c.code][0] for c in checks[1:4]]
+
+
+def test_the_parts_of_a_score_add_up_on_its_bar(run):
+    assert part_chart(read_run(run)) is None
+    assert "Where the correlation comes from" not in page_of(run)
+    card = json.loads((run / "card.json").read_text())
+    card["parts"] = {"ridge": {"gene_means": 0.5, "depth": -0.1, "rest": 0.2}}
+    (run / "card.json").write_text(json.dumps(card))
+    (bar,) = part_chart(read_run(run)).bars
+    assert bar.numbers == ("0.600", "0.500", "−0.100", "0.200")
+    means, depth, rest = bar.segments
+    assert depth.place + depth.width == pytest.approx(means.place, abs=0.2)
+    assert means.place + means.width == pytest.approx(rest.place, abs=0.2)
+    assert rest.width == pytest.approx(2 * depth.width, abs=0.2)
+    assert "Where the correlation comes from" in page_of(run)
 
 
 def test_training_is_drawn_where_the_run_kept_it(run):

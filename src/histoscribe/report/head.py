@@ -9,7 +9,12 @@ from histoscribe.report.glossary import unit_in_words
 from histoscribe.report.origin import cohort_in_words, tissue_in_words
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_means
 from histoscribe.report.run import Run
-from histoscribe.report.summary import n_patients, score, summary_rows
+from histoscribe.report.summary import (
+    models_of,
+    n_patients,
+    score,
+    summary_rows,
+)
 from histoscribe.report.text import counted, number, span
 from histoscribe.types import EncoderUse, TargetCard
 
@@ -56,7 +61,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "Held out", f"{_HELD_OUT[run.protocol]}, {counted(len(card.folds), 'fold')}"
     yield "Predicted", _target(list(card.target.values()))
     yield "Encoders", "; ".join(dict.fromkeys(encoder_in_words(used) for used in card.encoder.used))
-    yield "Models", ", ".join(card.models)
+    yield "Models", ", ".join(name for name in models_of(run) if name in card.models)
     yield "Predicted elsewhere", ", ".join(card.foreign)
 
 

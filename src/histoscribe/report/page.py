@@ -21,6 +21,7 @@ from histoscribe.report.gene_table import gene_table
 from histoscribe.report.glossary import row_in_words, unit_in_words
 from histoscribe.report.head import key_numbers, question
 from histoscribe.report.page_budget import Choice
+from histoscribe.report.part_bars import PART_NAMES, part_chart
 from histoscribe.report.pathways import pathway_tables
 from histoscribe.report.patients import FEWEST_FOR_INTERVALS, patient_tables
 from histoscribe.report.run import Run, read_run
@@ -144,6 +145,8 @@ def _tables(run: Run) -> dict[str, object]:
             name: foreign_in_words(run, name) or row_in_words(name, run.card.models)
             for name in models_of(run)
         },
+        "part_chart": part_chart(run),
+        "part_names": PART_NAMES,
         "patients": patient_tables(run),
         "genes": gene_table(run),
         "pathways": pathway_tables(run),
