@@ -24,6 +24,7 @@ _CONTEXT.set_forkserver_preload(
         "histoscribe.cli.table",
         "histoscribe.predict.order",
         "histoscribe.report.page",
+        "histoscribe.train.loop",  # of networks, with lightning
         "histoscribe.train.run",
         "s3fs",  # where it is installed, lightning imports it at each first training
     ]
@@ -60,11 +61,11 @@ def kill(arguments: list[str], cache: Path, after: float) -> bool:
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
-    """Every file by relative path, and every folder, without the times of a run."""
+    """Every file by relative path, and every folder, without how long a run took."""
     return {
         str(path.relative_to(folder)): _timeless(path) if path.is_file() else None
         for path in sorted(folder.rglob("*"))
-        if path.name != "run.json"
+        if path.name != "run.json" and "durations" not in path.parts
     }
 
 
