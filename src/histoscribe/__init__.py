@@ -11,7 +11,6 @@ from histoscribe.lazy import imported_on_use
 if TYPE_CHECKING:
     __version__: str
     from histoscribe.benchmark.foreign.run import score as score
-    from histoscribe.benchmark.prediction import figures as figures
     from histoscribe.benchmark.prediction import score_section as score_section
     from histoscribe.benchmark.run import benchmark as benchmark
     from histoscribe.data.folds import patient_folds as patient_folds
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from histoscribe.predict.lazyslide import to_lazyslide as to_lazyslide
     from histoscribe.predict.slide import predict_slide as predict_slide
     from histoscribe.predictor.saving import load_predictor as load_predictor
+    from histoscribe.report.vector_figures import figures as figures
     from histoscribe.simulate import simulate as simulate
     from histoscribe.train.run import train as train
     from histoscribe.train.settings import read_settings as read_settings
@@ -37,7 +37,7 @@ _ROOMS = ("benchmark", "explain", "simulate", "train")  # called by their own na
 _HOME = {
     "cohort_of": "histoscribe.io.cohorts.in_memory",
     "create_model": "histoscribe.models.base",
-    "figures": "histoscribe.benchmark.prediction",
+    "figures": "histoscribe.report.vector_figures",
     "list_encoders": "histoscribe.encoders.catalog",
     "list_models": "histoscribe.models.catalog",
     "load_plugin": "histoscribe.models.plugins",

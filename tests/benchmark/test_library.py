@@ -1,7 +1,6 @@
 """The library from data in memory to scores and maps, as the docs promise it."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,9 +125,10 @@ def test_a_prediction_is_scored_and_drawn_beside_its_counts(place, monkeypatch):
     np.testing.assert_allclose(table["mse"], np.mean((truth + 1) ** 2, axis=0), rtol=1e-4)
     gene = prediction.genes[1]
     files = hs.figures(prediction, held_out, [gene], out=place / "maps", predictor=predictor)
-    assert [Path(file).name for file in files] == [f"{gene}.png"]
+    assert [file.name for file in files] == [f"{gene}.pdf", f"{gene}.svg"]
+    assert "pcc 1.00</text>" in files[1].read_text("utf-8")
     alone = hs.figures(prediction, held_out.slide, out=str(place / "alone"))
-    assert len(alone) == 3
+    assert len(alone) == 2 * 3
     with pytest.raises(DataContractError, match="no gene NOT1"):
         hs.figures(prediction, held_out, ["NOT1"], out=place / "maps")
     with pytest.raises(DataContractError, match="the section that was predicted"):

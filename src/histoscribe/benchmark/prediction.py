@@ -6,21 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from histoscribe.benchmark.file_names import file_name
 from histoscribe.benchmark.score import truth_at
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.slides.resolution import nearest_px
-from histoscribe.io.slides.slide import open_whole_slide
 from histoscribe.metrics.registry import METRICS, GeneMetric
-from histoscribe.plot.maps import MapText, expression_map
-from histoscribe.predictor.limits import beyond_training
+from histoscribe.plot.dot_map import DotMap
+from histoscribe.plot.prediction_map import gene_columns, other_spots, placed, prediction_map
 from histoscribe.predictor.predictor import Predictor
-from histoscribe.printable import printable
 from histoscribe.progress import track
 from histoscribe.types import Prediction, Section, Slide
 
-_SHOWN = 4
+_MOST_MAPS = 4
 
 
 def score_section(
@@ -72,114 +68,48 @@ def score_section(
     return pd.DataFrame(columns, index=pd.Index(prediction.genes, name="gene"))
 
 
-def figures(
+def maps_of_genes(
     prediction: Prediction,
-    section: Section | Slide | str | Path,
-    genes: Sequence[str] = (),
+    section: Section | Slide | str | Path | None,
+    genes: Sequence[str],
+    predictor: Predictor | Target | None,
     *,
-    out: str | Path = "figures",
-    predictor: Predictor | Target | None = None,
-) -> tuple[Path, ...]:
-    """Draw maps of predicted genes over the H&E, one PNG a gene.
+    tissue: bool,
+) -> dict[str, DotMap]:
+    """Map of each gene by its id; with a predictor and counts, beside what was measured.
 
-    Spots beyond the training tissue are hatched.
-
-    Parameters
-    ----------
-    prediction
-        Predicted expression.
-    section
-        The section that was predicted, or its slide.
-    genes
-        Ids or symbols; by default the four genes whose predicted values vary most.
-    out
-        Folder to write to.
-    predictor
-        The predictor that made the prediction, or its target. With it, and with a section that has
-        counts, measured and predicted values are drawn side by side.
-
-    Returns
-    -------
-    The files, in the order of the genes.
+    Without genes these are the four whose predicted values vary most.
 
     Raises
     ------
     DataContractError
-        for a gene that was not predicted, and where the spots of the section differ.
-
-    Examples
-    --------
-    >>> import histoscribe as hs
-    >>> prediction = hs.predict_slide("ridge", "biopsy.svs")  # doctest: +SKIP
-    >>> hs.figures(prediction, "biopsy.svs", ["ERBB2"], out="maps")  # doctest: +SKIP
+        for genes that were not predicted, and where the spots of the section differ.
     """
-    columns = _columns(prediction, genes)
-    at = _placed(prediction, section)
+    columns = gene_columns(prediction, genes) if genes else _most_varying(prediction)
+    at = placed(prediction, section)
     measured = None
     if predictor is not None and at.counts is not None:
         target = predictor.target if isinstance(predictor, Predictor) else predictor
         if problems := _mismatches(prediction, at, target):
             raise DataContractError(problems)
-        measured = target.apply(at)
-    paths = []
-    for column in track(columns, "maps"):
-        gene = prediction.genes[column]
-        names = prediction.head.gene_names or prediction.genes
-        path = Path(out) / f"{file_name(gene)}.png"
-        expression_map(
+        measured = target.apply(at).astype(np.float64)
+    return {
+        prediction.genes[column]: prediction_map(
+            prediction,
             at,
+            column,
             None if measured is None else measured[:, column],
-            prediction.values[:, column],
-            MapText(
-                gene=printable(names[column]),
-                unit=prediction.head.unit,
-                model=prediction.head.predictor,
-                why="",
-            ),
-            path,
-            beyond_training(prediction),
+            tissue=tissue,
         )
-        paths.append(path)
-    return tuple(paths)
+        for column in track(columns, "maps")
+    }
 
 
-def _placed(prediction: Prediction, section: Section | Slide | str | Path) -> Section:
-    """The section of a prediction, or its slide with the predicted places as spots."""
-    if isinstance(section, Section):
-        if section.spots.ids != prediction.spots.ids:
-            raise DataContractError(_other_spots(prediction, section))
-        return section
-    slide = section if isinstance(section, Slide) else _slide(prediction, Path(section))
-    return Section(prediction.section, None, slide, prediction.spots, None)
-
-
-def _slide(prediction: Prediction, path: Path) -> Slide:
-    """Open the slide of a prediction; its um/px follows from the spacing of the places."""
-    step_um = prediction.spots.pitch_um
-    if step_um is None or len(prediction.spots) < 2:
-        return open_whole_slide(path)
-    return open_whole_slide(path, step_um / nearest_px(prediction.spots.xy))
-
-
-def _columns(prediction: Prediction, genes: Sequence[str]) -> list[int]:
-    if not genes:
-        given = np.isfinite(prediction.values).all(axis=1)
-        n_genes = len(prediction.genes)
-        spread = prediction.values[given].std(axis=0) if given.any() else np.zeros(n_genes)
-        return [int(column) for column in np.argsort(-spread, kind="stable")[:_SHOWN]]
-    named = {name: column for column, name in enumerate(prediction.head.gene_names)}
-    known = named | {gene: column for column, gene in enumerate(prediction.genes)}
-    unknown = [gene for gene in genes if gene not in known]
-    if unknown:
-        raise DataContractError(
-            Problem(
-                where=f"genes of {prediction.head.predictor}",
-                found=f"no gene {', '.join(unknown)}",
-                expected=f"some of its {len(prediction.genes)} genes, by id or symbol",
-                remedy="look them up in prediction.genes and prediction.head.gene_names",
-            )
-        )
-    return [known[gene] for gene in genes]
+def _most_varying(prediction: Prediction) -> list[int]:
+    given = np.isfinite(prediction.values).all(axis=1)
+    n_genes = len(prediction.genes)
+    spread = prediction.values[given].std(axis=0) if given.any() else np.zeros(n_genes)
+    return [int(column) for column in np.argsort(-spread, kind="stable")[:_MOST_MAPS]]
 
 
 def _mismatches(prediction: Prediction, section: Section, target: Target) -> list[Problem]:
@@ -199,18 +129,9 @@ def _mismatches(prediction: Prediction, section: Section, target: Target) -> lis
             Problem(where, "no counts", "a section that was measured", "give one with counts")
         )
     if section.spots.ids != prediction.spots.ids:
-        problems.append(_other_spots(prediction, section))
+        problems.append(other_spots(prediction, section))
     if target.genes != prediction.genes:
         found = f"a prediction of {len(prediction.genes)} other genes"
         expected = f"the {len(target.genes)} genes of the predictor, in its order"
         problems.append(Problem(where, found, expected, "give the predictor that predicted it"))
     return problems
-
-
-def _other_spots(prediction: Prediction, section: Section) -> Problem:
-    return Problem(
-        where=f"section {section.id}",
-        found=f"{len(section.spots)} spots, and {len(prediction.spots)} predicted ones that differ",
-        expected="the spots that were predicted, in the same order",
-        remedy="give the section that was predicted",
-    )

@@ -1,7 +1,6 @@
 """One gene at the spots of a section, in panels of equal size on one scale of colours."""
 
 from dataclasses import dataclass
-from textwrap import wrap
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,8 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
 from histoscribe.plot.canvas import TissueOutline, Window, edge_points, round_length, spot_marks
-from histoscribe.plot.publication import LINE_MM, PublicationFigure, characters
-from histoscribe.printable import printable
+from histoscribe.plot.publication import LINE_MM, PublicationFigure, lines_of
 from histoscribe.types import Spots
 
 _MARGIN_MM, _GAP_MM = 1.0, 3.0
@@ -53,9 +51,12 @@ class DotMap:
 
     @property
     def window(self) -> Window:
-        """The spots with a margin of 1.5 pitches, or 1.5 diameters without a lattice."""
+        """Spots with a margin of 1.5 pitches (or diameters), within the picture of the tissue."""
         margin = 1.5 * (self.spots.pitch_um or self.spots.drawn_um)
         low, high = self.um.min(axis=0) - margin, self.um.max(axis=0) + margin
+        if self.tissue is not None:
+            left, right, bottom, top = self.tissue.extent
+            low, high = np.maximum(low, (left, top)), np.minimum(high, (right, bottom))
         return Window(*(float(value) for value in (*low, *(high - low))))
 
 
@@ -71,10 +72,10 @@ def draw_dot_map(item: DotMap, width_mm: float) -> PublicationFigure:
     tall = side * window.height / window.width
     if tall > _TALLEST_MM:
         side, tall = side * _TALLEST_MM / tall, _TALLEST_MM
-    titles = [_lines(panel.title, side) for panel in item.panels]
+    titles = [lines_of(panel.title, side) for panel in item.panels]
     top = _MARGIN_MM + (2 + max(map(len, titles))) * LINE_MM + 1.0
     hatched = item.beyond is not None and bool(item.beyond.any())
-    n_below = max(1, *(len(_lines(panel.below, side)) for panel in item.panels)) + hatched
+    n_below = max(1, *(len(lines_of(panel.below, side)) for panel in item.panels)) + hatched
     figure = PublicationFigure(width_mm, top + tall + (n_below + 0.4) * LINE_MM + _MARGIN_MM)
     figure.write(_MARGIN_MM, _MARGIN_MM, item.gene, weight="bold")
     figure.write(_MARGIN_MM, _MARGIN_MM + LINE_MM, item.place)
@@ -84,7 +85,7 @@ def draw_dot_map(item: DotMap, width_mm: float) -> PublicationFigure:
         figure.write(left, top - 1.0 - len(title) * LINE_MM, "\n".join(title))
         axes = figure.add_panel(left, top, side, tall)
         _draw(axes, item, panel.values, scale)
-        below = "\n".join(_lines(panel.below, side))
+        below = "\n".join(lines_of(panel.below, side))
         figure.write(left + side, top + tall + 1.0, below, ha="right")
         if number == 0:
             _scale_bar(figure, axes, (left, top + tall + 1.5, side), window)
@@ -107,10 +108,6 @@ def value_colours(panels: list[Float[np.ndarray, " N"]]) -> ScalarMappable:
     if high <= low:
         low, high = low - 0.5, low + 0.5
     return ScalarMappable(Normalize(low, high), _SEQUENTIAL)
-
-
-def _lines(text: str, width_mm: float) -> list[str]:
-    return wrap(printable(text), characters(width_mm))
 
 
 def _draw(axes: Axes, item: DotMap, values: Float[np.ndarray, " N"], scale: ScalarMappable) -> None:
@@ -174,5 +171,5 @@ def _colour_bar(
     axes = figure.add_panel(left, top + (tall - height) / 2, _BAR_MM, height)
     bar = figure.colorbar(scale, cax=axes, ticks=MaxNLocator(4))
     bar.outline.set_linewidth(0.5)
-    words = _lines(item.unit, height)
+    words = lines_of(item.unit, height)
     axes.set_ylabel("\n".join(words[:2]), linespacing=1.0)

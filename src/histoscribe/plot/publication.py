@@ -1,5 +1,6 @@
 """Figures for a journal: sizes in mm, text of 8 points that stays text, equal bytes each time."""
 
+import re
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -9,10 +10,12 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
+from matplotlib.textpath import TextToPath
 
 from histoscribe.io.atomic import replacing
-from histoscribe.printable import printable_lines
+from histoscribe.printable import printable, printable_lines
 
 Width = Literal["single", "double"] | float | int
 """Width of a figure: one or two columns of a journal, or a number of mm."""
@@ -23,7 +26,7 @@ POINTS = 8.0
 LINE_MM = 3.7
 """From one line of text to the next."""
 _MM_PER_INCH = 25.4
-_CHARACTER_MM = 1.55  # mean width of text of 8 points
+_METER, _FONT = TextToPath(), FontProperties(size=POINTS)
 _DPI = 300  # of pictures inside the vector formats
 _SCREEN_DPI = 192
 _STYLE: Any = {
@@ -127,13 +130,30 @@ def in_mm(width: str | float | int) -> float:
 
 
 def text_mm(text: str) -> float:
-    """Approximate width of one line of text, in mm."""
-    return _CHARACTER_MM * len(text)
+    """Width of a line of text, in mm."""
+    points, _, _ = _METER.get_text_width_height_descent(printable(text), _FONT, ismath=False)
+    return float(points * _MM_PER_INCH / 72)
 
 
-def characters(width_mm: float) -> int:
-    """Approximate number of characters in a line, at least one."""
-    return max(1, int(width_mm / _CHARACTER_MM))
+def cut_to(text: str, width_mm: float) -> str:
+    """Text whose end is left out, with an ellipsis, where it is wider."""
+    if text_mm(text) <= width_mm:
+        return text
+    shorter = (f"{text[:n]}…" for n in range(len(text) - 1, 0, -1))
+    return next((part for part in shorter if text_mm(part) <= width_mm), "…")
+
+
+def lines_of(text: str, width_mm: float) -> list[str]:
+    """Break text into lines of this width, between words and behind hyphens.
+
+    The end of a part that is longer than a line is left out.
+    """
+    lines = [""]
+    for part in re.findall(r"[^\s-]*-?\s*", printable(text)):
+        if lines[-1] and text_mm(f"{lines[-1]}{part}".rstrip()) > width_mm:
+            lines.append("")
+        lines[-1] += part
+    return [cut_to(line.rstrip(), width_mm) for line in lines]
 
 
 def save_vector(figure: PublicationFigure, folder: Path, name: str) -> tuple[Path, Path]:

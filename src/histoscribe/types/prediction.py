@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from histoscribe.display import result_html, table_html
+from histoscribe.lazy import MethodOf
 from histoscribe.types.tissue import Slide, Spots
+
+if TYPE_CHECKING:
+    from histoscribe.io.predictions.anndata import to_anndata as _to_anndata
+    from histoscribe.plot.prediction_map import plot_prediction
 
 COUNTS_PER_SPOT = 10_000.0
 """Total of a spot whose size factor is one, to which rates and deviations of counts refer."""
@@ -100,6 +106,13 @@ class Prediction:
     """Raw counts of a section that was sequenced; NaN where a gene was not measured."""
     slide: Slide | None = None
     """The predicted slide; None for a prediction that was read from a file."""
+
+    if TYPE_CHECKING:
+        plot = plot_prediction
+        to_anndata = _to_anndata
+    else:
+        plot = MethodOf("histoscribe.plot.prediction_map", "plot_prediction")
+        to_anndata = MethodOf("histoscribe.io.predictions.anndata", "to_anndata")
 
     def __post_init__(self) -> None:
         n_spots, n_genes = self.head.shape

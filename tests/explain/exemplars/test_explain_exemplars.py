@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import histoscribe as hs
 from histoscribe.errors import DataContractError
 from histoscribe.explain.exemplars.selection import look_up
 from histoscribe.explain.exemplars.swaps import Leaning, change_of_each, leaning
@@ -38,6 +39,11 @@ def test_a_model_that_ignores_its_exemplars_leans_on_them_by_nothing(explained, 
     table = pd.read_csv(tmp_path / "exemplars.csv")
     np.testing.assert_allclose(table["change_if_swapped"].dropna(), 0, atol=1e-6)
     assert (table["expression"].abs() > 0).any(), "it was shown expression all the same"
+    _, svg = hs.figures(finding, out=tmp_path / "page", width="single")
+    words = svg.read_text("utf-8")
+    assert words.count("predicted ") == table["strip"].nunique()
+    assert words.count("<image") == 4 * table["strip"].nunique() + 1  # and the colour bar
+    assert f"of {N_EXEMPLARS}" in words
 
 
 def test_a_model_that_copies_its_exemplars_leans_on_nothing_else(explained, tmp_path):

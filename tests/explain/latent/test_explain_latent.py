@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import histoscribe as hs
 from histoscribe.errors import DataContractError
 from histoscribe.explain.latent.purity import (
     nearest,
@@ -68,6 +69,9 @@ def test_numbers_and_table_are_of_every_spot(explained, tmp_path):
     assert len(table) == sum(len(section.spots) for section in cohort)
     assert set(table.loc[table["section"] == "P3S1", "label"]) == {"dense", "loose"}
     assert set(table.loc[table["section"] != "P3S1", "label"]) == {""}
+    _, svg = hs.figures(finding, out=tmp_path / "page")
+    words = svg.read_text("utf-8")
+    assert all(f"{name}</text>" in words for name in ("P1", "P2", "P3", "dense", "loose", "none"))
     assert number(finding.statistic, "same_patient") == pytest.approx(
         table["same_patient"].mean(), abs=1e-4
     )

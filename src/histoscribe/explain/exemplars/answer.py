@@ -7,13 +7,15 @@ from typing import final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from histoscribe.errors import DataContractError
 from histoscribe.explain.exemplars.agreement import numbers
 from histoscribe.explain.exemplars.question import ExemplarsQuestionSettings
 from histoscribe.explain.exemplars.selection import ExemplarSelection, check_looks_up, look_up
 from histoscribe.explain.exemplars.swaps import N_SWAPS, change_of_each, leaning
+from histoscribe.explain.exemplars.tile_sheet import FILE as TILES_FILE
+from histoscribe.explain.exemplars.tile_sheet import write_tiles
 from histoscribe.explain.exemplars.tiles import ExemplarTiles
 from histoscribe.explain.finding import Finding
 from histoscribe.explain.request import (
@@ -102,9 +104,11 @@ class ExemplarsAnswer:
         change = np.full(expression.shape, np.nan)
         change[rows] = change_of_each(selection, rows, gene)
         values = _GeneValues(predicted, measured, expression, swaps.exemplars[:, gene], change)
-        write_text(out / TABLE, _table(selection, values))
         tiles = ExemplarTiles(self.request, selection.pool.keys)
         strips = [_strip(selection, values, spot, tiles) for spot in spots]
+        strip = _strip_numbers(rows, *expression.shape)
+        write_text(out / TABLE, csv_text(_table(selection, values).assign(strip=strip)))
+        write_tiles(strips, out)
         statistic, null = numbers(selection, swaps, measured, gene)
         changes = f"{statistic[0].value:.2f}, by {null[0].value:.2f}"
         draw_strips(strips, self._text(selection, changes), out / FIGURE)
@@ -114,6 +118,7 @@ class ExemplarsAnswer:
             folder=out,
             figures=(FIGURE,),
             tables=(TABLE,),
+            files=(TILES_FILE,),
             statistic=statistic,
             null=null,
             caveat=self._caveats(selection, len(spots)),
@@ -217,8 +222,8 @@ def _exemplar_picture(
     return Picture(tile.pixels, tile.why_missing, lines, float(values.expression[place]))
 
 
-def _table(selection: ExemplarSelection, values: _GeneValues) -> str:
-    """One line for each exemplar of each spot, as CSV."""
+def _table(selection: ExemplarSelection, values: _GeneValues) -> pd.DataFrame:
+    """One row for each exemplar of each spot."""
     keys, rows = selection.pool.keys, selection.retrieved.rows
     n_spots, n_exemplars = rows.shape
     exemplar = keys.take(rows.ravel())
@@ -226,7 +231,7 @@ def _table(selection: ExemplarSelection, values: _GeneValues) -> str:
     def per_spot(values: Sequence[object] | np.ndarray) -> np.ndarray:
         return np.repeat(np.asarray(values), n_exemplars)
 
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "spot": per_spot(selection.queries.keys.spot),
             "predicted": per_spot(values.predicted),
@@ -242,4 +247,12 @@ def _table(selection: ExemplarSelection, values: _GeneValues) -> str:
             "change_if_swapped": values.change_one_swapped.ravel(),
         }
     )
-    return csv_text(table)
+
+
+def _strip_numbers(
+    rows: Int[np.ndarray, " strips"], n_spots: int, n_exemplars: int
+) -> Float[np.ndarray, " lines"]:
+    """Strip number, from 1, in each line of the table; NaN for spots without a strip."""
+    number = np.full((n_spots, n_exemplars), np.nan)
+    number[rows] = np.arange(1.0, len(rows) + 1)[:, None]
+    return number.ravel()
