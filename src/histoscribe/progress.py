@@ -1,9 +1,11 @@
-"""Progress of long loops: silent in the library, drawn by the command line."""
+"""Progress of long loops: silent in scripts, drawn in notebooks and by the command line."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
+
+from histoscribe.notebook_bars import BARS, notebook_shell
 
 T = TypeVar("T")
 Drawer = Callable[[Iterable[object], str, int | None], Generator[object, None, None]]
@@ -18,8 +20,8 @@ def _nobody(line: str) -> None:
     del line
 
 
-_drawer: ContextVar[Drawer] = ContextVar("drawer", default=_silent)
-_listener: ContextVar[Callable[[str], None]] = ContextVar("listener", default=_nobody)
+_drawer: ContextVar[Drawer | None] = ContextVar("drawer", default=None)
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Generator[T, None, None]:
@@ -29,7 +31,8 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Generator[
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
-    return _drawer.get()(items, what, total)  # type: ignore[return-value]
+    drawer = _drawer.get() or (BARS.draw if notebook_shell() else _silent)
+    return drawer(items, what, total)  # type: ignore[return-value]
 
 
 def duration(seconds: float) -> str:
@@ -45,7 +48,8 @@ def duration(seconds: float) -> str:
 
 def tell(line: str) -> None:
     """Send a line to the listener: a message for people while the work goes on."""
-    _listener.get()(line)
+    listener = _listener.get() or (BARS.say if notebook_shell() else _nobody)
+    listener(line)
 
 
 @contextmanager

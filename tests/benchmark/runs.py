@@ -9,9 +9,9 @@ from histoscribe.simulate.cohort import simulate
 from histoscribe.train.settings import RunSettings, parse_settings
 
 
-def tiny_cohort(folder: Path, n_patients: int = 3) -> Path:
+def tiny_cohort(folder: Path, n_patients: int = 3, genes_per_family: int = 6) -> Path:
     """A simulated cohort in this folder: a copy, for drawing one takes seconds."""
-    manifest = _drawn(n_patients)
+    manifest = _drawn(n_patients, genes_per_family)
     shutil.copytree(manifest.parent, folder, dirs_exist_ok=True)
     return folder / manifest.name
 
@@ -21,10 +21,15 @@ _folders: list[TemporaryDirectory[str]] = []
 
 
 @cache
-def _drawn(n_patients: int) -> Path:
+def _drawn(n_patients: int, genes_per_family: int) -> Path:
     _folders.append(TemporaryDirectory())
     folder = Path(_folders[-1].name) / "cohort"
-    return simulate(folder, n_patients=n_patients, spots_per_section=30, genes_per_family=6)
+    return simulate(
+        folder,
+        n_patients=n_patients,
+        spots_per_section=30,
+        genes_per_family=genes_per_family,
+    )
 
 
 def tiny_settings(cohort: Path, **changes) -> RunSettings:

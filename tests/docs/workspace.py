@@ -30,9 +30,9 @@ encoder = "mean_colour"
 """
 
 
-def make_workspace(folder: Path) -> None:
+def make_workspace(folder: Path, genes_per_family: int = 6) -> None:
     """Write everything that several pages share."""
-    manifest = tiny_cohort(folder)
+    manifest = tiny_cohort(folder, genes_per_family=genes_per_family)
     (folder / "run.toml").write_text(SETTINGS)
     _rename_gene(folder)
     text = manifest.read_text().replace("P1S1,P1,", "A1,P1,")

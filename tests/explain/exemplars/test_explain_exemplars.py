@@ -39,11 +39,11 @@ def test_a_model_that_ignores_its_exemplars_leans_on_them_by_nothing(explained, 
     table = pd.read_csv(tmp_path / "exemplars.csv")
     np.testing.assert_allclose(table["change_if_swapped"].dropna(), 0, atol=1e-6)
     assert (table["expression"].abs() > 0).any(), "it was shown expression all the same"
-    _, svg = hs.figures(finding, out=tmp_path / "page", width="single")
+    _, svg = hs.figures(finding, out=tmp_path / "page")
     words = svg.read_text("utf-8")
     assert words.count("predicted ") == table["strip"].nunique()
     assert words.count("<image") == 4 * table["strip"].nunique() + 1  # and the colour bar
-    assert f"of {N_EXEMPLARS}" in words
+    assert f"the nearest {N_EXEMPLARS} exemplars" in words
 
 
 def test_a_model_that_copies_its_exemplars_leans_on_nothing_else(explained, tmp_path):
@@ -130,7 +130,9 @@ def test_the_same_question_gives_the_same_bytes(explained, tmp_path):
     for name in ("one", "two"):
         explained.answer("exemplars", tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == ["exemplars.csv", "exemplars.png", "finding.json", "question.json"]
+    assert files == [
+        *("exemplars-tiles.jpg", "exemplars.csv", "exemplars.png", "finding.json", "question.json")
+    ]
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
