@@ -26,7 +26,9 @@ def prediction(**changes):
     return BulkPrediction(**fields)
 
 
-@pytest.mark.parametrize("changes", [{}, {"deviation": None, "evidence": {}, "gene_names": ()}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"deviation": None, "evidence": {}, "gene_names": (), "card": ""}]
+)
 def test_a_prediction_comes_back_as_it_was(tmp_path, changes):
     given = prediction(**changes)
     write_bulk(given, tmp_path / FILE)

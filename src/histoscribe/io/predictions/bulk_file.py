@@ -29,7 +29,8 @@ def bulk_to_anndata(prediction: BulkPrediction) -> ad.AnnData:
     are named as in the prediction of a section, see `to_anndata`.
     """
     about: dict[str, Any] = {name: getattr(prediction, name) for name in _WORDS}
-    about["card"] = group_of_card(prediction.card or "{}")
+    if prediction.card:
+        about["card"] = group_of_card(prediction.card)
     about["evidence"] = {
         section: {
             "patient": of.patient,
