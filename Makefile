@@ -27,11 +27,14 @@ check: .venv/installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pylint --disable=all --enable=duplicate-code,undefined-variable src/histoscribe
 
-# the command reference is typer's own; any warning of mkdocs fails the build (with --quiet it
+# the command reference is typer's own; the scripts of gallery and notebooks run in the folder of the
+# demo, which is kept; any warning of mkdocs fails the build (with --quiet it
 # would not be counted)
 docs: .venv/installed-dev
 	$(BIN)/typer histoscribe.cli.main utils docs --name histoscribe --title Commands \
 	  --output docs/reference/commands.md
+	$(BIN)/histoscribe demo --out build/demo
+	$(BIN)/python -m docs.site.pages build/demo build/pages
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # what an index gets; twine reads the page that it will show

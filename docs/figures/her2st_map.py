@@ -15,12 +15,13 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-from histoscribe.report.views import View, find_views
 from jaxtyping import Float
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 from PIL import Image
+
+from histoscribe.benchmark.views import View, find_views
 
 TARGET = Path(__file__).parents[1] / "images" / "her2st-map.png"
 GENE = "ERBB2"

@@ -90,6 +90,6 @@ def test_every_link_of_every_page_leads_to_a_file(page):
     for name in PAGES:
         text = (SITE / name).read_text("utf-8")
         for link in re.findall(r'(?:href|src)="([^"#?:]+)[^":]*"', text):
-            if not (SITE / name).parent.joinpath(link).is_file():
+            if not (SITE / name).parent.joinpath(link).exists():
                 broken.append(f"{name}: {link}")
     assert broken == []
