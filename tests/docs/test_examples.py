@@ -1,7 +1,8 @@
 """The examples of README and the pages run as they stand there.
 
 A block that cannot run here has a comment above it, `<!-- not run: REASON -->`; the last test lists
-them. The commands of a page run in one folder, in the order of the page.
+them. One with `<!-- slow: REASON -->` runs in the slow tests only. The commands of a page run in
+one folder, in the order of the page.
 """
 
 import re
@@ -13,13 +14,13 @@ import matplotlib as mpl
 import pytest
 
 from histoscribe.cli.main import main
-from tests.docs.workspace import make_workspace, train_egn
+from tests.docs.workspace import fill_forms, make_slow_workspace, make_workspace, train_predictors
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 BLOCK = re.compile(
-    r"^(?:<!-- not run: (?P<reason>[^\n]*?) -->\n+)?```(?P<language>python|bash|sh)\n"
-    r"(?P<text>.*?)^```",
+    r"^(?:<!-- (?P<mark>not run|slow): (?P<reason>[^\n]*?) -->\n+)?"
+    r"```(?P<language>python|bash|sh)\n(?P<text>.*?)^```",
     re.M | re.S,
 )
 
@@ -31,22 +32,37 @@ class Example:
     page: str
     language: str
     text: str
+    mark: str | None
+    """`slow`, `not run`, or None where it runs in every test."""
     reason: str | None
-    """Why it is not run; None where it is."""
+    """Why it is marked."""
 
 
 def examples(page: Path) -> list[Example]:
     """The blocks of a page, in their order."""
     found = BLOCK.finditer(page.read_text("utf-8"))
     name = page.relative_to(ROOT).as_posix()
-    return [Example(name, m["language"], m["text"], m["reason"]) for m in found]
+    return [Example(name, m["language"], m["text"], m["mark"], m["reason"]) for m in found]
 
 
 ALL = [example for page in PAGES for example in examples(page)]
-RUN = {
-    page: [example for example in ALL if example.page == page and example.reason is None]
-    for page in dict.fromkeys(example.page for example in ALL if example.reason is None)
+
+
+def runnable(marks: set[str | None]) -> dict[str, list[Example]]:
+    """Examples with one of these marks, by page."""
+    run = [example for example in ALL if example.mark in marks]
+    return {
+        page: [of for of in run if of.page == page] for page in dict.fromkeys(e.page for e in run)
+    }
+
+
+RUN = runnable({None})
+SLOW = {
+    page: listed
+    for page, listed in runnable({None, "slow"}).items()
+    if any(example.mark for example in listed)
 }
+"""Pages with slow examples, and all that runs on them."""
 
 
 @pytest.fixture(scope="module")
@@ -84,35 +100,48 @@ def _globbed(words: list[str]) -> list[str]:
     return [one for word, names in zip(words, found, strict=True) for one in names or [word]]
 
 
-# a slide unlike the training slides is told with its prediction
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("page", RUN)
-def test_the_examples_of_a_page_run(page, workspace, tmp_path, monkeypatch, capsys):
+def run_page(listed: list[Example], workspace: Path, folder: Path, monkeypatch) -> None:
+    """Run the examples of a page in an own folder."""
     monkeypatch.setenv("HISTOSCRIBE_CACHE", str(workspace / "cache"))
     for path in workspace.iterdir():
         if path.name != "cache":
-            (tmp_path / path.name).symlink_to(path)
-    monkeypatch.chdir(tmp_path)
+            (folder / path.name).symlink_to(path)
+    monkeypatch.chdir(folder)
     mpl.use("Agg")
-    if any(" egn " in example.text or '"egn"' in example.text for example in RUN[page]):
-        train_egn(tmp_path)
-    for example in RUN[page]:
+    train_predictors(folder, "\n".join(example.text for example in listed))
+    for example in listed:
+        if "--read eve.csv" in example.text:
+            fill_forms(folder / "sheet", ("eve", "ida"))
         if example.language == "python":
             run_python(example.text)
         else:
             run_shell(example.text, monkeypatch)
 
 
+# a slide unlike the training slides is told with its prediction
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("page", RUN)
+def test_the_examples_of_a_page_run(page, workspace, tmp_path, monkeypatch, capsys):
+    run_page(RUN[page], workspace, tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("page", SLOW)
+def test_the_slow_examples_of_a_page_run(page, workspace, tmp_path, monkeypatch, capsys):
+    make_slow_workspace(workspace, tmp_path)
+    run_page(SLOW[page], workspace, tmp_path, monkeypatch)
+
+
 def test_every_page_with_python_runs_it_or_says_why_not():
     python = [example for example in ALL if example.language == "python"]
-    assert any(example.reason is None for example in python)
-    assert {example.page for example in python if example.reason is None} >= {
+    assert {example.page for example in python if example.mark is None} >= {
         "docs/reference/python.md",
         "docs/howto/explain-a-prediction.md",
     }
 
 
 def test_what_is_not_run_has_a_reason():
-    silent = [example for example in ALL if example.reason is not None and not example.reason]
-    assert silent == []
-    print(*(f"{e.page}: {e.reason}" for e in ALL if e.reason is not None), sep="\n")
+    marked = [example for example in ALL if example.mark]
+    assert [example for example in marked if not example.reason] == []
+    print(*(f"{e.page}: {e.mark}, {e.reason}" for e in marked), sep="\n")
