@@ -18,7 +18,7 @@ from histoscribe.benchmark.score import EVERY
 from histoscribe.data.fold_settings import leaks_in_words
 from histoscribe.data.folds import fold_cards, folds_hash
 from histoscribe.data.target import Target
-from histoscribe.metrics.chance import SHUFFLED_RUNS, ChanceCount
+from histoscribe.metrics.chance import CHANCE_Q, SHUFFLED_RUNS, ChanceCount, least_q
 from histoscribe.metrics.registry import METRICS
 from histoscribe.predictor.facts import cohort_card, needs_in_words, versions
 from histoscribe.predictor.folder import read_training_card
@@ -179,7 +179,7 @@ def card_text(card: RunCard, chance: Mapping[str, ChanceCount]) -> str:
         *_stain_lines(InputSettings.model_validate(card.inputs)),
         f"- Scores: {card.aggregation}; undefined scores are left out and counted.",
         f"- Shuffled band: ridge, {card.shuffled_runs} runs, rows permuted within a section.",
-        *(f"- {model}: {count.words(card.shuffled_runs)}." for model, count in chance.items()),
+        *_chance_lines(chance, card.shuffled_runs),
         f"- Best by `pcc_given_depth` on the test sections: {card.best_model}; the maps are of it.",
         *(f"- Shown in maps: {gene} ({why})." for gene, why in _shown(card)),
         "",
@@ -194,16 +194,36 @@ def card_text(card: RunCard, chance: Mapping[str, ChanceCount]) -> str:
         *fold_lines(card),
         *pathway_lines(card.pathways, TrainSettings.model_validate(card.train)),
         *row_lines(card.models, TrainSettings.model_validate(card.train)),
-        "## Checks",
-        "",
-        *(f"- **{c.code}** ({c.level}): {c.message}. {c.remedy}." for c in card.checks),
-        "",
+        *_check_lines(card.checks),
         "## Versions",
         "",
         ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items())),
         "",
     ]
     return "\n".join(lines)
+
+
+def _check_lines(checks: Sequence[Check]) -> Iterator[str]:
+    """Findings of the checks; empty without any."""
+    if checks:
+        yield from ("## Checks", "")
+        yield from (f"- **{c.code}** ({c.level}): {c.message}. {c.remedy}." for c in checks)
+        yield ""
+
+
+def _chance_lines(chance: Mapping[str, ChanceCount], n_runs: int) -> Iterator[str]:
+    """Genes above chance of all models, in one line; the bounds are those of all of them."""
+    if not chance:
+        return
+    first = next(iter(chance.values()))
+    each = ", ".join(
+        f"{model} {of.n_above_band} ({of.n_above_chance})" for model, of in chance.items()
+    )
+    yield (
+        f"- Genes above their own band, of {first.n_genes}, by chance up to "
+        f"{first.n_by_chance:.0f} (in brackets those with q < {CHANCE_Q:g}): {each}. {n_runs} "
+        f"shuffled runs give a gene that is found alone no q below {least_q(n_runs):.2g}."
+    )
 
 
 def _shown(card: RunCard) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """A run as one self-contained page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from markupsafe import Markup
@@ -12,7 +13,7 @@ from histoscribe.metrics.chance import CHANCE_Q, least_q
 from histoscribe.report.alerts import alerts, worst
 from histoscribe.report.alignment import grids
 from histoscribe.report.best_genes import best_genes
-from histoscribe.report.blocks import blocks
+from histoscribe.report.blocks import CardBlock, blocks
 from histoscribe.report.charts import charts, page_choice, unit_of
 from histoscribe.report.figures import OVERLAY_BYTES, OVERLAY_WIDTHS_PX, embedded
 from histoscribe.report.findings import FindingBlock, finding_blocks
@@ -107,12 +108,19 @@ def _html(folder: Path, run: Run, findings: tuple[FindingBlock, ...]) -> str:
         "training": training,
         "findings": findings,
         "files": run_files(folder),
-        "card": blocks(card_text(run.card, chance_counts(run.genes, list(run.card.models)))),
+        "card": _card(run),
     }
     optional = {name: bool(parts[name]) for name in ("pathways", "findings", "training")}
     contents = [entry for entry in _CONTENTS if optional.get(entry[0], True)]
     template = environment().get_template("page.html.j2")
     return template.render(run=run, contents=contents, **parts, **_scripts(run, choice))
+
+
+def _card(run: Run) -> list[CardBlock]:
+    """Protocol in words, without the checks and the parts of scores, which have their places."""
+    names = [name for name in models_of(run) if name not in REFERENCE_ROWS]
+    brief = replace(run.card, checks=(), parts={})
+    return blocks(card_text(brief, chance_counts(run.genes, names)))
 
 
 def _head(run: Run) -> dict[str, object]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from histoscribe.report.line_chart import Axis, Tick, axis
 from histoscribe.report.run import Run
+from histoscribe.report.summary import models_of
 from histoscribe.report.text import number
 from histoscribe.types import ScorePartsCard
 
@@ -41,8 +42,9 @@ class PartChart:
 
 
 def part_chart(run: Run) -> PartChart | None:
-    """Bars of the models, ordered as in the card; None for a run of an older version."""
-    parts = run.card.parts
+    """Bars of the models, ordered as in the table; None for a run of an older version."""
+    # the table's order: JSON sorts its keys
+    parts = {name: run.card.parts[name] for name in models_of(run) if name in run.card.parts}
     if not parts:
         return None
     ends = [end for card in parts.values() for end in _ends(card)]
