@@ -63,7 +63,7 @@ def _parts(card: ScorePartsCard) -> tuple[float, float, float]:
 def _ends(card: ScorePartsCard) -> tuple[float, float]:
     """Both ends of a bar."""
     parts = _parts(card)
-    return sum(part for part in parts if part < 0), sum(part for part in parts if part > 0)
+    return sum(min(part, 0.0) for part in parts), sum(max(part, 0.0) for part in parts)
 
 
 def _numbers(card: ScorePartsCard) -> tuple[str, ...]:
