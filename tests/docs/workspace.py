@@ -54,10 +54,23 @@ def make_workspace(folder: Path, genes_per_family: int = 6) -> None:
     for number, section in enumerate(cohort, start=1):
         _anndata(section).write_h5ad(folder / f"S{number}.h5ad")
     rows = [(spot, "ab"[number % 2]) for number, spot in enumerate(cohort["A1"].spots.ids)]
+    _predict_elsewhere(cohort, folder / "theirs")
     with (folder / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("spot", "label"), *rows])
     lines = ["patient,slide,mpp", f"P8,S2.tif,{MPP}", f"P9,biopsy.svs,{MPP}"]
     (folder / "slides.csv").write_text("\n".join(lines))
+
+
+def _predict_elsewhere(cohort, folder: Path) -> None:
+    """Write a prediction as another tool could: blurred values, a file a section."""
+    folder.mkdir()
+    for section in cohort:
+        counts = section.measured.matrix[:, :10].toarray()
+        rates = np.log1p(counts / section.measured.total[:, None] * 10_000)
+        data = ad.AnnData((0.5 * rates + 0.5 * rates.mean(axis=0)).astype(np.float32))
+        data.obs_names = list(section.spots.ids)
+        data.var_names = list(section.measured.gene_names[:10])
+        data.write_h5ad(folder / f"{section.id}.h5ad")
 
 
 def make_slow_workspace(workspace: Path, folder: Path) -> None:
