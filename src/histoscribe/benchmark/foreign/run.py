@@ -165,7 +165,8 @@ def foreign_models(
         except DataContractError as error:
             problems += error.problems
         else:
-            source = some(tuple(dict.fromkeys(table.where for _, table in of.tables)))
+            # names without the folders of this machine, which mean nothing to other readers
+            source = some(tuple(dict.fromkeys(Path(table.where).name for _, table in of.tables)))
             models.append(ForeignModel(of.name, source, unit, sections, training.of(of.name)))
     if problems:
         raise DataContractError(problems)
