@@ -288,3 +288,50 @@ def test_paper_is_light_in_the_dark_too(browser, report):
         assert page.evaluate("colour('ink')") == "#1b1f24"
         assert page.locator("#pick-gene").is_hidden()
         assert page.locator("#map-measured").is_visible()
+
+
+def test_a_thumbnail_opens_the_map_of_its_gene_and_section(browser, report):
+    with opened(browser, report, viewport=PHONE) as page:
+        link = page.locator(".thumbs a").nth(2)
+        gene, section = link.locator("strong").inner_text(), link.locator("small").inner_text()
+        assert gene != page.evaluate("data.genes[state.gene]")
+        link.click()
+        expect(page.locator("#map-words")).to_contain_text(gene)
+        assert section.startswith(
+            f"section {page.evaluate('data.maps.views[state.view].section')},"
+        )
+        expect(page.locator("#maps")).to_be_in_viewport()
+        link.focus()
+        page.keyboard.press("Enter")  # the same by keyboard
+
+
+def test_the_menu_folds_on_a_phone_and_stays_beside_the_page_on_a_desk(browser, report):
+    with opened(browser, report, viewport=PHONE) as page:
+        expect(page.locator("nav.side")).to_be_hidden()
+        page.locator(".menu summary").click()
+        page.locator(".menu a", has_text="Files").click()
+        expect(page.locator("#files")).to_be_in_viewport()
+    with opened(browser, report) as page:
+        expect(page.locator(".menu")).to_be_hidden()
+        page.locator(".side a", has_text="Files").click()
+        expect(page.locator("#files")).to_be_in_viewport()
+        expect(page.locator(".side a").first).to_be_in_viewport()
+
+
+def test_the_first_key_skips_the_menu(browser, report):
+    with opened(browser, report) as page:
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+
+
+def test_without_a_script_the_result_and_its_genes_are_on_the_page(browser, report):
+    context = browser.new_context(java_script_enabled=False, viewport=DESK)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    expect(page.locator(".numbers li").first).to_be_visible()
+    assert page.locator(".thumbs img").count() == 6
+    expect(page.locator(".charts").first).to_be_hidden()
+    expect(page.locator("noscript").first).to_be_visible()
+    context.close()

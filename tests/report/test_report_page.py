@@ -305,7 +305,7 @@ def test_the_best_genes_are_drawn_in_the_section_of_their_median_score(run):
     assert all(gene.measured != gene.predicted for gene in best)
     page = page_of(run)
     assert page.count('<img src="data:image/png') == 6
-    assert 'data-gene="KRT19" data-section="S1a"' in page
+    assert 'href="#gene=KRT19&amp;model=ridge&amp;section=S1a"' in page
 
 
 def test_every_check_of_the_code_has_its_meaning():

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ class BestGene:
     """One gene, with both maps as data URIs; they are empty in a run without stored values."""
 
     label: str
+    address: str
+    """Of its map on the page: gene, model and section, as the page's script reads it."""
     pcc_given_depth: str
     """Mean over patients."""
     q: str
@@ -50,6 +53,7 @@ def _gene(run: Run, gene: str, facts: pd.Series, views: dict[tuple[str, str], Vi
     measured, predicted = ("", "") if view is None else _pair(view, gene, run.best_model)
     return BestGene(
         label=run.label(gene),
+        address=_address(gene, run.best_model, (fold, section), views),
         pcc_given_depth=number(float(facts["pcc_given_depth"])),
         q=number(float(facts["q"])),
         section=section,
@@ -58,6 +62,17 @@ def _gene(run: Run, gene: str, facts: pd.Series, views: dict[tuple[str, str], Vi
         measured=measured,
         predicted=predicted,
     )
+
+
+def _address(
+    gene: str, model: str, place: tuple[str, str], views: dict[tuple[str, str], View]
+) -> str:
+    if place not in views:
+        return "#maps"
+    fold, section = place
+    twice = sum(name == section for _, name in views) > 1
+    parts = {"gene": gene, "model": model, "section": section, **({"fold": fold} if twice else {})}
+    return f"#{urlencode(parts)}"
 
 
 def _median_section(

@@ -119,6 +119,9 @@ function startPickers() {
     table.isWhole = !table.isWhole;
     drawTable(state, choose);
   });
+  document.querySelectorAll(".thumbs a").forEach((link) => {
+    link.addEventListener("click", () => element("maps").scrollIntoView()); // its address chooses the map
+  });
   element("table-csv").addEventListener("click", () => saveTable(state));
 }
 
