@@ -35,7 +35,7 @@ def table_html(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     head = _row("th", columns, _HEAD, numeric)
     body = "".join(_row("td", row, _CELL, numeric) for row in islice(rows, MOST_ROWS))
     more = notes_html([f"{MOST_ROWS} of {len(rows):,} rows"]) if len(rows) > MOST_ROWS else ""
-    style = "border-collapse:collapse;border:none;margin:0.4em 0"
+    style = "border-collapse:collapse;border:none;margin:0.4em 0;color:inherit;font:inherit"
     return f'<table style="{style}"><thead>{head}</thead><tbody>{body}</tbody></table>{more}'
 
 
