@@ -129,7 +129,15 @@ def test_a_run_folder_is_continued_and_takes_no_other_predictions(result, place,
 
 @pytest.mark.slow
 def test_a_report_shows_it(result):
-    assert "theirs" in page.write(result.folder).read_text("utf-8")
+    text = page.write(result.folder).read_text("utf-8")
+    assert "<strong>theirs</strong>, predicted elsewhere, has" in text
+    assert "theirs predicts" in text
+    assert "A prediction made elsewhere, in pearson-residuals" in text
+
+
+@pytest.mark.slow
+def test_a_report_of_several_names_those_above_chance(several):
+    assert "None of 2 predictions scores above chance" in page.write(several.folder).read_text()
 
 
 @pytest.fixture(scope="module")

@@ -271,7 +271,8 @@ def _part_lines(parts: Mapping[str, ScorePartsCard]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for model, of in parts.items():
         numbers = (of.correlation, of.gene_means, of.depth, of.rest)
-        yield f"| {model} | {' | '.join(f'{number:.3f}' for number in numbers)} |"
+        # adding zero turns -0.000 into 0.000
+        yield f"| {model} | {' | '.join(f'{round(n, 3) + 0.0:.3f}' for n in numbers)} |"
     yield ""
 
 

@@ -11,8 +11,15 @@ _BESIDE = ("depth", "ridge")
 
 def foreign_headline(run: Run) -> str:
     """The result in one line; empty for a benchmark."""
-    parts = [_in_short(run, name) for name in run.card.foreign]
-    return "; ".join(parts)
+    names = list(run.card.foreign)
+    if len(names) < 2:
+        return "".join(_in_short(run, name) for name in names)
+    bands = {row.model: row.band for row in summary_rows(run)[0]}
+    above = [name for name in names if bands.get(name) == "above"]
+    if not above:
+        return f"None of {len(names)} predictions scores above chance"
+    leaks = " (some were trained on these patients)" if any(_leaks(run, n) for n in names) else ""
+    return f"{len(above)} of {len(names)} predictions above chance: {', '.join(above)}{leaks}"
 
 
 def foreign_sentences(run: Run) -> Iterator[str]:
@@ -23,8 +30,7 @@ def foreign_sentences(run: Run) -> Iterator[str]:
         beside = ", ".join(
             f"{row} {number(score(run, row, 'pcc_given_depth').mean)}" for row in rows
         )
-        leaks = [section for section, of in card.sections.items() if of.overlap]
-        if leaks:
+        if leaks := _leaks(run, name):
             yield (
                 f"**{name} was trained on patients that it is scored on** (sections "
                 f"{', '.join(leaks)}): its scores there are too high by an unknown amount."
@@ -51,8 +57,13 @@ def foreign_in_words(run: Run, name: str) -> str:
     return f"A prediction made elsewhere, {unit}, from {card.source}."
 
 
+def _leaks(run: Run, name: str) -> list[str]:
+    """Sections of patients that a model was trained on."""
+    return [section for section, of in run.card.foreign[name].sections.items() if of.overlap]
+
+
 def _in_short(run: Run, name: str) -> str:
-    if any(of.overlap for of in run.card.foreign[name].sections.values()):
+    if _leaks(run, name):
         return f"{name} was trained on patients that it is scored on: its scores are too high"
     row = next((row for row in summary_rows(run)[0] if row.model == name), None)
     count = None if row is None else row.chance
