@@ -204,7 +204,7 @@ def _charted(choice: Choice) -> str:
         return ""
     return (
         f"To keep this page small, the charts and the list have {len(choice.charted)} of "
-        f"{choice.n_genes} genes, evenly spaced by rank from the best to the worst "
+        f"{choice.n_genes} genes, chosen over all ranks from the best to the worst "
         "pcc_given_depth. All are in genes.csv."
     )
 
@@ -232,4 +232,4 @@ def _shown(choice: Choice) -> str:
 def _how_many(genes: Sequence[str], n_genes: int) -> str:
     if len(genes) == n_genes:
         return f"all {n_genes} genes"
-    return f"{len(genes)} of {n_genes} genes (evenly spaced by rank, best to worst)"
+    return f"{len(genes)} of {n_genes} genes (over all ranks, best to worst)"

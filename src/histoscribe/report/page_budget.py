@@ -15,6 +15,7 @@ LEVELS = (126, 62, 30)
 """Steps between the lowest and highest value of a gene in a section; fewer take less space."""
 
 _FEWEST = 3  # best, median and worst
+_FIRST = 20  # genes on the first look at the table
 _NUMBER = 11  # bytes of a score in JSON, with its comma; an undefined one is shorter
 _SAMPLE = 40  # genes whose size says that of all
 _SCORES = 6  # bytes of two section scores of one gene and model, in base64
@@ -166,12 +167,17 @@ def _some(genes: Sequence[str], known: set[str], n_fit: float) -> tuple[str, ...
 
 
 def _fitting(ranked: tuple[str, ...], unknown: tuple[str, ...], n_fit: int) -> tuple[str, ...]:
-    """All genes if they fit; else best, worst, median and evenly spaced ranks between."""
+    """All genes if they fit; else best, worst, median and evenly spaced ranks between.
+
+    Where there is room for many, the first ones are all among them: readers open these.
+    """
     everything = ranked + unknown
     if len(everything) <= n_fit:
         return everything
     of = ranked or unknown
-    places = {len(of) // 2, *evenly(range(len(of)), max(n_fit - 1, _FEWEST))}
+    n_first = min(_FIRST, len(of)) if n_fit >= 3 * _FIRST else 0
+    later = evenly(range(n_first, len(of)), max(n_fit - n_first - 1, _FEWEST))
+    places = {len(of) // 2, *range(n_first), *later}
     return tuple(of[place] for place in sorted(places))
 
 
