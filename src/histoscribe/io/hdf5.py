@@ -35,7 +35,8 @@ def opened_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
         raise DataContractError(Problem(str(path), found, expected, _REMEDY))
     with errors_of_hdf5(path, expected), h5py.File(path, "r") as file:
         stored = path.stat().st_size
-        arrays = [(name, array) for name, array in _members(file) if array is not None]
+        members = list(_members(file))
+        arrays = [(name, array) for name, array in members if array is not None]
         check_size(
             path,
             f"its {len(arrays)} arrays",
@@ -44,7 +45,7 @@ def opened_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
             remedy=_REMEDY,
         )
         outside = [name for name, array in arrays if array.external or array.is_virtual]
-        outside += [name for name, array in _members(file) if array is None]
+        outside += [name for name, array in members if array is None]
         if outside:
             raise DataContractError(
                 Problem(
