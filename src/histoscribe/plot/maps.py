@@ -42,7 +42,7 @@ class MapText:
 
 def expression_map(
     section: Section,
-    measured: Float[np.ndarray, " N"] | None,
+    measured: Float[np.ndarray, " N"],
     predicted: Float[np.ndarray, " N"],
     text: MapText,
     path: Path,
@@ -50,8 +50,7 @@ def expression_map(
 ) -> None:
     """Write a PNG of measured and predicted expression, both on one colour scale.
 
-    Where nothing was measured (None), the prediction is drawn alone. Spots `beyond` the training
-    tissue are hatched in the prediction.
+    Spots `beyond` the training tissue are hatched in the prediction.
 
     The scale runs from the 1st to the 99th percentile of both together, so a prediction that is
     flatter than the truth looks flatter. Spots have their true shape and size; NaN is hollow.
@@ -62,9 +61,7 @@ def expression_map(
     measured, predicted
         [N] values of the spots of the section, in its order and in the unit of `text`.
     """
-    panels = {f"predicted by {text.model}": predicted}
-    if measured is not None:
-        panels = {"measured": measured, **panels}
+    panels = {"measured": measured, f"predicted by {text.model}": predicted}
     if any(values.shape != (len(section.spots),) for values in panels.values()):
         shapes = ", ".join(f"{values.shape} {name}" for name, values in panels.items())
         raise ValueError(f"{shapes}, {len(section.spots)} spots")
@@ -89,7 +86,7 @@ def expression_map(
 
 def _title(
     section: Section,
-    measured: Float[np.ndarray, " N"] | None,
+    measured: Float[np.ndarray, " N"],
     predicted: Float[np.ndarray, " N"],
     text: MapText,
 ) -> str:
@@ -97,7 +94,7 @@ def _title(
     place = f"section {section.id}"
     if section.patient is not None:
         place += f" · patient {section.patient}"
-    score = "" if measured is None else f" · pcc {pcc_text(measured, predicted)}"
+    score = f" · pcc {pcc_text(measured, predicted)}"
     why = f" ({text.why})" if text.why else ""
     return f"{text.gene}{why}\n{place}{score}"
 
