@@ -24,7 +24,7 @@ class DifferentFact:
 
 
 _OTHER_SPOTS = "Other spots were tested: a difference may be one between tissues."
-_OTHER_VALUES = "Other values were predicted, so the scores have no common scale."
+_OTHER_VALUES = "Other values were predicted: the scores answer different questions."
 _FACTS: tuple[tuple[str, Callable[[Run], str], str], ...] = (
     ("held out", lambda run: run.protocol, "Scores of different protocols cannot be compared."),
     (
