@@ -25,8 +25,10 @@ def demo(tmp_path_factory):
     return folder
 
 
-# scanpy's own call for Visium is deprecated, and the one for squidpy takes half a minute to import
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+# what scanpy and squidpy warn of while they are imported
+@pytest.mark.filterwarnings(
+    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore:.*not a valid key:SyntaxWarning"
+)
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_runs_and_shows_pictures(path, demo):
     execution = run_script(read_script(path), demo)
