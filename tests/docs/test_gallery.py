@@ -25,9 +25,12 @@ def demo(tmp_path_factory):
     return folder
 
 
-# what scanpy and squidpy warn of while they are imported
+# scanpy and squidpy warn while they are imported, and squidpy where it draws
 @pytest.mark.filterwarnings(
-    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore:.*not a valid key:SyntaxWarning"
+    "ignore::FutureWarning",
+    "ignore::DeprecationWarning",
+    "ignore:.*not a valid key:SyntaxWarning",
+    "ignore:The set_bad function:PendingDeprecationWarning",
 )
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_runs_and_shows_pictures(path, demo):

@@ -179,7 +179,7 @@ def head_of(
 
 
 def _joined(
-    parts: Sequence[Mapping[str, Float[np.ndarray, "rows _"]]],
+    parts: Sequence[Mapping[str, Float[np.ndarray, "_ _"]]],
 ) -> dict[str, Float[np.ndarray, "N _"]]:
     """Columns of all places, by name, from those of consecutive ones."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
