@@ -129,7 +129,7 @@ def test_a_prediction_is_scored_and_drawn_beside_its_counts(place, monkeypatch):
     assert "pcc 1.00</text>" in files[1].read_text("utf-8")
     alone = hs.figures(prediction, held_out.slide, out=str(place / "alone"))
     assert len(alone) == 2 * 3
-    with pytest.raises(DataContractError, match="no gene NOT1"):
+    with pytest.raises(DataContractError, match="gene NOT1: no gene of"):
         hs.figures(prediction, held_out, ["NOT1"], out=place / "maps")
     with pytest.raises(DataContractError, match="the section that was predicted"):
         hs.score_section(prediction, cohort["S3"].take(np.arange(5)), predictor)

@@ -26,6 +26,8 @@ def test_an_unknown_model_names_the_near_ones():
 
 def test_an_unknown_setting_names_the_known_ones():
     with pytest.raises(ValueError, match="dropout, hidden"):
+        create_model("mlp", colour=3)
+    with pytest.raises(ValueError, match="hiden: did you mean hidden"):
         create_model("mlp", hiden=3)
 
 

@@ -1,7 +1,6 @@
 """Figures of a finished run for a page or a notebook, from the files of its folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from histoscribe.benchmark.score import ORACLE
 from histoscribe.benchmark.views import View, find_views
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.run_folder import read_run_card
+from histoscribe.near_names import did_you_mean
 from histoscribe.plot.dot_map import DotMap, DotPanel, draw_dot_map
 from histoscribe.plot.maps import pcc_text
 from histoscribe.plot.model_scores import ModelScores, ScorePanel, draw_model_scores
@@ -167,12 +167,10 @@ def _unknown(run: Path, kind: str, name: str, known: set[str]) -> Iterator[Probl
     """Say that the run has no gene, model or section of this name, with the near ones."""
     if name in known:
         return
-    upper = {word.upper(): word for word in sorted(known)}
-    near = [upper[word] for word in get_close_matches(name.upper(), list(upper), n=3)]
     some = sorted(known)[:8]
     yield Problem(
         where=f"{kind} {name}",
         found=f"no such {kind} in the run {run}",
         expected=f"one of its {len(known)}: {', '.join(some)}{' ...' * (len(known) > 8)}",
-        remedy=f"did you mean {' or '.join(near)}?" if near else f"choose a {kind} of the run",
+        remedy=did_you_mean(name, sorted(known), f"choose a {kind} of the run"),
     )

@@ -1,7 +1,6 @@
 """Choice of the panel on training spots: best genes first, ties by gene id."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 
 import numpy as np
@@ -13,6 +12,7 @@ from histoscribe.data.transform import pearson_residuals, size_factors
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.metrics.spatial import moran_i, neighbour_graph
 from histoscribe.ties import best_first
+from histoscribe.types import GeneLookup
 
 SEEN_SHARE = 0.05
 """Least share of training spots with a count for a spatially variable gene: a single pair of
@@ -75,18 +75,22 @@ def choose_genes(
 
 
 def listed_genes(candidates: Candidates, genes: tuple[str, ...]) -> tuple[str, ...]:
-    """The user's genes, in the user's order, after a check that each is usable.
+    """Ids of the user's genes, by id or symbol, in the user's order, each checked to be usable.
 
     Raises
     ------
     DataContractError
-        listing every gene that no training section lists (with similar ones), that a training
-        section did not measure, or that is constant over the training spots.
+        listing every gene that no training section lists (with similar ones), every symbol of
+        several genes, and genes that a training section did not measure, or that are constant over
+        the training spots.
     """
-    problems = tuple(_list_problems(candidates, genes))
+    lookup = GeneLookup(_listed_names(candidates), "the training sections")
+    unknown = lookup.problems(genes)
+    ids = tuple(dict.fromkeys(lookup.id_of(gene) for gene in genes if lookup.means_one(gene)))
+    problems = [*unknown[:_NAMED], *_list_problems(candidates, ids)]
     if problems:
         raise DataContractError(problems)
-    return genes
+    return ids
 
 
 def highest_mean(candidates: Candidates) -> Float[np.ndarray, " candidates"]:
@@ -231,14 +235,6 @@ def _list_problems(candidates: Candidates, genes: tuple[str, ...]) -> Iterator[P
     where = "settings, target.genes"
     listed = set(candidates.listed)
     place = {gene: at for at, gene in enumerate(candidates.genes)}
-    unknown = [gene for gene in genes if gene not in listed]
-    for gene in unknown[:_NAMED]:
-        yield Problem(
-            where,
-            f"no gene {gene!r} in any training section" + _rest(unknown),
-            "ids as the count tables give them",
-            _hint(gene, candidates),
-        )
     partly = [gene for gene in genes if gene in listed and gene not in place]
     if partly:
         yield Problem(
@@ -258,17 +254,9 @@ def _list_problems(candidates: Candidates, genes: tuple[str, ...]) -> Iterator[P
         )
 
 
-def _hint(gene: str, candidates: Candidates) -> str:
-    ids = {
-        id_
-        for part in candidates.parts
-        for id_, name in zip(*_ids_and_names(part), strict=True)
-        if name == gene
-    }
-    if ids:
-        return f"{gene} is a name, not an id: give its id, {' or '.join(sorted(ids))}"
-    near = get_close_matches(gene, candidates.listed, n=3)
-    return f"did you mean {' or '.join(near)}?" if near else "leave it out, or correct its id"
+def _listed_names(candidates: Candidates) -> Iterator[tuple[str, str]]:
+    for part in candidates.parts:
+        yield from zip(*_ids_and_names(part), strict=True)
 
 
 def _ids_and_names(part: TrainingPart) -> tuple[tuple[str, ...], tuple[str, ...]]:

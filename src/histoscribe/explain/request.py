@@ -6,6 +6,7 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.finding import Finding
+from histoscribe.near_names import did_you_mean
 from histoscribe.predictor.gene_choice import GeneChoice
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.types import Cohort, Section
@@ -49,7 +50,7 @@ def unknown_sections(cohort: Cohort, names: Iterable[str], setting: str) -> list
             where=f"{setting} {name}",
             found="no such section in the cohort",
             expected=f"one of {', '.join(cohort.ids)}",
-            remedy="correct the id",
+            remedy=did_you_mean(name, cohort.ids, "correct the id"),
         )
         for name in names
         if name not in cohort.ids

@@ -20,6 +20,7 @@ from histoscribe.models.estimator import NoConfig as NoConfig
 from histoscribe.models.facts import Facts as Facts
 from histoscribe.models.layers.count_head import CountHead
 from histoscribe.models.recipe import Recipe
+from histoscribe.near_names import each_meant
 from histoscribe.types import CountFamily, Inputs, Item, Labels, Output, TileLimit
 
 
@@ -146,7 +147,6 @@ class ExpressionModel(nn.Module, ABC):
         return None
 
 
-_PRESETS = ("small", "tiny")
 _Model = TypeVar("_Model", bound=type[Estimator] | type[ExpressionModel])
 
 
@@ -227,17 +227,17 @@ def make_config(name: str, settings: Mapping[str, Any]) -> Any:
     known = {field.name for field in fields(config_class)}
     unknown = sorted(set(settings) - known - {"preset"})
     if unknown:
-        has = f"its settings are {', '.join(sorted(known))}" if known else "it has no settings"
+        listed = f"its settings are {', '.join(sorted(known))}" if known else "it has no settings"
+        has = each_meant(unknown, known, listed)
         raise ValueError(f"model {name!r} has no setting {', '.join(unknown)}; {has}")
     preset = settings.get("preset", "default")
-    offered = getattr(config_class, "PRESETS", _PRESETS)
+    offered = getattr(config_class, "PRESETS", ("small", "tiny"))
     presets = {"default": config_class} | {
         size: getattr(config_class, size) for size in offered if hasattr(config_class, size)
     }
     if preset not in presets:
-        has = " or ".join(presets)
-        raise ValueError(f"model {name!r} has no preset {preset!r}; choose {has}")
-    own = {key: value for key, value in settings.items() if key != "preset"}
+        raise ValueError(f"model {name!r} has no preset {preset!r}; choose {' or '.join(presets)}")
+    own = {key: settings[key] for key in settings.keys() & known}
     return _checked(name, vars(presets[preset]()) | own)
 
 

@@ -1,7 +1,6 @@
 """A predicted gene on its slide, as a vector figure."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from histoscribe.plot.canvas import around_spots, read_tissue
 from histoscribe.plot.dot_map import DotMap, DotPanel, draw_dot_map
 from histoscribe.plot.maps import pcc_text
 from histoscribe.plot.publication import PublicationFigure, Width, in_mm
-from histoscribe.types import DISTANCE, Prediction, Section, Slide
+from histoscribe.types import DISTANCE, GeneLookup, Prediction, Section, Slide
 from histoscribe.types.gene_labels import gene_labels
 
 _DIMMED = 0.45  # keeps the tissue readable without competing with the colours
@@ -92,28 +91,13 @@ def prediction_map(
 def gene_columns(prediction: Prediction, genes: Sequence[str]) -> list[int]:
     """Columns of genes, by id or symbol.
 
-    Raises DataContractError that names all genes that were not predicted, with the near names.
+    Raises DataContractError that names all genes that were not predicted, with the near names, and
+    all symbols of several genes.
     """
-    known = {name: column for column, name in enumerate(prediction.head.gene_names)}
-    known |= {gene: column for column, gene in enumerate(prediction.genes)}
-    upper = {name.upper(): name for name in known}
-    problems = []
-    for gene in genes:
-        if gene not in known:
-            near = [upper[name] for name in get_close_matches(gene.upper(), list(upper), n=3)]
-            problems.append(
-                Problem(
-                    where=f"genes of {prediction.head.predictor}",
-                    found=f"no gene {gene}",
-                    expected=f"one of its {len(prediction.genes)} genes, by id or symbol",
-                    remedy=f"did you mean {' or '.join(near)}?"
-                    if near
-                    else "look them up in prediction.genes and prediction.head.gene_names",
-                )
-            )
-    if problems:
-        raise DataContractError(problems)
-    return [known[gene] for gene in genes]
+    names = prediction.head.gene_names or prediction.genes
+    pairs = zip(prediction.genes, names, strict=True)
+    ids = GeneLookup(pairs, prediction.head.predictor).ids(genes)
+    return [prediction.genes.index(gene) for gene in ids]
 
 
 def placed(prediction: Prediction, slide: Section | Slide | str | Path | None) -> Section:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 import numpy as np
 
-from histoscribe.errors import DataContractError, Problem
 from histoscribe.predictor.limits import BeyondTraining
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.ties import best_first
+from histoscribe.types import GeneLookup
 
 _MANY = 20
 """Number of measurements that QuPath lists on one screen."""
@@ -35,15 +34,13 @@ def choose_genes(predictor: Predictor, requested: Sequence[str]) -> GeneChoice:
     Raises
     ------
     DataContractError
-        listing every gene that the predictor lacks, with similar names.
+        listing every gene that the predictor lacks, with similar names, and every symbol of several
+        genes.
     """
-    genes, labels = predictor.target.genes, predictor.gene_labels
-    place = {name: at for names in (labels, genes) for at, name in enumerate(names)}
+    genes = predictor.target.genes
     if requested:
-        problems = [_unknown(gene, predictor) for gene in requested if gene not in place]
-        if problems:
-            raise DataContractError(problems)
-        places = dict.fromkeys(place[gene] for gene in requested)
+        lookup = GeneLookup(zip(genes, predictor.gene_names, strict=True), predictor.name)
+        places = [genes.index(gene) for gene in lookup.ids(requested)]
         return replace(_choice(predictor, places, "requested"), requested=True)
     if len(genes) <= _MANY:
         return _choice(predictor, range(len(genes)), "all")
@@ -87,16 +84,3 @@ def _choice(predictor: Predictor, places: Iterable[int], why: str) -> GeneChoice
         for names in (predictor.target.genes, predictor.gene_labels)
     )
     return GeneChoice(genes, labels, why)
-
-
-def _unknown(gene: str, predictor: Predictor) -> Problem:
-    genes = predictor.gene_labels
-    upper = {name.upper(): name for name in genes}
-    near = get_close_matches(gene.upper(), list(upper), n=3, cutoff=0.6)
-    names = " or ".join(upper[name] for name in near)
-    return Problem(
-        where=f"gene {gene}",
-        found=f"{predictor.name} does not predict it",
-        expected=f"one of its {len(genes)} genes, e.g. {', '.join(genes[:5])}",
-        remedy=f"did you mean {names}?" if names else "choose one of its panel",
-    )

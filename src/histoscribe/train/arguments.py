@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypedDict, runtime_checkable
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import MEMORY, read_cohort, resolved
 from histoscribe.io.weights import cache_folder
+from histoscribe.near_names import each_meant
 from histoscribe.train.settings import (
     RunSettings,
     make_paths_whole,
@@ -105,7 +106,8 @@ def run_cohort(cohort: AnyCohort | None, settings: RunSettings) -> Cohort:
     if unknown:
         expected = f"some of {', '.join(cohort.ids)}"
         found = f"no section {', '.join(unknown)} in the cohort"
-        problems.append(Problem("settings, sections", found, expected, "correct the names"))
+        remedy = each_meant(unknown, cohort.ids, "correct the names")
+        problems.append(Problem("settings, sections", found, expected, remedy))
     if problems:
         raise DataContractError(problems)
     return cohort if settings.sections is None else cohort.subset(settings.sections)

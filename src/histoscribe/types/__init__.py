@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from histoscribe.types.folds import SpotRows as SpotRows
     from histoscribe.types.foreign_card import ForeignCard as ForeignCard
     from histoscribe.types.foreign_card import ForeignSectionCard as ForeignSectionCard
+    from histoscribe.types.gene_lookup import GeneLookup as GeneLookup
     from histoscribe.types.pathways import PATHWAYS as PATHWAYS
     from histoscribe.types.pathways import Pathways as Pathways
     from histoscribe.types.prediction import CLIPPED as CLIPPED
@@ -77,6 +78,7 @@ _HOME = {
         "histoscribe.types.bulk",
     ),
     "BulkRunCard": "histoscribe.types.bulk_card",
+    "GeneLookup": "histoscribe.types.gene_lookup",
     **dict.fromkeys(("Fold", "Folds", "Inner", "SpotRows"), "histoscribe.types.folds"),
     **dict.fromkeys(
         (

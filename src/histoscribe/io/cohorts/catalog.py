@@ -13,6 +13,7 @@ from histoscribe.io.cohorts.selection import Where
 from histoscribe.io.cohorts.stnet_folder import DATA_URL
 from histoscribe.io.sections.source import Source
 from histoscribe.io.slides.resample import Box
+from histoscribe.near_names import did_you_mean
 
 _RAW = "https://raw.githubusercontent.com"
 _HER2ST = "https://github.com/almaan/her2st"
@@ -41,7 +42,9 @@ def data_set(name: str) -> DataSet:
                 where=f"catalog:{name}",
                 found="no such data set",
                 expected=f"one of {', '.join(CATALOG)}",
-                remedy="correct the name, or give the path of a manifest",
+                remedy=did_you_mean(
+                    name, CATALOG, "correct the name, or give the path of a manifest"
+                ),
             )
         )
     return CATALOG[name]

@@ -13,6 +13,7 @@ from histoscribe.io.cohorts.stnet_folder import stnet_sources
 from histoscribe.io.sections.source import PATHS, Source
 from histoscribe.io.slides.resample import Box
 from histoscribe.io.weights import cache_folder
+from histoscribe.near_names import each_meant
 
 GENE_SETS = "gmt"
 """Kind of an entry whose files hold gene sets instead of sections."""
@@ -128,7 +129,7 @@ def local_sources(
                 where=f"catalog:{dataset.name}",
                 found=f"no section {', '.join(unknown)}",
                 expected=f"some of {', '.join(known)}",
-                remedy="correct the list of sections",
+                remedy=each_meant(unknown, known, "correct the list of sections"),
             )
         )
     rows = [

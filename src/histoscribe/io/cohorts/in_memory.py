@@ -14,6 +14,7 @@ from histoscribe.io.sections.qc import Filters, section_of
 from histoscribe.io.sections.section_image import SectionImage, image_file
 from histoscribe.io.sections.source import Reading, Source, is_file_name
 from histoscribe.io.slides.array import ArraySlide
+from histoscribe.near_names import did_you_mean
 from histoscribe.types import Cohort, CohortEntry, Section, Slide
 
 Image = Slide | str | Path | np.ndarray
@@ -131,7 +132,8 @@ def _not_of_the_cohort(
     for table, by_name in tables.items():
         for name in sorted(set(by_name) - set(sections)):
             expected = f"one of {', '.join(sections)}"
-            yield Problem(f"`{table}`", f"no section {name!r}", expected, "correct the name")
+            remedy = did_you_mean(name, sections, "correct the name")
+            yield Problem(f"`{table}`", f"no section {name!r}", expected, remedy)
 
 
 def _wrong_names(sections: tuple[str, ...], patients: Mapping[str, str]) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from histoscribe.io.sections.source import (
     positive,
 )
 from histoscribe.io.slides.resolution import ORIGINS
+from histoscribe.near_names import did_you_mean
 
 _REQUIRED = ("section", "patient", "kind")
 _OTHER = ("mpp", "mpp_from", "image_number")
@@ -75,7 +76,8 @@ def read_manifest(
 
 def _unknown(path: Path, section: str, known: Sequence[str]) -> Problem:
     expected = f"one of {', '.join(known)}"
-    return Problem(str(path), f"no section {section}", expected, "correct the list of sections")
+    remedy = did_you_mean(section, known, "correct the list of sections")
+    return Problem(str(path), f"no section {section}", expected, remedy)
 
 
 def _problems(where: str, row: Mapping[str, str], repeated: set[str]) -> list[Problem]:

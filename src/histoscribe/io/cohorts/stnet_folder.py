@@ -10,6 +10,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.selection import Where, choose, facts_of
 from histoscribe.io.files import no_file, read_text
 from histoscribe.io.sections.source import Source, is_file_name
+from histoscribe.near_names import each_meant
 
 METADATA = "metadata.csv"
 DATA_URL = "https://data.mendeley.com/datasets/29ntw7sh4r/5"
@@ -45,7 +46,8 @@ def stnet_sources(
     if unknown := [id_ for id_ in sections or () if id_ not in known]:
         found = f"no section {', '.join(unknown)}"
         expected = f"some of {', '.join(known)}"
-        raise DataContractError(Problem(str(home), found, expected, "correct the list of sections"))
+        remedy = each_meant(unknown, known, "correct the list of sections")
+        raise DataContractError(Problem(str(home), found, expected, remedy))
     by_id = {row["section"]: row for row in rows}
     asked = rows if sections is None else [by_id[id_] for id_ in sections]
     chosen = choose(asked, where or {}, f"the metadata of {home}")
