@@ -75,6 +75,7 @@ def test_check_says_what_is_there(histoscribe, cohort):
     assert "P2S: patient P2, 36 spots, 10 um/px" in done.out
     assert "genes, median total " in done.out
     assert "of the width and" in done.out
+    assert "warning: pixels too coarse for nuclei (um/px): P1S 10, P2S 10, P3S 10" in done.out
     assert "no problems" in done.out
 
 

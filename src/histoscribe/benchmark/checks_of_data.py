@@ -10,6 +10,7 @@ from histoscribe.data.fold_checks import twins_across
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.tissue import tissue_mask
 from histoscribe.data.tissue_fit import tissue_fit
+from histoscribe.io.cohorts.resolutions import COARSE_MPP
 from histoscribe.io.cohorts.twins import twin_images
 from histoscribe.metrics.summary import MIN_PATIENTS
 from histoscribe.models.catalog import list_models
@@ -23,8 +24,6 @@ ON_TISSUE = 0.8
 
 Real sections have 0.91 to 1.
 """
-COARSE_MPP = 2.0
-"""um/px above which a nucleus is only a few pixels wide."""
 
 
 def protocol_leaks(results: Results) -> Iterator[Check]:

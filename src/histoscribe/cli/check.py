@@ -38,12 +38,15 @@ def run(
         show_problems(checked.problems)
         sys.exit(2)
     from histoscribe.io.cohorts.gene_overlap import gene_gaps
+    from histoscribe.io.cohorts.resolutions import resolution_doubts
     from histoscribe.progress import track
 
     for section in track(checked.sections, "tissue under the spots"):
         _describe(section)
     for gap in gene_gaps(checked.sections):
         say(f"{gap.where} share few genes: {gap.summary}")
+    for doubt in resolution_doubts({section.id: section.slide.mpp for section in checked.sections}):
+        say(f"warning: {doubt}")
     for twins in checked.twins:
         say(f"one image serves sections {' and '.join(twin.id for twin in twins)}")
     say("no problems")
