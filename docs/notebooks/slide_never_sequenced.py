@@ -95,7 +95,7 @@ ax.spines[["top", "right"]].set_visible(False)
 
 # %% [markdown]
 # Not all: the score of a gene on other patients is no promise for the next one. The two lowest
-# genes:
+# genes are of the family `patient_flip`, whose sign changes from patient to patient:
 
 # %%
 both.sort_values("pcc_given_depth")[["before", "pcc_given_depth"]].round(2).head(2)
