@@ -288,6 +288,11 @@ def test_paper_is_light_in_the_dark_too(browser, report):
         assert page.evaluate("colour('ink')") == "#1b1f24"
         assert page.locator("#pick-gene").is_hidden()
         assert page.locator("#map-measured").is_visible()
+        shape = "c => [c.width / c.height, c.clientWidth / c.clientHeight]"
+        drawn, printed = page.locator("#map-measured").evaluate(shape)
+        assert printed == pytest.approx(drawn, rel=0.02), "a map on paper keeps its shape"
+        expect(page.locator("#gene-table tbody th").first).to_be_visible()
+        assert page.locator("#gene-table .other").first.is_hidden()
 
 
 def test_a_thumbnail_opens_the_map_of_its_gene_and_section(browser, report):

@@ -13,7 +13,7 @@ function columnsOf({ model, score }) {
   const other = score === "pcc" ? "pcc_given_depth" : "pcc";
   const scoreOf = (of) => ({
     key: `model ${of.name}`, title: of === own ? `${score} of ${of.name}` : of.name, value: (gene) => of[score][gene],
-    isOwn: of === own, isBeside: of.isReference,
+    isOwn: of === own, isOther: of !== own, isBeside: of.isReference,
   });
   return [
     { key: "gene", title: "gene", value: (gene) => data.genes[gene] },
@@ -59,13 +59,14 @@ function drawTable(state, choose) {
   all.textContent = table.isWhole ? `Show the first ${FIRST_ROWS} only` : `Show all ${genes.length}`;
 }
 
-function headCell({ key, title, isOwn, isBeside }, redraw) {
+function headCell(column, redraw) {
+  const { key, title, isOwn } = column;
   const cell = document.createElement("th");
   const button = document.createElement("button");
   const isSorted = table.sort.key === key || (table.sort.key === "" && isOwn);
   const isText = key === "gene" || key === "id";
   cell.scope = "col";
-  cell.className = [isOwn ? "own" : "", isBeside ? "soft" : ""].join(" ").trim();
+  cell.className = classOf(column);
   cell.ariaSort = isSorted ? (table.sort.isDown ? "descending" : "ascending") : "none";
   button.type = "button";
   button.textContent = `${title}${isSorted ? (table.sort.isDown ? " ▾" : " ▴") : ""}`;
@@ -80,10 +81,16 @@ function headCell({ key, title, isOwn, isBeside }, redraw) {
   return cell;
 }
 
+/** The model chosen is marked; on paper the others are left out. */
+function classOf({ isOwn, isOther, isBeside }) {
+  return [isOwn && "own", isOther && "other", isBeside && "soft"].filter(Boolean).join(" ");
+}
+
 function geneRow(gene, columns, state, choose) {
   const row = document.createElement("tr");
   row.className = gene === state.gene ? "chosen" : "";
-  columns.forEach(({ key, value, text, isOwn, isBeside }) => {
+  columns.forEach((column) => {
+    const { key, value, text } = column;
     const cell = document.createElement(key === "gene" ? "th" : "td");
     const worth = value(gene);
     if (key === "gene") {
@@ -96,7 +103,7 @@ function geneRow(gene, columns, state, choose) {
     } else {
       cell.textContent = text ? text(gene) : typeof worth === "number" ? number(worth) : worth ?? "—";
     }
-    cell.className = [isOwn ? "own" : "", isBeside ? "soft" : "", key === "id" ? "id" : ""].join(" ").trim();
+    cell.className = classOf(column);
     row.append(cell);
   });
   row.addEventListener("click", () => {
