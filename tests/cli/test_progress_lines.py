@@ -79,3 +79,12 @@ def test_a_loop_that_ends_early_is_over(clock):
     for _ in progress.draw(["S1"], "later", 1):
         clock.now += 3
     assert lines == ["later: 1 of 1 (S1), 3 s"]
+
+
+def test_a_quick_step_after_a_long_silence_has_no_line(clock):
+    lines = []
+    progress = ProgressLines(lines.append, clock)
+    clock.now = 30.0
+    for _ in progress.draw(["S1", "S2"], "panels", 2):
+        clock.now += 0.2
+    assert lines == []

@@ -46,7 +46,8 @@ class ProgressLines:
         taken = now - step.start
         gap = _INNER_GAP_S if inner else _NAMED_GAP_S if step.names else _UNNAMED_GAP_S
         ends = step.n_done == step.total and not inner and taken >= _NAMED_GAP_S
-        if ends or now - self._written >= gap:
+        quiet = now - self._written  # of a step within another one: since any line
+        if ends or (quiet if inner else min(quiet, taken)) >= gap:
             self._written = now
             self._write("  " * inner + step.words(taken))
 
