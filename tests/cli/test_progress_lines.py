@@ -42,7 +42,7 @@ def test_every_named_step_has_a_line_with_the_time_left(clock):
 
 def test_quick_steps_share_a_line_and_quick_loops_have_none(clock):
     sections = [f"S{number}" for number in range(1, 9)]
-    loops = [("hashes", sections[:3], 0.1), ("features", sections, 0.5)]
+    loops = [("hashes", sections[:3], 0.125), ("features", sections, 0.5)]
     assert lines_of(clock, loops) == [
         "features: 4 of 8 (S4), 2 s, about 2 s left",
         "features: 8 of 8 (S8), 4 s",
