@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+from io import StringIO
 
 import numpy as np
 import pandas as pd
@@ -74,6 +75,8 @@ def test_no_message_shows_a_control_character_of_a_name(name, screen):
 @pytest.mark.parametrize("name", [*EVIL.values(), "[red]a[/red]"], ids=[*EVIL, "markup"])
 def test_progress_bars_show_names_as_they_are_written(name, monkeypatch):
     told = []
+    # elsewhere than on a terminal, finished steps are lines
+    monkeypatch.setattr(console, "err", Console(file=StringIO(), force_terminal=True))
     monkeypatch.setattr(
         console.Progress, "add_task", lambda self, what, **_: told.append(what) or 0
     )
