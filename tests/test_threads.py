@@ -47,7 +47,7 @@ def files_of(folder: Path):
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "run.json"
+        if path.is_file() and path.name != "run.json" and "durations" not in path.parts
     }
 
 

@@ -71,6 +71,7 @@ def test_the_first_epoch_is_kept_unless_a_later_one_is_better_by_more_than_round
         _patience=9,
         _folder=tmp_path,
         scores=[],
+        epoch_losses=[],
         best_epoch=0,
         _losses=None,
     )
@@ -80,5 +81,6 @@ def test_the_first_epoch_is_kept_unless_a_later_one_is_better_by_more_than_round
     monkeypatch.setattr(EpochEnd, "_score", lambda self, model: float(next(scores)))
     trainer = SimpleNamespace(save_checkpoint=lambda path, weights_only: path.write_bytes(b""))
     for _ in range(4):
-        EpochEnd.on_train_epoch_end.__wrapped__(end, trainer, SimpleNamespace(model=model))
+        task = SimpleNamespace(model=model, epoch_loss=lambda: 1.0)
+        EpochEnd.on_train_epoch_end.__wrapped__(end, trainer, task)
     assert end.best_epoch == kept
