@@ -340,3 +340,16 @@ def test_without_a_script_the_result_and_its_genes_are_on_the_page(browser, repo
     expect(page.locator(".charts").first).to_be_hidden()
     expect(page.locator("noscript").first).to_be_visible()
     context.close()
+
+
+def test_a_browser_that_cannot_unpack_maps_says_so_and_shows_the_rest(browser, report):
+    context = browser.new_context(viewport=DESK)
+    context.add_init_script("delete window.DecompressionStream")
+    page, failures = context.new_page(), []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.goto(report.as_uri())
+    expect(page.locator("#map-words")).to_contain_text("This browser is too old for the maps")
+    expect(page.locator("#map-panels")).to_be_hidden()
+    expect(page.locator("#pick-gene")).to_be_visible()
+    context.close()
+    assert failures == []

@@ -8,6 +8,12 @@ async function drawMaps(state) {
   const turn = (maps.turn += 1);
   const view = data.maps.views[state.view];
   const predicted = view.predicted[state.model];
+  if (!("DecompressionStream" in window)) {
+    element("map-words").textContent =
+      "This browser is too old for the maps: open the page in Chrome 80, Firefox 113, Safari 16.4 or a newer one.";
+    element("map-panels").hidden = element("map-spot").hidden = true;
+    return;
+  }
   element("map-words").textContent = mapWords(state, view);
   await readPlaces(view);
   const values = [
