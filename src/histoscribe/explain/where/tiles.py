@@ -67,10 +67,12 @@ class ExplainedTiles:
     def caveats(self) -> tuple[str, ...]:
         """Completeness of integrated gradients, agreement of methods, and their meaning."""
         words = [_completeness(one) for one in self.maps if one.error is not None]
-        likeness, others = defined_mean(self.agreement), self.agreement_of_others
+        beside = "one tile has no other to compare with"
+        if len(self.spots) > 1:
+            beside = f"{_two_decimals(self.agreement_of_others)} with occlusion of another tile"
         words.append(
             f"Integrated gradients and occlusion rank the squares of a tile alike by "
-            f"{likeness:.2f} (rank correlation; {others:.2f} with occlusion of another tile)."
+            f"{_two_decimals(defined_mean(self.agreement))} (rank correlation; {beside})."
         )
         words.append(
             "White glass asks what the tissue adds to an empty tile, a blurred tile what its fine "
@@ -115,6 +117,15 @@ def _completeness(one: Attribution) -> str:
             f"after {MOST_STEPS} steps: do not read their sums"
         )
     return f"{text}."
+
+
+def _two_decimals(value: float) -> str:
+    """Value in words of a caveat.
+
+    >>> _two_decimals(0.256), _two_decimals(float("nan"))
+    ('0.26', 'an undefined value')
+    """
+    return "an undefined value" if np.isnan(value) else f"{value:.2f}"
 
 
 def _likeness(
