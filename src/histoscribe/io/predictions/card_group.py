@@ -1,6 +1,7 @@
 """Protocol cards as groups of an h5ad or zarr file, and back."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,7 @@ def _restored(value: Any) -> Any:
         return {_name(key): _restored(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
-    return None if value != value else value  # noqa: PLR0124 - only NaN differs from itself
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _key(name: str) -> str:
