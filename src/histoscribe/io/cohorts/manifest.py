@@ -26,7 +26,10 @@ from histoscribe.near_names import did_you_mean
 
 _REQUIRED = ("section", "patient", "kind")
 _OTHER = ("mpp", "mpp_from", "image_number")
-_OF_READERS = ("library", "layer", "genome", "pitch_um", "diameter_um", "st_technology")
+_OF_READERS = (
+    *("library", "layer", "genome", "pitch_um", "diameter_um", "st_technology"),
+    *("pool", "pool_um"),
+)
 """Columns that single kinds of sections read; facts, too."""
 KNOWN = (*_REQUIRED, *PATHS, *_OTHER, *_OF_READERS)
 """Columns of a manifest with a meaning; any other is a fact of its section."""
