@@ -63,12 +63,13 @@ def kill(arguments: list[str], cache: Path, after: float) -> bool:
 def tree(folder: Path) -> dict[str, bytes | None]:
     """Every file by relative path, and every folder; without how long a run took.
 
-    Hashes of pictures are left out, too: they are kept for pictures that are some seconds old.
+    Hashes of pictures are left out, too, with the folder that may hold nothing else: they are kept
+    for pictures that are some seconds old.
     """
     return {
         str(path.relative_to(folder)): _timeless(path) if path.is_file() else None
         for path in sorted(folder.rglob("*"))
-        if path.name != "run.json" and not {"durations", "pixel-hashes"} & set(path.parts)
+        if path.name not in ("run.json", "cache") and not {"durations", "pixel-hashes"} & set(path.parts)
     }
 
 
