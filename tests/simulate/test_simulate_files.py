@@ -122,6 +122,7 @@ def test_the_truth_of_an_older_version_is_refused_and_drawn_again(small, tmp_pat
         ({"families": ("density", "colour")}, "colour"),
         ({"spots_per_section": 3}, "12 spots"),
         ({"genes_per_family": 0}, "at least one"),
+        ({"layout": "slide_seq"}, "visium_hd"),
     ],
 )
 def test_settings_that_cannot_be_drawn_are_refused_before_writing(tmp_path, settings, words):

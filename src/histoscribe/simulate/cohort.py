@@ -25,10 +25,11 @@ from histoscribe.simulate.families import (
     flip_signs,
     latent_rates,
 )
+from histoscribe.simulate.layouts import LAYOUTS, Layout
 from histoscribe.simulate.nuclei import Nuclei
 from histoscribe.simulate.patients import Patient, draw_patient
-from histoscribe.simulate.section import draw_section
-from histoscribe.simulate.spaceranger import barcodes, write_folder, write_image
+from histoscribe.simulate.section import MeasuredSection, draw_section
+from histoscribe.simulate.spaceranger import barcodes
 from histoscribe.simulate.stain import MPP
 from histoscribe.simulate.tissue import CELL_UM, INFILTRATE, STROMA, TUMOUR, Tissue
 from histoscribe.simulate.truth import (
@@ -56,14 +57,15 @@ class SimulationOptions(TypedDict, total=False):
     depth: Literal["independent", "density"]
     spots_per_section: int
     seed: int
+    layout: Literal["visium", "visium_hd", "xenium"]
 
 
 @spelled_out(SimulationOptions, {field.name: field.default for field in fields(SimulationConfig)})
 def simulate(out: str | Path, n_patients: int = 6, **settings: Unpack[SimulationOptions]) -> Path:
     """Write a simulated cohort to `out` and return the path of its manifest.
 
-    The folder also gets an image and a Space Ranger folder per section, `pathways.gmt`, and the
-    truth in `truth/` (see `read_truth`).
+    The folder also gets an image and a folder of the instrument per section, `pathways.gmt`, and
+    the truth in `truth/` (see `read_truth`).
 
     The manifest is written last, and complete sections are not drawn again: a killed run that is
     started again ends in the same files.
@@ -89,9 +91,15 @@ def simulate(out: str | Path, n_patients: int = 6, **settings: Unpack[Simulation
         About as many; the outline of the tissue decides.
     seed
         Equal settings give equal files.
+    layout
+        Instrument whose files are written. All measure the same molecules of the same tissue: in
+        squares of 100 um from the corner of its array, the counts of `visium_hd` and `xenium` are
+        those of the spots of `visium` whose centres a square holds.
 
     Raises
     ------
+    DataContractError
+        for `visium_hd` or `xenium` without pyarrow.
     ValueError
         for an unknown family, or numbers that are too small.
 
@@ -124,7 +132,7 @@ def simulate(out: str | Path, n_patients: int = 6, **settings: Unpack[Simulation
         bulk = np.concatenate(rates).sum(axis=0)
         write_patient(out / "truth" / f"{plan.patient.id}.json", plan.patient, bulk, plan.flips)
     write_genes(out, genes)
-    _write_manifest(manifest, plans)
+    _write_manifest(manifest, plans, LAYOUTS[config.layout])
     return manifest
 
 
@@ -150,13 +158,13 @@ def _is_done(out: Path, plan: _Plan, section: str) -> bool:
 def _write_section(out: Path, plan: _Plan, section: str) -> None:
     config, genes, seed = plan.config, plan.genes, plan.config.seed
     drawn = draw_section(section, plan.patient, config.spots_per_section, seed)
-    tissue, nuclei, image = drawn.tissue, drawn.nuclei, drawn.image
+    tissue, nuclei = drawn.tissue, drawn.nuclei
     around = surroundings(tissue, nuclei)
     rates = latent_rates(genes, around, plan.flips, seed)
     depth = draw_depth(around.density, config.depth, stream(seed, f"depth-{section}"))
     counts = draw_counts(depth, rates, stream(seed, f"counts-{section}"))
-    write_image(out / f"{section}.jpg", image)
-    write_folder(out / section, tissue, image, counts, genes)
+    measured = MeasuredSection(section, seed, drawn, genes, counts)
+    LAYOUTS[config.layout].write(out, measured)
     ids = tuple(np.array(barcodes(tissue))[tissue.in_tissue])
     area = np.array([(tissue.compartment == c).sum() for c in range(len(COMPARTMENTS))])
     truth = make_truth(ids, genes, around, (rates, depth), nuclei, area * (CELL_UM / 1000.0) ** 2)
@@ -188,12 +196,12 @@ def surroundings(tissue: Tissue, nuclei: Nuclei) -> Surroundings:
     )
 
 
-def _write_manifest(path: Path, plans: list[_Plan]) -> None:
+def _write_manifest(path: Path, plans: list[_Plan], layout: Layout) -> None:
     rows = ["section,patient,kind,path,image,mpp,site,subtype"]
     for plan in plans:
         patient = plan.patient
         rows += [
-            f"{section},{patient.id},spaceranger,{section},{section}.jpg,{MPP},"
+            f"{section},{patient.id},{layout.kind},{section},{section}{layout.image},{MPP},"
             f"{patient.site},{patient.subtype}"
             for section in plan.sections
         ]

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from histoscribe.simulate.families import FAMILIES
+from histoscribe.simulate.layouts import LAYOUTS
 
 DRAWING = 2
 """Increases when the same settings write other files, so that no cohort mixes two versions.
@@ -29,6 +30,8 @@ class SimulationConfig:
     spots_per_section: int = 120
     """Approximate: the outline of the tissue decides the exact number."""
     seed: int = 0
+    layout: str = "visium"
+    """Instrument whose files are written, one of `LAYOUTS`."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.families if name not in FAMILIES]
@@ -36,6 +39,8 @@ class SimulationConfig:
             raise ValueError(f"unknown families {unknown}; choose from {', '.join(FAMILIES)}")
         if self.depth not in ("independent", "density"):
             raise ValueError(f"depth must be `independent` or `density`, not {self.depth!r}")
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"unknown layout {self.layout!r}; choose from {', '.join(LAYOUTS)}")
         sizes = (self.n_patients, self.sections_per_patient, self.genes_per_family)
         if min(sizes) < 1 or self.spots_per_section < 12:
             raise ValueError(
@@ -46,5 +51,8 @@ class SimulationConfig:
     @property
     def digest(self) -> str:
         """Short hash of all settings and the drawing version; identifies a finished section."""
-        text = json.dumps(asdict(self) | {"drawing": DRAWING}, sort_keys=True)
+        settings = asdict(self) | {"drawing": DRAWING}
+        if self.layout == "visium":
+            del settings["layout"]  # drawn before there were others, with the same hash
+        text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

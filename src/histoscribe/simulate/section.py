@@ -1,11 +1,13 @@
-"""One simulated section: its tissue, its nuclei and their picture."""
+"""One simulated section: its tissue, its nuclei and their picture; then its counts."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import UInt8
 
 from histoscribe.seed import stream
+from histoscribe.simulate.families import Genes
 from histoscribe.simulate.nuclei import Nuclei, draw_nuclei
 from histoscribe.simulate.patients import Patient
 from histoscribe.simulate.stain import render
@@ -19,6 +21,19 @@ class DrawnSection:
     tissue: Tissue
     nuclei: Nuclei
     image: UInt8[np.ndarray, "H W 3"]
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredSection:
+    """A drawn section with the genes and counts of its spots: content of the files of a layout."""
+
+    name: str
+    seed: int
+    """Of the cohort."""
+    drawn: DrawnSection
+    genes: Genes
+    counts: sp.csr_matrix
+    """[N, A], of the spots in tissue."""
 
 
 def draw_section(name: str, patient: Patient, n_spots: int, seed: int) -> DrawnSection:

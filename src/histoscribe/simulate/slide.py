@@ -2,14 +2,9 @@
 
 from pathlib import Path
 
-import tifffile
-
-from histoscribe.io.atomic import replacing
 from histoscribe.simulate.patients import draw_patient
 from histoscribe.simulate.section import draw_section
-from histoscribe.simulate.stain import MPP
-
-_TILE_PX, _QUALITY = 256, 90
+from histoscribe.simulate.tenx_files import write_tiff
 
 
 def simulate_slide(
@@ -27,17 +22,5 @@ def simulate_slide(
     """
     path = Path(path)
     drawn = draw_section(f"{patient}S1", draw_patient(patient, seed), spots_per_section, seed)
-    per_cm = 10_000 / MPP
-    with replacing(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            drawn.image,
-            photometric="rgb",
-            tile=(_TILE_PX, _TILE_PX),
-            compression="jpeg",
-            compressionargs={"level": _QUALITY},
-            resolution=(per_cm, per_cm),
-            resolutionunit="CENTIMETER",
-            metadata=None,  # tifffile's own holds the time
-        )
+    write_tiff(path, drawn.image)
     return path

@@ -3,41 +3,30 @@
 import zlib
 from pathlib import Path
 
-import h5py
 import numpy as np
-import scipy.sparse as sp
-from jaxtyping import UInt8
-from PIL import Image
 
-from histoscribe.io.atomic import replacing, write_json, write_text
-from histoscribe.simulate.families import Genes
+from histoscribe.io.atomic import write_json, write_text
+from histoscribe.simulate.section import MeasuredSection
 from histoscribe.simulate.stain import MPP
+from histoscribe.simulate.tenx_files import (
+    HIRES_SCALE,
+    LOWRES_SCALE,
+    Features,
+    write_jpeg,
+    write_matrix,
+    write_small_pictures,
+)
 from histoscribe.simulate.tissue import DIAMETER_UM, Tissue
 
-_HIRES_SCALE, _LOWRES_SCALE = 0.25, 0.1
 
-
-def barcodes(tissue: Tissue) -> tuple[str, ...]:
-    """Barcode of each array position: equal on every slide, as on real ones."""
-    return tuple(_barcode(int(row), int(column)) for row, column in tissue.array)
-
-
-def write_image(path: Path, image: UInt8[np.ndarray, "H W 3"]) -> None:
-    """Write the full-resolution JPEG."""
-    with replacing(path) as temporary:
-        Image.fromarray(image).save(temporary, format="JPEG", quality=90, subsampling=0)
-
-
-def write_folder(
-    folder: Path,
-    tissue: Tissue,
-    image: UInt8[np.ndarray, "H W 3"],
-    counts: sp.csr_matrix,
-    genes: Genes,
-) -> None:
-    """Write matrix, positions, scale factors and the two small images."""
+def write_visium(out: Path, section: MeasuredSection) -> None:
+    """Write image, matrix, positions, scale factors and the two small images."""
+    tissue, folder = section.drawn.tissue, out / section.name
+    write_jpeg(out / f"{section.name}.jpg", section.drawn.image)
+    spots = np.array(barcodes(tissue))[tissue.in_tissue]
+    matrix = folder / "filtered_feature_bc_matrix.h5"
+    write_matrix(matrix, section.counts, spots.tolist(), Features.of(section.genes))
     spatial = folder / "spatial"
-    _write_matrix(folder / "filtered_feature_bc_matrix.h5", tissue, counts, genes)
     _write_positions(spatial / "tissue_positions.csv", tissue)
     diameter_px = DIAMETER_UM / MPP
     write_json(
@@ -45,15 +34,16 @@ def write_folder(
         {
             "spot_diameter_fullres": diameter_px,
             "fiducial_diameter_fullres": diameter_px * 90.0 / 55.0,
-            "tissue_hires_scalef": _HIRES_SCALE,
-            "tissue_lowres_scalef": _LOWRES_SCALE,
+            "tissue_hires_scalef": HIRES_SCALE,
+            "tissue_lowres_scalef": LOWRES_SCALE,
         },
     )
-    for name, scale in (("hires", _HIRES_SCALE), ("lowres", _LOWRES_SCALE)):
-        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-        with replacing(spatial / f"tissue_{name}_image.png") as temporary:
-            small = Image.fromarray(image).resize(size, Image.Resampling.BOX)
-            small.save(temporary, format="PNG", compress_level=3)
+    write_small_pictures(spatial, section.drawn.image)
+
+
+def barcodes(tissue: Tissue) -> tuple[str, ...]:
+    """Barcode of each array position: equal on every slide, as on real ones."""
+    return tuple(_barcode(int(row), int(column)) for row, column in tissue.array)
 
 
 def _barcode(row: int, column: int) -> str:
@@ -69,25 +59,3 @@ def _write_positions(path: Path, tissue: Tissue) -> None:
     ):
         rows.append(f"{name},{int(inside)},{row},{column},{y},{x}")
     write_text(path, "\n".join(rows) + "\n")
-
-
-def _write_matrix(path: Path, tissue: Tissue, counts: sp.csr_matrix, genes: Genes) -> None:
-    """10x v3 layout: compressed sparse columns of a genes x spots matrix, no timestamps."""
-    spots = np.array(barcodes(tissue))[tissue.in_tissue]
-    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
-        group = file.create_group("matrix", track_times=False)
-        features = group.create_group("features", track_times=False)
-        _put(group, "barcodes", spots.astype("S18"))
-        _put(group, "data", counts.data.astype(np.int32))
-        _put(group, "indices", counts.indices.astype(np.int64))
-        _put(group, "indptr", counts.indptr.astype(np.int64))
-        _put(group, "shape", np.array(counts.shape[::-1], dtype=np.int32))
-        _put(features, "_all_tag_keys", np.array([b"genome"]))
-        _put(features, "id", np.array(genes.ids).astype("S"))
-        _put(features, "name", np.array(genes.names).astype("S"))
-        _put(features, "feature_type", np.array([b"Gene Expression"] * len(genes.ids)))
-        _put(features, "genome", np.array([b"simulated"] * len(genes.ids)))
-
-
-def _put(group: h5py.Group, name: str, values: np.ndarray) -> None:
-    group.create_dataset(name, data=values, compression="gzip", track_times=False)
