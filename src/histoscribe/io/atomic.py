@@ -13,8 +13,10 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from safetensors import SafetensorError
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.process import ProcessName, this_process
 
-_MARK = ".histoscribe-"  # marks a temporary file, to tell it from a user's hidden file
+_MARK = ".histoscribe-"
+"""Marks a temporary file, to tell it from a user's hidden file; the name of its process follows."""
 _NUMBER = re.compile(r"(?:os error |errno = )(\d+)")
 _TORCH_WRITER = "inline_container"
 """Source file of torch that its errors of writing name."""
@@ -34,7 +36,10 @@ def replacing(path: Path) -> Iterator[Path]:
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(
-            dir=path.parent, prefix=_MARK, suffix=path.suffix or ".tmp", delete=False
+            dir=path.parent,
+            prefix=_mark(this_process()),
+            suffix=path.suffix or ".tmp",
+            delete=False,
         ) as file:
             temporary = Path(file.name)
         try:
@@ -83,7 +88,8 @@ def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
 @contextmanager
 def _temporary_folder(parent: Path) -> Iterator[str]:
     parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=parent, prefix=_MARK, ignore_cleanup_errors=True) as temporary:
+    mark = _mark(this_process())
+    with TemporaryDirectory(dir=parent, prefix=mark, ignore_cleanup_errors=True) as temporary:
         yield temporary
 
 
@@ -121,12 +127,27 @@ def remove_leftovers(folder: Path) -> None:
     If a new folder was complete and its older copy already moved away, the new one is put in place
     first.
     """
-    for leftover in sorted(folder.rglob(f"{_MARK}*")):
-        if leftover.is_dir():
-            _finish(leftover)
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+    _remove(folder, _MARK)
+
+
+def remove_leftovers_of(folder: Path, process: ProcessName) -> None:
+    """Remove temporary files and folders of one dead process; others may be writing."""
+    _remove(folder, _mark(process))
+
+
+def _mark(process: ProcessName) -> str:
+    return f"{_MARK}{process.mark}-"
+
+
+def _remove(folder: Path, mark: str) -> None:
+    for place, folders, files in os.walk(folder):  # goes on where another process removes something
+        for name in sorted(name for name in folders if name.startswith(mark)):
+            folders.remove(name)
+            _finish(Path(place) / name)
+            shutil.rmtree(Path(place) / name, ignore_errors=True)
+        for name in files:
+            if name.startswith(mark):
+                (Path(place) / name).unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

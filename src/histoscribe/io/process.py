@@ -1,0 +1,78 @@
+"""The name of a process, by which other processes and machines tell whether it has ended."""
+
+import os
+import socket
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+_PROC = Path("/proc")
+_BIRTH = 19
+"""Place of the start time in /proc/PID/stat, counted after the process's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessName:
+    """One process of one machine."""
+
+    host: str
+    machine: str
+    """Changes when the host restarts, and is another one in each container."""
+    number: int
+    birth: str
+    """Start time in ticks of the machine, because numbers are used again; "" if unknown."""
+
+    @property
+    def mark(self) -> str:
+        """Short text for names of files that this process has not finished."""
+        return sha256(f"{self.machine} {self.number} {self.birth}".encode()).hexdigest()[:12]
+
+    @property
+    def is_gone(self) -> bool | None:
+        """Whether the process has ended; None if it runs on another machine."""
+        if self.machine != this_process().machine:
+            return None
+        return _birth(self.number) != self.birth or not _exists(self.number)
+
+
+def this_process() -> ProcessName:
+    """Name of the process that asks."""
+    return _name_of(os.getpid())  # by number: a forked process is another one
+
+
+@lru_cache(maxsize=1)
+def _name_of(number: int) -> ProcessName:
+    return ProcessName(
+        host=socket.gethostname(), machine=_machine(), number=number, birth=_birth(number)
+    )
+
+
+def _machine() -> str:
+    """Host, its boot and its space of process numbers; only the host outside Linux."""
+    parts = [socket.gethostname()]
+    if _PROC.is_dir():
+        parts.append((_PROC / "sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str((_PROC / "self/ns/pid").stat().st_ino))
+    return " ".join(parts)
+
+
+def _birth(number: int) -> str:
+    """Start time of a process; "" for one that has ended, and outside Linux."""
+    try:
+        stat = (_PROC / str(number) / "stat").read_text()
+    except OSError:
+        return ""
+    state, *facts = stat.rpartition(")")[2].split()
+    # a killed process that its parent has not yet asked for works no more
+    return "" if state in "ZX" else facts[_BIRTH - 1]
+
+
+def _exists(number: int) -> bool:
+    try:
+        os.kill(number, 0)  # signal 0 asks only
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
