@@ -285,6 +285,15 @@ class Writer:
         path = write_once(section_of(self.truth, self.barcodes, GENES), self.folder / "S.zarr")
         return Source(section="S", patient="P", kind="spatialdata", path=path)
 
+    def xenium(self, turn: np.ndarray | None = None) -> Source:
+        """Each spot is a cell in a square of 100 um of its own, `step_px` wide on the image.
+
+        `turn` is a 2 x 2 matrix from px of the image as scanned to those of the truth.
+        """
+        from tests.io.sections.xenium_writer import write_xenium
+
+        return write_xenium(self.folder, self.truth, GENES, SYMBOLS, turn)
+
     def replace_image(self, source: Source, pixels: np.ndarray) -> None:
         """Give the section another image."""
         for path in (*self.folder.rglob("*.png"), *self.folder.rglob("*.tif")):

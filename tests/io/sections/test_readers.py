@@ -49,7 +49,8 @@ def test_a_wrong_um_per_px_of_the_user_stops_with_both_values(source):
         read_section(wrong, Filters())
     assert f"{true:.4g}" in str(caught.value)
     assert f"{1.2 * true:.4g}" in str(caught.value)
-    believed = dataclasses.replace(wrong, mpp_from="pitch")
+    origin = "alignment" if source.kind == "xenium" else "pitch"
+    believed = dataclasses.replace(wrong, mpp_from=origin)
     assert read_section(believed, Filters()).slide.mpp == true
 
 

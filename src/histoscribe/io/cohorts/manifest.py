@@ -28,7 +28,7 @@ _REQUIRED = ("section", "patient", "kind")
 _OTHER = ("mpp", "mpp_from", "image_number")
 _OF_READERS = (
     *("library", "layer", "genome", "pitch_um", "diameter_um", "st_technology"),
-    *("pool", "pool_um"),
+    *("pool", "pool_um", "aligned"),
 )
 """Columns that single kinds of sections read; facts, too."""
 KNOWN = (*_REQUIRED, *PATHS, *_OTHER, *_OF_READERS)
@@ -189,6 +189,7 @@ def _source(row: Mapping[str, str], folder: Path, notes: tuple[str, ...]) -> Sou
         image=paths["image"],
         counts=paths["counts"],
         spots=paths["spots"],
+        alignment=paths["alignment"],
         notes=notes,
         facts=facts_of(row, (*_REQUIRED, *PATHS, *_OTHER)),
     )

@@ -10,7 +10,8 @@ from histoscribe.io.csv_table import csv_rows
 from histoscribe.io.sections.source import PATHS, Source
 
 MANIFEST, SETTINGS = "cohort.csv", "run.toml"
-_COLUMNS = ("section", "patient", "kind", *PATHS, "mpp")
+_RARE = "alignment"
+"""Path that stands in the manifest only where a section has it."""
 _OF_HEST = ("st_technology",)
 """Columns that the kind `hest` needs and only metadata has."""
 _SETTINGS = f"""\
@@ -58,9 +59,14 @@ def _manifest(sources: Sequence[Source], folder: Path) -> str:
     facts = dict.fromkeys(name for source in sources for name in source.facts)
     of_hest = dict.fromkeys(_OF_HEST if any(source.kind == "hest" for source in sources) else ())
     names = list(facts | of_hest)
-    rows = [[*_COLUMNS, *names]]
+    columns = [
+        name
+        for name in PATHS
+        if name != _RARE or any(getattr(source, name) is not None for source in sources)
+    ]
+    rows = [["section", "patient", "kind", *columns, "mpp", *names]]
     for source in sources:
-        paths = [_relative(getattr(source, name), folder) for name in PATHS]
+        paths = [_relative(getattr(source, name), folder) for name in columns]
         cells = [source.facts.get(name, "") for name in names]
         mpp = "" if source.mpp is None else str(source.mpp)
         rows.append([source.section, source.patient, source.kind, *paths, mpp, *cells])
@@ -75,8 +81,8 @@ def _nothing() -> Problem:
     return Problem(
         where="the folders",
         found="no section",
-        expected="runs of Space Ranger, files of AnnData or SpatialData, tables of ST arrays, or a "
-        "folder like HEST-1k or ST-Net",
+        expected="runs of Space Ranger or Xenium, files of AnnData or SpatialData, tables of ST "
+        "arrays, or a folder like HEST-1k or ST-Net",
         remedy="unpack archives; what was passed over is listed above with its reason",
     )
 

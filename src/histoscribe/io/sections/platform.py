@@ -87,7 +87,7 @@ class Platform:
         others = (source.mpp, stated_mpp, table_mpp)
         if self.doubt and all(mpp is None for mpp in others) and source.mpp_from != "pitch":
             raise DataContractError(_doubtful(source.where, self.doubt))
-        found = Resolutions(source.mpp, stated_mpp, self.pitch_mpp, table_mpp, self.reason)
+        found = Resolutions(source.mpp, stated_mpp, self.pitch_mpp, table_mpp, reason=self.reason)
         return found.settle(source.where, source.mpp_from)
 
     def spots(

@@ -52,11 +52,14 @@ def section_of(reading: Reading, source: Source, filters: Filters) -> Section:
         raise DataContractError(_nothing_left(source, len(rows), dropped))
     places = places_of(reading, keep, source)
     keep = _narrowed(keep, "outside the image", places.inside, dropped)
+    spots = reading.spots
+    if reading.array is not None:
+        spots = replace(spots, array=reading.array)
     return Section(
         id=source.section,
         patient=source.patient,
         slide=reading.slide,
-        spots=replace(reading.spots, array=reading.array).take(np.flatnonzero(keep)),
+        spots=spots.take(np.flatnonzero(keep)),
         counts=_counts_at(reading.counts, rows[keep]),
         dropped=dropped,
         notes=(

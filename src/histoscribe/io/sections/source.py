@@ -16,7 +16,7 @@ from histoscribe.types import Counts, Slide, Spots
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
 _PACKED = {".gz", ".zip", ".bz2", ".xz", ".7z", ".tar", ".tgz"}
-PATHS = ("path", "image", "counts", "spots")
+PATHS = ("path", "image", "counts", "spots", "alignment")
 """Fields of a source that are paths."""
 
 
@@ -32,6 +32,8 @@ class Source:
     image: Path | None = None
     counts: Path | None = None
     spots: Path | None = None
+    alignment: Path | None = None
+    """Matrix that places the H&E image on the data of Xenium."""
     mpp: float | None = None
     """Um/px of the image according to the user."""
     mpp_from: str | None = None

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from histoscribe.errors import DataContractError, Problem
 
-ORIGINS = ("user", "metadata", "pitch", "table")
+ORIGINS = ("user", "metadata", "pitch", "table", "alignment")
 """Possible sources of um/px, the most trusted first."""
 _MAGNIFICATION_MARGIN = 1.5
 """Factor between um/px and magnification that adapters of cameras do not explain."""
@@ -23,6 +23,8 @@ class Resolutions:
     pitch: float | None
     table: float | None = None
     """A published table of samples, e.g. `pixel_size_um_estimated` of HEST-1k."""
+    alignment: float | None = None
+    """A matrix that maps px of the image to um."""
     reason: str = ""
     """Why no pitch is known, for the message that asks for um/px."""
 
@@ -48,6 +50,7 @@ _IN_WORDS = {
     "metadata": "the image",
     "pitch": "the spot pitch",
     "table": "the metadata table",
+    "alignment": "the alignment",
 }
 
 

@@ -14,10 +14,11 @@ from histoscribe.io.cohorts.search.object_search import (
     find_stnet,
 )
 from histoscribe.io.cohorts.search.run_search import find_runs
+from histoscribe.io.cohorts.search.xenium_search import find_xenium
 from histoscribe.io.sections.source import Source
 
 _SEARCHES: tuple[Callable[[Listing], FolderFinding], ...] = (
-    *(find_runs, find_stnet, find_hest, find_spatialdata),
+    *(find_xenium, find_runs, find_stnet, find_hest, find_spatialdata),
     *(find_arrays, find_sparse, find_h5ad),
 )
 """The surest first: each sees only the files that those before it left."""
