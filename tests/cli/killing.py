@@ -13,10 +13,11 @@ from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
-_CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
+FORKS = get_context("forkserver")
+FORKS.set_forkserver_preload(
     [
         "pytest",
+        "distributed",
         "tests.cli.killing",
         "histoscribe.benchmark.run",
         "histoscribe.models",
@@ -35,7 +36,7 @@ ROWS = 8
 
 def start(arguments: list[str], cache: Path):
     """Begin `histoscribe ARGUMENTS` in a fork."""
-    process = _CONTEXT.Process(target=_verb, args=(arguments, str(cache)))
+    process = FORKS.Process(target=_verb, args=(arguments, str(cache)))
     process.start()
     return process
 
@@ -80,20 +81,10 @@ def _timeless(path: Path) -> bytes:
 
 
 def _verb(arguments: list[str], cache: str) -> None:
-    import torch
-
     from histoscribe.cli.main import main
-    from histoscribe.data import features
-    from histoscribe.io import feature_store
-    from histoscribe.io.predictions import prediction_store
-    from histoscribe.plot import canvas
-    from histoscribe.predict import threads
     from tests import toys
 
-    torch.set_num_threads(1)
-    canvas._DPI, canvas._PANEL_PX = 20, 100
-    feature_store.CHUNK_ROWS = features._BATCH = ROWS
-    prediction_store.CHUNK_ROWS = threads._BATCH = ROWS
+    small_chunks()
     os.environ["HISTOSCRIBE_CACHE"] = cache
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
@@ -101,3 +92,19 @@ def _verb(arguments: list[str], cache: str) -> None:
     sys.argv = ["histoscribe", *arguments]
     with toys.registered():
         main()
+
+
+def small_chunks() -> None:
+    """Work in this process as a kill needs it: one thread, small figures, few rows a chunk."""
+    import torch
+
+    from histoscribe.data import features
+    from histoscribe.io import feature_store
+    from histoscribe.io.predictions import prediction_store
+    from histoscribe.plot import canvas
+    from histoscribe.predict import threads
+
+    torch.set_num_threads(1)
+    canvas._DPI, canvas._PANEL_PX = 20, 100
+    feature_store.CHUNK_ROWS = features._BATCH = ROWS
+    prediction_store.CHUNK_ROWS = threads._BATCH = ROWS

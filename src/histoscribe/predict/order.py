@@ -25,6 +25,7 @@ from histoscribe.io.predictions.bulk_file import FILE, write_bulk
 from histoscribe.io.predictions.spatialdata import EXTRA, write_spatialdata
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.weights import cache_folder
+from histoscribe.io.work_place import work_place
 from histoscribe.predict.bag_patients import bulk_of_slides, predicts_bags
 from histoscribe.predict.patient_trust import patient_warnings
 from histoscribe.predict.patients import PatientsDone, check_patients, patients_of_slides
@@ -187,8 +188,8 @@ def predict(order: Order) -> Iterator[Outcome]:
     with _claimed_or_gone(order.out, files):
         for cohort in cohorts:
             yield from _sections(order, predictor, cohort)
-        failed = False
-        for job, outcome in zip(jobs, parallel.run(jobs, order.n_processes, "slides"), strict=True):
+        failed, where = False, work_place(order.n_processes)
+        for job, outcome in zip(jobs, parallel.run(jobs, where, "slides"), strict=True):
             failed |= isinstance(outcome, tuple)
             yield job, outcome
         if order.per == "patient" and not failed:

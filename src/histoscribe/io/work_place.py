@@ -1,0 +1,51 @@
+"""Places for jobs: this process, several processes, or a cluster with shared folders."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.weights import cache_folder
+from histoscribe.parallel import InProcess, LocalProcesses, Place, Scheduler
+
+
+def work_place(
+    n_jobs: int = 1,
+    scheduler: str | None = None,
+    *,
+    written: Iterable[Path] = (),
+    read: Iterable[Path] = (),
+) -> Place:
+    """Place for `n_jobs` jobs at a time on this machine, or for the workers of a scheduler.
+
+    The folders of data and cache travel with the jobs. `written` and `read` are further folders
+    that jobs use.
+
+    Raises
+    ------
+    DataContractError
+        if both are given: the number of jobs is then that of the workers.
+    """
+    if scheduler is None:
+        return InProcess() if n_jobs == 1 else LocalProcesses(n_jobs)
+    if n_jobs != 1:
+        raise DataContractError(
+            Problem(
+                where=f"--jobs {n_jobs}, --scheduler {scheduler}",
+                found="two places for the work",
+                expected="processes of this machine, or the workers of a scheduler",
+                remedy="leave --jobs out: as many jobs run as there are workers",
+            )
+        )
+    cache = cache_folder().absolute()
+    environment, data = {"HISTOSCRIBE_CACHE": str(cache)}, os.environ.get("HISTOSCRIBE_DATA")
+    folders = [path.absolute() for path in read]
+    if data:
+        environment["HISTOSCRIBE_DATA"] = str(Path(data).absolute())
+        folders.append(Path(data).absolute())
+    return Scheduler(
+        address=scheduler,
+        written=tuple(dict.fromkeys((cache, *(path.absolute() for path in written)))),
+        read=tuple(dict.fromkeys(folders)),
+        environment=environment,
+    )

@@ -1,0 +1,20 @@
+"""Jobs by path: in this process, in several processes or on a cluster, with the same results."""
+
+from histoscribe.parallel.dispatch import check, run
+from histoscribe.parallel.jobs import Job, Outcome
+from histoscribe.parallel.place import InProcess, LocalProcesses, Place, Scheduler
+from histoscribe.parallel.shard import Shard
+from histoscribe.parallel.worker import WorkerFacts
+
+__all__ = [
+    "InProcess",
+    "Job",
+    "LocalProcesses",
+    "Outcome",
+    "Place",
+    "Scheduler",
+    "Shard",
+    "WorkerFacts",
+    "check",
+    "run",
+]
