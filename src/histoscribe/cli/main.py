@@ -25,6 +25,7 @@ from histoscribe.cli import (
     report,
     score,
     train,
+    view,
 )
 from histoscribe.cli.console import explained, messages_visible, progress_drawn, say
 from histoscribe.printable import printable_lines
@@ -38,6 +39,7 @@ VERBS = (
     score,
     train,
     predict,
+    view,
     explain,
     report,
     data,

@@ -221,9 +221,16 @@ def _fill(file: h5py.File, name: str, head: Head, blocks: Blocks) -> None:
 
 
 def _prediction(data: ad.AnnData) -> Prediction:
-    about = data.uns[_ABOUT]
+    layers = {name: np.asarray(of, dtype=np.float32) for name, of in data.layers.items()}
+    values = np.asarray(data.X, dtype=np.float32)
+    return Prediction.of_layers(head_in(data), values, layers, measured=layers.get(MEASURED))
+
+
+def head_in(data: ad.AnnData) -> Head:
+    """The head of a prediction in AnnData, whose values may be left out."""
+    about = about_in(data)
     section, unit, predictor = (str(about[name]) for name in _WORDS)
-    head = Head(
+    return Head(
         section=section,
         spots=_spots(data, about),
         genes=genes_in(data.var),
@@ -241,9 +248,12 @@ def _prediction(data: ad.AnnData) -> Prediction:
         card=card_in(about),
         warnings=tuple(str(warning) for warning in about.get("warnings", ())),
     )
-    layers = {name: np.asarray(of, dtype=np.float32) for name, of in data.layers.items()}
-    values = np.asarray(data.X, dtype=np.float32)
-    return Prediction.of_layers(head, values, layers, measured=layers.get(MEASURED))
+
+
+def about_in(data: ad.AnnData) -> Mapping[str, Any]:
+    """What histoscribe says of a prediction in AnnData: section, unit, spots and card."""
+    about: Mapping[str, Any] = data.uns[_ABOUT]
+    return about
 
 
 def _spots(data: ad.AnnData, about: Mapping[str, Any]) -> Spots:

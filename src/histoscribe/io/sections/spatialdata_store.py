@@ -39,10 +39,7 @@ def open_store(path: Path) -> "SpatialData":
         or contains pickled objects (reading one would execute code).
     """
     sd = need("spatialdata", "spatialdata", f"{path}, a SpatialData folder")
-    if not path.is_dir() or not any((path / name).is_file() for name in _METADATA):
-        raise damaged(path, FileNotFoundError("no zarr folder"))
-    check_tree(path)
-    _check_arrays(path)
+    check_zarr(path)
     bins = [name for kind in ("shapes", "tables") for name in _listed(path, kind)]
     if found := [name for name in bins if _BIN.search(name)]:
         raise DataContractError(
@@ -62,6 +59,14 @@ def open_store(path: Path) -> "SpatialData":
         raise
     except Exception as error:  # zarr, anndata and geopandas fail in nearly every kind
         raise damaged(path, error) from error
+
+
+def check_zarr(path: Path) -> None:
+    """Raise DataContractError for what is no zarr folder, and for one that is unsafe to read."""
+    if not path.is_dir() or not any((path / name).is_file() for name in _METADATA):
+        raise damaged(path, FileNotFoundError("no zarr folder"))
+    check_tree(path)
+    _check_arrays(path)
 
 
 def image_name(path: Path, store: "SpatialData", shapes: str, given: Path | None) -> str:

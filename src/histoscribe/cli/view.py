@@ -1,0 +1,54 @@
+"""`histoscribe view PREDICTION...`."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from histoscribe.cli.console import say
+
+Predictions = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PREDICTION...",
+        help="Files of `predict` (.h5ad, or .zarr of SpatialData), or a run of `benchmark`.",
+    ),
+]
+Slide = Annotated[
+    Path | None,
+    typer.Option("--slide", metavar="FILE", help="The slide that was predicted."),
+]
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port; 0 for any free one.")
+]
+NoOpen = Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")]
+
+
+def run(
+    predictions: Predictions, *, slide: Slide = None, port: Port = 0, no_open: NoOpen = False
+) -> None:
+    """View predictions over their slides in a browser on this machine; Ctrl-C ends it.
+
+    The page is served from 127.0.0.1 only, under a secret address; nothing leaves the machine.
+    """
+    from histoscribe.io.weights import cache_folder
+    from histoscribe.viewer.answers import Answers
+    from histoscribe.viewer.server import ViewServer
+    from histoscribe.viewer.views import open_views
+
+    views = open_views(predictions, {} if slide is None else {"": slide})
+    with ViewServer(Answers(views, cache_folder()), port) as server:
+        say(server.url)
+        for view in views:
+            n_places, n_genes = view.head.shape
+            say(f"{view.name}: {n_places:,} places, {n_genes:,} genes")
+            for warning in view.warnings:
+                say(f"{view.name}: warning: {warning}")
+        say("Ctrl-C ends it")
+        if not no_open:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("ended")
