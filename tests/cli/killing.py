@@ -70,7 +70,8 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     return {
         str(path.relative_to(folder)): _timeless(path) if path.is_file() else None
         for path in sorted(folder.rglob("*"))
-        if path.name not in ("run.json", "cache") and not {"durations", "pixel-hashes"} & set(path.parts)
+        if path.name not in ("run.json", "cache")
+        and not {"durations", "pixel-hashes"} & set(path.parts)
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import h5py
 import numpy as np
@@ -88,6 +89,23 @@ def write_tiff(path: Path, image: UInt8[np.ndarray, "H W 3"], *, big: bool = Fal
             resolution=(per_cm, per_cm),
             resolutionunit="CENTIMETER",
             metadata=None,  # tifffile's own holds the time
+        )
+
+
+def write_ome_tiff(path: Path, image: UInt8[np.ndarray, "H W 3"]) -> None:
+    """Write the full-resolution picture as a tiled OME-TIFF that states its um/px."""
+    size = {f"PhysicalSize{axis}": MPP for axis in "XY"}
+    units = {f"PhysicalSize{axis}Unit": "\N{MICRO SIGN}m" for axis in "XY"}
+    with replacing(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            image,
+            ome=True,
+            photometric="rgb",
+            tile=(_TILE_PX, _TILE_PX),
+            compression="jpeg",
+            compressionargs={"level": _QUALITY},
+            metadata={"axes": "YXS", "UUID": str(UUID(int=0)), **size, **units},
         )
 
 
