@@ -122,7 +122,7 @@ def _cells(section: MeasuredSection, array: BinArray) -> _Cells:
 
 
 def _cell_id(number: int) -> str:
-    """Name of a cell: a number of base 16 in eight letters, `a` for 0 to `p` for 15, and a suffix."""
+    """Name of a cell: its number to base 16 in eight letters, `a` for 0 to `p` for 15."""
     return "".join(chr(ord("a") + int(digit, 16)) for digit in f"{number:08x}") + "-1"
 
 
