@@ -116,7 +116,7 @@ def test_missing_scale_factors_and_a_visium_hd_folder_are_refused(histoscribe, t
     (folder / "outs" / "spatial" / "scalefactors_json.json").unlink()
     refused(histoscribe("check", manifest), "scalefactors_json.json")
     (folder / "binned_outputs").mkdir()
-    refused(histoscribe("check", manifest), "Visium HD", "supported")
+    refused(histoscribe("check", manifest), "Visium HD", "visium_hd")
 
 
 def test_an_unknown_um_per_px_is_refused(histoscribe, tmp_path):

@@ -160,6 +160,26 @@ class Writer:
         full = self.image() if image == "full" else None
         return Source(section="S", patient="P", kind="spaceranger", path=self.folder, image=full)
 
+    def visium_hd(self) -> Source:
+        """Bins of 8 um, which stay as they are."""
+        folder = self.folder / "square_008um"
+        (folder / "spatial").mkdir(parents=True)
+        x, y = self.truth.array.T
+        barcodes = [f"s_008um_{row:05d}_{column:05d}-1" for column, row in self.truth.array]
+        table = pd.DataFrame(
+            {"in_tissue": 1, "array_row": y, "array_col": x,
+             "pxl_row_in_fullres": self.truth.xy[:, 1], "pxl_col_in_fullres": self.truth.xy[:, 0]}
+        )  # fmt: skip
+        table.to_parquet(folder / "spatial" / "tissue_positions.parquet")
+        factors = {"bin_size_um": 8.0, "microns_per_pixel": 8 / self.truth.step_px}
+        (folder / "spatial" / "scalefactors_json.json").write_text(json.dumps(factors))
+        self._h5(folder, barcodes)
+        facts = {"pool": "none"}
+        return Source(
+            section="S", patient="P", kind="visium_hd", path=self.folder, image=self.image(),
+            facts=facts,
+        )  # fmt: skip
+
     def _positions(self, spatial: Path, layout: str, scale: float) -> None:
         x, y = (self.truth.xy / scale).T
         table = pd.DataFrame(
@@ -179,7 +199,7 @@ class Writer:
         else:
             table.to_csv(spatial / "tissue_positions_list.csv", index=False, header=False)
 
-    def _h5(self, outs: Path) -> None:
+    def _h5(self, outs: Path, barcodes: list[str] | None = None) -> None:
         with h5py.File(outs / "sample_filtered_feature_bc_matrix.h5", "w") as file:
             group = file.create_group("matrix")
             features = group.create_group("features")
@@ -187,7 +207,7 @@ class Writer:
             features["name"] = [*(symbol.encode() for symbol in SYMBOLS), b"CD3"]
             features["feature_type"] = [*[b"Gene Expression"] * 3, b"Antibody Capture"]
             antibody = np.full((len(self.truth.counts), 1), 5)
-            self._fill(group, np.hstack([self.truth.counts, antibody]))
+            self._fill(group, np.hstack([self.truth.counts, antibody]), barcodes)
 
     def _h5_v2(self, outs: Path) -> None:
         with h5py.File(outs / "filtered_feature_bc_matrix.h5", "w") as file:
@@ -196,7 +216,9 @@ class Writer:
             group["gene_names"] = [symbol.encode() for symbol in SYMBOLS]
             self._fill(group, self.truth.counts)
 
-    def _fill(self, group: h5py.Group, counts: np.ndarray) -> None:
+    def _fill(
+        self, group: h5py.Group, counts: np.ndarray, barcodes: list[str] | None = None
+    ) -> None:
         matrix = sp.csc_matrix(counts.T)
         group["data"], group["indices"], group["indptr"] = (
             matrix.data,
@@ -204,7 +226,7 @@ class Writer:
             matrix.indptr,
         )
         group["shape"] = matrix.shape
-        group["barcodes"] = [barcode.encode() for barcode in self.barcodes]
+        group["barcodes"] = [barcode.encode() for barcode in barcodes or self.barcodes]
 
     def _mtx(self, outs: Path) -> None:
         folder = outs / "filtered_feature_bc_matrix"

@@ -1,6 +1,6 @@
 """HDF5 files, checked before their arrays are read."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -18,8 +18,10 @@ _TEXT_BYTES = 64
 
 
 @contextmanager
-def opened_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
+def opened_hdf5(path: Path, expected: str, streamed: Collection[str] = ()) -> Iterator[h5py.File]:
     """Open a file for reading, after the sizes that it states were checked.
+
+    Of arrays that are `streamed` (`/group/name`), one chunk at a time is expected in memory.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def opened_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
         check_size(
             path,
             f"its {len(arrays)} arrays",
-            sum(_bytes_of(array) for _, array in arrays),
+            sum(_bytes_of(array, whole=name not in streamed) for name, array in arrays),
             stored=stored,
             remedy=_REMEDY,
         )
@@ -99,8 +101,10 @@ def _members(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset | None]]:
                 yield full, member
 
 
-def _bytes_of(array: h5py.Dataset) -> int:
-    """Memory for all values, or for one chunk if that is larger."""
-    size = max(prod(array.shape or ()), prod(array.chunks or ()))
+def _bytes_of(array: h5py.Dataset, *, whole: bool) -> int:
+    """Memory for all values, or for one chunk if that is larger or only chunks are read."""
+    size = prod(array.chunks or ())
+    if whole or not array.chunks:
+        size = max(size, prod(array.shape or ()))
     is_text = h5py.check_string_dtype(array.dtype) is not None
     return size * (_TEXT_BYTES if is_text else array.dtype.itemsize)

@@ -152,7 +152,8 @@ class Counts:
         if len(set(self.gene_ids)) != len(self.gene_ids):
             raise ValueError("gene ids repeat")
         data = self.matrix.data
-        if data.size and (data.min() < 0 or not np.array_equal(data, np.rint(data))):
+        is_whole = data.dtype.kind in "iu" or np.array_equal(data, np.rint(data))
+        if data.size and (data.min() < 0 or not is_whole):
             raise ValueError("counts must be whole numbers >= 0")
 
     @property

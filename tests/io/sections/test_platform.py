@@ -213,7 +213,7 @@ def test_spots_in_one_place_are_refused_and_rounded_cells_are_not():
     ],
 )
 def test_visium_hd_is_known_by_barcodes_factors_and_names(barcodes, factors, names):
-    with pytest.raises(DataContractError, match="Visium HD is not read yet"):
+    with pytest.raises(DataContractError, match="write `visium_hd` in the column `kind`"):
         refuse_visium_hd("here", barcodes, scale_factors_of(factors), names)
 
 

@@ -88,7 +88,7 @@ def test_missing_scale_factors_are_one_message(writer, content):
 def test_a_visium_hd_folder_is_recognised(writer, place):
     source = writer.spaceranger()
     (writer.folder / place).mkdir(parents=True)
-    with pytest.raises(DataContractError, match="Visium HD is not read yet; supported are"):
+    with pytest.raises(DataContractError, match="write `visium_hd` in the column `kind`"):
         read_section(source, Filters())
 
 

@@ -153,8 +153,8 @@ def _mpp_problems(where: str, row: Mapping[str, str]) -> list[Problem]:
 
 def _kind(text: str) -> str:
     """A kind in any spelling, e.g. `Space Ranger`; another word as written."""
-    plain = re.sub(r"[\s_-]", "", text.casefold())
-    return plain if plain in READERS else text
+    kinds = {kind.replace("_", ""): kind for kind in READERS}
+    return kinds.get(re.sub(r"[\s_-]", "", text.casefold()), text)
 
 
 def _alike(path: Path, patients: Sequence[str]) -> list[Problem]:

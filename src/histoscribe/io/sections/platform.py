@@ -162,13 +162,13 @@ def refuse_visium_hd(
 
 
 def visium_hd(where: str, evidence: str) -> Problem:
-    """Problem of a section of Visium HD, which no reader takes yet."""
+    """Problem of bins of Visium HD given to a reader of spots."""
     return Problem(
         where=where,
         found=f"Visium HD (square bins, no spots): {evidence}",
-        expected="Visium with spots, 100 um apart",
-        remedy="Visium HD is not read yet; supported are Visium spots (kind spaceranger), "
-        "ST arrays (st, st2k), and AnnData or SpatialData with spots (h5ad, spatialdata)",
+        expected="spots, as a reader of this kind takes them",
+        remedy="write `visium_hd` in the column `kind` for a folder of Space Ranger, which is "
+        "pooled into squares (column `pool_um`)",
     )
 
 

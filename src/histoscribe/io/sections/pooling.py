@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.array_map import px_of
 from histoscribe.io.sections.source import Source, positive
 from histoscribe.types import Spots
 
@@ -43,7 +44,7 @@ def pooled(
     pool_um: float,
     in_tissue: Bool[np.ndarray, " M"] | None,
     bin_um: float | None,
-    to_px: Float[np.ndarray, "2 3"],
+    to_px: Float[np.ndarray, "2 terms"],
 ) -> Pooled:
     """Sum the counts of places into squares of `pool_um`, by one sparse product for each chunk.
 
@@ -63,7 +64,8 @@ def pooled(
         the bins that fit are in tissue are left out. None for cells and transcripts, of which each
         square with a place is kept.
     to_px
-        Map from these um to level-0 px of the image.
+        Map from these um to level-0 px of the image: [2, 3] with the factors of x, y and 1, or a
+        bent one (see `array_map.px_of`).
 
     Raises
     ------
@@ -115,6 +117,15 @@ def pool_of(source: Source, allowed: tuple[str, ...]) -> str:
     Raises DataContractError for any other value.
     """
     text = source.facts.get("pool", "").strip().casefold()
+    if text == NO_POOL in allowed and source.facts.get("pool_um"):
+        raise DataContractError(
+            Problem(
+                where=source.where,
+                found=f"pool {NO_POOL!r} and pool_um {source.facts['pool_um']!r}",
+                expected="squares of a size, or none",
+                remedy="empty one of the two columns",
+            )
+        )
     if text and text not in allowed:
         raise DataContractError(
             Problem(
@@ -160,11 +171,13 @@ def _bins_along(
     return np.bincount(square, minlength=n_squares)[index]
 
 
-def _spots(grid: Int[np.ndarray, "N 2"], pool_um: float, to_px: Float[np.ndarray, "2 3"]) -> Spots:
+def _spots(
+    grid: Int[np.ndarray, "N 2"], pool_um: float, to_px: Float[np.ndarray, "2 terms"]
+) -> Spots:
     centre_um = (grid[:, ::-1] + 0.5) * pool_um
     return Spots(
         ids=tuple(f"s_{pool_um:g}um_{row:05d}_{column:05d}" for row, column in grid.tolist()),
-        xy=centre_um @ to_px[:, :2].T + to_px[:, 2],
+        xy=px_of(centre_um, to_px),
         diameter_um=pool_um,
         pitch_um=pool_um,
         shape="squares",

@@ -12,12 +12,16 @@ from histoscribe.io.sections.sparse import SPARSE
 from histoscribe.io.sections.spatialdata_reader import SPATIALDATA
 from histoscribe.io.sections.st import ST, ST2K
 from histoscribe.io.sections.stnet import STNET
+from histoscribe.io.sections.visium_hd import VISIUM_HD
 from histoscribe.io.sections.xenium import XENIUM
 from histoscribe.types import Section
 
 READERS: dict[str, Reader] = {
     reader.kind: reader
-    for reader in (SPACERANGER, ST, ST2K, STNET, H5AD, HEST, SPARSE, SPATIALDATA, XENIUM)
+    for reader in (
+        *(SPACERANGER, VISIUM_HD, XENIUM, ST, ST2K, STNET),
+        *(H5AD, HEST, SPARSE, SPATIALDATA),
+    )
 }
 """Allowed values of the column `kind` of a manifest."""
 

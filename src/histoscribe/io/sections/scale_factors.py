@@ -19,6 +19,10 @@ class ScaleFactors:
     hires: float | None = None
     """Px of the hires image per px of the full-resolution image."""
     lowres: float | None = None
+    bin_um: float | None = None
+    """Side of a bin of Visium HD."""
+    mpp: float | None = None
+    """Um per px of the full-resolution image; only Visium HD states it."""
     bins: tuple[str, ...] = ()
     """Entries that only Visium HD has, as `name value`."""
 
@@ -35,6 +39,8 @@ def scale_factors_of(values: Mapping[str, object]) -> ScaleFactors:
         spot_diameter_px=_positive(values.get("spot_diameter_fullres")),
         hires=_positive(values.get("tissue_hires_scalef")),
         lowres=_positive(values.get("tissue_lowres_scalef")),
+        bin_um=_positive(values.get(_BINS[0])),
+        mpp=_positive(values.get(_BINS[1])),
         bins=tuple(f"{name} {values[name]}" for name in _BINS if name in values),
     )
 

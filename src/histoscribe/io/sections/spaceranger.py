@@ -1,10 +1,9 @@
 """Visium sections as Space Ranger 1 to 4 writes them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.files import read_json
 from histoscribe.io.sections.barcoded_counts import read_barcoded_counts
 from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.platform import (
@@ -13,11 +12,10 @@ from histoscribe.io.sections.platform import (
     scaled_evidence,
     visium_hd,
 )
-from histoscribe.io.sections.run_files import RunFiles, run_files
+from histoscribe.io.sections.run_files import run_files
+from histoscribe.io.sections.run_image import run_image, run_scale_factors
 from histoscribe.io.sections.run_library import run_library
-from histoscribe.io.sections.scale_factors import ScaleFactors, scale_factors_of
 from histoscribe.io.sections.source import Reader, Reading, Source
-from histoscribe.io.sections.table import broken
 from histoscribe.io.sections.visium_positions import VisiumPositions, read_visium_positions
 from histoscribe.io.slides.slide import image_mpp, open_slide
 
@@ -44,9 +42,9 @@ def read_spaceranger(source: Source) -> Reading:
         notes = (f"library {library.name} of the run", *notes)
     _check_barcodes(root, positions, barcodes)
     refuse_shared_places(f"{root}, array_row and array_col", positions.array)
-    factors = _scale_factors(files)
+    factors = run_scale_factors(files)
     refuse_visium_hd(str(root), positions.barcodes, factors)
-    image = _choose_image(source, files, factors)
+    image = run_image(source, files, factors)
     xy, array = positions.xy * image.scale, positions.array
     place = f"{root}, spot positions"
     platform = platform_of(scaled_evidence(place, xy, array, factors, image.scale))
@@ -65,14 +63,6 @@ def read_spaceranger(source: Source) -> Reading:
 
 
 SPACERANGER = Reader("spaceranger", "Visium as Space Ranger writes it", ("path",), read_spaceranger)
-
-
-@dataclass(frozen=True)
-class _Image:
-    path: Path
-    scale: float
-    """Px of this image per full-resolution px."""
-    what: str
 
 
 def _refuse_bins(path: Path) -> None:
@@ -96,44 +86,3 @@ def _check_barcodes(root: Path, positions: VisiumPositions, barcodes: tuple[str,
                 remedy="give counts and positions of the same run",
             )
         )
-
-
-def _choose_image(source: Source, files: RunFiles, factors: ScaleFactors) -> _Image:
-    given = source.image
-    for name, scale in (("hires", factors.hires), ("lowres", factors.lowres)):
-        png = files.image(name)
-        if png is not None and (given is None or given.resolve() == png.resolve()):
-            if scale is None:
-                raise DataContractError(_no_scale(files.spatial, name))
-            return _Image(png, scale, f"tissue_{name}_image.png of Space Ranger")
-    if given is not None:
-        return _Image(given, 1.0, f"{given.name}, taken as the full-resolution image")
-    raise DataContractError(
-        Problem(
-            where=str(files.spatial),
-            found="no image",
-            expected="tissue_hires_image.png or tissue_lowres_image.png, not zipped",
-            remedy="unzip it, or give the full-resolution image in the column `image` of the "
-            "manifest",
-        )
-    )
-
-
-def _scale_factors(files: RunFiles) -> ScaleFactors:
-    path = files.scale_factors()
-    if path is None:
-        return scale_factors_of({})
-    factors = read_json(path)
-    if not isinstance(factors, dict):
-        raise broken(path, "the file holds no names and values", "a JSON object")
-    return scale_factors_of(factors)
-
-
-def _no_scale(spatial: Path, name: str) -> Problem:
-    return Problem(
-        where=str(spatial / "scalefactors_json.json"),
-        found=f"no scale factor tissue_{name}_scalef",
-        expected="px of the PNG per full-resolution px, above 0",
-        remedy="copy scalefactors_json.json of this run here, or give the full-resolution "
-        "image in the column `image` of the manifest",
-    )

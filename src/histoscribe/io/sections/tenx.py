@@ -60,6 +60,16 @@ def read_matrix(
     return counts, tuple(stored.barcodes), notes
 
 
+def features_of(group: h5py.Group) -> MatrixFeatures:
+    """Features as a matrix in layout 3 lists them."""
+    return MatrixFeatures(
+        ids=_words(group["id"]),
+        names=_words(group["name"]),
+        kinds=_words(group["feature_type"]),
+        genomes=_words(group["genome"]) if "genome" in group else None,
+    )
+
+
 def _read_h5(path: Path, genome: str | None) -> _Matrix:
     with opened_hdf5(path, "a complete 10x .h5 file") as file:
         if "matrix" in file:
@@ -84,16 +94,10 @@ def _several(path: Path, names: tuple[str, ...], genomes: tuple[str, ...]) -> Pr
 
 
 def _read_v3(path: Path, group: h5py.Group) -> _Matrix:
-    features = group["features"]
     return _Matrix(
         values=_sparse(path, group),
         barcodes=_words(group["barcodes"]),
-        features=MatrixFeatures(
-            ids=_words(features["id"]),
-            names=_words(features["name"]),
-            kinds=_words(features["feature_type"]),
-            genomes=_words(features["genome"]) if "genome" in features else None,
-        ),
+        features=features_of(group["features"]),
     )
 
 

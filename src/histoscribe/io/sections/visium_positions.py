@@ -13,6 +13,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
 from histoscribe.io.files import read_bytes
 from histoscribe.io.sections.delimited import cells_of, flags_of, read_delimited, read_frame
+from histoscribe.io.sections.parquet_table import PARQUET
 from histoscribe.io.sections.table import broken, some
 
 _COLUMNS = (
@@ -31,7 +32,6 @@ _SEURAT = {
     "imagecol": "pxl_col_in_fullres",
 }
 """Names that Seurat gives the columns of Space Ranger."""
-_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def read_visium_positions(path: Path) -> VisiumPositions:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    if read_bytes(path).startswith(_PARQUET):
+    if read_bytes(path).startswith(PARQUET):
         need("pyarrow", "parquet", f"reading {path}")
         try:
             return pd.read_parquet(BytesIO(read_bytes(path)))
