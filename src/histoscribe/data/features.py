@@ -35,8 +35,8 @@ class Embedding:
 
     values: Float32[np.ndarray, "N D"]
     precision: str
-    folder: Path
-    """The zarr array; its rows are in the order of `grid_order`."""
+    path: Path
+    """The zarr array, in a zip; its rows are in the order of `grid_order`."""
 
 
 def features(
@@ -76,7 +76,7 @@ def embed(
     stored = stored_features(
         section, encoder, tiles, precision=precision, cache=cache, slide_look=slide_look
     )
-    return Embedding(stored.read(), stored.store.precision, stored.store.folder)
+    return Embedding(stored.read(), stored.store.precision, stored.store.path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,8 @@ class StoredFeatures:
     def read(self) -> Float32[np.ndarray, "N D"]:
         """Features of every spot, in the order of the spots."""
         values = np.empty((len(self.order), self.width), dtype=np.float32)
-        for rows in self.store.chunks:
-            values[self.order[rows]] = self.store.read_finished(rows)
+        for rows, block in self.store.blocks():
+            values[self.order[rows]] = block
         return values
 
 
@@ -116,7 +116,7 @@ def stored_features(
     elif store.precision != precision and encoder.record.needs_weights:
         _warn(section, encoder, "as decided when this cache was created")
     _fill(store, section, encoder, tiles, order, slide_look)
-    store.tidy()
+    store.finish()
     return StoredFeatures(store, order, encoder.width)
 
 

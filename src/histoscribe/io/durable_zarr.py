@@ -24,6 +24,9 @@ from zarr.storage import LocalStore
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 
+METADATA = "zarr.json"
+"""File of the shape and the attributes of an array."""
+
 
 @final
 class DurableRows:
@@ -36,7 +39,7 @@ class DurableRows:
     @classmethod
     def find(cls, folder: Path) -> "DurableRows | None":
         """Open the array of a folder, finished or unfinished; None without an array."""
-        if not (folder / "zarr.json").is_file():
+        if not (folder / METADATA).is_file():
             return None
         return cls(zarr.open_array(_DurableStore(folder), mode="r+"), folder)
 
@@ -49,7 +52,7 @@ class DurableRows:
         attributes: Mapping[str, str],
     ) -> "DurableRows":
         """Create an array, or open it if another writer was quicker."""
-        full = _told_when_full(folder, lambda: 4 * shape[0] * shape[1])
+        full = told_when_full(folder, lambda: 4 * shape[0] * shape[1])
         with full, suppress(ContainsArrayError):
             zarr.create_array(
                 _DurableStore(folder),
@@ -76,6 +79,17 @@ class DurableRows:
     def chunks(self) -> tuple[slice, ...]:
         """Rows of every chunk."""
         return chunks_of(self._array.shape[0], self._array.chunks[0])
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of all files of a finished array, relative to its folder."""
+        chunk_rows = self._array.chunks[0]
+        return (METADATA, *(chunk_key(rows, chunk_rows) for rows in self.chunks))
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the values of all rows."""
+        return 4 * int(np.prod(self._array.shape))
 
     @property
     def missing(self) -> tuple[slice, ...]:
@@ -123,14 +137,8 @@ class DurableRows:
         DataContractError
             The disk is full; the message says how much space is needed. Finished chunks stay.
         """
-        with _told_when_full(self.folder, self._needed):
+        with told_when_full(self.folder, self._needed):
             self._array[rows] = values
-
-    def tidy(self) -> None:
-        """Remove half-written files of killed writers; only when every chunk is finished."""
-        if all(self._path(rows).is_file() for rows in self.chunks):
-            for leftover in self.folder.rglob(".*"):
-                leftover.unlink(missing_ok=True)
 
     def _needed(self) -> int:
         """Bytes of the unfinished chunks."""
@@ -138,7 +146,12 @@ class DurableRows:
         return 4 * int(np.prod(self._array.chunks)) * missing
 
     def _path(self, rows: slice) -> Path:
-        return self.folder / "c" / str(rows.start // self._array.chunks[0]) / "0"
+        return self.folder / chunk_key(rows, self._array.chunks[0])
+
+
+def chunk_key(rows: slice, chunk_rows: int) -> str:
+    """File of a chunk of rows, relative to the folder of its array."""
+    return f"c/{rows.start // chunk_rows}/0"
 
 
 def chunks_of(n_rows: int, chunk_rows: int) -> tuple[slice, ...]:
@@ -148,7 +161,7 @@ def chunks_of(n_rows: int, chunk_rows: int) -> tuple[slice, ...]:
 
 
 @contextmanager
-def _told_when_full(folder: Path, needed: Callable[[], int]) -> Iterator[None]:
+def told_when_full(folder: Path, needed: Callable[[], int]) -> Iterator[None]:
     """Report a full disk and the bytes needed, which are computed only then."""
     try:
         yield

@@ -1,10 +1,13 @@
 """Features on disk, shared by all runs: one array per slide, spots, encoder, tiles and precision.
 
-Written in durable chunks of 128 rows; see `DurableRows`.
+Written in durable chunks of 128 rows, see `DurableRows`; a finished array is one file, see
+`PackedRows`.
 """
 
 import hashlib
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
@@ -13,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from histoscribe.io.durable_zarr import DurableRows
+from histoscribe.io.packed_zarr import PackedRows, packed, unpacked
 
 CHUNK_ROWS = 128
 """Rows computed together: a kill costs at most these."""
@@ -42,16 +46,19 @@ class FeatureOrigin:
 
 @final
 class FeatureStore:
-    """Features of one section on disk, in chunks of rows."""
+    """Features of one section on disk, in chunks of rows; one file when all are finished."""
 
-    def __init__(self, rows: DurableRows) -> None:
+    def __init__(self, path: Path, rows: DurableRows | PackedRows) -> None:
+        self.path = path
+        """File of the finished array, a zarr array in a zip."""
         self._rows = rows
 
     @classmethod
     def find(cls, cache: Path, origin: FeatureOrigin) -> "FeatureStore | None":
         """Open the array of an origin, finished or unfinished; None without an array."""
-        rows = DurableRows.find(_folder(cache, origin))
-        return None if rows is None else cls(rows)
+        path = _path(cache, origin)
+        rows = PackedRows.find(path) or DurableRows.find(_folder(path))
+        return None if rows is None else cls(path, rows)
 
     @classmethod
     def create(
@@ -61,13 +68,15 @@ class FeatureStore:
 
         `precision` is the precision of the computation; it may be higher than requested.
         """
+        path = _path(cache, origin)
         about = {**asdict(origin), "precision_used": precision}
-        return cls(DurableRows.create(_folder(cache, origin), shape, CHUNK_ROWS, about))
-
-    @property
-    def folder(self) -> Path:
-        """The zarr array."""
-        return self._rows.folder
+        try:
+            return cls(path, DurableRows.create(_folder(path), shape, CHUNK_ROWS, about))
+        except FileNotFoundError:  # removed by a writer that has finished all chunks
+            store = cls.find(cache, origin)
+            if store is None:
+                raise
+            return store
 
     @property
     def precision(self) -> str:
@@ -79,23 +88,15 @@ class FeatureStore:
         """Rows of every chunk."""
         return self._rows.chunks
 
-    def read(self, rows: slice) -> Float32[np.ndarray, "rows D"] | None:
-        """Rows of one chunk; None for an unfinished chunk or a wrong checksum."""
-        return self._rows.read(rows)
-
     @property
     def missing(self) -> tuple[slice, ...]:
-        """Rows of every unfinished chunk."""
+        """Rows of every chunk that is unfinished, or has a wrong checksum."""
         return self._rows.missing
 
     @property
     def is_complete(self) -> bool:
-        """Whether every chunk has its file; `missing` also verifies them."""
-        return self._rows.n_missing_files == 0
-
-    def read_finished(self, rows: slice) -> Float32[np.ndarray, "rows D"]:
-        """Rows of a finished chunk; FileNotFoundError for any other."""
-        return self._rows.read_finished(rows)
+        """Whether every chunk is on disk; `missing` also verifies them."""
+        return isinstance(self._rows, PackedRows) or self._rows.n_missing_files == 0
 
     def write(self, rows: slice, values: Float32[np.ndarray, "rows D"]) -> None:
         """Write one chunk.
@@ -105,12 +106,48 @@ class FeatureStore:
         DataContractError
             The disk is full; the message says how much space is needed. Finished chunks stay.
         """
-        self._rows.write(rows, values)
+        if isinstance(self._rows, DurableRows):
+            self._write_growing(self._rows, rows, values)
+        elif any(block is None for _, block in self._rows.blocks([rows])):
+            self._rows = unpacked(self._rows, _folder(self.path))
+            self._rows.write(rows, values)
 
-    def tidy(self) -> None:
-        """Remove half-written files of killed writers; only when every chunk is finished."""
-        self._rows.tidy()
+    def finish(self) -> None:
+        """Make one file of the chunks, all of which are finished, and remove theirs."""
+        if isinstance(self._rows, DurableRows):
+            self._rows = packed(self._rows, self.path)
+        # also what a process left that was killed in between; another one may be removing it, too
+        shutil.rmtree(_folder(self.path), ignore_errors=True)
+
+    def blocks(self) -> Iterator[tuple[slice, Float32[np.ndarray, "rows D"]]]:
+        """Every chunk of a finished array with its rows, in order.
+
+        Raises FileNotFoundError if one is not finished.
+        """
+        if isinstance(self._rows, DurableRows):
+            yield from ((rows, self._rows.read_finished(rows)) for rows in self.chunks)
+            return
+        for rows, values in self._rows.blocks():
+            if values is None:
+                raise FileNotFoundError(f"rows of {self.path} were damaged after they were checked")
+            yield rows, values
+
+    def _write_growing(
+        self, growing: DurableRows, rows: slice, values: Float32[np.ndarray, "rows D"]
+    ) -> None:
+        try:
+            growing.write(rows, values)
+        except FileNotFoundError:  # removed by another writer that has finished all chunks
+            whole = PackedRows.find(self.path)
+            if whole is None:
+                raise
+            self._rows = whole
 
 
-def _folder(cache: Path, origin: FeatureOrigin) -> Path:
-    return cache / "features" / f"{origin.key[:32]}.zarr"
+def _path(cache: Path, origin: FeatureOrigin) -> Path:
+    return cache / "features" / f"{origin.key[:32]}.zarr.zip"
+
+
+def _folder(path: Path) -> Path:
+    """Folder in which the chunks of an unfinished array lie."""
+    return path.with_suffix("")
