@@ -9,26 +9,28 @@ import pandas as pd
 from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.extras import need
 from histoscribe.io.sections.anndata_section import array_of, check_stored, section_in
 from histoscribe.io.sections.count_layers import raw_counts_of
 from histoscribe.io.sections.h5ad import in_tissue_of
 from histoscribe.io.sections.platform import SpotEvidence, platform_of, refuse_visium_hd
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.spatialdata_store import image_name, is_within, open_store, pick
+from histoscribe.io.sections.spatialdata_systems import (
+    PIXELS,
+    Matrix,
+    between,
+    stated_mpp,
+    systems,
+    unconnected,
+)
+from histoscribe.io.sections.xenium_store import read_xenium_store, xenium_tables
 from histoscribe.io.slides.region import MaskedSlide, RegionSlide
-from histoscribe.io.slides.resolution import uneven
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.io.slides.zarr_slide import ZarrSlide, open_zarr_image
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
-
-_PIXELS = "global"
-_MICRONS = ("um", "µm", "μm", "micron", "microns", "micrometer", "micrometers")
-"""Names of coordinate systems in um."""
-_Matrix = Float[np.ndarray, "3 3"]
 
 
 def read_spatialdata(source: Source) -> Reading:
@@ -46,6 +48,9 @@ def read_spatialdata(source: Source) -> Reading:
     store = open_store(path)
     for name, table in store.tables.items():
         check_stored(path / "tables" / name, table)  # taking rows of a damaged matrix ends Python
+    of_xenium = xenium_tables(store)
+    if of_xenium and (source.counts is None or source.counts.name in of_xenium):
+        return read_xenium_store(source, path, store)
     chosen = _choose(source, path, store)
     rows, xy, radius_px = _spots(path, store, chosen)
     place = path / "tables" / chosen.table
@@ -88,7 +93,7 @@ class _Chosen:
     image: Path
     """The element's folder, or an image outside the SpatialData folder."""
     is_element: bool
-    to_px: _Matrix
+    to_px: Matrix
     """Map from the circles' coordinates to px of the image."""
     mpp: float | None
     """Um/px stated by a coordinate system or by the image outside."""
@@ -112,28 +117,28 @@ def _choose(source: Source, path: Path, store: "SpatialData") -> _Chosen:
     shapes = pick(
         path, "shapes", [name for name in circles if name in annotated[table]], source.spots
     )
-    of_spots = _systems(store.shapes[shapes])
+    of_spots = systems(store.shapes[shapes])
     if source.image is not None and not is_within(path, source.image):
-        if _PIXELS not in of_spots:
+        if PIXELS not in of_spots:
             where = f"{path}, {shapes} and {source.image.name}"
-            raise DataContractError(_unconnected(where, [_PIXELS]))
+            raise DataContractError(unconnected(where, [PIXELS]))
         return _Chosen(
             table=table,
             shapes=shapes,
             image=source.image,
             is_element=False,
-            to_px=of_spots[_PIXELS],
+            to_px=of_spots[PIXELS],
             mpp=image_mpp(source.image, source.image_number),
         )
     image = image_name(path, store, shapes, source.image)
-    of_image = _systems(store.images[image])
+    of_image = systems(store.images[image])
     return _Chosen(
         table=table,
         shapes=shapes,
         image=path / "images" / image,
         is_element=True,
-        to_px=_between(f"{path}, {shapes} and {image}", of_spots, of_image),
-        mpp=_stated_mpp(f"{path}, {image}", of_image),
+        to_px=between(f"{path}, {shapes} and {image}", of_spots, of_image),
+        mpp=stated_mpp(f"{path}, {image}", of_image),
     )
 
 
@@ -149,54 +154,6 @@ def _regions(table: "AnnData") -> tuple[str, ...]:
         return ()
     region = table.uns["spatialdata_attrs"]["region"]
     return (region,) if isinstance(region, str) else tuple(map(str, region))
-
-
-def _systems(element: Any) -> dict[str, _Matrix]:
-    """Matrix from an element's coordinates (px of an image) to each coordinate system."""
-    transformations = need("spatialdata.transformations", "spatialdata", "SpatialData")
-    found = transformations.get_transformation(element, get_all=True)
-    return {
-        name: np.asarray(one.to_affine_matrix(("x", "y"), ("x", "y")), dtype=np.float64)
-        for name, one in found.items()
-    }
-
-
-def _between(where: str, of_spots: dict[str, _Matrix], of_image: dict[str, _Matrix]) -> _Matrix:
-    """Map circles to px of the image through every shared system; all of them must agree."""
-    shared = sorted(set(of_spots) & set(of_image), key=lambda name: (name != _PIXELS, name))
-    if not shared:
-        raise DataContractError(_unconnected(where, sorted(of_image)))
-    maps = [np.linalg.inv(of_image[name]) @ of_spots[name] for name in shared]
-    # elements far from the corner magnify a difference in scale: 1 px in 10,000 counts as agreement
-    apart = [name for name, one in zip(shared, maps, strict=True) if not _agree(maps[0], one)]
-    if apart:
-        raise DataContractError(
-            Problem(
-                where=where,
-                found=f"the spots have another position on the image in {', '.join(apart)} than "
-                f"in {shared[0]}",
-                expected="one position on the image for each spot",
-                remedy="remove the wrong coordinate system from the image",
-            )
-        )
-    return maps[0]
-
-
-def _agree(one: _Matrix, other: _Matrix) -> bool:
-    corner = np.array([10_000.0, 10_000.0, 1.0])
-    scale = np.linalg.norm(one[:2, 0])
-    return bool(np.abs((one - other) @ corner).max() <= max(scale, 1.0))
-
-
-def _stated_mpp(where: str, of_image: dict[str, _Matrix]) -> float | None:
-    """Um/px from a coordinate system in um; px that are not square are refused."""
-    name = next((name for name in _MICRONS if name in of_image), None)
-    if name is None:
-        return None
-    x, y = (float(side) for side in np.linalg.norm(of_image[name][:2, :2], axis=0))
-    if abs(x - y) > 0.05 * min(x, y):
-        raise DataContractError(uneven(where, x, y))
-    return float(np.sqrt(x * y))
 
 
 def _spots(
@@ -241,12 +198,3 @@ def _slide(source: Source, chosen: _Chosen, mpp: float) -> RegionSlide:
         return open_slide(chosen.image, mpp, source.white, source.image_number)
     slide = ZarrSlide(open_zarr_image(chosen.image), mpp)
     return MaskedSlide(slide, source.white) if source.white else slide
-
-
-def _unconnected(where: str, systems: list[str]) -> Problem:
-    return Problem(
-        where=where,
-        found=f"no coordinate system that the spots share with the image ({', '.join(systems)})",
-        expected="a transformation of both into one coordinate system",
-        remedy="set it with spatialdata.transformations.set_transformation and write it again",
-    )

@@ -54,6 +54,8 @@ def open_store(path: Path) -> "SpatialData":
         with warnings.catch_warnings():
             # reading does not require the newest format
             warnings.filterwarnings("ignore", message="SpatialData is not stored in the most curr")
+            # label images and transcripts are left closed
+            warnings.filterwarnings("ignore", message="The table is annotating")
             return sd.read_zarr(path, selection=("images", "shapes", "tables"))
     except DataContractError:
         raise

@@ -79,9 +79,13 @@ def read_cells(path: Path) -> XeniumCells:
     if len(set(ids)) != len(ids) or not np.isfinite(um).all() or len(ids) < 2:
         raise broken(path, "gaps, repeated ids or fewer than two cells", "one line a cell")
     area = _numbers(table[["cell_area"]])[:, 0] if "cell_area" in table else np.empty(0)
-    area = area[np.isfinite(area) & (area > 0)]
-    diameter_um = float(np.median(2 * np.sqrt(area / np.pi))) if len(area) else None
-    return XeniumCells(ids, um, diameter_um)
+    return XeniumCells(ids, um, typical_diameter_um(area))
+
+
+def typical_diameter_um(area_um2: Float[np.ndarray, " N"]) -> float | None:
+    """Median diameter of circles of these areas; None without an area above 0."""
+    area = area_um2[np.isfinite(area_um2) & (area_um2 > 0)]
+    return float(np.median(2 * np.sqrt(area / np.pi))) if len(area) else None
 
 
 def _numbers(table: pd.DataFrame) -> Float[np.ndarray, "N columns"]:
