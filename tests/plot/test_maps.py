@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from histoscribe.plot import expression_map, spot_overlay
+from histoscribe.plot import expression_map, overlay, spot_overlay
 from histoscribe.plot.canvas import around_spots, round_length
 from histoscribe.plot.maps import MapText, pcc_text, value_scale
 from histoscribe.types import Counts, Section, Slide, Spots
@@ -136,3 +137,15 @@ def test_a_single_spot_at_the_corner_can_be_drawn(tmp_path):
     spot_overlay(lone, tmp_path / "lone.png")
     expression_map(lone, np.ones(1), np.ones(1), TEXT, tmp_path / "map.png")
     assert (tmp_path / "map.png").is_file()
+
+
+def test_a_long_note_stays_on_the_overlay(section, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(overlay, "save_png", lambda figure, path: figures.append(figure))
+    spot_overlay(replace(section, notes=("a note of many words " * 20,)), tmp_path / "a.png")
+    (figure,) = figures
+    figure.draw_without_rendering()
+    title = figure.axes[0].title.get_window_extent()
+    assert figure.bbox.x0 <= title.x0
+    assert title.x1 <= figure.bbox.x1
+    assert title.y1 <= figure.bbox.y1

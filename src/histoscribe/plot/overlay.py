@@ -1,6 +1,7 @@
 """Spots on their image, to check at a glance that the two fit together."""
 
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.figure import Figure
 
@@ -15,6 +16,10 @@ from histoscribe.plot.canvas import (
     whole,
 )
 from histoscribe.types import Section, Spots
+
+_CAPTION_POINTS = 9
+_LETTER_INCHES = 0.6 * _CAPTION_POINTS / 72
+"""Width of a letter of the caption: most are narrower."""
 
 
 def spot_overlay(section: Section, path: Path) -> None:
@@ -35,11 +40,13 @@ def spot_overlay(section: Section, path: Path) -> None:
         marks.set_edgecolor(colour)
         marks.set_linewidth(edge_points(section.spots, line))
     scale_bar(axes, window)
-    axes.set_title(_caption(section), fontsize=9)
+    n_letters = int(1.3 * width / _LETTER_INCHES)
+    axes.set_title(_caption(section, n_letters), fontsize=_CAPTION_POINTS)
     save_png(figure, path)
 
 
-def _caption(section: Section) -> str:
+def _caption(section: Section, n_letters: int) -> str:
+    """Lines of at most so many letters: a note that is cut off cannot be read."""
     spots = section.spots
     dropped = ", ".join(f"{count} {name}" for name, count in section.dropped.items() if count)
     lines = [
@@ -48,7 +55,7 @@ def _caption(section: Section) -> str:
         f"image {section.slide.mpp:.3g} µm/px · dropped: {dropped or 'none'}",
         *section.notes,
     ]
-    return "\n".join(lines)
+    return "\n".join(fill(line, n_letters) for line in lines)
 
 
 def _sizes(spots: Spots) -> str:
