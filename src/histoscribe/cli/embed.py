@@ -3,43 +3,67 @@
 from typing import TYPE_CHECKING
 
 from histoscribe.cli.console import Plugins, Weights, say, weight_files
+from histoscribe.cli.place_options import Jobs, SchedulerAddress, ShardText
 from histoscribe.cli.run_options import Models, Overrides, SettingsFile, file_settings
+from histoscribe.errors import DataContractError, Problem
 
 if TYPE_CHECKING:
-    from histoscribe.train.run_data import RunData
+    from histoscribe.parallel import Place, Shard
+    from histoscribe.train.shared_run import SharedRun
 
 
-def run(
+def run(  # noqa: PLR0913 - one parameter an option
     settings: SettingsFile,
+    *,
     model: Models = None,
     set_: Overrides = None,
+    jobs: Jobs = 1,
+    scheduler: SchedulerAddress = None,
+    shard: ShardText = None,
     weights: Weights = None,
     plugin: Plugins = None,
 ) -> None:
     """Compute the features of a run into the cache; a stopped run continues where it was."""
-    from histoscribe.io.cohorts.cohort import read_cohort
+    from histoscribe import parallel
+    from histoscribe.io.cohorts.cohort import cohort_folders, read_cohort
     from histoscribe.io.weights import cache_folder
+    from histoscribe.io.work_place import work_place
     from histoscribe.threads import fixed_threads
     from histoscribe.train.run_data import RunData
+    from histoscribe.train.shared_run import OpenRun, SharedRun, check_travels
 
     resolved = file_settings(settings, set_, model, plugin)
+    part = None if shard is None else parallel.Shard.parse(shard)
+    folders = cohort_folders(resolved.cohort)
+    where = work_place(jobs, scheduler or resolved.run.scheduler, read=folders)
+    parallel.check(where)
     cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
     run_data = RunData(resolved, cohort, weight_files(weights), cache_folder())
+    check_travels(run_data, where)
     with fixed_threads():
-        _embed(run_data)
+        run_data.check()
+        _embed(SharedRun.of(OpenRun(run_data)), where, part)
 
 
-def _embed(run_data: "RunData") -> None:
-    from histoscribe.data.folds import make_folds
+def _embed(shared: "SharedRun", where: "Place", shard: "Shard | None") -> None:
+    from histoscribe import parallel
+    from histoscribe.train.feature_jobs import extractor_jobs, feature_jobs
 
-    resolved, cohort = run_data.settings, run_data.cohort
-    run_data.check()
-    folds = make_folds(cohort, resolved.folds, resolved.seed) if run_data.by_fold else (None,)
-    views = f" and {run_data.tiles.n_views} jittered views" if run_data.tiles.n_views else ""
-    for fold in folds:
-        of_fold = f", of fold {fold.name}" if fold else ""
-        for encoder in run_data.encoders():
-            name = run_data.source(encoder).name
-            for section in cohort.ids:
-                n_spots, width = run_data.extract(encoder, section, fold).shape
-                say(f"{section}: {n_spots} spots{views} x {width} features of {name}{of_fold}")
+    data, problems = shared.run.data, list[Problem]()
+    for _ in parallel.run_all(extractor_jobs(shared), where, "trained encoders"):
+        pass
+    views = f" and {data.tiles.n_views} jittered views" if data.tiles.n_views else ""
+    every = feature_jobs(shared)
+    jobs = every if shard is None else shard.part(every)
+    for job, found in zip(jobs, parallel.run(jobs, where, "features"), strict=True):
+        if isinstance(found, tuple):
+            problems += found
+            continue
+        of_fold = f", of fold {job.fold}" if job.fold else ""
+        name = data.source(job.encoder).name
+        say(
+            f"{job.section}: {found.n_spots} spots{views} x {found.width} features of {name}"
+            f"{of_fold}"
+        )
+    if problems:
+        raise DataContractError(problems)

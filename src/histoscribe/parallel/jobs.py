@@ -1,6 +1,6 @@
 """Jobs, and their outcomes: results or problems."""
 
-from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
 
 from histoscribe.errors import DataContractError, Problem, errors_told
 
@@ -29,6 +29,11 @@ def outcome_of(job: Job[T]) -> Outcome[T]:
             return job.run()
     except DataContractError as error:
         return error.problems
+
+
+def is_failed(outcome: object) -> TypeGuard[tuple[Problem, ...]]:
+    """Whether an outcome is a tuple of problems; no job has such a result."""
+    return isinstance(outcome, tuple) and bool(outcome) and isinstance(outcome[0], Problem)
 
 
 def killed(job: Job[T]) -> tuple[Problem, ...]:

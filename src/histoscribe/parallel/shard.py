@@ -50,3 +50,12 @@ class Shard:
     def part(self, jobs: Sequence[T]) -> tuple[T, ...]:
         """Jobs of this shard; all shards together have every job once."""
         return tuple(jobs[self.number - 1 :: self.n_shards])
+
+
+def in_turn(jobs: Sequence[T], shard: Shard | None) -> tuple[T, ...]:
+    """All jobs, those of the shard first: the others may be done by then."""
+    if shard is None:
+        return tuple(jobs)
+    first = shard.number - 1
+    rest = [job for number, job in enumerate(jobs) if number % shard.n_shards != first]
+    return (*shard.part(jobs), *rest)

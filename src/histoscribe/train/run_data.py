@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from histoscribe.data.features import embed, in_cache
+from histoscribe.data.features import embed, in_cache, stored_features
 from histoscribe.data.fold_checks import scored_panel_problems
 from histoscribe.data.genesets import GeneSets, PanelPathways, open_gene_sets, panel_pathways
 from histoscribe.data.stain import TissueColour
@@ -33,6 +33,16 @@ from histoscribe.types import Cohort, Fold, SpotRows
 T = TypeVar("T")
 _Key = tuple[str, str, int]
 """Identity of the encoder, section, view."""
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Size of the features of a section."""
+
+    n_spots: int
+    width: int
+    precisions: tuple[str, ...]
+    """Precision of each view, which may be higher than requested."""
 
 
 @dataclass(eq=False)
@@ -186,17 +196,34 @@ class RunData:
         found = {p for (of, _, _), p in self._precision.items() if of == identity}
         return " and ".join(sorted(found))
 
-    def extract(
-        self, encoder: str | None, section: str, fold: Fold | None = None
-    ) -> Float[np.ndarray, "N D"]:
-        """Compute all features of a section that a fold needs; returns those of view 0.
+    def extract(self, encoder: str | None, section: str, fold: Fold | None = None) -> "Extracted":
+        """Compute all features of a section that a fold needs into the cache; none stay in memory.
 
         Without a fold, a section counts as a training section.
         """
-        if fold is None or section in fold.train:
-            for view in range(self.tiles.n_views, 0, -1):
-                self.features(encoder, section, fold, view=view)
-        return self.features(encoder, section, fold)
+        opened, of = self.source(encoder).open(fold), self.cohort.passing(section)
+        n_views = self.tiles.n_views if fold is None or section in fold.train else 0
+        stored = [
+            stored_features(
+                of,
+                opened,
+                self.tiles.view(fold, section, view),
+                precision=self.settings.run.precision,
+                cache=self.cache,
+                slide_look=self.tiles.slide_look(section),
+            )
+            for view in range(n_views, -1, -1)
+        ]
+        precisions = tuple(of_view.store.precision for of_view in reversed(stored))
+        return Extracted(len(stored[0].order), stored[0].width, precisions)
+
+    def note(
+        self, encoder: str | None, section: str, extracted: "Extracted", fold: Fold | None = None
+    ) -> None:
+        """Keep the precisions of features that another process computed."""
+        identity = self.source(encoder).open(fold).identity
+        for view, precision in enumerate(extracted.precisions):
+            self._precision[(identity, section, view)] = precision
 
     def features(
         self, encoder: str | None, section: str, fold: Fold | None = None, *, view: int = 0

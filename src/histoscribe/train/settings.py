@@ -139,6 +139,10 @@ class MachineSettings(StrictSettings):
     """Precision of the encoder (bfloat16 is used if its features agree with float32) and of
     networks in training, whose weights stay in float32.
     """
+    scheduler: Annotated[str | None, Field(exclude=True)] = None
+    """Address of a Dask scheduler, e.g. `tcp://10.0.0.1:8786`: its workers compute features and
+    fits. No result depends on it, so it stands in `run.json` only.
+    """
 
 
 class RunSettings(StrictSettings):

@@ -309,6 +309,11 @@ class Cohort:
             self._opened[section] = self._entries[section].open()
         return self._opened[section]
 
+    def passing(self, section: str) -> Section:
+        """A section for passing use: unless it is open already, it is not kept in memory."""
+        opened = self._opened.get(section)
+        return self._entries[section].open() if opened is None else opened
+
     def __iter__(self) -> Iterator[Section]:
         return (self[id_] for id_ in self.ids)
 

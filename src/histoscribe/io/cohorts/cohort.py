@@ -90,6 +90,15 @@ def resolved(source: str, folder: Path) -> str:
     return prefix + str((folder / source.removeprefix(prefix)).resolve())
 
 
+def cohort_folders(source: str) -> tuple[Path, ...]:
+    """Folder of a cohort's files; none for catalogs and for cohorts in memory."""
+    if source.startswith(_CATALOG) or source == MEMORY:
+        return ()
+    prefix = _prefix(source)
+    path = Path(source.removeprefix(prefix))
+    return (path if prefix else path.parent,)
+
+
 @dataclass(frozen=True, eq=False)
 class Checked:
     """A cohort after every section was opened and every image decoded."""
