@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
-from histoscribe.data.tiles import Tiles, grid_order, tile_batches
+from histoscribe.data.grid import lay_grid
+from histoscribe.data.tiles import Tiles, grid_order, tile_batches, tile_reader
 from histoscribe.errors import DataContractError
+from histoscribe.types import Section
+from tests.io.slides.counted import CountedSlide
 
 
 def read_all(section, tiles, order, size=7):
@@ -52,6 +56,36 @@ def test_grid_order_keeps_near_spots_together_whatever_their_order(draw_tissue, 
     xy = section.spots.xy
     steps = np.linalg.norm(np.diff(xy[order], axis=0), axis=1)
     assert steps.mean() < 0.5 * np.linalg.norm(np.diff(xy, axis=0), axis=1).mean()
+
+
+@pytest.mark.parametrize("mpp", [2.0, 3.0])
+def test_tiles_that_overlap_many_times_are_the_same_and_read_each_pixel_once(draw_tissue, mpp):
+    slide = CountedSlide(draw_tissue()[0], mpp=2.0)
+    tiles = Tiles(32, mpp)
+    look = tiles.slide_look(slide)
+    grid = lay_grid(slide, look.mask, 8.0)
+    grid = grid.take(np.arange(len(grid)) < 320)
+    section = Section("one", None, slide, grid.spots, None)
+    rows = np.arange(len(grid))
+    images, most = [], []
+    for in_grid_order in (False, True):
+        slide.n_reads[:] = 0
+        read = tile_reader(section, tiles, look, in_grid_order=in_grid_order)
+        images.append(torch.cat([read(part) for part in np.array_split(rows, 20)]))
+        most.append(slide.n_reads.max())
+    assert torch.equal(*images)
+    assert most[0] > 20
+    assert most[1] == 1
+
+
+def test_tiles_side_by_side_are_read_from_the_slide_itself(draw_tissue):
+    slide = CountedSlide(draw_tissue()[0], mpp=2.0)
+    tiles = Tiles(56, 2.0)
+    look = tiles.slide_look(slide)
+    section = Section("one", None, slide, lay_grid(slide, look.mask, 100.0).spots, None)
+    slide.n_reads[:] = 0
+    tile_reader(section, tiles, look, in_grid_order=True)(np.array([0]))
+    assert slide.n_reads.sum() == 56 * 56
 
 
 def test_a_slide_coarser_than_the_tiles_is_refused_with_a_way_out(draw_tissue, make_section):

@@ -188,8 +188,8 @@ def test_neither_threads_nor_blocks_left_to_do_change_a_bit(
 def test_slides_are_read_by_as_many_threads_as_encode(predictor_folder, slide_file, monkeypatch):
     together, real = Barrier(2, timeout=30), threads.tile_reader
 
-    def reader(*args):
-        read, left = real(*args), [2]
+    def reader(*args, **options):
+        read, left = real(*args, **options), [2]
 
         def meets(rows):
             if left[0] > 0:

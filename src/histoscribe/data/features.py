@@ -145,7 +145,8 @@ def _fill(
         for rows in missing
         for start in range(rows.start, rows.stop, _BATCH)
     ]
-    read, turn = tile_reader(section, tiles, slide_look), device_turn(encoder.mean.device)
+    read = tile_reader(section, tiles, slide_look, in_grid_order=True)
+    turn = device_turn(encoder.mean.device)
 
     def encoded(rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows D"]:
         image = read(rows)

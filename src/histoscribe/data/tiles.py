@@ -13,9 +13,13 @@ from histoscribe.data.jitter import HedJitter, hed_jitter
 from histoscribe.data.stain import TissueColour, recoloured, tissue_colour
 from histoscribe.data.tissue import MASK_VERSION, TissueMask, tissue_mask
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.slides.block_slide import BlockSlide
+from histoscribe.io.slides.region import RegionSlide
 from histoscribe.types import Section, Slide, Spots
 
 _BAND_STEPS = 4  # a band of rows whose decoded tiles fit in the cache
+_LEAST_OVERLAP = 4.0
+"""Tiles over a place, on average, from which pixels are kept for the next tiles."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +130,13 @@ def tile_batches(
 ) -> Iterator[UInt8[Tensor, "B 3 P P"]]:
     """Read the tiles of each batch of rows, one batch ahead of the one in use.
 
-    The tensors are channels-last in memory. `slide_look` is that of the slide, if already made.
+    Rows come in grid order, or few at a time. The tensors are channels-last in memory. `slide_look`
+    is that of the slide, if already made.
     """
     if not batches:
         tiles.check(section)
         return
-    read = tile_reader(section, tiles, slide_look)
+    read = tile_reader(section, tiles, slide_look, in_grid_order=True)
     with ThreadPoolExecutor(max_workers=1) as reader:
         ahead = reader.submit(read, batches[0])
         for following in [*batches[1:], None]:
@@ -142,20 +147,38 @@ def tile_batches(
 
 
 def tile_reader(
-    section: Section, tiles: Tiles, slide_look: SlideLook | None = None
+    section: Section,
+    tiles: Tiles,
+    slide_look: SlideLook | None = None,
+    *,
+    in_grid_order: bool = False,
 ) -> Callable[[Int[np.ndarray, " rows"]], UInt8[Tensor, "B 3 P P"]]:
-    """Make the function that reads the tiles of a batch of rows; threads may share it."""
+    """Make the function that reads the tiles of a batch of rows; threads may share it.
+
+    If batches come in grid order and tiles overlap many times, as on a fine grid, each pixel of the
+    slide is read once; the tiles are the same.
+    """
     tiles.check(section)
     seen = tiles.slide_look(section.slide) if slide_look is None else slide_look
+    slide = section.slide
+    if in_grid_order and isinstance(slide, RegionSlide) and _overlap(section, tiles):
+        slide = BlockSlide(slide)
     draws = None if tiles.jitter is None else tiles.jitter.draw(len(section.spots))
 
     def read(rows: Int[np.ndarray, " rows"]) -> UInt8[Tensor, "B 3 P P"]:
         centres = [(float(x), float(y)) for x, y in section.spots.xy[rows]]
-        pixels = np.stack([tiles.read(section.slide, seen, xy) for xy in centres])
+        pixels = np.stack([tiles.read(slide, seen, xy) for xy in centres])
         image = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         return image if draws is None else hed_jitter(image, draws[0][rows], draws[1][rows])
 
     return read
+
+
+def _overlap(section: Section, tiles: Tiles) -> bool:
+    """Whether so many tiles lie over a place that pixels are worth keeping."""
+    side_px = tiles.side_px * tiles.mpp / section.slide.mpp
+    area_px2 = float(np.prod(np.ptp(section.spots.xy, axis=0) + side_px))
+    return len(section.spots) * side_px**2 >= _LEAST_OVERLAP * area_px2
 
 
 def _too_coarse(section: Section, tiles: Tiles) -> Problem:

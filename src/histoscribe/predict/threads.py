@@ -86,7 +86,7 @@ def _encoding(
     predictor: Predictor, plan: SlidePlan, work: Callable[[Rows, Tiles, Features], T]
 ) -> Callable[[Rows], T]:
     """Make the function that reads and encodes a batch, and goes on with it."""
-    read = tile_reader(plan.section, plan.tiles, plan.slide_look)
+    read = tile_reader(plan.section, plan.tiles, plan.slide_look, in_grid_order=True)
     encoder = predictor.encoder
     device = encoder.mean.device
     turn = device_turn(device)
