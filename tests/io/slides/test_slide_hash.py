@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import time_ns
+from time import sleep, time_ns
 
 import numpy as np
 import pytest
@@ -92,6 +94,68 @@ def test_a_note_of_another_version_is_not_believed(image, cache, monkeypatch):
     assert open_slide(image, 1.0).pixel_hash() == "0" * 64  # believed as it stands ...
     monkeypatch.setattr(pixel_hash, "VERSION", pixel_hash.VERSION + 1)
     assert open_slide(image, 1.0).pixel_hash() == sha256(RGB)  # ... but by its own version only
+
+
+def test_a_slide_is_read_once_wherever_it_is_mounted(tmp_path, cache, monkeypatch):
+    whole = []
+    monkeypatch.setattr(pixel_hash, "MOST_PX", 1000)
+    real = pixel_hash.of_files
+    monkeypatch.setattr(
+        pixel_hash, "of_files", lambda files, parts: whole.append(files) or real(files, parts)
+    )
+    image = saved(tmp_path / "image.png", RGB)
+    (tmp_path / "mount").mkdir()
+    other = tmp_path / "mount" / "slide.png"
+    shutil.copy2(image, other)  # with the time of its change
+    assert open_slide(image, 1.0).pixel_hash() == open_slide(other, 1.0).pixel_hash()
+    assert len(whole) == 1
+
+
+def test_another_content_of_the_same_size_and_time_is_another_slide(tmp_path, cache):
+    saved(tmp_path / "a.png", RGB)
+    open_slide(tmp_path / "a.png", 1.0).pixel_hash()
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    other = RGB.copy()
+    other[0, 0] ^= 1
+    saved(tmp_path / "b.png", other)
+    changed = (tmp_path / "b.png").read_bytes()
+    size = max(len(content), len(changed))
+    for name, bytes_ in (("a.png", content), ("b.png", changed)):
+        (tmp_path / name).write_bytes(bytes_.ljust(size, b" "))
+        os.utime(tmp_path / name, ns=(AN_HOUR_AGO, AN_HOUR_AGO))
+    hashes = [open_slide(tmp_path / name, 1.0).pixel_hash() for name in ("a.png", "b.png")]
+    assert hashes == [sha256(RGB), sha256(other)]
+
+
+def test_few_bytes_of_a_large_slide_tell_it_from_others(tmp_path):
+    sizes = (3_000_000, 1, 2_000_000)
+    files = [tmp_path / f"{number}.dat" for number in range(3)]
+    for path, size in zip(files, sizes, strict=True):
+        path.write_bytes(b"\0" * size)
+    before = pixel_hash._of_blocks(tuple(files), list(sizes))
+    for path, place in ((files[0], 0), (files[2], sizes[2] - 1)):
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(b"1")
+        after = pixel_hash._of_blocks(tuple(files), list(sizes))
+        assert after != before
+        before = after
+
+
+def test_of_many_at_once_one_reads_the_slide(image, cache, monkeypatch):
+    whole, real = [], pixel_hash.of_pixels
+
+    def slowly(size, pixels):
+        whole.append(size)
+        sleep(0.2)
+        return real(size, pixels)
+
+    monkeypatch.setattr(pixel_hash, "of_pixels", slowly)
+    slides = [open_slide(image, 1.0) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        hashes = set(pool.map(lambda slide: slide.pixel_hash(), slides))
+    assert hashes == {sha256(RGB)}
+    assert len(whole) == 1
 
 
 def test_white_boxes_are_part_of_the_hash_and_remembered_apart(image, cache):
