@@ -7,13 +7,15 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 from safetensors import SafetensorError
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.process import ProcessName, this_process
+from histoscribe.io.process import ProcessName, is_of_dead, this_process
+from histoscribe.io.scratch import folder_of_writing
 
 _MARK = ".histoscribe-"
 """Marks a temporary file, to tell it from a user's hidden file; the name of its process follows."""
@@ -31,27 +33,22 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path next to `path`; it replaces `path` when the block ends without error.
 
     On an error the temporary file is removed and `path` stays unchanged. An error of the disk in
-    any library is raised as OSError with its number and `path`.
+    any library is raised as OSError with its number and `path`. With a scratch folder the block
+    writes there, and its file is copied when it is whole.
     """
+    begun = _folder_of_writing(path)
+    is_beside = begun == path.parent
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(
-            dir=path.parent,
-            prefix=_mark(this_process()),
-            suffix=path.suffix or ".tmp",
-            delete=False,
-        ) as file:
-            temporary = Path(file.name)
-        try:
-            yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            # NamedTemporaryFile is private to its owner; a result is readable as any new file
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        finally:
-            with suppress(OSError):  # on a disk that is gone, the first error says more
-                temporary.unlink(missing_ok=True)
+        with _temporary_file(begun, path.suffix) as temporary:
+            with _disk_errors(path if is_beside else temporary):
+                yield temporary
+            if is_beside:
+                _put(temporary, path)
+                return
+            with _temporary_file(path.parent, path.suffix) as copy:
+                shutil.copyfile(temporary, copy)
+                _put(copy, path)
 
 
 @contextmanager
@@ -75,7 +72,8 @@ def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
     with _disk_errors(path), _temporary_folder(path.parent) as temporary:
         new, old = Path(temporary) / "new" / path.name, Path(temporary) / _REPLACED
         new.parent.mkdir()
-        yield new
+        with _begun(path, new) as begun:
+            yield begun
         for file in new.rglob("*"):
             if file.is_file():
                 with file.open("rb+") as opened:
@@ -83,6 +81,55 @@ def replacing_folder(path: Path, known_by: str) -> Iterator[Path]:
         if path.exists():  # a rename cannot replace a folder that is not empty
             path.rename(old)
         new.rename(path)
+
+
+@contextmanager
+def _begun(path: Path, new: Path) -> Iterator[Path]:
+    """Folder to write to, which ends as `new`: itself, or one of the scratch that is copied."""
+    scratch = _folder_of_writing(path)
+    if scratch == path.parent:
+        yield new
+        return
+    with _temporary_folder(scratch) as temporary:
+        yield Path(temporary) / path.name
+        shutil.copytree(Path(temporary) / path.name, new)
+
+
+def _folder_of_writing(path: Path) -> Path:
+    """Folder in which a file begins; a scratch is tidied when a process uses it first."""
+    folder = folder_of_writing(path)
+    if folder != path.parent:
+        _tidy(folder)
+    return folder
+
+
+@lru_cache
+def _tidy(scratch: Path) -> None:
+    scratch.mkdir(parents=True, exist_ok=True)
+    for leftover in scratch.glob(f"{_MARK}*"):
+        if is_of_dead(leftover.name.removeprefix(_MARK).partition("-")[0]):
+            _remove(scratch, leftover.name)
+
+
+@contextmanager
+def _temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
+    mark = _mark(this_process())
+    with NamedTemporaryFile(dir=folder, prefix=mark, suffix=suffix or ".tmp", delete=False) as file:
+        temporary = Path(file.name)
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):  # on a disk that is gone, the first error says more
+            temporary.unlink(missing_ok=True)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Flush a whole file to the disk and give it its place."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    # a temporary file is private to its owner; a result is readable as any new file
+    temporary.chmod(0o666 & ~_umask())
+    temporary.replace(path)
 
 
 @contextmanager

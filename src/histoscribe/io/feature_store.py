@@ -17,6 +17,7 @@ from jaxtyping import Float32
 
 from histoscribe.io.durable_zarr import DurableRows
 from histoscribe.io.packed_zarr import PackedRows, packed, unpacked
+from histoscribe.io.scratch import growing_folder
 
 CHUNK_ROWS = 128
 """Rows computed together: a kill costs at most these."""
@@ -57,7 +58,9 @@ class FeatureStore:
     def find(cls, cache: Path, origin: FeatureOrigin) -> "FeatureStore | None":
         """Open the array of an origin, finished or unfinished; None without an array."""
         path = _path(cache, origin)
-        rows = PackedRows.find(path) or DurableRows.find(_folder(path))
+        folders = dict.fromkeys((_folder(path), path.with_suffix("")))  # the latter of no scratch
+        growing = (rows for rows in map(DurableRows.find, folders) if rows is not None)
+        rows = PackedRows.find(path) or next(growing, None)
         return None if rows is None else cls(path, rows)
 
     @classmethod
@@ -117,7 +120,8 @@ class FeatureStore:
         if isinstance(self._rows, DurableRows):
             self._rows = packed(self._rows, self.path)
         # also what a process left that was killed in between; another one may be removing it, too
-        shutil.rmtree(_folder(self.path), ignore_errors=True)
+        for folder in {_folder(self.path), self.path.with_suffix("")}:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def blocks(self) -> Iterator[tuple[slice, Float32[np.ndarray, "rows D"]]]:
         """Every chunk of a finished array with its rows, in order.
@@ -150,4 +154,4 @@ def _path(cache: Path, origin: FeatureOrigin) -> Path:
 
 def _folder(path: Path) -> Path:
     """Folder in which the chunks of an unfinished array lie."""
-    return path.with_suffix("")
+    return growing_folder(path.with_suffix(""))

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -26,7 +26,8 @@ class ProcessName:
     @property
     def mark(self) -> str:
         """Short text for names of files that this process has not finished."""
-        return sha256(f"{self.machine} {self.number} {self.birth}".encode()).hexdigest()[:12]
+        machine = sha256(self.machine.encode()).hexdigest()[:8]
+        return f"{machine}.{self.number}.{self.birth}"
 
     @property
     def is_gone(self) -> bool | None:
@@ -39,6 +40,16 @@ class ProcessName:
 def this_process() -> ProcessName:
     """Name of the process that asks."""
     return _name_of(os.getpid())  # by number: a forked process is another one
+
+
+def is_of_dead(mark: str) -> bool:
+    """Whether the process of a mark ran on this machine and has ended."""
+    machine, *numbers = mark.split(".")
+    this = this_process()
+    if len(numbers) != 2 or not numbers[0].isdigit() or machine != this.mark.split(".")[0]:
+        return False
+    process = replace(this, number=int(numbers[0]), birth=numbers[1])
+    return process.is_gone is True
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ from histoscribe.io.predictions.geojson import Measured, write_detections
 from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
 from histoscribe.io.predictions.spot_classes import SpotClasses, fifths
+from histoscribe.io.scratch import growing_folder
 from histoscribe.models.plugins import load_plugin, loaded_plugins
 from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
@@ -72,7 +73,7 @@ class SlideJob:
     @property
     def work(self) -> Path:
         """Folder of the finished blocks until all files are written."""
-        return self.out / f".work-{self.request.name}"
+        return growing_folder(self.out / f".work-{self.request.name}")
 
     def run(self) -> "SlideResult":
         """Predict the slide and write its files; see `write_slide`."""
