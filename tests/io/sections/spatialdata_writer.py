@@ -69,6 +69,28 @@ def section_of(truth, names, genes, *, chunk: int = 40) -> sd.SpatialData:
     )
 
 
+def bins_of(bins: ad.AnnData, pixels, side_px: float, form: str) -> sd.SpatialData:
+    """Bins of Visium HD as spatialdata-io writes them: squares, or circles in their place."""
+    bins = bins.copy()
+    bins.obs["location_id"] = np.arange(bins.n_obs)
+    bins.obs["region"] = pd.Categorical(["S_square_008um"] * bins.n_obs)
+    table = TableModel.parse(
+        bins, region="S_square_008um", region_key="region", instance_key="location_id"
+    )
+    shapes = circles_of(bins.obsm["spatial"], side_px / 2)
+    if form == "squares":
+        # cap 3: a square around the point
+        outline = shapes.geometry.buffer(side_px / 2, cap_style=3)
+        shapes = ShapesModel.parse(
+            outline.to_frame("geometry"), transformations={"global": Identity()}
+        )
+    return sd.SpatialData(
+        images={"S_full_image": image_of(pixels, chunk=256)},
+        shapes={"S_square_008um": shapes},
+        tables={"square_008um": table},
+    )
+
+
 def with_hires(data: sd.SpatialData, pixels, scale: float) -> sd.SpatialData:
     """Add the small picture of Space Ranger, in a coordinate system of its own."""
     data.images["S_hires_image"] = image_of(pixels, **{HIRES: Identity()})

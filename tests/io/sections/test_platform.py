@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from histoscribe.errors import DataContractError
+from histoscribe.io.sections.bins import bin_um_in_name
 from histoscribe.io.sections.platform import SpotEvidence, platform_of, refuse_visium_hd
 from histoscribe.io.sections.scale_factors import ScaleFactors, scale_factors_of
 from histoscribe.io.sections.source import Source
@@ -204,19 +205,19 @@ def test_spots_in_one_place_are_refused_and_rounded_cells_are_not():
 
 
 @pytest.mark.parametrize(
-    ("barcodes", "factors", "names"),
+    ("barcodes", "factors"),
     [
-        (("s_008um_00301_00321-1", "s_008um_00301_00322-1"), {}, ()),
-        (("a", "b"), {"bin_size_um": 8.0}, ()),
-        (("a", "b"), {"microns_per_pixel": 0.27}, ()),
-        (("a", "b"), {}, ("sample_square_016um.h5ad",)),
+        (("s_008um_00301_00321-1", "s_008um_00301_00322-1"), {}),
+        (("a", "b"), {"bin_size_um": 8.0}),
+        (("a", "b"), {"microns_per_pixel": 0.27}),
     ],
 )
-def test_visium_hd_is_known_by_barcodes_factors_and_names(barcodes, factors, names):
+def test_visium_hd_is_known_by_barcodes_and_factors(barcodes, factors):
     with pytest.raises(DataContractError, match="write `visium_hd` in the column `kind`"):
-        refuse_visium_hd("here", barcodes, scale_factors_of(factors), names)
+        refuse_visium_hd("here", barcodes, scale_factors_of(factors))
 
 
 def test_names_that_only_look_like_bins_are_no_visium_hd():
     names = ("hippos_008um2.h5ad", "sections_12um", "square", "mouse_100um.h5ad")
-    refuse_visium_hd("here", ("AACCGGTT-1",), ScaleFactors(), names)
+    assert [bin_um_in_name(name) for name in names] == [None] * 4
+    refuse_visium_hd("here", ("AACCGGTT-1", *names), ScaleFactors())

@@ -225,12 +225,6 @@ def test_transparent_pixels_are_white(data, path, writer):
     np.testing.assert_array_equal(whole[10:], writer.truth.image()[10:])
 
 
-def test_visium_hd_is_refused_by_name(data, path):
-    data.shapes["S_square_008um"] = data.shapes["S"]
-    with pytest.raises(DataContractError, match="Visium HD"):
-        read(made.write(data, path))
-
-
 def test_molecules_without_spots_are_refused(path, writer):
     points = PointsModel.parse(writer.truth.xy)
     squares = ShapesModel.parse(made.circles_of(writer.truth.xy, 4.0).assign())

@@ -4,16 +4,15 @@ Each size of bins has its own folder (`square_008um`) with a count matrix and `s
 factors state the size.
 """
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.bins import bin_um_in_name
 from histoscribe.io.sections.run_files import POSITIONS, RunFiles, run_files
 from histoscribe.io.sections.run_image import run_scale_factors
 from histoscribe.io.sections.source import Source
 
-_SQUARE = re.compile(r"square_(\d{3})um")
 _DEEPEST = 3
 """Folders below the one that the user names: `run/outs/binned_outputs/square_008um`."""
 _PACKED = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -31,9 +30,7 @@ class BinFolder:
 
 def bin_um_of(files: RunFiles) -> float | None:
     """Bin size in um that a folder states; None for a folder of spots."""
-    stated = run_scale_factors(files).bin_um
-    name = _SQUARE.search(files.root.name)
-    return stated or (float(name[1]) if name and int(name[1]) else None)
+    return run_scale_factors(files).bin_um or bin_um_in_name(files.root.name)
 
 
 def bin_folders(path: Path) -> list[BinFolder]:

@@ -20,6 +20,8 @@ from histoscribe.io.slides.resolution import uneven
 from histoscribe.types import Spots
 
 _NAME = re.compile(r"s_\d{3}um_\d{5}_\d{5}")
+_STATED = re.compile(r"(?:^|[^a-z])(?:s|square)_(\d{3})um(?![a-z0-9])")
+"""Size in names of files and elements: `square_008um`, `sample_s_016um.h5ad`."""
 _FORM = np.frombuffer(b"s_000um_00000_00000", dtype=np.uint8)
 _DIGITS = ord("0") == _FORM
 _FITTED = 100_000
@@ -110,6 +112,16 @@ def is_bin_name(name: str) -> bool:
     (True, False)
     """
     return _NAME.search(name) is not None
+
+
+def bin_um_in_name(name: str) -> float | None:
+    """Bin size that the name of a file, folder or element states; None if it states none.
+
+    >>> bin_um_in_name("sample_square_016um.h5ad"), bin_um_in_name("mouse_100um.h5ad")
+    (16.0, None)
+    """
+    found = _STATED.search(name)
+    return float(found[1]) if found and int(found[1]) else None
 
 
 def bins_by_name(

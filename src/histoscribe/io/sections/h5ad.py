@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.anndata_bins import bins_in, read_bins
 from histoscribe.io.sections.anndata_section import array_of, open_anndata, section_in
 from histoscribe.io.sections.count_layers import raw_counts_of
-from histoscribe.io.sections.platform import platform_of, refuse_visium_hd, scaled_evidence
+from histoscribe.io.sections.platform import platform_of, scaled_evidence
 from histoscribe.io.sections.section_image import SectionImage, embedded_image, image_file
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken
@@ -25,7 +26,7 @@ def read_h5ad(source: Source) -> Reading:
     Visium, proven by its array and lattice (see `platform`), gives the um/px by its spot pitch
     (100 um); for any other spots, the metadata of the image or the user must. Of several libraries
     in the file, the column `library` of the manifest chooses one. Without an image file, the one
-    that AnnData embeds is read.
+    that AnnData embeds is read. Bins of Visium HD are pooled into squares (see `read_bins`).
     """
     if source.path is None:
         raise ValueError("a section of kind h5ad needs a path")
@@ -40,13 +41,15 @@ def reading_of(source: Source, data: ad.AnnData, image: SectionImage | None) -> 
     place = source.path or Path(source.where)
     section = section_in(place, data, source.library)
     data = section.data
-    refuse_visium_hd(str(place), section.ids, section.factors, (place.name, section.key or ""))
     image = image or embedded_image(place, section)
     xy = centres_of(place, data) * image.scale
+    if bins := bins_in(place, section, xy, (place.name, section.key or "")):
+        return read_bins(source, section, bins, in_tissue_of(place, data), image)
     counts, notes = raw_counts_of(place, data, source.facts.get("genome"), source.layer)
     where, array = f'{place}, obsm["{centres_key(data)}"]', array_of(place, data.obs)
     platform = platform_of(scaled_evidence(where, xy, array, section.factors, image.scale))
-    mpp, origin = platform.resolution(source, image.mpp)
+    stated_mpp = section.factors.mpp  # of segmented cells of Visium HD
+    mpp, origin = platform.resolution(source, image.mpp, stated_mpp and stated_mpp / image.scale)
     key = centres_key(data)
     places = () if key == "spatial" else (f"centres: obsm[{key}]",)
     spots, assumed = platform.spots(section.ids, xy, mpp)

@@ -59,7 +59,7 @@ def opened_matrix(path: Path, genome: str | None = None) -> Iterator[MatrixChunk
     """
     if not path.name.endswith(_HDF5):
         counts, barcodes, notes = read_matrix(path, genome)
-        yield _of_counts(counts, barcodes, notes)
+        yield chunks_of(counts, barcodes, notes)
         return
     streamed = ("/matrix/data", "/matrix/indices")
     with opened_hdf5(path, "a complete 10x .h5 file", streamed) as file:
@@ -79,9 +79,12 @@ def opened_matrix(path: Path, genome: str | None = None) -> Iterator[MatrixChunk
         yield MatrixChunks(barcodes, features, n_stored, _chunks(path, group, starts))
 
 
-def _of_counts(counts: Counts, barcodes: tuple[str, ...], notes: tuple[str, ...]) -> MatrixChunks:
+def chunks_of(
+    counts: Counts, barcodes: tuple[str, ...], notes: tuple[str, ...] = ()
+) -> MatrixChunks:
+    """Counts in memory as one chunk."""
     return MatrixChunks(
-        barcodes=np.array(barcodes, dtype=bytes),
+        barcodes=np.array([name.encode() for name in barcodes]),
         features=MatrixFeatures(ids=counts.gene_ids, names=counts.gene_names),
         n_stored=counts.matrix.nnz,
         chunks=[counts.matrix],

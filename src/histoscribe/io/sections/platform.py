@@ -7,14 +7,14 @@ they describe. Where a spot diameter is stated, it must fit the distance between
 and columns, a hexagonal lattice and a fitting diameter prove it together.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.bins import is_bin_name
 from histoscribe.io.sections.lattice import Lattice, lattice_of
 from histoscribe.io.sections.library import refuse_shared_places
 from histoscribe.io.sections.scale_factors import ScaleFactors
@@ -37,8 +37,6 @@ _IN_UM = 0.01
 """Largest difference of a pitch from 100 for centres that may be in um."""
 _ROUNDED = 0.01
 """Largest share of cells in the very place of another."""
-_BIN = re.compile(r"(?:^|[^a-z])(?:s|square)_\d{3}um(?![a-z0-9])")
-"""Names of bins of Visium HD: `s_008um_00301_00321-1`, `square_008um`."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -146,15 +144,10 @@ def platform_of(evidence: SpotEvidence) -> Platform:
     return Platform(lattice=lattice, is_visium=False, diameter_px=size, reason=reason)
 
 
-def refuse_visium_hd(
-    where: str, barcodes: Sequence[str], factors: ScaleFactors, names: Iterable[str] = ()
-) -> None:
-    """Raise DataContractError for bins of Visium HD, known by what the files state.
-
-    `names` are of files, folders and elements.
-    """
-    told = [*factors.bins, *(name for name in names if _BIN.search(name))]
-    bins = [barcode for barcode in barcodes if _BIN.match(barcode)]
+def refuse_visium_hd(where: str, barcodes: Sequence[str], factors: ScaleFactors) -> None:
+    """Raise DataContractError for bins of Visium HD, known by what the files state."""
+    told = list(factors.bins)
+    bins = [barcode for barcode in barcodes if is_bin_name(barcode)]
     if bins:
         told.append(f"{len(bins)} barcodes like {bins[0]}")
     if told:

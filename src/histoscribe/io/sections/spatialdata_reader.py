@@ -1,6 +1,6 @@
 """Sections from SpatialData: circles, a table of counts that annotates them, and an image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,13 @@ import pandas as pd
 from jaxtyping import Float
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.anndata_bins import bins_in, read_bins
 from histoscribe.io.sections.anndata_section import array_of, check_stored, section_in
 from histoscribe.io.sections.count_layers import raw_counts_of
 from histoscribe.io.sections.h5ad import in_tissue_of
-from histoscribe.io.sections.platform import SpotEvidence, platform_of, refuse_visium_hd
+from histoscribe.io.sections.platform import SpotEvidence, platform_of
+from histoscribe.io.sections.scale_factors import ScaleFactors
+from histoscribe.io.sections.section_image import SectionImage
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.spatialdata_store import image_name, is_within, open_store, pick
 from histoscribe.io.sections.spatialdata_systems import (
@@ -31,6 +34,9 @@ from histoscribe.io.slides.zarr_slide import ZarrSlide, open_zarr_image
 if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
+
+_SQUARE = 0.05
+"""Largest relative error of a square: its side against the others, and against all squares."""
 
 
 def read_spatialdata(source: Source) -> Reading:
@@ -56,8 +62,10 @@ def read_spatialdata(source: Source) -> Reading:
     place = path / "tables" / chosen.table
     section = section_in(place, store.tables[chosen.table][rows], source.library)
     table, xy = section.data, xy[section.rows]
+    if bins := bins_in(place, section, xy, (chosen.shapes, chosen.table)):
+        section = replace(section, factors=ScaleFactors())  # of px of another image
+        return read_bins(source, section, bins, in_tissue_of(place, table), _image(source, chosen))
     array = array_of(place, table.obs)
-    refuse_visium_hd(str(place), section.ids, section.factors)
     counts, notes = raw_counts_of(place, table, source.facts.get("genome"), source.layer)
     platform = platform_of(
         SpotEvidence(
@@ -110,7 +118,11 @@ class _Chosen:
 
 def _choose(source: Source, path: Path, store: "SpatialData") -> _Chosen:
     """Choose table, circles and image, in this order: each limits the next."""
-    circles = [name for name, shapes in store.shapes.items() if _are_circles(shapes)]
+    circles = [
+        name
+        for name, shapes in store.shapes.items()
+        if _are_circles(shapes) or _are_squares(shapes)
+    ]
     annotated = {name: _regions(table) for name, table in store.tables.items()}
     fit = [name for name, regions in annotated.items() if set(regions) & set(circles)]
     table = pick(path, "tables", fit, source.counts)
@@ -148,6 +160,15 @@ def _are_circles(shapes: Any) -> bool:
     )
 
 
+def _are_squares(shapes: Any) -> bool:
+    """Whether all shapes are squares of one size, as bins are."""
+    if len(shapes) == 0 or not (shapes.geom_type == "Polygon").all():
+        return False
+    area, around = shapes.area.to_numpy(), shapes.length.to_numpy()
+    is_square = np.abs(around**2 / np.maximum(16 * area, 1e-12) - 1) < _SQUARE
+    return bool(is_square.all() and area.max() < (1 + 2 * _SQUARE) * area.min())
+
+
 def _regions(table: "AnnData") -> tuple[str, ...]:
     """Names of the elements that a table annotates; empty where it annotates nothing."""
     if "spatialdata_attrs" not in table.uns:
@@ -176,7 +197,8 @@ def _spots(
     found = circle_ids.get_indexer(instance) if circle_ids.is_unique else np.zeros(len(instance))
     rows = np.flatnonzero(of_region & (found >= 0))
     circle = found[rows].astype(int)
-    own = np.column_stack([circles.geometry.x, circles.geometry.y, np.ones(len(circles))])[circle]
+    centre = circles.geometry.centroid  # that of a point is itself
+    own = np.column_stack([centre.x, centre.y, np.ones(len(circles))])[circle]
     xy = np.ascontiguousarray((own @ chosen.to_px.T)[:, :2])
     if len(rows) < 2 or not np.isfinite(xy).all():
         problems.append(f"{len(rows)} rows of the table with a circle at a finite position")
@@ -190,7 +212,13 @@ def _spots(
             )
         )
     scale = np.sqrt(abs(np.linalg.det(chosen.to_px[:2, :2])))
-    return rows, xy, float(np.median(circles["radius"].to_numpy(np.float64)[circle]) * scale)
+    radius = np.sqrt(circles.area) / 2 if _are_squares(circles) else circles["radius"]
+    return rows, xy, float(np.median(radius.to_numpy(np.float64)[circle]) * scale)
+
+
+def _image(source: Source, chosen: _Chosen) -> SectionImage:
+    """Image element, or the image outside the folder, for places in its px."""
+    return SectionImage(chosen.mpp, 1.0, lambda mpp: _slide(source, chosen, mpp), (chosen.what,))
 
 
 def _slide(source: Source, chosen: _Chosen, mpp: float) -> RegionSlide:

@@ -22,8 +22,6 @@ _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zmetadata")
 _CODEC_KEYS = ("id", "name", "object_codec_id")
 _WORD_BYTES = 64
 """Memory that a word takes at least, as a Python object."""
-_BIN = re.compile(r"square_\d{3}um")
-"""Names of the bins of Visium HD."""
 _WHOLE = re.compile(r"(.+)_(full|hires|lowres)_image")
 """Names of the pictures of one Visium section, the finest first."""
 _SIZES = ("full", "hires", "lowres")
@@ -35,21 +33,11 @@ def open_store(path: Path) -> "SpatialData":
     Raises
     ------
     DataContractError
-        if the extra `spatialdata` is missing; the folder is damaged, holds the bins of Visium HD,
-        or contains pickled objects (reading one would execute code).
+        if the extra `spatialdata` is missing; the folder is damaged, or contains pickled objects
+        (reading one would execute code).
     """
     sd = need("spatialdata", "spatialdata", f"{path}, a SpatialData folder")
     check_zarr(path)
-    bins = [name for kind in ("shapes", "tables") for name in _listed(path, kind)]
-    if found := [name for name in bins if _BIN.search(name)]:
-        raise DataContractError(
-            Problem(
-                where=str(path),
-                found=f"Visium HD (square bins, no spots): {', '.join(found)}",
-                expected="spots: circles with a radius, and a table of counts that annotates them",
-                remedy="Visium HD is not read yet; choose sections with spots",
-            )
-        )
     try:
         with warnings.catch_warnings():
             # reading does not require the newest format
