@@ -36,12 +36,15 @@ def fill(manifest: Path, **cells: str) -> None:
     """Fill columns by hand; each section is of another person."""
     lines = list(csv.DictReader(manifest.read_text().splitlines()))
     with manifest.open("w", newline="") as file:
-        writer = csv.DictWriter(file, lines[0])
+        writer = csv.DictWriter(file, lines[0] | cells)
         writer.writeheader()
         writer.writerows({**line, "patient": f"P{n}", **cells} for n, line in enumerate(lines))
 
 
-BY_HAND = {"h5ad": {"mpp": "5"}, "sparse": {"mpp": "5"}, "hest": {"st_technology": "Visium"}}
+BY_HAND = {
+    **{"h5ad": {"mpp": "5"}, "sparse": {"mpp": "5"}},
+    **{"hest": {"st_technology": "Visium"}, "visium_hd": {"pool": "none"}},
+}
 """What no file of the kind says."""
 
 

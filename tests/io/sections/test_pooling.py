@@ -145,7 +145,7 @@ def test_a_pool_below_the_bin_or_beyond_the_section_is_refused():
     places, counts = lattice(5, 5, 8.0), random_counts(25)
     with pytest.raises(DataContractError, match=r"bins of 8 um, larger than a square of 5 um"):
         pooled(places, counts, 5.0, None, 8.0, SAME)
-    with pytest.raises(DataContractError, match=r"0 squares.*the tissue spans 32 x 32 um"):
+    with pytest.raises(DataContractError, match=r"0 squares.*the tissue spans 40 x 40 um"):
         pooled(places, counts, 500.0, None, 8.0, SAME)
     with pytest.raises(DataContractError, match=r"0 squares of 16 um"):
         pooled(places, counts, 16.0, np.zeros(25, dtype=bool), 8.0, SAME)

@@ -16,7 +16,8 @@ from histoscribe.io.sections.source import Source
 _DEEPEST = 3
 """Folders below the one that the user names: `run/outs/binned_outputs/square_008um`."""
 _PACKED = (".tar", ".tar.gz", ".tgz", ".zip")
-_SEGMENTED = "segmented_outputs"
+BINNED, SEGMENTED = "binned_outputs", "segmented_outputs"
+"""Folders of bins and of cells in the `outs` of a run."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,25 @@ def bin_um_of(files: RunFiles) -> float | None:
     return run_scale_factors(files).bin_um or bin_um_in_name(files.root.name)
 
 
+def bin_folder_at(folder: Path) -> BinFolder | None:
+    """Bins whose files lie in a folder and its `spatial`; None for any other folder.
+
+    Raises DataContractError for scale factors that cannot be read.
+    """
+    spatial = folder / "spatial"
+    if not any((spatial / name).is_file() for name in POSITIONS):
+        return None
+    files = RunFiles(folder, spatial)
+    bin_um = bin_um_of(files)
+    return None if bin_um is None else BinFolder(files, bin_um)
+
+
 def bin_folders(path: Path) -> list[BinFolder]:
     """Folders of bins at a path or below it, the smallest bins first."""
-    if found := _at(path):
+    if found := bin_folder_at(path):
         return [found]
     depths = ("/".join("*" * depth) for depth in range(1, _DEEPEST + 1))
-    below = [_at(folder) for pattern in depths for folder in sorted(path.glob(pattern))]
+    below = [bin_folder_at(folder) for pattern in depths for folder in sorted(path.glob(pattern))]
     return sorted((one for one in below if one), key=lambda one: (one.bin_um, one.files.root))
 
 
@@ -63,15 +77,6 @@ def bin_folder_of(source: Source, pool_um: float | None) -> BinFolder:
         return found[0]
     even = [one for one in found if (pool_um / one.bin_um).is_integer()]
     return even[-1] if even else found[0]
-
-
-def _at(folder: Path) -> BinFolder | None:
-    spatial = folder / "spatial"
-    if not any((spatial / name).is_file() for name in POSITIONS):
-        return None
-    files = RunFiles(folder, spatial)
-    bin_um = bin_um_of(files)
-    return None if bin_um is None else BinFolder(files, bin_um)
 
 
 def _side_by_side(source: Source, path: Path) -> BinFolder:
@@ -106,8 +111,8 @@ def _no_bins(path: Path) -> Problem:
     )
     if packed:
         remedy = f"unpack {packed[0]} there"
-    elif any((folder / _SEGMENTED).is_dir() for folder in (path, path / "outs")):
-        remedy += f"; for the cells that Space Ranger segmented, give its `{_SEGMENTED}`"
+    elif any((folder / SEGMENTED).is_dir() for folder in (path, path / "outs")):
+        remedy += f"; for the cells that Space Ranger segmented, give its `{SEGMENTED}`"
     return Problem(
         where=str(path),
         found="no folder of bins with `spatial/tissue_positions.parquet` and a `bin_size_um` in "

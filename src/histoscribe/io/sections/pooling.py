@@ -80,7 +80,7 @@ def pooled(
     if bin_um is not None:
         is_full = n_places >= _LEAST_TISSUE * _bins_that_fit(grid, pool_um, bin_um)
     if is_full.sum() < _LEAST_SQUARES:
-        raise DataContractError(_too_large(places_um[inside], pool_um, is_full))
+        raise DataContractError(_too_large(_span_um(places_um[inside], bin_um), pool_um, is_full))
     square = np.where(is_full, np.cumsum(is_full) - 1, -1)
     row = np.where(square_of >= 0, square[square_of], -1)
     grid = grid[is_full]
@@ -244,10 +244,17 @@ def _too_small(pool_um: float, bin_um: float) -> Problem:
     )
 
 
+def _span_um(inside_um: Float[np.ndarray, "m 2"], bin_um: float | None) -> tuple[float, float]:
+    """Width and height of the places, with the bins around them."""
+    across, down = np.ptp(inside_um, axis=0).tolist() if len(inside_um) else (0.0, 0.0)
+    side = bin_um or 0.0
+    return across + side, down + side
+
+
 def _too_large(
-    inside_um: Float[np.ndarray, "m 2"], pool_um: float, is_full: Bool[np.ndarray, " S"]
+    span_um: tuple[float, float], pool_um: float, is_full: Bool[np.ndarray, " S"]
 ) -> Problem:
-    across, down = np.ptp(inside_um, axis=0) if len(inside_um) else (0.0, 0.0)
+    across, down = span_um
     n_left_out = int((~is_full).sum())
     thin = f", and {n_left_out} with less than half of their bins in tissue" if n_left_out else ""
     return Problem(

@@ -24,7 +24,7 @@ from histoscribe.io.slides.resolution import Resolutions
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.types import Spots
 
-_MATRICES = ("filtered_feature_cell_matrix.h5", "filtered_feature_cell_matrix")
+MATRICES = ("filtered_feature_cell_matrix.h5", "filtered_feature_cell_matrix")
 _POLYGONS = ("cell_segmentations.geojson", "graphclust_annotated_cell_segmentations.geojson")
 _NUMBER = re.compile(r"\d+")
 
@@ -41,7 +41,7 @@ class SegmentedFiles:
 
 def segmented_files(folder: Path) -> SegmentedFiles | None:
     """Files of a folder `segmented_outputs`, whatever it is called; None for any other folder."""
-    counts = next((folder / name for name in _MATRICES if (folder / name).exists()), None)
+    counts = next((folder / name for name in MATRICES if (folder / name).exists()), None)
     polygons = next((folder / name for name in _POLYGONS if (folder / name).is_file()), None)
     if counts is None or polygons is None:
         return None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from histoscribe.io.cohorts.search.array_search import find_arrays
+from histoscribe.io.cohorts.search.hd_search import find_hd
 from histoscribe.io.cohorts.search.listing import FolderFinding, Listing, PassedOver
 from histoscribe.io.cohorts.search.object_search import (
     find_h5ad,
@@ -18,7 +19,7 @@ from histoscribe.io.cohorts.search.xenium_search import find_xenium
 from histoscribe.io.sections.source import Source
 
 _SEARCHES: tuple[Callable[[Listing], FolderFinding], ...] = (
-    *(find_xenium, find_runs, find_stnet, find_hest, find_spatialdata),
+    *(find_xenium, find_hd, find_runs, find_stnet, find_hest, find_spatialdata),
     *(find_arrays, find_sparse, find_h5ad),
 )
 """The surest first: each sees only the files that those before it left."""

@@ -14,7 +14,6 @@ from histoscribe.io.sections.run_files import COUNTS, POSITIONS, run_files
 from histoscribe.io.sections.source import Source
 
 _ENDS = tuple(end for name in POSITIONS for end in (name, f"{name}.gz"))
-_BINS = ("square_", "binned_outputs")
 
 
 def find_runs(listing: Listing) -> FolderFinding:
@@ -26,9 +25,6 @@ def _run(listing: Listing, positions: Path) -> FolderFinding:
     folder = positions.parent
     is_apart = folder.name == "spatial" or folder.name.endswith("_spatial")
     root = folder.parent if is_apart else folder
-    if any(part.startswith(_BINS) for part in positions.parts):
-        reason = "square bins of Visium HD, which is not read yet"
-        return FolderFinding(passed=(PassedOver(root, reason),), files=listing.below(root))
     prefix = "" if is_apart else _prefix(positions.name)
     of_run = frozenset(path for path in listing.below(root) if path.name.startswith(prefix))
     try:
