@@ -18,7 +18,7 @@ test-slow: .venv/installed-dev
 
 # the report and the site of `make docs` in Chromium; without them, pytest says how to get them
 test-browser: .venv/installed-dev
-	$(BIN)/python -m pytest -q -m browser tests/report tests/docs
+	$(BIN)/python -m pytest -q -m browser tests/report tests/viewer tests/docs
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

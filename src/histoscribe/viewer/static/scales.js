@@ -1,0 +1,60 @@
+/* From values to colours: the range and the palette of each panel. */
+
+import { rangeBetween } from "./values.js";
+
+const LOW = 0.01; // shares of the values that one extreme place must not stretch the colours by
+const HIGH = 0.99;
+
+/** Colours of each layer by name: { low, high, palette }. Values of unlike units share no scale. */
+export function scalesOf(layers, state, isComparable) {
+  const names = ["measured", "predicted"].filter((name) => layers[name]);
+  const isSigned = names.some((name) => layers[name].low < 0);
+  const palette = state.palette === "auto" ? (isSigned ? "signed" : "cividis") : state.palette;
+  const isAround = isSigned || palette === "signed";
+  const isSeparate = state.range === "separate" || !isComparable;
+  const shared = isSeparate ? [0, 1] : rangeOf(names.map((name) => layers[name]), isAround);
+  const given = givenRange(state.range);
+  const scales = {};
+  for (const name of names) {
+    const isGiven = given && (isComparable || name === "predicted");
+    const [low, high] = isGiven ? given : isSeparate ? rangeOf([layers[name]], isAround) : shared;
+    scales[name] = { low, high, palette };
+  }
+  if (layers.difference) scales.difference = differenceScale(layers.difference, given ?? shared, { isSeparate, isAround });
+  if (layers.layer) scales.layer = layerScale(layers.layer);
+  return scales;
+}
+
+/** Low and high that the user gave, e.g. "0.5,2"; null for a rule. */
+export function givenRange(text) {
+  const parts = text.split(",").map(Number);
+  return text.includes(",") && parts.length === 2 && parts.every(Number.isFinite) && parts[0] < parts[1] ? parts : null;
+}
+
+/** As many units from grey to full colour as the maps beside it have, unless each has its own. */
+function differenceScale(values, [low, high], { isSeparate, isAround }) {
+  const [, far] = isSeparate ? around(rangeBetween([values], LOW, HIGH)) : [0, isAround ? high : high - low];
+  return { low: -far, high: far, palette: "difference" };
+}
+
+function layerScale(values) {
+  const isSigned = values.low < 0 && values.high > 0;
+  const [low, high] = rangeOf([values], isSigned);
+  return { low, high, palette: isSigned ? "signed" : "cividis" };
+}
+
+function rangeOf(layers, isAround) {
+  if (layers.length === 0) return [0, 1];
+  const range = rangeBetween(layers, LOW, HIGH);
+  return isAround ? around(range) : widened(range);
+}
+
+function widened([low, high]) {
+  return high > low ? [low, high] : [low - 0.5, low + 0.5];
+}
+
+/** The same distance below and above zero. */
+function around([low, high]) {
+  const far = Math.max(Math.abs(low), Math.abs(high)) || 1;
+  return [-far, far];
+}
