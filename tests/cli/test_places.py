@@ -6,6 +6,8 @@ from tests.cli.killing import finish, tree
 from tests.cli.scene import Scene
 from tests.cluster import cluster
 
+VERBS = ("embed", "predict", "predict-slide")
+
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
@@ -16,7 +18,7 @@ def scene(tmp_path_factory):
 def of_one_process(scene, tmp_path_factory):
     """Files of each verb that one process leaves."""
     found = {}
-    for verb in ("embed",):
+    for verb in VERBS:
         folder = tmp_path_factory.mktemp(verb)
         finish(scene.arguments(verb, folder / "out"), folder / "cache")
         found[verb] = tree(folder)
@@ -29,14 +31,14 @@ def workers():
         yield found
 
 
-@pytest.mark.parametrize("verb", ["embed"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_two_workers_leave_the_files_of_one_process(scene, of_one_process, workers, verb, tmp_path):
     arguments = [*scene.arguments(verb, tmp_path / "out"), "--scheduler", workers.address]
     finish(arguments, tmp_path / "cache")
     assert tree(tmp_path) == of_one_process[verb]
 
 
-@pytest.mark.parametrize("verb", ["embed"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_shards_leave_the_files_of_one_process(scene, of_one_process, verb, tmp_path):
     for shard in ("2/2", "1/2"):
         finish([*scene.arguments(verb, tmp_path / "out"), "--shard", shard], tmp_path / "cache")

@@ -16,6 +16,7 @@ import histoscribe as hs
 from histoscribe.errors import DataContractError
 from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.io.slides.slide import open_whole_slide
+from histoscribe.parallel import Division, InProcess, LocalProcesses
 from histoscribe.predict import threads
 from histoscribe.predict.order import Order, predict
 from histoscribe.predict.slide_job import opened
@@ -308,10 +309,8 @@ def test_processes_write_the_same_files_as_one(predictor_folder, tmp_path):
     slides = [draw_slide(tmp_path / f"{name}.png", seed=seed) for seed, name in enumerate("abc")]
     slides.insert(1, tmp_path / "lost.svs")
     outcomes = []
-    for n_processes in (1, 2):
-        asked = order(
-            predictor_folder, *slides, out=tmp_path / str(n_processes), n_processes=n_processes
-        )
+    for name, where in (("1", InProcess()), ("2", LocalProcesses(2))):
+        asked = order(predictor_folder, *slides, out=tmp_path / name, division=Division(where))
         outcomes.append([isinstance(outcome, tuple) for _, outcome in predict(asked)])
     assert outcomes == [[False, True, False, False]] * 2
     assert bytes_of(tmp_path / "1") == bytes_of(tmp_path / "2")

@@ -1,8 +1,12 @@
 """Options of the commands whose work other processes can share."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from histoscribe.parallel import Division
 
 Jobs = Annotated[
     int, typer.Option("--jobs", metavar="N", min=1, help="Jobs at the same time on this machine.")
@@ -23,3 +27,14 @@ ShardText = Annotated[
         help="Do this part of the jobs, e.g. 2/8 in the second of eight array jobs.",
     ),
 ]
+
+
+PlaceOptions = tuple[int, str | None, str | None]
+"""`--jobs`, `--scheduler` and `--shard`."""
+
+
+def divided(options: PlaceOptions, *, written: Path, read: Path) -> "Division":
+    """Division of the work by the options of a command."""
+    from histoscribe.io.work_place import division
+
+    return division(*options, written=[written], read=[read])

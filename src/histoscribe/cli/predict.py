@@ -1,16 +1,24 @@
 """`histoscribe predict PREDICTOR TARGET... --out DIR`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from histoscribe.cli.console import OutFolder, Plugins, Weights, load_plugins, say, weight_files
+from histoscribe.cli.place_options import (
+    Jobs,
+    PlaceOptions,
+    SchedulerAddress,
+    ShardText,
+    divided,
+)
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.printable import counted
 
 if TYPE_CHECKING:
-    from histoscribe.predict.order import Order
+    from histoscribe.predict.order import Order, Outcome
     from histoscribe.predict.slide_job import SlideJob, SlideResult
 
 
@@ -66,7 +74,6 @@ KeepUnlike = Annotated[
         help="Keep the values of positions beyond the training tissue, instead of NaN.",
     ),
 ]
-Jobs = Annotated[int, typer.Option(min=1, help="Slides predicted at the same time.")]
 Sections = Annotated[
     list[str] | None,
     typer.Option(
@@ -91,6 +98,8 @@ def run(  # noqa: PLR0913 - one parameter an option
     per: Per = "slide",
     keep_unlike: KeepUnlike = False,
     jobs: Jobs = 1,
+    scheduler: SchedulerAddress = None,
+    shard: ShardText = None,
     section: Sections = None,
     weights: Weights = None,
     plugin: Plugins = None,
@@ -103,7 +112,6 @@ def run(  # noqa: PLR0913 - one parameter an option
     DIR/bulk.h5ad: the mean of each patient over the tissue of all slides, on the linear scale; a
     model of bags predicts each patient as one bag.
     """
-    load_plugins(plugin)
     order = _order_class()(
         predictor=predictor,
         targets=tuple(targets),
@@ -119,10 +127,9 @@ def run(  # noqa: PLR0913 - one parameter an option
         genes=tuple(gene or ()),
         spatialdata=spatialdata,
         per=per,
-        n_processes=jobs,
         keep_unlike=keep_unlike,
     )
-    _work(order)
+    _work(order, plugin, (jobs, scheduler, shard))
 
 
 def _order_class() -> "type[Order]":
@@ -132,35 +139,45 @@ def _order_class() -> "type[Order]":
     return Order
 
 
-def _work(order: "Order") -> None:
+def _work(order: "Order", plugins: list[Path] | None, places: PlaceOptions) -> None:
     """Predict every target; problems of single targets are reported at the end."""
-    from histoscribe.predict.order import SectionDone, predict
-    from histoscribe.predict.patients import PatientsDone
+    from histoscribe.predict.order import predict
 
+    load_plugins(plugins)
+    division = divided(places, written=order.out, read=order.predictor)
+    order = replace(order, division=division)
     say(_outline(order))
-    problems: list[Problem] = []
-    for found in predict(order):
-        if isinstance(found, SectionDone):
-            say(str(found.path))
-            say(f"{found.path.stem}: {found.beyond.words}")
-            _warn(found.path.stem, found.warnings)
-            continue
-        if isinstance(found, PatientsDone):
-            say(f"{found.path}: {found.n_patients} patients")
-            _warn(found.path.name, found.warnings)
-            continue
-        if isinstance(found[0], Problem):  # of a section
-            problems += [problem for problem in found if isinstance(problem, Problem)]
-            continue
-        job, outcome = found
-        if isinstance(outcome, tuple):
-            problems += outcome
-        else:
-            _tell(job, outcome)
+    problems = [problem for outcome in predict(order) for problem in _told(outcome)]
+    of_patients = order.per == "patient"
+    if of_patients and order.division.shard is not None:
+        say("patients: the same command without --shard predicts them, when all slides are done")
+    elif of_patients and problems:
+        say("no patient was predicted: bulk.h5ad needs every slide of the manifest")
     if problems:
-        if order.per == "patient":
-            say("no patient was predicted: bulk.h5ad needs every slide of the manifest")
         raise DataContractError(problems)
+
+
+def _told(outcome: "Outcome") -> list[Problem]:
+    """Print an outcome; returns its problems."""
+    from histoscribe.predict.patients import PatientsDone
+    from histoscribe.predict.section_job import SectionDone
+
+    if isinstance(outcome, SectionDone):
+        say(str(outcome.path))
+        say(f"{outcome.path.stem}: {outcome.beyond.words}")
+        _warn(outcome.path.stem, outcome.warnings)
+        return []
+    if isinstance(outcome, PatientsDone):
+        say(f"{outcome.path}: {outcome.n_patients} patients")
+        _warn(outcome.path.name, outcome.warnings)
+        return []
+    if isinstance(outcome[0], Problem):  # of a section
+        return [problem for problem in outcome if isinstance(problem, Problem)]
+    job, of_slide = outcome
+    if isinstance(of_slide, tuple):
+        return list(of_slide)
+    _tell(job, of_slide)
+    return []
 
 
 def _outline(order: "Order") -> str:

@@ -1,13 +1,15 @@
 """Turns at jobs: a process waits for another one that does the same job."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
 
-from histoscribe.io.claims import claim, holder
+from histoscribe.io.claims import JobClaim, claim, holder
 from histoscribe.progress import tell
 
+CLAIMS = ".claims"
+"""Folder of the claims in a folder of results."""
 _LOOK_S = 1.0
 """Seconds between two looks at the claim of another process."""
 
@@ -19,10 +21,27 @@ def turn(path: Path, name: str, results: Path | None = None) -> Iterator[None]:
     See `claim` for the arguments. What that process finished is then there.
     """
     told = False
-    while (held := claim(path, name, results)) is None:
+    while (held := _claim(path, name, results)) is None:
         if not told and (other := holder(path)) is not None:
             tell(f"{name}: waiting for {other}")
             told = True
         sleep(_LOOK_S)
     with held:
         yield
+
+
+@contextmanager
+def claims_removed(folder: Path) -> Iterator[None]:
+    """Remove the folder of the claims at the end of a block, unless another process has one."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / CLAIMS).rmdir()
+
+
+def _claim(path: Path, name: str, results: Path | None) -> JobClaim | None:
+    try:
+        return claim(path, name, results)
+    except FileNotFoundError:  # another process removed the empty folder of the claims just now
+        return None

@@ -63,13 +63,14 @@ def read_run_card(folder: Path) -> RunCard:
 
 
 @contextmanager
-def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
+def claimed(folder: Path, files: Mapping[str, str], *, shared: bool = False) -> Iterator[None]:
     """Reserve a folder for one run until the block ends; `files` (name -> text) identify the run.
 
     These files are written first, so that the same run started again recognises its folder.
     Half-written files of a killed run are removed before anything else is written. A run that
     fails before its first result takes its files away again, so that the folder accepts the
-    corrected settings.
+    corrected settings. With `shared`, several processes may hold the folder of one run, each for
+    its part of the jobs; then nothing is removed.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
     """
     made = not folder.exists()
     _make(folder)
-    with _held(folder) as alone:
+    with _held(folder, shared=shared) as alone:
         problems = [
             _other_run(folder / name)
             for name, text in files.items()
@@ -88,7 +89,7 @@ def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
         if problems:
             raise DataContractError(problems)
         if not any((folder / name).exists() for name in files):
-            refuse_other_files(folder)
+            refuse_other_files(folder, files)  # another part may have just written them
         if alone:
             remove_leftovers(folder)
         new = [name for name in files if not (folder / name).exists()]
@@ -98,11 +99,9 @@ def claimed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
                 write_text(folder / name, files[name])
             yield
         except BaseException:
-            if len(new) == len(files):
-                _release(folder, {folder / name for name in new}, before)
-            if made:
-                with suppress(OSError):  # it stays where it holds a result
-                    folder.rmdir()
+            if not shared:
+                identity = {folder / name for name in new} if len(new) == len(files) else set()
+                _release(folder, identity, before, made=made)
             raise
 
 
@@ -130,18 +129,25 @@ def refuse_other_files(folder: Path, known: Collection[str] = ()) -> None:
         )
 
 
-def _release(folder: Path, identity: set[Path], before: set[Path]) -> None:
-    """Remove the files that identify a run and its empty folders, if it has no result."""
+def _release(folder: Path, identity: set[Path], before: set[Path], *, made: bool) -> None:
+    """Remove the new files that identify a run and its empty folders, if it has no result."""
     with suppress(OSError):  # the error that ended the run says more
-        remove_leftovers(folder)
-        new = _paths(folder) - before
-        if {path for path in new if not path.is_dir()} - identity:
-            return
-        for path in sorted(new, reverse=True):  # what is in a folder goes before it
-            if path.is_dir():
-                path.rmdir()
-            else:
-                path.unlink()
+        if identity:
+            _remove_identity(folder, identity, before)
+        if made:
+            folder.rmdir()  # it stays where it holds a result
+
+
+def _remove_identity(folder: Path, identity: set[Path], before: set[Path]) -> None:
+    remove_leftovers(folder)
+    new = _paths(folder) - before
+    if {path for path in new if not path.is_dir()} - identity:
+        return
+    for path in sorted(new, reverse=True):  # what is in a folder goes before it
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink()
 
 
 def _paths(folder: Path) -> set[Path]:
@@ -158,8 +164,8 @@ def _make(folder: Path) -> None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[bool]:
-    """Lock a folder; gives False where the file system has no locks.
+def _held(folder: Path, *, shared: bool) -> Iterator[bool]:
+    """Lock a folder; gives False if others may write, too: parts, or a file system without locks.
 
     The lock belongs to the kernel: it ends with its process, however that ends.
     """
@@ -168,16 +174,16 @@ def _held(folder: Path) -> Iterator[bool]:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        yield _lock(handle, folder)
+        yield _lock(handle, folder, shared=shared) and not shared
     finally:
         os.close(handle)
 
 
-def _lock(handle: int, folder: Path) -> bool:
+def _lock(handle: int, folder: Path, *, shared: bool) -> bool:
     if sys.platform == "win32":
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         raise DataContractError(
             Problem(

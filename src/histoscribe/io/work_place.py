@@ -6,7 +6,20 @@ from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.weights import cache_folder
-from histoscribe.parallel import InProcess, LocalProcesses, Place, Scheduler
+from histoscribe.parallel import Division, InProcess, LocalProcesses, Place, Scheduler, Shard
+
+
+def division(
+    n_jobs: int,
+    scheduler: str | None,
+    shard: str | None,
+    *,
+    written: Iterable[Path] = (),
+    read: Iterable[Path] = (),
+) -> Division:
+    """Division of the jobs of a call, from its options; see `work_place` and `Shard.parse`."""
+    part = None if shard is None else Shard.parse(shard)
+    return Division(work_place(n_jobs, scheduler, written=written, read=read), part)
 
 
 def work_place(

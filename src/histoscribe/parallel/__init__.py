@@ -3,10 +3,12 @@
 from histoscribe.parallel.dispatch import check, run, run_all
 from histoscribe.parallel.jobs import Job, Outcome
 from histoscribe.parallel.place import InProcess, LocalProcesses, Place, Scheduler
-from histoscribe.parallel.shard import Shard, in_turn
+from histoscribe.parallel.shard import ALONE, Division, Shard, in_turn
 from histoscribe.parallel.worker import WorkerFacts
 
 __all__ = [
+    "ALONE",
+    "Division",
     "InProcess",
     "Job",
     "LocalProcesses",

@@ -9,35 +9,27 @@ from pathlib import Path
 from typing import Literal
 
 from histoscribe import parallel
-from histoscribe.data.tissue import tissue_mask
 from histoscribe.device import choose_device
-from histoscribe.errors import DataContractError, Problem, errors_told
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
 from histoscribe.io.cohorts.bulk_slides import SlideSource, read_slides
-from histoscribe.io.cohorts.cohort import COHORT_NAMES, is_cohort_name, read_cohort
-from histoscribe.io.predictions.anndata import (
-    read_prediction,
-    read_spot_facts,
-    read_warnings,
-    write_prediction,
-)
+from histoscribe.io.cohorts.cohort import COHORT_NAMES, is_cohort_name, read_cohort, resolved
+from histoscribe.io.job_turn import claims_removed
 from histoscribe.io.predictions.bulk_file import FILE, write_bulk
-from histoscribe.io.predictions.spatialdata import EXTRA, write_spatialdata
+from histoscribe.io.predictions.spatialdata import EXTRA
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.weights import cache_folder
-from histoscribe.io.work_place import work_place
+from histoscribe.parallel import ALONE, Division, InProcess, Scheduler, check
 from histoscribe.predict.bag_patients import bulk_of_slides, predicts_bags
 from histoscribe.predict.patient_trust import patient_warnings
 from histoscribe.predict.patients import PatientsDone, check_patients, patients_of_slides
 from histoscribe.predict.plan import LEAVE_OUT, DamagedTiles, SlideRequest
-from histoscribe.predict.slide import warnings_of
+from histoscribe.predict.section_job import SectionDone, SectionJob
 from histoscribe.predict.slide_job import SlideJob, SlideResult, opened
 from histoscribe.predictor.facts import data_files
-from histoscribe.predictor.gene_choice import choose_genes
-from histoscribe.predictor.limits import BeyondTraining
+from histoscribe.predictor.gene_choice import GeneChoice, choose_genes
 from histoscribe.predictor.predictor import Predictor
-from histoscribe.progress import track
-from histoscribe.types import CLIPPED, DISTANCE, Cohort
+from histoscribe.types import Cohort
 
 SlideOutcome = SlideResult | tuple[Problem, ...]
 """Result of a predicted slide, or the problems of one that cannot be predicted."""
@@ -72,7 +64,8 @@ class Order:
     """Also write SpatialData."""
     per: Literal["slide", "patient"] = "slide"
     """`patient`: the targets are manifests of slides and patients, which are predicted, too."""
-    n_processes: int = 1
+    division: Division = ALONE
+    """Where slides and sections are predicted. A shard leaves patients to a call for all."""
     keep_unlike: bool = False
     """Keep the values of places beyond the training tissue."""
 
@@ -126,20 +119,24 @@ class Order:
         )
 
     @property
+    def absolute(self) -> "Order":
+        """The same with paths that other processes understand."""
+        folder = Path.cwd()
+        return replace(
+            self,
+            predictor=self.predictor.absolute(),
+            targets=tuple(resolved(target, folder) for target in self.targets),
+            out=self.out.absolute(),
+            weights=tuple((name, path.absolute()) for name, path in self.weights),
+            mask=None if self.mask is None else self.mask.absolute(),
+        )
+
+    @property
     def cohorts(self) -> tuple[str, ...]:
         """The targets that are cohorts."""
         if self.per == "patient":
             return ()
         return tuple(target for target in self.targets if is_cohort_name(target))
-
-
-@dataclass(frozen=True)
-class SectionDone:
-    """File and warnings of one predicted section of a cohort, and its spots beyond the training."""
-
-    path: Path
-    warnings: tuple[str, ...]
-    beyond: BeyondTraining
 
 
 Outcome = SectionDone | tuple[Problem, ...] | tuple[SlideJob, SlideOutcome] | PatientsDone
@@ -160,6 +157,9 @@ def predict(order: Order) -> Iterator[Outcome]:
         once. A slide or section that cannot be predicted is reported in its outcome and stops no
         other.
     """
+    check(order.division.where)
+    if isinstance(order.division.where, Scheduler):
+        order = order.absolute
     predictor = opened(order.predictor, order.weights)
     if order.per == "patient":
         _check_patients(order, predictor)
@@ -173,7 +173,19 @@ def predict(order: Order) -> Iterator[Outcome]:
     files = {"predictor.txt": f"{predictor.name} {predictor.hash}\n{kept}"}
     for cohort in cohorts:
         files |= data_files(cohort)
-    jobs = [
+    with _claimed_or_gone(order, files), claims_removed(order.out):
+        yield from _sections(order, cohorts)
+        failed, jobs = False, order.division.part(_slide_jobs(order, detections))
+        outcomes = parallel.run(jobs, order.division.where, "slides")
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            failed |= isinstance(outcome, tuple)
+            yield job, outcome
+        if order.per == "patient" and not failed and order.division.shard is None:
+            yield _patients(order, predictor)
+
+
+def _slide_jobs(order: Order, detections: GeneChoice) -> list[SlideJob]:
+    return [
         SlideJob(
             predictor=order.predictor,
             weights=order.weights,
@@ -185,15 +197,27 @@ def predict(order: Order) -> Iterator[Outcome]:
         )
         for slide in order.slides
     ]
-    with _claimed_or_gone(order.out, files):
-        for cohort in cohorts:
-            yield from _sections(order, predictor, cohort)
-        failed, where = False, work_place(order.n_processes)
-        for job, outcome in zip(jobs, parallel.run(jobs, where, "slides"), strict=True):
-            failed |= isinstance(outcome, tuple)
-            yield job, outcome
-        if order.per == "patient" and not failed:
-            yield _patients(order, predictor)
+
+
+def _sections(
+    order: Order, cohorts: Sequence[Cohort]
+) -> Iterator[SectionDone | tuple[Problem, ...]]:
+    """Predict the sections of all cohorts."""
+    jobs = [
+        SectionJob(
+            predictor=order.predictor,
+            weights=order.weights,
+            cohort=target,
+            section=section,
+            out=order.out,
+            spatialdata=order.spatialdata,
+            keep_unlike=order.keep_unlike,
+            _opened=cohort,
+        )
+        for target, cohort in zip(order.cohorts, cohorts, strict=True)
+        for section in cohort.ids
+    ]
+    yield from parallel.run(order.division.part(jobs), order.division.where, "sections")
 
 
 def _patients(order: Order, predictor: Predictor) -> PatientsDone:
@@ -298,51 +322,18 @@ def _for_slides_only(order: Order) -> Iterator[Problem]:
 
 def _check_weights(predictor: Predictor, order: Order) -> None:
     """Open the encoder, which reports problems of its weights."""
-    if order.n_processes == 1 or len(order.slides) < 2:
+    if isinstance(order.division.where, InProcess):
         predictor.encoder.to(choose_device("auto"))  # kept for the work
     else:
         predictor.encoding.open(predictor.weights)  # each process has its own
 
 
-def _sections(
-    order: Order, predictor: Predictor, cohort: Cohort
-) -> Iterator[SectionDone | tuple[Problem, ...]]:
-    for name in track(cohort.ids, "sections"):
-        try:
-            with errors_told(f"section {name}"):
-                done = _section(order, predictor, cohort, name)
-        except DataContractError as error:
-            yield error.problems
-        else:
-            yield done
-
-
-def _section(order: Order, predictor: Predictor, cohort: Cohort, name: str) -> SectionDone:
-    path, zarr = order.out / f"{name}.h5ad", order.out / f"{name}.zarr"
-    if not path.exists():
-        section = cohort[name]
-        keep, n_genes = order.keep_unlike, len(predictor.target.genes)
-        prediction = predictor(section, cache_folder(), keep_unlike=keep)
-        beyond = BeyondTraining.of(prediction.head.spot_facts, n_genes, keep_unlike=keep)
-        unlike = warnings_of(predictor, section.slide, tissue_mask(section.slide), beyond)
-        head = replace(prediction.head, warnings=unlike)
-        write_prediction(replace(prediction, head=head), path)
-    if order.spatialdata and not zarr.exists():
-        write_spatialdata(replace(read_prediction(path), slide=cohort[name].slide), zarr)
-    return SectionDone(path, read_warnings(path), _beyond(order, predictor, path))
-
-
-def _beyond(order: Order, predictor: Predictor, path: Path) -> BeyondTraining:
-    """Count the spots beyond the training in a written section."""
-    facts = read_spot_facts(path, (DISTANCE, CLIPPED))
-    return BeyondTraining.of(facts, len(predictor.target.genes), keep_unlike=order.keep_unlike)
-
-
 @contextmanager
-def _claimed_or_gone(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
+def _claimed_or_gone(order: Order, files: Mapping[str, str]) -> Iterator[None]:
     """Claim a folder; remove it again if nothing was written, for a call with other options."""
-    new = not folder.exists()
-    with claimed(folder, files):
+    folder, shared = order.out, order.division.shard is not None
+    new = not folder.exists() and not shared
+    with claimed(folder, files, shared=shared):
         yield
         if new and {path.name for path in folder.iterdir()} == set(files):
             for name in files:

@@ -15,6 +15,7 @@ import numpy as np
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import write_json, write_text
 from histoscribe.io.durable_zarr import DurableRows
+from histoscribe.io.job_turn import CLAIMS, turn
 from histoscribe.io.predictions import prediction_store
 from histoscribe.io.predictions.anndata import write_blocks
 from histoscribe.io.predictions.geojson import Measured, write_detections
@@ -79,7 +80,8 @@ class SlideJob:
         """Predict the slide and write its files; see `write_slide`."""
         for path in set(self.plugins) - set(loaded_plugins()):
             load_plugin(path)
-        with fixed_threads():
+        claim = self.out / CLAIMS / self.request.name
+        with fixed_threads(), turn(claim, self.label, self.out):
             return write_slide(self)
 
 
