@@ -21,6 +21,7 @@ QUICK = {  # else minutes
     "fine_grid.py": ("--side", "2000", "--rows", "4"),
     "nuclei.py": ("--quick",),
     "pathways.py": ("--quick",),
+    "scale.py": ("--quick",),
     "threads.py": ("--quick",),
     "ihc.py": ("--quick",),
     "surrogates.py": ("--quick",),

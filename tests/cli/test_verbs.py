@@ -16,6 +16,7 @@ from histoscribe.cli.main import VERBS
 from histoscribe.encoders.catalog import list_encoders
 from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.models.catalog import list_models
+from histoscribe.train.run_data import RunData
 
 NAMES = [verb.__name__.rpartition(".")[2] for verb in VERBS]
 QUICK = """
@@ -126,6 +127,33 @@ def test_embed_fills_the_cache(histoscribe, cohort, tmp_path):
     assert done.code == 0
     assert "P1S: 36 spots x " in done.out
     assert len(list((tmp_path / "cache" / "features").iterdir())) == 3
+    (folder,) = (tmp_path / "cache" / "embedded").iterdir()
+    assert "3 in all: 3 done, 0 failed, 0 left" in (folder / "summary.md").read_text()
+    assert (folder / "state.csv").read_text().count(",done,") == 3
+    assert done.out.splitlines()[-1] == str(folder / "summary.md")
+
+
+def test_embed_names_the_section_that_failed_and_goes_on(
+    histoscribe, cohort, tmp_path, monkeypatch
+):
+    real = RunData.extract
+
+    def extract(self, encoder, section, fold=None):
+        if section == "P2S":
+            raise OSError(5, "Input/output error", "P2.png")
+        return real(self, encoder, section, fold)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunData, "extract", extract)
+        done = histoscribe("embed", cohort.settings)
+    assert done.code == 2
+    assert "P3S: 36 spots" in done.out
+    (folder,) = (tmp_path / "cache" / "embedded").iterdir()
+    page = (folder / "summary.md").read_text()
+    assert "3 in all: 2 done, 1 failed, 0 left" in page
+    assert "Input/output error" in page.split("## Failed")[1]
+    assert histoscribe("embed", cohort.settings).code == 0
+    assert "3 in all: 3 done, 0 failed, 0 left" in (folder / "summary.md").read_text()
 
 
 def test_benchmark_then_report(histoscribe, cohort, tmp_path):

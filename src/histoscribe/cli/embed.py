@@ -9,6 +9,8 @@ from histoscribe.errors import DataContractError, Problem
 
 if TYPE_CHECKING:
     from histoscribe.parallel import Place, Shard
+    from histoscribe.train.feature_jobs import FeatureJob
+    from histoscribe.train.run_data import Extracted
     from histoscribe.train.shared_run import SharedRun
 
 
@@ -47,23 +49,37 @@ def run(  # noqa: PLR0913 - one parameter an option
 
 def _embed(shared: "SharedRun", where: "Place", shard: "Shard | None") -> None:
     from histoscribe import parallel
-    from histoscribe.train.feature_jobs import extractor_jobs, feature_jobs
+    from histoscribe.io.work_state import SUMMARY, work_state
+    from histoscribe.train.feature_jobs import extractor_jobs, feature_jobs, state_folder
 
-    data, problems = shared.run.data, list[Problem]()
+    problems: list[Problem] = []
     for _ in parallel.run_all(extractor_jobs(shared), where, "trained encoders"):
         pass
-    views = f" and {data.tiles.n_views} jittered views" if data.tiles.n_views else ""
     every = feature_jobs(shared)
     jobs = every if shard is None else shard.part(every)
-    for job, found in zip(jobs, parallel.run(jobs, where, "features"), strict=True):
-        if isinstance(found, tuple):
-            problems += found
-            continue
-        of_fold = f", of fold {job.fold}" if job.fold else ""
-        name = data.source(job.encoder).name
-        say(
-            f"{job.section}: {found.n_spots} spots{views} x {found.width} features of {name}"
-            f"{of_fold}"
-        )
+    folder = state_folder(shared)
+    with work_state(folder, "Features of a run", map(_name, every)) as states:
+        for job, found in zip(jobs, parallel.run(jobs, where, "features"), strict=True):
+            if isinstance(found, tuple):
+                problems += found
+                states.failed(_name(job), found)
+                continue
+            states.done(_name(job))
+            say(_line(job, found))
+    say(str(folder / SUMMARY))
     if problems:
         raise DataContractError(problems)
+
+
+def _name(job: "FeatureJob") -> str:
+    of_fold = f", fold {job.fold}" if job.fold else ""
+    return f"{job.label}{of_fold}"
+
+
+def _line(job: "FeatureJob", extracted: "Extracted") -> str:
+    data = job.shared.run.data
+    views = f" and {data.tiles.n_views} jittered views" if data.tiles.n_views else ""
+    of_fold = f", of fold {job.fold}" if job.fold else ""
+    name = data.source(job.encoder).name
+    size = f"{extracted.n_spots} spots{views} x {extracted.width}"
+    return f"{job.section}: {size} features of {name}{of_fold}"

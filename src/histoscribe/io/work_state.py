@@ -7,7 +7,7 @@ files of a stopped call that went on are those of one that was never stopped.
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -83,8 +83,11 @@ def work_state(folder: Path, title: str, jobs: Iterable[str]) -> Iterator[WorkSt
     states.write()
     try:
         yield states
-    finally:
-        states.write()
+    except BaseException:
+        with suppress(OSError):  # the error that ended the work says more
+            states.write()
+        raise
+    states.write()
 
 
 def read_states(path: Path) -> Mapping[str, JobState]:

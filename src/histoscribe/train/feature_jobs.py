@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 from histoscribe.io.job_turn import turn
 from histoscribe.parallel import Place, Shard, run_all
@@ -89,6 +90,11 @@ def extract_all(
 def note(shared: SharedRun, job: FeatureJob, extracted: Extracted) -> None:
     """Keep the precision that a job used, for the card of the run."""
     shared.run.data.note(job.encoder, job.section, extracted, shared.run.fold(job.fold))
+
+
+def state_folder(shared: SharedRun) -> Path:
+    """Folder in the cache with the states of the jobs of `embed`, one for equal settings."""
+    return shared.cache / "embedded" / sha256(shared.settings.encode()).hexdigest()[:12]
 
 
 def _folds(shared: SharedRun) -> tuple[str | None, ...]:
