@@ -8,7 +8,7 @@ from PIL import Image
 
 from histoscribe.viewer.answers import Answers
 from histoscribe.viewer.server import ViewServer
-from histoscribe.viewer.views import open_views
+from histoscribe.viewer.views import ViewRequest, open_views
 from tests.viewer.toys import MPP, SIDE, Browser, N, write_toy
 
 
@@ -16,7 +16,10 @@ from tests.viewer.toys import MPP, SIDE, Browser, N, write_toy
 def browser(tmp_path_factory):
     folder = tmp_path_factory.mktemp("view")
     slide, file = write_toy(folder, measured=True)
-    with ViewServer(Answers(open_views([file], {"": slide}), folder / "cache"), 0) as server:
+    with ViewServer(
+        Answers(open_views(ViewRequest(predictions=(file,), slides={"": slide})), folder / "cache"),
+        0,
+    ) as server:
         yield Browser(server)
         server.shutdown()
 

@@ -75,7 +75,7 @@ class Browser:
 
     def __init__(self, server: ViewServer) -> None:
         self.server = server
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
     def get(self, address: str, **headers: str) -> tuple[HTTPResponse, bytes]:
         """Ask for an address below the token."""

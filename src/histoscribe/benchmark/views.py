@@ -34,8 +34,14 @@ class View:
         return len(self.measured.log_total)
 
     @property
-    def _run(self) -> Path:
+    def run(self) -> Path:
+        """Folder of the run."""
         return self.path.parents[2]
+
+    def prediction_file(self, model: str) -> Path:
+        """File of the prediction of a model for the same spots and genes, which may be missing."""
+        name = f"{self.measured.section}.h5ad"
+        return self.run / "predictions" / model / self.path.parent.name / name
 
     def predicted(self, model: str) -> Float32[np.ndarray, "N G"]:
         """Predictions of a model for the same spots and genes.
@@ -45,20 +51,19 @@ class View:
         DataContractError
             if the prediction is missing, or of other spots or genes.
         """
-        name = f"{self.measured.section}.h5ad"
-        path = self._run / "predictions" / model / self.path.parent.name / name
+        path = self.prediction_file(model)
         if not path.is_file():
-            raise DataContractError(_unfit(path, "no such file"))
+            raise DataContractError(unfit(path, "no such file"))
         prediction = read_prediction(path)
         n_spots, genes = len(prediction.spots), prediction.genes
         if n_spots != self.n_spots or genes != self.measured.genes:
-            raise DataContractError(_unfit(path, f"{n_spots} spots, {len(genes)} genes"))
+            raise DataContractError(unfit(path, f"{n_spots} spots, {len(genes)} genes"))
         return prediction.values
 
     @property
     def tissue(self) -> tuple[Path, Place] | None:
         """Picture of the tissue with its position; None without picture."""
-        start = self._run / "figures" / "tissue" / file_name(self.measured.section)
+        start = self.run / "figures" / "tissue" / file_name(self.measured.section)
         picture, place = (start.with_name(f"{start.name}.{kind}") for kind in ("jpg", "json"))
         if not (picture.is_file() and place.is_file()):
             return None
@@ -80,7 +85,8 @@ def evenly(items: Sequence[int], n: int) -> list[int]:
     return [items[place] for place in places]
 
 
-def _unfit(path: Path, found: str) -> Problem:
+def unfit(path: Path, found: str) -> Problem:
+    """Problem of a prediction that does not belong to the measured values of a run."""
     return Problem(
         where=str(path),
         found=found,

@@ -1,6 +1,7 @@
 """`histoscribe view PREDICTION...`."""
 
 import webbrowser
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,21 @@ Predictions = Annotated[
         help="Files of `predict` (.h5ad, or .zarr of SpatialData), or a run of `benchmark`.",
     ),
 ]
-Slide = Annotated[
-    Path | None,
-    typer.Option("--slide", metavar="FILE", help="The slide that was predicted."),
+Sections = Annotated[
+    list[str] | None,
+    typer.Option("--section", metavar="ID", help="Section to view (repeatable; default: all)."),
+]
+SlideFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slide",
+        metavar="[SECTION=]FILE",
+        help="The slide that was predicted (repeatable, with the section in front).",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Model of a run (default: the best one)."),
 ]
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port; 0 for any free one.")
@@ -26,7 +39,13 @@ NoOpen = Annotated[bool, typer.Option("--no-open", help="Do not open the browser
 
 
 def run(
-    predictions: Predictions, *, slide: Slide = None, port: Port = 0, no_open: NoOpen = False
+    predictions: Predictions,
+    *,
+    section: Sections = None,
+    slide: SlideFiles = None,
+    model: Model = None,
+    port: Port = 0,
+    no_open: NoOpen = False,
 ) -> None:
     """View predictions over their slides in a browser on this machine; Ctrl-C ends it.
 
@@ -35,15 +54,21 @@ def run(
     from histoscribe.io.weights import cache_folder
     from histoscribe.viewer.answers import Answers
     from histoscribe.viewer.server import ViewServer
-    from histoscribe.viewer.views import open_views
+    from histoscribe.viewer.views import ViewRequest, open_views
 
-    views = open_views(predictions, {} if slide is None else {"": slide})
+    request = ViewRequest(
+        predictions=tuple(predictions),
+        slides=_slide_files(slide or ()),
+        sections=tuple(section or ()),
+        model=model,
+    )
+    views = open_views(request)
     with ViewServer(Answers(views, cache_folder()), port) as server:
         say(server.url)
         for view in views:
             n_places, n_genes = view.head.shape
             say(f"{view.name}: {n_places:,} places, {n_genes:,} genes")
-            for warning in view.warnings:
+            for warning in view.head.warnings:
                 say(f"{view.name}: warning: {warning}")
         say("Ctrl-C ends it")
         if not no_open:
@@ -52,3 +77,9 @@ def run(
             server.serve_forever()
         except KeyboardInterrupt:
             say("ended")
+
+
+def _slide_files(given: Iterable[str]) -> dict[str, Path]:
+    """Slides by section; a file that exists is no section with a name in front."""
+    split = [("", text) if Path(text).exists() else text.rpartition("=")[::2] for text in given]
+    return {section: Path(file) for section, file in split}

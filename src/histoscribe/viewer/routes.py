@@ -11,6 +11,7 @@ _ROUTES: Mapping[str, Route] = {
     r"view\.json": lambda _, of: of.views(),
     rf"s/{_N}/section\.json": lambda m, of: of.section(int(m[1])),
     rf"s/{_N}/places\.bin": lambda m, of: of.places(int(m[1])),
+    rf"s/{_N}/places\.json": lambda m, of: of.place_ids(int(m[1])),
     rf"s/{_N}/tile/(\d{{1,2}})/{_N}_{_N}\.jpg": lambda m, of: of.tile(*map(int, m.groups())),
     rf"s/{_N}/gene/{_N}/predicted\.bin": lambda m, of: of.gene(int(m[1]), int(m[2]), "predicted"),
     rf"s/{_N}/gene/{_N}/measured\.bin": lambda m, of: of.gene(int(m[1]), int(m[2]), "measured"),

@@ -24,6 +24,7 @@ _FACTS = {
     ),
     TRUSTED: ("Trusted", "1 where the tissue is like the training tissue, else 0"),
     CLIPPED: ("Clipped genes", "genes whose value was clipped to the range of the training"),
+    "log_total": ("Depth", "log(1 + total count of the place over all genes)"),
     "tissue_share": ("Tissue", "share of tissue in the square of a place"),
 }
 _EVIDENCE = {

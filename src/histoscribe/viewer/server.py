@@ -19,7 +19,7 @@ _IDLE_S = 30
 _MOST_CONNECTIONS = 64
 _STATIC = "static/"
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
@@ -28,8 +28,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",  # the address holds the secret
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "private, max-age=3600",
 }
+_KEPT = "private, max-age=3600, immutable"  # three panels ask for each tile once
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +46,7 @@ class ViewServer(ThreadingHTTPServer):
 
     def __init__(self, answers: Answers, port: int) -> None:
         self.answers, self.token = answers, secrets.token_urlsafe(24)
+        self.static = static_files()
         self._places = BoundedSemaphore(_MOST_CONNECTIONS)
         try:
             super().__init__((HOST, port), _Handler)
@@ -159,9 +160,9 @@ class _Handler(BaseHTTPRequestHandler):
         if start or not known or self.path.count("/") < 2:
             return None
         if not address:
-            return static_files().get(PAGE)
+            return self.server.static.get(PAGE)
         if address.startswith(_STATIC):
-            return static_files().get(address.removeprefix(_STATIC))
+            return self.server.static.get(address.removeprefix(_STATIC))
         return routed(address, self.server.answers)
 
     def _refuse(self, status: HTTPStatus, why: str = "") -> None:
@@ -173,7 +174,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
-        if status is not HTTPStatus.OK:
+        is_answer = status is HTTPStatus.OK
+        self.send_header("Cache-Control", _KEPT if is_answer else "no-store")
+        if not is_answer:
             self.send_header("Connection", "close")
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             self.send_header("Allow", "GET, HEAD")

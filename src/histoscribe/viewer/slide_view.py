@@ -1,13 +1,11 @@
 """One section to look at: its slide, its places and the values of its genes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Float
-
 from histoscribe.io.byte_map import Blocks
-from histoscribe.io.slides.deepzoom import DeepZoom
 from histoscribe.types import Head
+from histoscribe.viewer.ground import Ground
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -28,21 +26,13 @@ class GeneValues:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SlideView:
-    """One section to look at; coordinates are px of its slide, or of the picture in its place."""
+    """One section to look at."""
 
     name: str
     """Section, and fold or model where two views are of one section."""
     head: Head
     values: GeneValues
-    xy: Float[np.ndarray, "N 2"]
-    """Centres in px of the slide; x right, y down."""
-    mpp: float | None
-    """um per px of the slide; None where nothing says it."""
-    zoom: DeepZoom | None
-    """Tiles of the slide; None without any picture."""
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def diameter_px(self) -> float | None:
-        """Width of a place in px of the slide; None where um/px is unknown."""
-        return None if self.mpp is None else self.head.spots.drawn_um / self.mpp
+    ground: Callable[[], Ground]
+    """Opens what lies below the places; called once, when the section is first looked at."""
+    has_slide: bool
+    """Whether anything lies below the places."""

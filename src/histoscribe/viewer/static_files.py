@@ -1,7 +1,6 @@
 """Files of the page itself: read once from the package, and known by their names."""
 
 from collections.abc import Mapping
-from functools import cache
 from importlib.resources import files
 
 from histoscribe.viewer.answers import Answer
@@ -16,7 +15,6 @@ _KINDS = {
 }
 
 
-@cache
 def static_files() -> Mapping[str, Answer]:
     """Content of each page file by name; files of other kinds are not served."""
     folder = files("histoscribe.viewer").joinpath("static")

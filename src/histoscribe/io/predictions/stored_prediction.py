@@ -10,11 +10,12 @@ import anndata as ad
 import numpy as np
 import zarr
 from anndata.io import read_elem
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.hdf5 import opened_hdf5
 from histoscribe.io.predictions.anndata import about_in, head_in
+from histoscribe.io.predictions.stored_picture import StoredPicture, picture_in_uns, picture_in_zarr
 from histoscribe.io.sections.spatialdata_store import check_zarr
 from histoscribe.io.slides.zarr_slide import UNREADABLE, damaged
 from histoscribe.types import Head
@@ -22,17 +23,10 @@ from histoscribe.types.prediction import MEASURED
 
 EXPECTED = "a prediction that `histoscribe predict` wrote: .h5ad, or .zarr of SpatialData"
 _PARTS = ("obs", "var", "uns", "obsm")
+_TABLE = "_expression"
+"""End of the name of the table of a prediction in SpatialData."""
 _BLOCK_BYTES = 1 << 25
 """Size of a block of values: an array of 100,000 spots and 2,000 genes has 25."""
-
-
-@dataclass(frozen=True, eq=False)
-class StoredPicture:
-    """Picture of the slide that a prediction file holds."""
-
-    pixels: UInt8[np.ndarray, "height width 3"]
-    scale: float
-    """Px of the picture per level-0 px."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +43,13 @@ class StoredPrediction:
     table: str
     """Place of the table in a zarr folder; empty in an h5ad file."""
 
+    @property
+    def row_blocks(self) -> tuple[slice, ...]:
+        """Rows of each block."""
+        n_spots, n_genes = self.head.shape
+        n_rows = max(1, _BLOCK_BYTES // (4 * max(n_genes, 1)))
+        return tuple(slice(start, start + n_rows) for start in range(0, n_spots, n_rows))
+
     def predicted(self) -> Iterator[Float32[np.ndarray, "rows G"]]:
         """Predicted values, some rows at a time."""
         return self._blocks("X")
@@ -58,12 +59,10 @@ class StoredPrediction:
         return self._blocks(f"layers/{MEASURED}")
 
     def _blocks(self, name: str) -> Iterator[Float32[np.ndarray, "rows G"]]:
-        n_spots, n_genes = self.head.shape
-        n_rows = max(1, _BLOCK_BYTES // (4 * max(n_genes, 1)))
         with _opened(self.path, self.table) as group:
             values = group[name]
-            for start in range(0, n_spots, n_rows):
-                yield np.asarray(values[start : start + n_rows], dtype=np.float32)
+            for rows in self.row_blocks:
+                yield np.asarray(values[rows], dtype=np.float32)
 
 
 def open_prediction(path: Path) -> StoredPrediction:
@@ -91,14 +90,21 @@ def open_prediction(path: Path) -> StoredPrediction:
             )
         data = ad.AnnData(**parts)
         head, about = head_in(data), about_in(data)
+    picture = _picture(path, table, parts)
+    of_picture = None if picture is None else picture.mpp
     return StoredPrediction(
         path=path,
         head=head,
-        mpp=float(about["mpp"]) if "mpp" in about else None,
-        picture=_picture(parts["uns"].get("spatial", {}), head.section),
+        mpp=float(about["mpp"]) if "mpp" in about else of_picture,
+        picture=picture,
         measured_unit=str(about["measured_unit"]) if MEASURED in layers else None,
         table=table,
     )
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is one of zarr 3, as SpatialData writes it."""
+    return (path / "zarr.json").is_file()
 
 
 @contextmanager
@@ -117,7 +123,7 @@ def _opened(path: Path, table: str) -> Iterator[Any]:
 def _table_of(path: Path) -> str:
     """Place of the table of a prediction in a SpatialData folder."""
     check_zarr(path)
-    names = sorted(table.name for table in (path / "tables").glob("*_expression"))
+    names = sorted(table.name for table in (path / "tables").glob(f"*{_TABLE}"))
     if len(names) != 1:
         raise DataContractError(
             Problem(
@@ -130,10 +136,10 @@ def _table_of(path: Path) -> str:
     return f"tables/{names[0]}"
 
 
-def _picture(spatial: Mapping[str, Any], section: str) -> StoredPicture | None:
-    """The larger of the two pictures of a slide that `to_anndata` keeps."""
-    if section not in spatial:
-        return None
-    of = spatial[section]
-    pixels = np.asarray(of["images"]["hires"], dtype=np.uint8)
-    return StoredPicture(pixels, float(of["scalefactors"]["tissue_hires_scalef"]))
+def _picture(path: Path, table: str, parts: Mapping[str, Any]) -> StoredPicture | None:
+    """Picture of the slide in a file of either format."""
+    if table:
+        name = table.removeprefix("tables/").removesuffix(_TABLE)
+        return picture_in_zarr(path / "images" / f"{name}_image")
+    section = str(parts["uns"]["histoscribe"]["section"])
+    return picture_in_uns(parts["uns"].get("spatial", {}), section)
