@@ -85,11 +85,11 @@ def evenly(items: Sequence[int], n: int) -> list[int]:
     return [items[place] for place in places]
 
 
-def unfit(path: Path, found: str) -> Problem:
+def unfit(path: Path, content: str) -> Problem:
     """Problem of a prediction that does not belong to the measured values of a run."""
     return Problem(
         where=str(path),
-        found=found,
+        found=content,
         expected="the prediction of a test section, for the spots and genes that were measured",
         remedy="run `histoscribe benchmark FILE.toml --out DIR` again: it adds what is missing",
     )

@@ -32,18 +32,25 @@ Model = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME", help="Model of a run (default: the best one)."),
 ]
+Findings = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--findings", metavar="DIR", help="Folder that `explain` wrote, to show it (repeatable)."
+    ),
+]
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port; 0 for any free one.")
 ]
 NoOpen = Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")]
 
 
-def run(
+def run(  # noqa: PLR0913 - one parameter an option
     predictions: Predictions,
     *,
     section: Sections = None,
     slide: SlideFiles = None,
     model: Model = None,
+    findings: Findings = None,
     port: Port = 0,
     no_open: NoOpen = False,
 ) -> None:
@@ -61,6 +68,7 @@ def run(
         slides=_slide_files(slide or ()),
         sections=tuple(section or ()),
         model=model,
+        findings=tuple(findings or ()),
     )
     views = open_views(request)
     with ViewServer(Answers(views, cache_folder()), port) as server:

@@ -33,14 +33,16 @@ class Answers:
     """Answers about the views of one page; a place that does not exist has None."""
 
     def __init__(self, views: Sequence[SlideView], cache: Path) -> None:
-        self._sections = tuple(ViewedSection(view, GeneMaps(view, cache)) for view in views)
+        self._sections = tuple(
+            ViewedSection(index, view, GeneMaps(view, cache)) for index, view in enumerate(views)
+        )
 
     def views(self) -> Answer:
         """`view.json`: the sections to choose from."""
         return answer_json(
             {
                 "version": version("histoscribe"),
-                "sections": [of.summary(index) for index, of in enumerate(self._sections)],
+                "sections": [of.summary() for of in self._sections],
             }
         )
 
@@ -72,8 +74,24 @@ class Answers:
         """Values of one evidence column at all places."""
         return self._of(index, lambda of: _answer(BYTES, of.evidence(number, column)))
 
+    def finding_picture(self, index: int, number: int) -> Answer | None:
+        """Picture of a finding about the section."""
+        return self._of(index, lambda of: _answer(JPEG, of.finding_picture(number)))
+
+    def exemplars(self, index: int, place: int) -> Answer | None:
+        """Training spots that the model looked up for a place."""
+        return self._of(index, lambda of: _exemplars(of.exemplars(place)))
+
+    def exemplar_tile(self, index: int, place: int, rank: int) -> Answer | None:
+        """Tile of one of them."""
+        return self._of(index, lambda of: _answer(JPEG, of.exemplar_tile(place, rank)))
+
     def _of(self, index: int, answer: "Callable[[ViewedSection], Answer | None]") -> Answer | None:
         return answer(self._sections[index]) if index < len(self._sections) else None
+
+
+def _exemplars(listed: list[dict[str, Any]] | None) -> Answer | None:
+    return None if listed is None else answer_json({"exemplars": listed})
 
 
 def _answer(kind: str, body: bytes | None) -> Answer | None:

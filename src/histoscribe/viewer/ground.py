@@ -28,7 +28,7 @@ def slide_ground(
     xy: Float[np.ndarray, "N 2"],
     overview: UInt8[np.ndarray, "height width 3"] | None = None,
 ) -> Ground:
-    """Ground of a slide; `overview` is a picture of it as a whole."""
+    """Ground of a slide; `overview` shows the whole slide small."""
     return Ground(xy, slide.mpp, DeepZoom(slide, overview), slide.warnings)
 
 

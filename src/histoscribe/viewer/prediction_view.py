@@ -65,7 +65,7 @@ def _given(stored: StoredPrediction, path: Path) -> Ground:
 
 
 def _other_size(stored: StoredPrediction, slide: RegionSlide) -> str:
-    """What a slide of another size than the predicted one should be; empty if it fits."""
+    """Size to expect, if a slide is not of the predicted size; else empty."""
     size, picture = np.array([slide.width, slide.height]), stored.picture
     if picture is not None:
         of_picture = np.array(picture.pixels.shape[1::-1])

@@ -18,6 +18,9 @@ _ROUTES: Mapping[str, Route] = {
     rf"s/{_N}/gene/{_N}/difference\.bin": lambda m, of: of.gene(int(m[1]), int(m[2]), "difference"),
     rf"s/{_N}/fact/{_N}\.bin": lambda m, of: of.fact(int(m[1]), int(m[2])),
     rf"s/{_N}/evidence/{_N}/{_N}\.bin": lambda m, of: of.evidence(*map(int, m.groups())),
+    rf"s/{_N}/findings/{_N}\.jpg": lambda m, of: of.finding_picture(int(m[1]), int(m[2])),
+    rf"s/{_N}/exemplars/{_N}\.json": lambda m, of: of.exemplars(int(m[1]), int(m[2])),
+    rf"s/{_N}/exemplars/{_N}/{_N}\.jpg": lambda m, of: of.exemplar_tile(*map(int, m.groups())),
 }
 _GRAMMAR = tuple((re.compile(pattern, re.ASCII), route) for pattern, route in _ROUTES.items())
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from histoscribe.benchmark.measured_maps import MeasuredMaps, read_measured
 from histoscribe.benchmark.views import View, find_views, unfit
 from histoscribe.errors import DataContractError, Problem, errors_told
-from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.io.predictions.stored_prediction import StoredPrediction, open_prediction
 from histoscribe.io.run_folder import read_run_card
 from histoscribe.io.slides.region import RegionSlide
@@ -21,6 +20,8 @@ from histoscribe.near_names import did_you_mean
 from histoscribe.plot.thumbnail import picture_of_tissue
 from histoscribe.predictor.gene_scores import gene_scores_of_run
 from histoscribe.types import Head
+from histoscribe.viewer.cohort_slides import CohortSlides
+from histoscribe.viewer.exemplars import ExemplarOrigin, keys_of_predictor, tile_size
 from histoscribe.viewer.ground import Ground, picture_ground, slide_ground
 from histoscribe.viewer.prediction_view import GIVE_SLIDE, file_identity
 from histoscribe.viewer.slide_view import GeneValues, SlideView
@@ -39,13 +40,16 @@ def views_of_run(folder: Path, model: str | None, slides: Mapping[str, Path]) ->
     """
     card, views = read_run_card(folder), find_views(folder)
     name = card.best_model if model is None else model
-    if not views or name not in card.models:
-        raise DataContractError(_no_maps(folder) if not views else _no_model(name, card.models))
+    models = tuple(sorted(path.name for path in (folder / "predictions").glob("*")))
+    if not views or name not in models:
+        raise DataContractError(_no_maps(folder) if not views else _no_model(name, models))
+    settings = tomllib.loads((folder / "settings.toml").read_text(encoding="utf-8"))
+    cohort = CohortSlides(str(settings["cohort"]))
     parts: list[_RunView] = []
     problems: list[Problem] = []
     for view in views:
         try:
-            parts.append(_run_view(folder, view, name, slides))
+            parts.append(_run_view(cohort, view, name, slides))
         except DataContractError as error:
             problems += error.problems
     if problems:
@@ -54,17 +58,31 @@ def views_of_run(folder: Path, model: str | None, slides: Mapping[str, Path]) ->
     return [part.view(with_fold=times[part.about.section] > 1) for part in parts]
 
 
+@dataclass(frozen=True, eq=False)
+class _TestedSpots:
+    """Facts of the measured values, which are read again when their maps are made."""
+
+    section: str
+    fold: str
+    unit: str
+    xy_um: Float[np.ndarray, "N 2"]
+    log_total: Float[np.ndarray, " N"]
+
+    @classmethod
+    def of(cls, maps: MeasuredMaps) -> "_TestedSpots":
+        return cls(maps.section, maps.fold, maps.unit, maps.xy_um, maps.log_total)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _RunView:
     """One tested section of a run."""
 
-    run: Path
     file: View
     stored: StoredPrediction
-    about: MeasuredMaps
-    """Without its values."""
+    about: _TestedSpots
     slide: RegionSlide | None
     """The slide that the user names."""
+    cohort: CohortSlides
 
     def view(self, *, with_fold: bool) -> SlideView:
         about = self.about
@@ -79,56 +97,49 @@ class _RunView:
                 measured_unit=about.unit,
             ),
             ground=self._ground,
+            exemplars=self._exemplars(),
             has_slide=self.slide is not None or self.file.tissue is not None,
         )
 
     def _head(self) -> Head:
-        """Head with the depth of the places, and the scores of the genes in this run."""
-        head = self.stored.head
-        model = self.stored.path.parents[1].name
-        folder = self.run / "predictors" / model / self.stored.path.parent.name
-        scores = gene_scores_of_run(folder, model, head.genes)
+        """Head with depth as a spot fact, and gene scores of this run."""
+        head, model = self.stored.head, self.stored.path.parents[1].name
+        scores = gene_scores_of_run(self._predictor, model, head.genes)
         return replace(
             head,
             gene_facts={**head.gene_facts, **scores.columns},
             spot_facts={**head.spot_facts, DEPTH: self.about.log_total.astype(np.float64)},
         )
 
+    @property
+    def _predictor(self) -> Path:
+        """Folder of the predictor that predicted the section."""
+        fold = self.stored.path.parent
+        return self.file.run / "predictors" / fold.parent.name / fold.name
+
+    def _exemplars(self) -> ExemplarOrigin | None:
+        keys = keys_of_predictor(self._predictor)
+        if keys is None:
+            return None
+        size = tile_size(self._predictor)
+        return ExemplarOrigin(keys, lambda name, spot: self.cohort.open(name).tile(spot, size))
+
     def _measured(self) -> Iterator[Float32[np.ndarray, "rows G"]]:
         values = read_measured(self.file.path).values
         return (values[rows] for rows in self.stored.row_blocks)
 
     def _ground(self) -> Ground:
-        """Ground of the named slide, of that of the cohort, or of the picture in the run."""
+        """Ground: the named slide, else the cohort's slide, else the run's picture."""
         xy = self.stored.head.spots.xy
         if self.slide is not None:
             return slide_ground(self.slide, xy)
         where = f"section {self.about.section}"
         try:
             with errors_told(where):
-                return slide_ground(self._slide_of_cohort(), xy)
+                placed = self.cohort.fitting(self.about.section, self.stored.head.spots)
+                return slide_ground(placed.slide, xy)
         except DataContractError as error:
             return self._picture(error.problems[0].found)
-
-    def _slide_of_cohort(self) -> RegionSlide:
-        """Slide of the cohort that the run was made from."""
-        settings = tomllib.loads((self.run / "settings.toml").read_text(encoding="utf-8"))
-        name, head = self.about.section, self.stored.head
-        section = read_cohort(str(settings["cohort"]), [name])[name]
-        row = {spot: place for place, spot in enumerate(section.spots.ids)}
-        at = np.array([row.get(spot, -1) for spot in head.spots.ids])
-        if at.min() < 0 or not np.array_equal(section.spots.xy[at], head.spots.xy):
-            raise DataContractError(
-                Problem(
-                    where=f"section {name}",
-                    found="other places than at the time of the run",
-                    expected="the cohort of the run",
-                    remedy=GIVE_SLIDE,
-                )
-            )
-        if not isinstance(section.slide, RegionSlide):
-            raise TypeError(f"section {name} has a slide without levels")
-        return section.slide
 
     def _picture(self, why: str) -> Ground:
         """Ground of the picture of the tissue in the run."""
@@ -143,25 +154,26 @@ class _RunView:
         return picture_ground(self.about.section, pixels, xy, mpp, (told,))
 
 
-def _run_view(run: Path, view: View, model: str, slides: Mapping[str, Path]) -> _RunView:
-    about, path = view.measured, view.prediction_file(model)
+def _run_view(cohort: CohortSlides, view: View, model: str, slides: Mapping[str, Path]) -> _RunView:
+    measured, path = view.measured, view.prediction_file(model)
+    about = _TestedSpots.of(measured)
     if not path.is_file():
         raise DataContractError(unfit(path, "no such file"))
     stored = open_prediction(path)
-    if (len(about.log_total), about.genes) != (len(stored.head.spots), stored.head.genes):
+    if (len(about.log_total), measured.genes) != (len(stored.head.spots), stored.head.genes):
         n_spots, n_genes = stored.head.shape
         raise DataContractError(unfit(path, f"{n_spots} spots, {n_genes} genes"))
     slide = slides.get(about.section, slides.get(""))
     return _RunView(
-        run=run,
         file=View(view.path),  # the first one keeps all measured values in memory
         stored=stored,
-        about=replace(about, values=about.values[:0]),
+        about=about,
         slide=None if slide is None else open_slide(slide, _mpp(stored, about)),
+        cohort=cohort,
     )
 
 
-def _mpp(stored: StoredPrediction, about: MeasuredMaps) -> float:
+def _mpp(stored: StoredPrediction, about: _TestedSpots) -> float:
     """Size of a level-0 px in um: the run has the places in both."""
     return float(about.xy_um.sum() / stored.head.spots.xy.sum())
 

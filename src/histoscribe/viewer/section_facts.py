@@ -9,13 +9,10 @@ from jaxtyping import Float
 from histoscribe.metrics.chance import above_chance
 from histoscribe.types import CLIPPED, DISTANCE, PATHWAYS, TRUSTED, Head
 from histoscribe.types.gene_labels import gene_labels
+from histoscribe.viewer.exemplars import DISTANCES, ROWS
 from histoscribe.viewer.gene_maps import GeneMaps
 
 SCORE = "pcc_given_depth"
-EXEMPLARS = "exemplar_row"
-"""Evidence: rows of the exemplars of a place in the pool of its predictor; no values to draw."""
-_OF_EXEMPLARS = "exemplar_"
-"""Evidence with one column for each exemplar, the nearest first."""
 _FACTS = {
     DISTANCE: (
         "Distance to training",
@@ -30,7 +27,7 @@ _FACTS = {
 _EVIDENCE = {
     PATHWAYS: "Pathways",
     "attention": "Attention",
-    "exemplar_distance": "Distance of the exemplars",
+    DISTANCES: "Distance of the exemplars",
 }
 
 
@@ -77,7 +74,7 @@ def evidence_of(head: Head) -> list[dict[str, Any]]:
 
 def evidence_names(head: Head) -> tuple[str, ...]:
     """Evidence with values to draw."""
-    return tuple(name for name in head.evidence if name != EXEMPLARS)
+    return tuple(name for name in head.evidence if name != ROWS)
 
 
 def _labels(head: Head, name: str) -> Iterator[str]:
@@ -85,7 +82,7 @@ def _labels(head: Head, name: str) -> Iterator[str]:
     n_columns = head.evidence[name].shape[1]
     if name in head.evidence_names:
         yield from head.evidence_names[name]
-    elif n_columns == len(head.genes) and not name.startswith(_OF_EXEMPLARS):
+    elif n_columns == len(head.genes) and name != DISTANCES:
         yield from gene_labels(head.genes, head.gene_names or head.genes)
     else:
         yield from (str(column) for column in range(1, n_columns + 1))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from histoscribe.io.byte_map import Blocks
 from histoscribe.types import Head
+from histoscribe.viewer.exemplars import ExemplarOrigin
+from histoscribe.viewer.findings import ViewedFinding
 from histoscribe.viewer.ground import Ground
 
 
@@ -36,3 +38,7 @@ class SlideView:
     """Opens what lies below the places; called once, when the section is first looked at."""
     has_slide: bool
     """Whether anything lies below the places."""
+    exemplars: ExemplarOrigin | None = None
+    """Where the exemplars of its places lie; None without any, or if that is unknown."""
+    findings: tuple[ViewedFinding, ...] = ()
+    """Answers of `explain` about the section."""

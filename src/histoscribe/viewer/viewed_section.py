@@ -1,5 +1,6 @@
 """One section as the page sees it: facts in plain values, and values as bytes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -8,10 +9,11 @@ import numpy as np
 
 from histoscribe.io.byte_map import byte_message
 from histoscribe.io.slides.deepzoom import TILE_PX, DeepZoom
+from histoscribe.io.slides.thumbnail import jpeg
+from histoscribe.viewer.exemplars import ROWS, exemplar_tile, exemplars_of
 from histoscribe.viewer.gene_maps import GeneMaps, Kind
 from histoscribe.viewer.ground import Ground
 from histoscribe.viewer.section_facts import (
-    EXEMPLARS,
     evidence_names,
     evidence_of,
     facts_of,
@@ -22,8 +24,10 @@ from histoscribe.viewer.slide_view import SlideView
 
 @dataclass(eq=False)
 class ViewedSection:
-    """One section of the page; what does not exist is None."""
+    """Section of the page; a missing gene, tile or picture is None."""
 
+    index: int
+    """Its number on the page, by which addresses name it."""
     view: SlideView
     maps: GeneMaps
 
@@ -39,12 +43,12 @@ class ViewedSection:
                 self._ground = self.view.ground()
             return self._ground
 
-    def summary(self, index: int) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """Its line in the list of sections."""
         view = self.view
         n_places, n_genes = view.head.shape
         return {
-            "index": index,
+            "index": self.index,
             "id": view.name,
             "n_places": n_places,
             "n_genes": n_genes,
@@ -72,8 +76,8 @@ class ViewedSection:
             "genes": genes_of(head, self.maps),
             "facts": facts_of(head),
             "evidence": evidence_of(head),
-            "findings": [],
-            "has_exemplars": EXEMPLARS in head.evidence,
+            "findings": list(self._findings()),
+            "has_exemplars": ROWS in head.evidence,
         }
 
     def tile(self, level: int, column: int, row: int) -> bytes | None:
@@ -98,6 +102,35 @@ class ViewedSection:
         if number >= len(names) or column >= of[names[number]].shape[1]:
             return None
         return byte_message(np.asarray(of[names[number]][:, column]))
+
+    def finding_picture(self, number: int) -> bytes | None:
+        """Picture of a finding as JPEG."""
+        findings = self.view.findings
+        return findings[number].picture if number < len(findings) else None
+
+    def exemplars(self, place: int) -> list[dict[str, Any]] | None:
+        """Exemplars of a place, the nearest first."""
+        head, origin = self.view.head, self.view.exemplars
+        if ROWS not in head.evidence or place >= len(head.spots):
+            return None
+        start = f"s/{self.index}/exemplars/{place}"
+        return [
+            {**of, "image": None if origin is None else f"{start}/{rank}.jpg"}
+            for rank, of in enumerate(exemplars_of(head, place, origin))
+        ]
+
+    def exemplar_tile(self, place: int, rank: int) -> bytes | None:
+        """Tile of an exemplar as JPEG."""
+        head, origin = self.view.head, self.view.exemplars
+        if origin is None or place >= len(head.spots):
+            return None
+        pixels = exemplar_tile(head, place, rank, origin)
+        return None if pixels is None else jpeg(pixels)
+
+    def _findings(self) -> Iterator[dict[str, Any]]:
+        for number, of in enumerate(self.view.findings):
+            image = None if of.picture is None else f"s/{self.index}/findings/{number}.jpg"
+            yield {"question": of.question, "title": of.title, "text": of.text, "image": image}
 
 
 def _slide(zoom: DeepZoom, mpp: float | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from histoscribe.io.predictions.bulk_file import FILE as BULK_FILE
 from histoscribe.io.predictions.stored_prediction import EXPECTED, is_zarr
 from histoscribe.io.run_folder import CARD
 from histoscribe.near_names import did_you_mean
+from histoscribe.viewer.findings import ViewedFinding, findings_about, read_findings
 from histoscribe.viewer.prediction_view import view_of_prediction
 from histoscribe.viewer.slide_view import SlideView
 
@@ -29,6 +30,8 @@ class ViewRequest:
     """Sections to view; all if empty."""
     model: str | None = None
     """Model of the runs; the best one if None."""
+    findings: tuple[Path, ...] = ()
+    """Folders that `explain` wrote."""
 
 
 def open_views(request: ViewRequest) -> tuple[SlideView, ...]:
@@ -41,6 +44,11 @@ def open_views(request: ViewRequest) -> tuple[SlideView, ...]:
     """
     views: list[SlideView] = []
     problems: list[Problem] = []
+    findings: tuple[ViewedFinding, ...] = ()
+    try:
+        findings = read_findings(request.findings)
+    except DataContractError as error:
+        problems += error.problems
     for path in request.predictions:
         try:
             views += _views_of(path, request)
@@ -50,7 +58,10 @@ def open_views(request: ViewRequest) -> tuple[SlideView, ...]:
     if problems:
         raise DataContractError(problems)
     wanted = request.sections or tuple(view.head.section for view in views)
-    return tuple(_named([view for view in views if view.head.section in wanted]))
+    kept = [view for view in views if view.head.section in wanted]
+    return tuple(
+        replace(view, findings=findings_about(findings, view.head.section)) for view in _named(kept)
+    )
 
 
 def _views_of(path: Path, request: ViewRequest) -> list[SlideView]:

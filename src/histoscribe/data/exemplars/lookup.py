@@ -220,6 +220,20 @@ def _about(path: Path) -> _About:
         raise DataContractError(_damaged(path, str(error).splitlines()[0])) from None
 
 
+def read_exemplar_keys(path: Path) -> SpotKeys:
+    """Section, patient and id of each exemplar that `Lookup.save` wrote; no features are read.
+
+    Raises DataContractError for a damaged file.
+    """
+    about = _about(path)
+    with safe_open(path, framework="np") as file:
+        arrays = {name: file.get_tensor(name) for name in ("section", "patient", "spot")}
+    try:
+        return SpotKeys.restored(arrays, vars(about))
+    except ValueError as error:
+        raise DataContractError(_damaged(path, str(error))) from None
+
+
 def training_exemplars(
     table: SpotTable,
     fit: Int[np.ndarray, " fit"],
