@@ -9,6 +9,7 @@ import torch
 from histoscribe.errors import DataContractError, Problem
 
 Device = Literal["cpu", "cuda"]
+CPU = torch.device("cpu")
 
 
 def choose_device(requested: Literal["auto", "cpu", "cuda"]) -> Device:

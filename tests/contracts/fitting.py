@@ -1,5 +1,7 @@
 """Models fitted on planted tables, for the contracts of every item."""
 
+import math
+
 import torch
 
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
@@ -56,12 +58,27 @@ class KilledError(Exception):
 
 
 def killed_after(n_epochs):
-    """What ends an epoch, and after that many everything."""
+    """What ends an epoch, and after that many everything; each leaves a checkpoint."""
     end_epoch = EpochEnd.on_train_epoch_end
 
     def end(self, trainer, pl_module):
+        self.file.written = -math.inf
         end_epoch(self, trainer, pl_module)
         if len(self.scores) == n_epochs:
+            raise KilledError
+
+    return end
+
+
+def killed_within(n_epochs, n_steps):
+    """What ends a step, and after so many epochs and steps everything, with a checkpoint."""
+    end_step = EpochEnd.on_train_batch_end
+
+    def end(self, trainer, *rest):
+        is_there = (len(self.scores), self.n_steps + 1) == (n_epochs, n_steps)
+        self.file.written = -math.inf if is_there else math.inf
+        end_step(self, trainer, *rest)
+        if is_there:
             raise KilledError
 
     return end

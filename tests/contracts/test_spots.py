@@ -9,6 +9,7 @@ from histoscribe.models.evidence import ClassMapModel, GraphModel
 from histoscribe.train.epoch_end import EpochEnd
 from tests.contracts.fitting import KilledError, fitted, killed_after, models_of, predicted_by
 from tests.contracts.tables import planted_table, queries_of
+from tests.device_waits import DeviceWaits
 
 MODELS = models_of("spot")
 
@@ -88,6 +89,20 @@ def test_gradients_reach_every_parameter(learned, name):
     for parameter, value in model.named_parameters():
         assert value.grad is not None, parameter
         assert value.grad.abs().sum() > 0, parameter
+
+
+def test_a_pass_lets_no_gpu_wait(learned, name):
+    if not issubclass(model_class(name), ExpressionModel):
+        pytest.skip("no network")
+    model = learned.model
+    names = model.inputs(model.config)
+    inputs = learned.items(queries_of(planted_table(1))).inputs(names, np.arange(4))
+    model.train()
+    with DeviceWaits() as waits:
+        model(**inputs).expression.sum().backward()
+    model.zero_grad(set_to_none=True)
+    model.eval()
+    assert waits.names == []
     model.zero_grad(set_to_none=True)
     model.eval()
 

@@ -7,6 +7,7 @@ import torch
 from histoscribe.encoders.colour_texture import ColourTexture
 from histoscribe.encoders.encoder import load_encoder
 from histoscribe.encoders.spectrum import RingSpectrum
+from tests.device_waits import DeviceWaits
 
 SIDE = 128
 PINK, BLUE = np.array([236, 190, 214.0]), np.array([92, 70, 140.0])
@@ -110,3 +111,11 @@ def test_mean_colour_is_that_of_the_tissue():
 def test_a_tile_too_small_for_its_scales_is_refused():
     with pytest.raises(ValueError, match="64 px"):
         ColourTexture()(torch.zeros(1, 3, 48, 48))
+
+
+def test_a_tile_lets_no_gpu_wait_once_its_tables_are_made():
+    encoder, tile = load_encoder("colour_texture"), draw([(40, 40)])
+    encoder(tile)
+    with DeviceWaits() as waits:
+        encoder(tile)
+    assert waits.names == []

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from histoscribe.models.inner_validation import best_on_inner, known_scores
+from histoscribe.train.checkpoint_file import CheckpointFile
 from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.train.group import ALONE
 from tests.contracts.tables import planted_table
@@ -66,21 +67,24 @@ def test_the_first_epoch_is_kept_unless_a_later_one_is_better_by_more_than_round
     model, end = torch.nn.Linear(2, 2), EpochEnd.__new__(EpochEnd)  # no table, for none is read
     sides = SimpleNamespace(val=np.arange(3))
     vars(end).update(
+        _model=model,
         _sides=sides,
         _group=ALONE,
         _patience=9,
-        _folder=tmp_path,
+        file=CheckpointFile(tmp_path),
         scores=[],
         epoch_losses=[],
         best_epoch=0,
+        n_steps=0,
+        _begun=None,
         _losses=None,
     )
 
     scores = iter(0.5 + step * np.arange(4))
     monkeypatch.setattr("histoscribe.train.epoch_end._copy", lambda model: {})
     monkeypatch.setattr(EpochEnd, "_score", lambda self, model: float(next(scores)))
-    trainer = SimpleNamespace(save_checkpoint=lambda path, weights_only: path.write_bytes(b""))
+    trainer = SimpleNamespace(max_epochs=4)
     for _ in range(4):
-        task = SimpleNamespace(model=model, epoch_loss=lambda: 1.0)
+        task = SimpleNamespace(epoch_loss=lambda: 1.0)
         EpochEnd.on_train_epoch_end.__wrapped__(end, trainer, task)
     assert end.best_epoch == kept

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from histoscribe.train.epoch_end import CHECKPOINT, EpochEnd
+from histoscribe.train.checkpoint_file import CHECKPOINT
+from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.train.fit import fit, fit_recorded
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
 from tests.contracts.fitting import KilledError, killed_after

@@ -98,6 +98,7 @@ def test_control_c_rises_and_the_run_goes_on_where_it_was(tmp_path, monkeypatch)
         return real(self, model)
 
     with monkeypatch.context() as patch:
+        patch.setattr("histoscribe.train.checkpoint_file.CHECKPOINT_SECONDS", 0.0)
         patch.setattr(EpochEnd, "_score", stop_in_the_third)
         with pytest.raises(KeyboardInterrupt):
             trained(tmp_path / "parts", epochs=5)

@@ -1,7 +1,6 @@
 """Tiles around spots: geometry, pixels and reading order."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from histoscribe.data.tissue import MASK_VERSION, TissueMask, tissue_mask
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.slides.block_slide import BlockSlide
 from histoscribe.io.slides.region import RegionSlide
+from histoscribe.transfer import read_ahead
 from histoscribe.types import Section, Slide, Spots
 
 _BAND_STEPS = 4  # a band of rows whose decoded tiles fit in the cache
@@ -137,13 +137,7 @@ def tile_batches(
         tiles.check(section)
         return
     read = tile_reader(section, tiles, slide_look, in_grid_order=True)
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = reader.submit(read, batches[0])
-        for following in [*batches[1:], None]:
-            image = ahead.result()
-            if following is not None:
-                ahead = reader.submit(read, following)
-            yield image
+    yield from read_ahead(read, batches)
 
 
 def tile_reader(

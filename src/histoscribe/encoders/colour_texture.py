@@ -54,10 +54,12 @@ class ColourTexture(nn.Module):
 
     version = 1
     width = 157
+    bins: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("unmix", _unmixing(), persistent=False)
+        self.register_buffer("bins", torch.tensor(_BINS)[:, None, None], persistent=False)
         self.rings = RingSpectrum(n_rings=10, n_turned=5)
         self.point_rings = RingSpectrum(n_rings=8, n_turned=4)
 
@@ -74,7 +76,7 @@ class ColourTexture(nn.Module):
         pyramid = [stain]
         for _ in range(_LEVELS):
             pyramid.append(functional.avg_pool2d(pyramid[-1], 2))
-        parts = [_colour(pyramid[1], density.mean(dim=(1, 2, 3)))]
+        parts = [_colour(pyramid[1], density.mean(dim=(1, 2, 3)), self.bins)]
         # eosin has no structure of one px, and this scale costs as much as all others
         parts += [_texture(pyramid[0][:, :1])]
         parts += [_texture(level[:, :2]) for level in pyramid[1:_LEVELS]]
@@ -91,14 +93,16 @@ def _unmixing() -> Float[Tensor, "3 3"]:
     return torch.linalg.inv(torch.vstack([stains, neither])).T.float()
 
 
-def _colour(stain: Float[Tensor, "B 3 h w"], density: Float[Tensor, " B"]) -> Float[Tensor, "B 32"]:
-    """Stain over the tile, in its centre and on tissue; histograms."""
+def _colour(
+    stain: Float[Tensor, "B 3 h w"], density: Float[Tensor, " B"], bins: Float[Tensor, "8 1 1"]
+) -> Float[Tensor, "B 32"]:
+    """Stain over the tile, in its centre and on tissue; histograms with these centres of bins."""
     middle = stain.shape[-1] // 4
     centre = stain[..., middle:-middle, middle:-middle]
     tissue = torch.sigmoid((stain[:, :2].sum(dim=1, keepdim=True) - 0.12) / 0.02)
     share = tissue.mean(dim=(2, 3))
     in_tissue = (stain * tissue).mean(dim=(2, 3)) / (share + 0.01)
-    soft = torch.sigmoid((stain[:, :2, None] - stain.new_tensor(_BINS)[:, None, None]) / 0.03)
+    soft = torch.sigmoid((stain[:, :2, None] - bins) / 0.03)
     return torch.cat(
         [
             stain.mean(dim=(2, 3)),

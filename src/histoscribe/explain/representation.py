@@ -88,14 +88,14 @@ def _of_section(
     model, n_spots = predictor.model, len(section.spots)
     if isinstance(model, Estimator):
         raise ValueError(f"{model.name} is no network")
-    device = choose_device(predictor.device)
+    device = torch.device(choose_device(predictor.device))
     predictor.encoder.to(device)
     if predictor.sees_tiles:
-        model.to(torch.device(device))
+        model.to(device)
     queries = predictor.queries(section, cache)
     patient = section.patient or f"unknown ({section.id})"
     return Representation(
-        values=represent_spots(model, predictor.fitted.items(queries)),
+        values=represent_spots(model, predictor.fitted.items(queries, device)),
         feature=queries.feature,
         um=section.spots.xy * section.slide.mpp,
         keys=SpotKeys.of_section(section.id, patient, section.spots.ids),

@@ -20,6 +20,7 @@ from histoscribe.predictor.forward import (
     predict_items,
     predict_spots,
 )
+from histoscribe.transfer import placed
 from histoscribe.types import PATHWAYS, CountFamily, Item, Pathways
 
 
@@ -83,15 +84,15 @@ class Fitted:
     def to(self, device: torch.device) -> None:
         """Move all members to a device; a closed-form model has none."""
         for member in self.members:
-            member.to(device)
+            placed(member, device)
 
     def predict(self, queries: SpotQueries, device: torch.device | None = None) -> Predicted:
         """Predict spots without gradients, with everything else that the model says of them.
 
-        Networks that read tiles or many spots run on `device`. A section model treats the given
-        spots of a section as the whole section: give all of them. A bag model predicts each spot as
-        if it were a whole bag, which gives a map of the bag; its evidence is that of each spot
-        within its bag.
+        Networks that read tiles or many spots run on `device`, and exemplars are looked up there. A
+        section model treats the given spots of a section as the whole section: give all of them. A
+        bag model predicts each spot as if it were a whole bag, which gives a map of the bag; its
+        evidence is that of each spot within its bag.
 
         Raises
         ------
@@ -103,7 +104,7 @@ class Fitted:
             values = model.predict(queries.feature)
             check_finite_spots(queries, {"": values})
             return Predicted(values)
-        spots, exemplars = self._spots(queries)
+        spots, exemplars = self._spots(queries, device)
         if device is not None and (queries.image is not None or model.item != "spot"):
             self.to(device)
         predicted = _mean_of(
@@ -153,20 +154,22 @@ class Fitted:
         check_finite(values, lambda row: f"bag {row + 1}")
         return values
 
-    def items(self, queries: SpotQueries) -> Items:
-        """Items from which a network predicts each of these spots.
+    def items(self, queries: SpotQueries, device: torch.device | None = None) -> Items:
+        """Items from which a network predicts each of these spots; `device` looks up exemplars.
 
         Raises TypeError for a model that is no network.
         """
         if isinstance(self.model, Estimator):
             raise TypeError(f"{self.model.name} is no network")
-        return items_to_predict(self.model.item, self._spots(queries)[0])
+        return items_to_predict(self.model.item, self._spots(queries, device)[0])
 
-    def _spots(self, queries: SpotQueries) -> tuple[SpotItems, Columns]:
+    def _spots(
+        self, queries: SpotQueries, device: torch.device | None
+    ) -> tuple[SpotItems, Columns]:
         """Spots with their exemplars, and the retrieved exemplars."""
         if self.lookup is None:
             return SpotItems(queries), {}
-        found = self.lookup.of(queries)
+        found = self.lookup.of(queries, device or "cpu")
         exemplars = Exemplars(self.lookup.pool.feature, self.lookup.pool.target, found.rows)
         evidence = {
             "exemplar_row": found.rows.astype(np.float64),

@@ -1,6 +1,7 @@
 """Predict with a network, a batch at a time."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from histoscribe.data.items.limited_bags import limited
 from histoscribe.data.items.runs import RunItems
 from histoscribe.models.base import ExpressionModel
 from histoscribe.precision import whole_convolutions
+from histoscribe.transfer import moved_batch, one_later, pinned_batch, read_ahead
 from histoscribe.types import Output
 from histoscribe.types.prediction import LAYERS
 
@@ -120,14 +122,20 @@ def _by_batches(
     device = next(model.parameters()).device
     names = model.inputs(model.config)
     at_once = items.at_once(names)
+    batches = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
     was_training = model.training
     model.eval()
     parts: dict[str, list[Tensor]] = {}
-    with torch.no_grad(), whole_convolutions(device):
-        for start in range(0, len(rows), at_once):
-            some = rows[start : start + at_once]
-            inputs = {name: value.to(device) for name, value in items.inputs(names, some).items()}
-            for name, value in ask(inputs).items():
+    with (
+        torch.no_grad(),
+        whole_convolutions(device),
+        closing(
+            read_ahead(lambda some: pinned_batch(items.inputs(names, some), device), batches)
+        ) as inputs,
+    ):
+        answers = (ask(moved_batch(batch, device)) for batch in inputs)
+        for some, answered in zip(batches, one_later(answers), strict=True):
+            for name, value in answered.items():
                 answer = value.float().cpu()
                 if answer.ndim == 3:  # spots of each item, and padding
                     answer = answer[items.inputs(("present",), some)["present"]]

@@ -307,7 +307,8 @@ class Predictor:
             known = feature.detach().cpu().numpy()
             wanted = SpotQueries.unnamed(known, self.encoder.identity, HeldTiles(pixels))
             looked_up = ("exemplar_feature", "exemplar_target")
-            batch = self.fitted.items(wanted).inputs(looked_up, np.arange(len(feature)))
+            items = self.fitted.items(wanted, image.device)
+            batch = items.inputs(looked_up, np.arange(len(feature)))
             shown |= {name: value.to(feature) for name, value in batch.items()}
         return self.model(**{name: shown[name] for name in self.inputs})
 

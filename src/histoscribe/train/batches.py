@@ -7,12 +7,15 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int
 
 from histoscribe.data.items.items import Batch, Items
+from histoscribe.device import CPU
 from histoscribe.seed import stream
 from histoscribe.train.group import ALONE, TrainingGroup
 from histoscribe.train.turns import Turns
+from histoscribe.transfer import pinned, pinned_batch
 from histoscribe.types import Labels
 
 TrainingBatch = tuple[Batch, Labels]
@@ -44,10 +47,14 @@ class Batches:
     turns: Turns | None
     """How tiles and places are turned and mirrored at random, each item as a whole."""
     epoch: Callable[[], int]
+    done: Callable[[], int] = lambda: 0
+    """Steps of the epoch that are done already."""
     accumulate: int = 1
     """Number of batches per step and process."""
     group: TrainingGroup = ALONE
     """The batches of a step are dealt out to its processes."""
+    device: torch.device = CPU
+    """Where they will be used."""
 
     def n_steps(self, epochs: int) -> list[int]:
         """Number of steps of each epoch."""
@@ -76,8 +83,9 @@ class Batches:
             return StepBatches(tuple(numbers), tuple(batches))
 
         with ThreadPoolExecutor(max_workers=1) as reader:
-            ahead = reader.submit(step, 0)
-            for start in range(self._per_step, len(parts), self._per_step):
+            first = self.done() * self._per_step
+            ahead = reader.submit(step, first)
+            for start in range(first + self._per_step, len(parts), self._per_step):
                 built = ahead.result()
                 ahead = reader.submit(step, start)
                 yield built
@@ -107,4 +115,5 @@ class Batches:
         batch = self.items.inputs(self.names, rows)
         if self.turns is not None:
             batch = self.turns.apply(batch, drawn[part])
-        return batch, self.items.labels(rows)
+        labels = self.items.labels(rows).map(lambda value: pinned(value, self.device))
+        return pinned_batch(batch, self.device), labels

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback
 
 from histoscribe.data.items.kinds import Sides
 from histoscribe.data.items.limited_bags import limited
-from histoscribe.device import choose_device
+from histoscribe.device import CPU, choose_device
 from histoscribe.models.base import ExpressionModel
 from histoscribe.models.inner_validation import known_scores
 from histoscribe.progress import track
@@ -32,6 +32,7 @@ from histoscribe.train.spot_losses import SpotLosses
 from histoscribe.train.task import Task
 from histoscribe.train.turns import turns_of
 from histoscribe.train.validation import score_kind
+from histoscribe.transfer import placed
 
 _log = logging.getLogger(__name__)
 
@@ -58,8 +59,9 @@ def train_network(
         end.finished(train.epochs)
     end.restore_best(model)
     if model.count_head is not None:
-        fit_spread(model.to(choose_device(settings.run.device)), model.count_head, sides)
-        model.cpu()
+        device = torch.device(choose_device(settings.run.device))
+        fit_spread(placed(model, device), model.count_head, sides)
+        placed(model, CPU)
     model.choice = {
         "epoch": end.best_epoch,
         "loss": known_scores(end.epoch_losses),
@@ -77,26 +79,14 @@ def train_in_process(
     losses: SpotLosses | None = None,
 ) -> None:
     """Continue from the checkpoint in `resume`, if any; the result is a new checkpoint there."""
-    train, seed = settings.train, settings.seed
+    train = settings.train
     if train.checkpoint:
         model.checkpointing = True
     end = EpochEnd(model, sides, patience=train.patience, folder=resume, group=group, losses=losses)
     end.finished(train.epochs)
-    turns, items = turns_of(model, sides.items)
-    batches = Batches(
-        items=items,
-        names=model.inputs(model.config),
-        rows=sides.fit,
-        batch_size=train.batch_size,
-        batch_spots=train.batch_spots,
-        seed=seed,
-        turns=turns,
-        # lightning fetches the first batch of a resumed run before it counts the epochs
-        epoch=lambda: len(end.scores),
-        accumulate=train.accumulate,
-        group=group,
-    )
-    about = (model, train, seed, batches.n_steps(train.epochs))
+    batches = _batches(model, sides, settings, end, group)
+    placed(model, batches.device)
+    about = (model, train, settings.seed, batches.n_steps(train.epochs))
     shared = train.accumulate * group.n_processes > 1
     task = SharedTask(*about, group=group) if shared else Task(*about)
     with _contained(), _interruptible(), warnings.catch_warnings():
@@ -107,7 +97,32 @@ def train_in_process(
         epochs = range(len(end.scores), train.epochs)
         with closing(track(epochs, f"epochs of {model.name}, at most")) as task.epochs:
             trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
-    model.cpu()
+    placed(model, CPU)
+
+
+def _batches(
+    model: ExpressionModel,
+    sides: Sides,
+    settings: RunSettings,
+    end: EpochEnd,
+    group: TrainingGroup,
+) -> Batches:
+    """Batches from where the training is: lightning fetches one before it counts the epochs."""
+    turns, items = turns_of(model, sides.items)
+    return Batches(
+        items=items,
+        names=model.inputs(model.config),
+        rows=sides.fit,
+        batch_size=settings.train.batch_size,
+        batch_spots=settings.train.batch_spots,
+        seed=settings.seed,
+        turns=turns,
+        epoch=lambda: len(end.scores),
+        done=lambda: end.n_steps,
+        accumulate=settings.train.accumulate,
+        group=group,
+        device=torch.device(choose_device(settings.run.device)),
+    )
 
 
 def _inner_scores(scores: list[float], sides: Sides) -> dict[str, list[float | None]]:

@@ -36,7 +36,7 @@ from histoscribe.train.arguments import (
 from histoscribe.train.benchmark_of import read_benchmark
 from histoscribe.train.bulk_data import BulkData, open_bulk
 from histoscribe.train.bulk_fit import fit_bulk_predictor
-from histoscribe.train.epoch_end import CHECKPOINT
+from histoscribe.train.checkpoint_file import CHECKPOINT
 from histoscribe.train.fit import fit
 from histoscribe.train.outline import training_outline
 from histoscribe.train.row import ModelRow

@@ -3,7 +3,7 @@
 import histoscribe.torchvision_guard  # noqa: F401  before lightning, which imports torchvision
 
 # isort: split
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import fsum, nan
 from typing import Any
 
@@ -17,6 +17,7 @@ from histoscribe.train.batches import StepBatches, TrainingBatch
 from histoscribe.train.loss import training_loss
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import TrainSettings
+from histoscribe.transfer import moved_batch
 from histoscribe.types import Labels, Output
 
 Part = tuple[Output, Labels]
@@ -41,6 +42,21 @@ class Task(lightning.LightningModule):
         next(self.epochs, None)
         self._losses.clear()
         torch.manual_seed(integer(self._seed, f"epoch-{self.current_epoch}"))
+
+    def begun(self) -> dict[str, Tensor]:
+        """What `go_on` needs to go on after this step, besides the weights and the optimiser."""
+        state = {"losses": torch.stack(self._losses).cpu(), "cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self.device)
+        return state
+
+    def go_on(self, state: Mapping[str, Tensor]) -> None:
+        """Go on within an epoch: its losses so far, and the draws that follow."""
+        next(self.epochs, None)
+        self._losses = [*state["losses"].to(self.device)]
+        torch.set_rng_state(state["cpu"])
+        if "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"], self.device)
 
     def transfer_batch_to_device(
         self, batch: StepBatches, device: torch.device, dataloader_idx: int
@@ -69,8 +85,7 @@ class Task(lightning.LightningModule):
 
     def output(self, batch: TrainingBatch) -> Output:
         """Output of the network for a batch, in float32."""
-        inputs = {name: value.to(self.device) for name, value in batch[0].items()}
-        output: Output = self.model(**inputs)
+        output: Output = self.model(**moved_batch(batch[0], self.device))
         return output.float()
 
     def configure_optimizers(self) -> Any:

@@ -152,9 +152,13 @@ class Labels:
     """A number for each site of the training table, -1 for an unknown one; None without sites."""
 
     def to(self, device: torch.device) -> "Labels":
-        """The same labels on another device."""
+        """The same labels on another device; a copy from pinned memory is not waited for."""
+        return self.map(lambda value: value.to(device, non_blocking=True))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Labels":
+        """The same labels with every tensor changed."""
         given = {name: value for name, value in vars(self).items() if value is not None}
-        return Labels(**{name: value.to(device) for name, value in given.items()})
+        return Labels(**{name: change(value) for name, value in given.items()})
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from histoscribe.data.exemplars import lookup as module
 from histoscribe.data.exemplars.exemplar_settings import ExemplarSettings
 from histoscribe.data.exemplars.lookup import Lookup, training_exemplars
+from histoscribe.data.exemplars.search import ExemplarSearch
 from histoscribe.data.images import StackedTiles
 from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.errors import DataContractError
@@ -199,3 +201,19 @@ def test_the_number_of_exemplars_to_choose_from_is_told():
     (line,) = pool_lines(cohort_of(a1="A", a2="A", b1="B", c1="C"), [tested], rows, "last")
     assert line.endswith("of other patients to choose from, test spots 30")
     assert not list(pool_lines(cohort, [fold_of("a1")], rows[1:], "last"))
+
+
+def test_the_pool_is_searched_on_the_device_that_is_named_and_laid_there_once(monkeypatch):
+    devices = []
+
+    def noted(pool, distance, device):
+        devices.append(device)
+        return ExemplarSearch(pool, distance)
+
+    monkeypatch.setattr(module, "ExemplarSearch", noted)
+    lookup, queries = made(planted_table()), queries_of(planted_table(1))
+    card = torch.device("cuda", 0)
+    found = [lookup.of(queries, device) for device in (card, card, "cpu")]
+    assert devices == [card, torch.device("cpu")]
+    for again in found[1:]:
+        np.testing.assert_array_equal(found[0].rows, again.rows)

@@ -113,3 +113,11 @@ def test_what_was_seen_once_is_held_for_the_next_call(perceptual, pool_tiles):
     for row in (0, 1):
         rerank_by_look(candidates([[9, 4, 6, 2]]), 2, pool, reader(pool_tiles[[row]]))
     assert sorted(asked) == [2, 4, 6, 9]
+
+
+def test_on_another_device_a_copy_compares_and_the_first_stays(perceptual):
+    pool = Lookalikes(perceptual, reader([]))
+    assert pool.on(torch.device("cpu")) is pool
+    moved = pool.on(torch.device("meta"))
+    assert moved.perceptual.mean.device.type == "meta"
+    assert perceptual.mean.device.type == "cpu"

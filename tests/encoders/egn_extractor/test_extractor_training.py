@@ -17,6 +17,7 @@ from histoscribe.encoders.egn_extractor.training import (
     trained_extractor,
 )
 from histoscribe.errors import DataContractError
+from tests.device_waits import DeviceWaits
 
 TINY = ExtractorSettings(
     width=16, full_width_px=8, batch_size=4, steps=6, checkpoint_steps=2, r1_every=3
@@ -56,6 +57,15 @@ def equal(one, other):
         torch.equal(a, b)
         for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
     )
+
+
+def test_a_step_takes_no_number_to_the_device(windows, pool):
+    training = ExtractorTraining(windows, TINY, perceptual=Squared(), seed=0, device="cpu")
+    training.advance()  # kernels are made
+    with DeviceWaits() as waits:
+        training.nets.step(pool[:4], 1)
+    # Adam reads its number of steps, which lies on the CPU
+    assert waits.names == ["aten._local_scalar_dense.default"]
 
 
 def test_one_seed_gives_one_extractor(windows, tmp_path):

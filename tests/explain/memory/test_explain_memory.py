@@ -12,7 +12,8 @@ from histoscribe.explain.memory.trainings import MemoryTrainings
 from histoscribe.explain.run import explain
 from histoscribe.predictor.folder import read_training_card
 from histoscribe.progress import told_to
-from histoscribe.train.epoch_end import CHECKPOINT, EpochEnd
+from histoscribe.train.checkpoint_file import CHECKPOINT
+from histoscribe.train.epoch_end import EpochEnd
 from histoscribe.train.run import train
 from tests.contracts.fitting import KilledError, killed_after
 from tests.explain.memory.toy import MPP, PITCH_PX, toy_cohort, toy_predictor

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -81,6 +80,7 @@ class Lookup:
     seed: int
     looks: Lookalikes | None = None
     """Perceptual distance, for exemplars sorted by their tiles."""
+    _finders: dict[torch.device, _Finder] = field(default_factory=dict, init=False)
 
     @classmethod
     def of_table(
@@ -107,20 +107,23 @@ class Lookup:
             seed=seed,
         )
 
-    def of(self, queries: SpotQueries) -> Retrieved:
-        """Find the exemplars of spots to predict.
+    def of(self, queries: SpotQueries, device: str | torch.device = "cpu") -> Retrieved:
+        """Find the exemplars of spots to predict, on a device: each gives the same rows.
 
         Raises
         ------
         DataContractError
             for features of another encoder, and if a spot has too few permitted exemplars.
         """
-        return self._finder.find(queries, self.exclusion)
+        return self._finder(torch.device(device)).find(queries, self.exclusion)
 
-    @cached_property
-    def _finder(self) -> _Finder:
-        search = ExemplarSearch(self.pool, _of_features(self.settings))
-        return _Finder(search, self.settings, self.seed, self.looks)
+    def _finder(self, device: torch.device) -> _Finder:
+        """Finder with the pool on this device; it stays there for the next queries."""
+        if device not in self._finders:
+            search = ExemplarSearch(self.pool, _of_features(self.settings), device)
+            looks = None if self.looks is None else self.looks.on(device)
+            self._finders[device] = _Finder(search, self.settings, self.seed, looks)
+        return self._finders[device]
 
     def card(self) -> ExemplarsCard:
         """Card of the exemplars."""

@@ -5,13 +5,14 @@ pairs. So the nearest by feature are found first, and sorted by the distance of 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from threading import Lock
 from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Float64, Int, UInt8
 from torch import Tensor
 
 from histoscribe.data.exemplars.pool import Retrieved
@@ -43,6 +44,13 @@ class Lookalikes:
         self._most_bytes = most_bytes
         self._held: OrderedDict[int, Float[Tensor, " D"]] = OrderedDict()
         self._lock = Lock()
+
+    def on(self, device: torch.device) -> "Lookalikes":
+        """The same distance on a device, with its own cache of embeddings."""
+        if self.perceptual.mean.device == device:
+            return self
+        moved = deepcopy(self.perceptual).to(device)
+        return Lookalikes(moved, self.read, most_bytes=self._most_bytes)
 
     def embeddings(self, rows: Sequence[int]) -> list[Float[Tensor, " D"]]:
         """Embeddings of the tiles of these rows."""
@@ -84,12 +92,17 @@ def rerank_by_look(candidates: Retrieved, n: int, pool: Lookalikes, read: TileRe
         with torch.inference_mode():
             own = _embedded(pool.perceptual, read, query)
             seen = pool.embeddings(of_query.tolist())
-            apart = np.array([float((own - other).square().sum()) for other in seen])
-            length = np.array([float(other.norm()) for other in seen])
-        lengths = float(own.norm()) + length
+            apart = _numbers((own - other).square().sum() for other in seen)
+            length = _numbers(other.norm() for other in seen)
+            lengths = _numbers([own.norm()]) + length
         nearest = nearest_first(np.sqrt(apart)[None], lengths[None], len(own))[0][0, :n]
         kept[query], distance[query] = of_query[nearest], apart[nearest]
     return Retrieved(kept, distance)
+
+
+def _numbers(values: Iterable[Float[Tensor, ""]]) -> Float64[np.ndarray, " n"]:
+    """Numbers from a device, in one copy."""
+    return torch.stack([*values]).cpu().double().numpy()
 
 
 def _embedded(perceptual: Perceptual, read: TileReader, row: int) -> Float[Tensor, " D"]:

@@ -7,6 +7,7 @@ arXiv:1710.10196, section 4.1).
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import final
 
 import torch
@@ -126,7 +127,8 @@ def rectified(values: Tensor) -> Tensor:
 
 def halve(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
     """Every second px of the maps, blurred by (1, 3, 3, 1) / 8 along both axes; 0 outside."""
-    return functional.conv2d(maps, _blur(maps), stride=2, padding=1, groups=maps.shape[1])
+    kernel = _blur(maps.dtype, maps.device).expand(maps.shape[1], 1, 4, 4)
+    return functional.conv2d(maps, kernel, stride=2, padding=1, groups=maps.shape[1])
 
 
 def double(maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C H W"]:
@@ -135,10 +137,17 @@ def double(maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C H W"]:
     Away from the edge the same as bilinear interpolation, whose gradient in torch is not
     deterministic on a GPU.
     """
-    kernel = 4 * _blur(maps)
+    kernel = (4 * _blur(maps.dtype, maps.device)).expand(maps.shape[1], 1, 4, 4)
     return functional.conv_transpose2d(maps, kernel, stride=2, padding=1, groups=maps.shape[1])
 
 
-def _blur(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "C 1 4 4"]:
-    line = maps.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
-    return torch.outer(line, line).expand(maps.shape[1], 1, 4, 4)
+@lru_cache(maxsize=8)
+def _blur(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "4 4"]:
+    """Kernel of (1, 3, 3, 1) / 8 along both axes.
+
+    Made once for a device: a step of training blurs 60 times, and each copy from the processor
+    would let a GPU wait.
+    """
+    with torch.inference_mode(mode=False):  # it serves gradients later, too
+        line = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=dtype, device=device) / 8
+        return torch.outer(line, line)

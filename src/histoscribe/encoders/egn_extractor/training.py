@@ -83,7 +83,7 @@ class ExtractorTraining:
         image = self._windows.read(self._rows()).to(self._device)
         losses = self.nets.step(image, self.n_steps)
         self.n_steps += 1
-        if not all(loss.isfinite() for loss in vars(losses).values()):
+        if not torch.stack([*vars(losses).values()]).isfinite().all():  # a GPU is waited for once
             raise DataContractError(_diverged(self.n_steps, losses))
 
     def save(self, path: Path) -> None:

@@ -98,14 +98,14 @@ def look_up(predictor: Predictor, section: Section, cache: Path) -> ExemplarSele
     model, lookup = predictor.model, predictor.fitted.lookup
     if isinstance(model, Estimator) or lookup is None:
         raise ValueError(f"{predictor.name} looks up no exemplars")
-    device = choose_device(predictor.device)
+    device = torch.device(choose_device(predictor.device))
     predictor.encoder.to(device)
     tiles = stored_tiles(section, predictor.encoding.tiles, cache=cache)
     images = StackedTiles([(tiles, np.arange(len(section.spots)))])
     queries = replace(predictor.queries(section, cache), image=images)
     if predictor.sees_tiles:
-        model.to(torch.device(device))
-    return ExemplarSelection(model, lookup, queries, tiles, lookup.of(queries))
+        model.to(device)
+    return ExemplarSelection(model, lookup, queries, tiles, lookup.of(queries, device))
 
 
 def check_looks_up(predictor: Predictor) -> None:
