@@ -238,3 +238,13 @@ def test_a_run_begun_on_an_older_processor_goes_on(settings, on_one, place, tmp_
     assert set(begun) == set(kernels())
     ours, theirs = (pd.read_csv(folder / "scores.csv") for folder in (place / "one" / "run", run))
     np.testing.assert_allclose(theirs["value"], ours["value"], atol=1e-4)
+
+
+def test_matrix_products_are_whole_float32_inside_and_as_they_were_outside():
+    torch.set_float32_matmul_precision("high")
+    try:
+        with fixed_threads():
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision("highest")

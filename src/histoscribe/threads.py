@@ -26,18 +26,22 @@ _workers: ContextVar[int | None] = ContextVar("workers", default=None)
 def fixed_threads(n_threads: int = 1) -> Iterator[None]:
     """Let numerical libraries use this number of threads until the block ends.
 
-    `in_order` still uses as many threads as torch could use before.
+    Matrix products are computed in whole float32, whatever torch was told before: faster settings
+    round their factors to TF32 or bfloat16, on a GPU and on some processors. `in_order` still uses
+    as many threads as torch could use before.
     """
     before = torch.get_num_threads()
-    entered = _workers.set(n_workers())
+    entered, products = _workers.set(n_workers()), torch.get_float32_matmul_precision()
     try:
         # of the libraries that are loaded: a block around imports does not limit what they load
         with threadpool_limits(limits=n_threads):
             torch.set_num_threads(n_threads)
+            torch.set_float32_matmul_precision("highest")
             _choose_kernels()
             yield
     finally:
         torch.set_num_threads(before)
+        torch.set_float32_matmul_precision(products)
         _workers.reset(entered)
 
 

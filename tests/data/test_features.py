@@ -147,7 +147,7 @@ def test_an_encoder_without_weights_runs_in_float32(section, tmp_path):
 def test_bfloat16_is_used_where_it_is_supported_and_alike(
     section, tmp_path, monkeypatch, supported
 ):
-    monkeypatch.setattr("histoscribe.data.features._supports_bfloat16", lambda device: supported)
+    monkeypatch.setattr("histoscribe.data.features.has_bfloat16", lambda device: supported)
     full = features(section, make_encoder(), TILES, cache=tmp_path)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -168,7 +168,7 @@ def test_bfloat16_is_used_where_it_is_supported_and_alike(
 def test_bfloat16_that_changes_the_features_falls_back_and_says_so_every_time(
     section, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("histoscribe.data.features._supports_bfloat16", lambda device: True)
+    monkeypatch.setattr("histoscribe.data.features.has_bfloat16", lambda device: True)
     encoder = make_encoder(lambda feature: torch.sin(feature.float() * 1e3))
     for _ in range(2):
         with pytest.warns(UserWarning, match="not in bfloat16"):

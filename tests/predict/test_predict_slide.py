@@ -167,11 +167,11 @@ def test_neither_threads_nor_blocks_left_to_do_change_a_bit(
     list(predict(order(predictor_folder, slide_file, out=tmp_path / "straight")))
     real = threads._encode
 
-    def stops(encoder, image, left=[3]):  # noqa: B006 - counts over calls
+    def stops(encoder, image, precision, left=[3]):  # noqa: B006 - counts over calls
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
-        return real(encoder, image)
+        return real(encoder, image, precision)
 
     monkeypatch.setattr(threads, "_encode", stops)
     with pytest.raises(KeyboardInterrupt):

@@ -20,6 +20,7 @@ from histoscribe.data.folds import fold_cards, folds_hash
 from histoscribe.data.target import Target
 from histoscribe.metrics.chance import CHANCE_Q, SHUFFLED_RUNS, ChanceCount, least_q
 from histoscribe.metrics.registry import METRICS
+from histoscribe.precision import arithmetic
 from histoscribe.predictor.facts import cohort_card, needs_in_words, versions
 from histoscribe.predictor.folder import read_training_card
 from histoscribe.train.row import ModelRow
@@ -176,6 +177,7 @@ def card_text(card: RunCard, chance: Mapping[str, ChanceCount]) -> str:
         f"- Folds: {len(card.folds)}, in folds.json (sha256 {card.folds_sha256[:12]}).",
         *target_lines(card),
         *(f"- Encoder: {_encoder(used)}." for used in card.encoder.used),
+        *(f"- Arithmetic: {arithmetic(used.precision)}." for used in card.encoder.used[:1]),
         *_stain_lines(InputSettings.model_validate(card.inputs)),
         f"- Scores: {card.aggregation}; undefined scores are left out and counted.",
         f"- Shuffled band: ridge, {card.shuffled_runs} runs, rows permuted within a section.",

@@ -5,7 +5,6 @@ import warnings
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,15 +17,13 @@ from histoscribe.device import device_turn
 from histoscribe.encoders.encoder import Encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.feature_store import FeatureOrigin, FeatureStore
+from histoscribe.precision import ALIKE, Precision, has_bfloat16, least_cosine, mixed
 from histoscribe.progress import track
 from histoscribe.threads import fixed_threads, in_order
 from histoscribe.types import Section
 
-Precision = Literal["float32", "bfloat16"]
-
 _READERS = 2  # threads at least: one reads tiles while the other encodes
 _BATCH = 32  # a divisor of the rows of a chunk: batches are the same in every run
-_ALIKE = 0.999  # least cosine between a tile's features in bfloat16 and in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +166,7 @@ def _encode(
     if encoder.record.needs_weights and n_tiles < _BATCH:
         # of one size: the last bits of a net hang on how many tiles share its pass
         image = functional.pad(image, (0, 0, 0, 0, 0, 0, 0, _BATCH - n_tiles))
-    half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    with torch.inference_mode(), half:
+    with torch.inference_mode(), mixed(device, precision):
         return encoder(image.to(device))[:n_tiles].float().cpu().numpy()
 
 
@@ -185,25 +181,16 @@ def _settle(
     """Precision of a section, from its first batch; warns if it differs from the setting."""
     if precision == "float32" or not encoder.record.needs_weights:
         return "float32"
-    if not _supports_bfloat16(encoder.mean.device):
+    if not has_bfloat16(encoder.mean.device):
         _warn(section, encoder, "this processor has no bfloat16 arithmetic")
         return "float32"
     (image,) = tile_batches(section, tiles, [first], slide_look)
     with fixed_threads():
-        full, half = (
-            torch.from_numpy(_encode(encoder, image, kind)) for kind in ("float32", "bfloat16")
-        )
-    alike = float(functional.cosine_similarity(full, half).min())
-    if not alike > _ALIKE:
+        alike = least_cosine(lambda kind: torch.from_numpy(_encode(encoder, image, kind)))
+    if not alike > ALIKE:
         _warn(section, encoder, f"the cosine to float32 is {alike:.5f} on its first tiles")
         return "float32"
     return precision
-
-
-def _supports_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _warn(section: Section, encoder: Encoder, why: str) -> None:

@@ -18,10 +18,12 @@ from histoscribe.data.tiles import tile_reader
 from histoscribe.device import choose_device, device_turn
 from histoscribe.encoders.encoder import Encoder
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.precision import ALIKE, Precision, least_cosine, mixed, offered
 from histoscribe.predict.plan import SlidePlan
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.progress import track
 from histoscribe.threads import in_order
+from histoscribe.transfer import pinned
 
 _BATCH = 16  # tiles that one thread encodes at once: more tiles are hardly faster, and cost memory
 
@@ -39,7 +41,8 @@ def work_by_chunk(
 ) -> Generator[tuple[slice, list[T]], None, None]:
     """Read and encode the tiles of these chunks, one after the other, reading ahead.
 
-    The encoder runs in float32, on a GPU if torch finds one, which encodes one batch at a time.
+    The encoder runs on a GPU if torch finds one, which encodes one batch at a time; in the
+    precision of `slide_precision`.
 
     Yields
     ------
@@ -47,7 +50,7 @@ def work_by_chunk(
     """
     predictor.encoder.to(choose_device("auto"))
     n_tiles = sum(rows.stop - rows.start for rows in chunks)
-    encode = _encoding(predictor, plan, work)
+    encode = _encoding(predictor, plan, work, slide_precision(predictor, plan))
     with (
         closing(track(range(n_tiles), f"tiles of {plan.section.id}")) as ticks,
         closing(in_order(encode, _batches(chunks))) as results,
@@ -83,7 +86,10 @@ def _batches(chunks: Sequence[slice]) -> list[Rows]:
 
 
 def _encoding(
-    predictor: Predictor, plan: SlidePlan, work: Callable[[Rows, Tiles, Features], T]
+    predictor: Predictor,
+    plan: SlidePlan,
+    work: Callable[[Rows, Tiles, Features], T],
+    precision: Precision,
 ) -> Callable[[Rows], T]:
     """Make the function that reads and encodes a batch, and goes on with it."""
     read = tile_reader(plan.section, plan.tiles, plan.slide_look, in_grid_order=True)
@@ -93,15 +99,33 @@ def _encoding(
 
     def encode(rows: Rows) -> T:
         image = read(rows)
+        ready = pinned(image, device)
         with turn:
-            return work(rows, image, _encode(encoder, image.to(device)))
+            return work(rows, image, _encode(encoder, ready, precision))
 
     return encode
 
 
-def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"]) -> Features:
-    with torch.inference_mode():
-        return encoder(image).float().cpu().numpy()
+def slide_precision(predictor: Predictor, plan: SlidePlan) -> Precision:
+    """Precision of the encoder on this slide: that of the training, if a GPU computes in bfloat16.
+
+    It is tried on the first tiles of the slide, so parts of it that are predicted later, or in
+    another process, have the same.
+    """
+    encoder = predictor.encoder
+    tried = offered(predictor.encoding.precision, encoder.mean.device)
+    if tried == "float32" or not encoder.record.needs_weights:
+        return "float32"
+    first = np.arange(min(_BATCH, len(plan.section.spots)))
+    image = tile_reader(plan.section, plan.tiles, plan.slide_look)(first)
+    alike = least_cosine(lambda kind: torch.from_numpy(_encode(encoder, image, kind)))
+    return tried if alike > ALIKE else "float32"
+
+
+def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"], precision: Precision) -> Features:
+    device = encoder.mean.device
+    with torch.inference_mode(), mixed(device, precision):
+        return encoder(image.to(device, non_blocking=True)).float().cpu().numpy()
 
 
 def _until(rows: slice, batches: Iterator[T], ticks: Iterator[int]) -> Iterator[T]:

@@ -12,10 +12,12 @@ from histoscribe.data.items.items import Items
 from histoscribe.data.items.kinds import bags_to_predict, items_to_predict
 from histoscribe.data.items.spots import Exemplars, SpotItems, SpotQueries
 from histoscribe.models.base import Estimator, ExpressionModel
+from histoscribe.precision import Precision, offered
 from histoscribe.predictor.finite import check_finite, check_finite_spots
 from histoscribe.predictor.forward import (
     Columns,
     ItemPrediction,
+    agreed_precision,
     evidence_of_spots,
     predict_items,
     predict_spots,
@@ -86,13 +88,18 @@ class Fitted:
         for member in self.members:
             placed(member, device)
 
-    def predict(self, queries: SpotQueries, device: torch.device | None = None) -> Predicted:
+    def predict(
+        self,
+        queries: SpotQueries,
+        device: torch.device | None = None,
+        precision: Precision = "float32",
+    ) -> Predicted:
         """Predict spots without gradients, with everything else that the model says of them.
 
         Networks that read tiles or many spots run on `device`, and exemplars are looked up there. A
         section model treats the given spots of a section as the whole section: give all of them. A
         bag model predicts each spot as if it were a whole bag, which gives a map of the bag; its
-        evidence is that of each spot within its bag.
+        evidence is that of each spot within its bag. `precision` is what `agreed_precision` gave.
 
         Raises
         ------
@@ -108,7 +115,10 @@ class Fitted:
         if device is not None and (queries.image is not None or model.item != "spot"):
             self.to(device)
         predicted = _mean_of(
-            [predict_spots(member, items_to_predict(model.item, spots)) for member in self.members]
+            [
+                predict_spots(member, items_to_predict(model.item, spots), precision)
+                for member in self.members
+            ]
         )
         of_bag: Columns = {}
         if model.item == "bag":
@@ -119,6 +129,16 @@ class Fitted:
         )
         evidence = {**exemplars, **predicted.heads, **of_bag}
         return Predicted(predicted.expression, evidence, predicted.layers)
+
+    def agreed_precision(
+        self, queries: SpotQueries, device: torch.device, precision: Precision
+    ) -> Precision:
+        """Precision of `predict` on a device, tried on the first of these spots."""
+        if isinstance(self.model, Estimator) or offered(precision, device) == "float32":
+            return "float32"
+        self.to(device)
+        items = self.items(queries, device)
+        return agreed_precision(self.model, items, np.arange(len(items)), precision)
 
     def predict_bags(self, queries: SpotQueries) -> BagValues:
         """Predict the bags of these spots, one per patient.

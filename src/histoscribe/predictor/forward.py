@@ -13,7 +13,14 @@ from histoscribe.data.items.items import Batch, Items
 from histoscribe.data.items.limited_bags import limited
 from histoscribe.data.items.runs import RunItems
 from histoscribe.models.base import ExpressionModel
-from histoscribe.precision import whole_convolutions
+from histoscribe.precision import (
+    ALIKE,
+    Precision,
+    least_cosine,
+    mixed,
+    offered,
+    whole_convolutions,
+)
 from histoscribe.transfer import moved_batch, one_later, pinned_batch, read_ahead
 from histoscribe.types import Output
 from histoscribe.types.prediction import LAYERS
@@ -35,7 +42,9 @@ class ItemPrediction:
     """Of a model of counts: `deviation` of each gene, and `zero_inflation` if it has any."""
 
 
-def predict_items(model: ExpressionModel, items: Items, rows: Rows) -> ItemPrediction:
+def predict_items(
+    model: ExpressionModel, items: Items, rows: Rows, precision: Precision = "float32"
+) -> ItemPrediction:
     """Predict these items in eval mode without gradients; the model's mode is restored.
 
     Returns
@@ -44,14 +53,42 @@ def predict_items(model: ExpressionModel, items: Items, rows: Rows) -> ItemPredi
     predictions for spots.
     """
     items = limited(items, model.tile_limit(model.config))
-    columns = _by_batches(model, items, rows, lambda inputs: _parts(model(**inputs)))
+
+    def ask(inputs: Batch) -> dict[str, Float[Tensor, "*b _"]]:
+        with mixed(next(model.parameters()).device, precision):
+            output: Output = model(**inputs)
+        return _parts(output.float())
+
+    columns = _by_batches(model, items, rows, ask)
     layers = {name: columns.pop(name) for name in LAYERS if name in columns}
     return ItemPrediction(columns.pop(_EXPRESSION), columns, layers)
 
 
-def predict_spots(model: ExpressionModel, items: Items) -> ItemPrediction:
+def agreed_precision(
+    model: ExpressionModel, items: Items, rows: Rows, precision: Precision
+) -> Precision:
+    """Precision in which a network predicts: bfloat16 on a GPU, where tiles give the same values.
+
+    It is tried on the first batch of these items. Networks that read no tiles stay in float32:
+    they are small, and gain nothing.
+    """
+    names = model.inputs(model.config)
+    tried = offered(precision, next(model.parameters()).device)
+    if tried == "float32" or "image" not in names:
+        return "float32"
+    first = rows[: items.at_once(names)]
+
+    def values(kind: Precision) -> Float[Tensor, "B G"]:
+        return torch.from_numpy(predict_items(model, items, first, kind).expression)
+
+    return tried if least_cosine(values) > ALIKE else "float32"
+
+
+def predict_spots(
+    model: ExpressionModel, items: Items, precision: Precision = "float32"
+) -> ItemPrediction:
     """Predict every spot of the items' table, in the order of its rows."""
-    predicted = predict_items(model, items, np.arange(len(items)))
+    predicted = predict_items(model, items, np.arange(len(items)), precision)
     spots = _spots(items)
     heads = {name: _in_rows(spots, values) for name, values in predicted.heads.items()}
     layers = {name: _in_rows(spots, values) for name, values in predicted.layers.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.target import Target
 from histoscribe.data.transform import transform_class
+from histoscribe.precision import arithmetic
 from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.facts import needs_in_words
 from histoscribe.predictor.gene_scores import Benchmarked
@@ -153,6 +154,7 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
     if encoding.trained:
         needs = needs_in_words(encoder.needs)
         yield f"- The encoder was trained on the tiles of these spots{needs}."
+    yield f"- Arithmetic: {arithmetic(encoding.precision)}."
     if card.views:
         yield (
             f"- Fitted on {_n(card.views, 'view')} more of each spot, stains jittered by up to "

@@ -243,7 +243,9 @@ class Predictor:
         A bag model gives for each spot its prediction for a bag of that spot only, and for the
         whole section, by gene, the `bag` value.
         """
-        predicted = self.fitted.predict(queries, torch.device(choose_device(self.device)))
+        device = torch.device(choose_device(self.device))
+        precision = self.fitted.agreed_precision(queries, device, self.encoding.precision)
+        predicted = self.fitted.predict(queries, device, precision)
         head = Head(
             section=section.id,
             spots=section.spots,

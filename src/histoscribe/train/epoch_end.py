@@ -14,6 +14,7 @@ from torch import Tensor
 from histoscribe.data.items.kinds import Sides
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.models.base import ExpressionModel
+from histoscribe.precision import Precision
 from histoscribe.ties import SCORE_ROUNDING
 from histoscribe.train.checkpoint_file import CheckpointFile
 from histoscribe.train.group import ALONE, TrainingGroup
@@ -40,6 +41,7 @@ class EpochEnd(Callback):
     ) -> None:
         self._model, self._sides, self._group, self._losses = model, sides, group, losses
         self._patience, self.file = patience, CheckpointFile(folder)
+        self._precision: Precision = "float32"
         self.scores: list[float] = []
         self.epoch_losses: list[float] = []
         self.best_epoch = 0
@@ -53,7 +55,8 @@ class EpochEnd(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Record the losses before training; a resumed training has them."""
-        del trainer, pl_module
+        del pl_module
+        self._precision = "bfloat16" if trainer.precision == "bf16-mixed" else "float32"
         if self._losses is not None and self._losses.n_recorded == 0:
             self._losses.add(self._model, self._sides)
 
@@ -156,7 +159,9 @@ class EpochEnd(Callback):
         val = self._sides.val
         if val is None:
             return 0.0
-        score = validate(model, self._sides.val_items, val) if self._group.is_first else np.nan
+        score = np.nan
+        if self._group.is_first:
+            score = validate(model, self._sides.val_items, val, self._precision)
         return self._group.gather(score)[0]
 
 

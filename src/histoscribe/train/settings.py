@@ -137,7 +137,8 @@ class MachineSettings(StrictSettings):
     """
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the encoder (bfloat16 is used if its features agree with float32) and of
-    networks in training, whose weights stay in float32.
+    networks in training, whose weights stay in float32; on a GPU also of predictions of tiles that
+    agree.
     """
     scheduler: Annotated[str | None, Field(exclude=True)] = None
     """Address of a Dask scheduler, e.g. `tcp://10.0.0.1:8786`: its workers compute features and

@@ -8,7 +8,8 @@ from jaxtyping import Int
 from histoscribe.data.items.items import Items
 from histoscribe.models.base import ExpressionModel
 from histoscribe.models.inner_validation import validation_score
-from histoscribe.predictor.forward import predict_items
+from histoscribe.precision import Precision
+from histoscribe.predictor.forward import agreed_precision, predict_items
 
 FEWEST_BAGS = 8
 """With fewer bags, a correlation over them means nothing: they are scored by squared error."""
@@ -22,14 +23,21 @@ def score_kind(items: Items, rows: Int[np.ndarray, " n"]) -> Score:
     return "minus_mse" if few else "pcc"
 
 
-def validate(model: ExpressionModel, items: Items, rows: Int[np.ndarray, " n"]) -> float:
+def validate(
+    model: ExpressionModel,
+    items: Items,
+    rows: Int[np.ndarray, " n"],
+    precision: Precision = "float32",
+) -> float:
     """Score the predictions of these items; higher is better.
 
     For items with predictions of spots: Pearson within each section, mean over genes, then over
     sections. For items with one prediction each: Pearson over the items, mean over genes, or minus
-    the mean squared error for fewer than 8 items. NaN if nothing is defined.
+    the mean squared error for fewer than 8 items. NaN if nothing is defined. `precision` is that
+    of the training; see `agreed_precision`.
     """
-    predicted, spots = predict_items(model, items, rows).expression, items.spots(rows)
+    agreed = agreed_precision(model, items, rows, precision)
+    predicted, spots = predict_items(model, items, rows, agreed).expression, items.spots(rows)
     measured = measured_values(items, rows)
     if spots is not None:
         return validation_score(predicted, measured, items.keys.section[spots])
