@@ -22,7 +22,7 @@ from histoscribe.train.group import TrainingGroup, joined
 from histoscribe.train.loop import train_in_process
 from histoscribe.train.settings import MachineSettings, RunSettings, TrainSettings
 from histoscribe.train.tables import fit_and_val_rows
-from tests.contracts.fitting import killed_after
+from tests.contracts.fitting import killed_after, killed_within
 from tests.contracts.tables import planted_table
 
 EPOCHS = 4
@@ -60,7 +60,7 @@ class Recording(SpotItems):
         return super().inputs(names, rows)
 
 
-def _process(number, folder, n_epochs):
+def _process(number, folder, n_epochs, n_steps):
     """Train in one of two processes; write what it read, and its weights."""
     table, of = planted_table(), settings(devices=2)
     items = Recording(table)
@@ -69,16 +69,18 @@ def _process(number, folder, n_epochs):
     torch.manual_seed(3)
     facts = Facts.plain(5, 12)
     model = create_model("mlp", facts=facts, preset="tiny")
-    if n_epochs < EPOCHS:
+    if n_steps:
+        EpochEnd.on_train_batch_end = killed_within(n_epochs, n_steps)
+    elif n_epochs < EPOCHS:
         EpochEnd.on_train_epoch_end = killed_after(n_epochs)
     group = TrainingGroup(number, 2)
-    with joined(group, folder / f"meeting-{n_epochs}", "cpu"):
+    with joined(group, folder / f"meeting-{n_epochs}-{n_steps}", "cpu"):
         train_in_process(model, sides, of, folder / "resume", group)
     torch.save([dict(model.state_dict()), dict(items.read)], folder / f"{number}.pt")
 
 
-def run_both(folder: Path, n_epochs=EPOCHS):
-    start_processes(_process, (folder, n_epochs), 2, start_method="spawn")
+def run_both(folder: Path, n_epochs=EPOCHS, n_steps=0):
+    start_processes(_process, (folder, n_epochs, n_steps), 2, start_method="spawn")
     return [torch.load(folder / f"{number}.pt", weights_only=True) for number in (0, 1)]
 
 
@@ -112,8 +114,9 @@ def test_two_processes_that_were_killed_end_in_the_same_bits(tmp_path):
     (tmp_path / "whole").mkdir()
     whole = run_both(tmp_path / "whole")[0][0]
     (tmp_path / "parts").mkdir()
-    with pytest.raises(ProcessRaisedException, match="KilledError"):
-        run_both(tmp_path / "parts", 2)
+    for place in ((0, 3), (2, 0)):
+        with pytest.raises(ProcessRaisedException, match="KilledError"):
+            run_both(tmp_path / "parts", *place)
     again = run_both(tmp_path / "parts")[0][0]
     for name, value in whole.items():
         assert torch.equal(value, again[name]), name
