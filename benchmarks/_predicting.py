@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 SCRIPTS = Path(__file__).parent
 
@@ -21,6 +21,10 @@ class Predicted:
     n_places: int
     seconds: float
     """Seconds from the order to the last file, without loading Python and torch."""
+    processor_seconds: float
+    """The same in processor time, summed over cores."""
+    card_gib: float | None
+    """Most that tensors held on a GPU; None without one."""
 
     @property
     def per_second(self) -> float:
@@ -83,8 +87,8 @@ def loaded_megabytes(predictor: Path) -> float:
 
 def predicted(predictor: Path, slide: Path, out: Path, spacing_um: float) -> Predicted:
     """Predict a slide in a separate process."""
-    peak_mb, n_places, seconds = _numbers("predict", predictor, slide, out, spacing_um)
-    return Predicted(peak_mb, int(n_places), seconds)
+    peak_mb, n_places, *seconds, gib = _numbers("predict", predictor, slide, out, spacing_um)
+    return Predicted(peak_mb, int(n_places), *seconds, card_gib=gib or None)
 
 
 def _numbers(*words: object) -> list[float]:
@@ -101,6 +105,8 @@ def _child(what: str, predictor: str, *rest: str) -> None:
         _ = load_predictor(predictor).encoder
         print(_peak_megabytes())
         return
+    import torch
+
     from histoscribe.predict.order import Order, predict
 
     slide, out, spacing_um = rest
@@ -111,9 +117,11 @@ def _child(what: str, predictor: str, *rest: str) -> None:
         spacing_um=float(spacing_um),
         keep_unlike=True,
     )
-    began = perf_counter()
+    began, processor = perf_counter(), process_time()
     ((_, done),) = predict(order)
-    print(_peak_megabytes(), done.n_places, perf_counter() - began)
+    seconds = perf_counter() - began, process_time() - processor
+    on_card = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
+    print(_peak_megabytes(), done.n_places, *seconds, on_card)
 
 
 def _peak_megabytes() -> float:

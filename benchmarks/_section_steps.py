@@ -42,19 +42,12 @@ def measured_step(n_spots: int, flows: tuple[str, ...], *, checkpoint: bool) -> 
     return SectionStep(*(float(word) for word in done.stdout.split("\n")[-2].split()))
 
 
-def training_step(
-    n_spots: int,
-    flows: tuple[str, ...],
-    *,
-    checkpoint: bool,
-    device: str = "cpu",
-    bfloat16: bool = False,
-) -> Callable[[], None]:
+def training_step(n_spots: int, flows: tuple[str, ...], *, checkpoint: bool) -> Callable[[], None]:
     """A step as training takes it: loss, gradients and AdamW, on random features."""
     torch.manual_seed(SEED)
     # the default size: 4 layers of width 384 with 8 heads, and 50 pathways
     model = create_model("stformer", N_GENES, N_FEATURES, interactions=list(flows))
-    model = model.to(device).train()
+    model.train()
     model.checkpointing = checkpoint
     side_um = 100.0 * n_spots**0.5
     inputs = {
@@ -62,17 +55,12 @@ def training_step(
         "context_um": side_um * (torch.rand(1, n_spots, 2) - 0.5),
         "present": torch.ones(1, n_spots, dtype=torch.bool),
     }
-    inputs = {name: value.to(device) for name, value in inputs.items()}
-    labels = Labels(torch.rand(1, n_spots, N_GENES), inputs["present"].cpu()).to(
-        torch.device(device)
-    )
+    labels = Labels(torch.rand(1, n_spots, N_GENES), inputs["present"])
     optimiser = make_optimiser(model, TrainSettings())
 
     def step() -> None:
         optimiser.zero_grad()
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=bfloat16):
-            output = model(**inputs)
-        model.loss(output.float(), labels).backward()
+        model.loss(model(**inputs), labels).backward()
         optimiser.step()
 
     return step

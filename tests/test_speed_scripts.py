@@ -32,11 +32,11 @@ QUICK = {  # else minutes
         "--device",
         "cpu",
         "--small",
-        "--parts",
-        "networks",
-        "encoders",
-        "exemplars",
-        "sections",
+        "--encoders",
+        "torchvision:squeezenet1_0",
+        "--networks",
+        "stnet",
+        "stformer",
     ),
 }
 
