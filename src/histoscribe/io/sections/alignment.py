@@ -119,5 +119,6 @@ def _turned(turn: Float[np.ndarray, "2 2"]) -> str:
     mirrored = np.linalg.det(turn) < 0
     plain = turn @ np.diag([-1.0, 1.0]) if mirrored else turn
     angle = np.degrees(np.arctan2(plain[1, 0] - plain[0, 1], plain[0, 0] + plain[1, 1]))
-    said = f"turned by {angle:.1f} degrees clockwise"
+    sense = "clockwise" if angle >= 0 else "counter-clockwise"
+    said = f"turned by {abs(angle):.1f} degrees {sense}"
     return f"mirrored left to right, then {said}" if mirrored else f"{said}, not mirrored"
