@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from histoscribe.data.measured_genes import WHOLE_TRANSCRIPTOME, drops_unseen_genes
+from histoscribe.data.measured_genes import WHOLE_TRANSCRIPTOME, drops_unseen_genes, panel_sizes
 from histoscribe.data.target import Target, TargetSettings, fit_target, genes_hash
 from histoscribe.data.transform import TRANSFORMS, size_factors
 from histoscribe.errors import DataContractError
@@ -289,6 +289,22 @@ def test_a_list_is_kept_in_order_and_all_its_problems_are_told(train):
     assert "did you mean g001" in text
     assert "not measured in every training section: g029" in text
     assert "constant over all training spots: g002" in text
+
+
+def test_a_panel_of_which_no_gene_is_measured_is_one_problem_with_both_lists(train):
+    """E.g. a panel of Ensembl ids for tables of symbols, or of another instrument."""
+    wrong = TargetSettings(panel="list", genes=tuple(f"ENSG0000000{n:04d}" for n in range(40)))
+    (line, *_) = problems_of(train, wrong).splitlines()
+    assert "none of the 40 genes of the panel is measured" in line
+    assert "ENSG00000000000" in line
+    assert "name-g000" in line
+    assert "(and 30 more)" in line
+
+
+def test_a_panel_says_that_depth_is_its_own_total():
+    assert panel_sizes([18_000, None]) == ""
+    assert panel_sizes([313, 313]).startswith("here of a panel of 313 genes")
+    assert "313 to 18,085 genes by section" in panel_sizes([18_085, 313])
 
 
 @pytest.mark.parametrize(

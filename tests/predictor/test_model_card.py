@@ -58,6 +58,13 @@ def test_the_card_says_what_a_user_must_know(facts):
         assert words in text
 
 
+def test_a_panel_of_few_genes_is_told_as_the_depth_of_a_spot(facts):
+    assert "Depth of a spot" not in model_card(facts)
+    sections = {"S1": replace(facts.card.sections["S1"], n_genes=280)}
+    text = model_card(replace(facts, card=replace(facts.card, sections=sections)))
+    assert "- Depth of a spot: total over all genes measured, here of a panel of 280 genes" in text
+
+
 def test_the_same_predictor_gives_the_same_text(facts):
     assert model_card(facts) == model_card(replace(facts))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from histoscribe.data.measured_genes import panel_sizes
 from histoscribe.data.transform import TRANSFORMS
 from histoscribe.types import FoldCard, RunCard, TargetCard
 
@@ -18,7 +19,8 @@ def target_lines(card: RunCard) -> Iterator[str]:
     yield f"- Sections on which genes were chosen: {_chosen_on(targets)}."
     yield f"- Value of a gene: {_unit(first.transform)} (`{first.transform}`)."
     yield f"- Beside the spot itself, a value rests on: {first.statistic}."
-    yield f"- Depth of a spot: {first.size_factors}."
+    of_panel = panel_sizes(section.n_genes for section in card.sections.values())
+    yield f"- Depth of a spot: {first.size_factors}{f', {of_panel}' if of_panel else ''}."
     if zeros := _zeros(targets):
         yield f"- Genes absent from a whole-transcriptome table, taken as zero: {zeros}."
 

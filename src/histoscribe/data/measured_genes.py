@@ -7,7 +7,7 @@ and its count is zero, even if it is common elsewhere: in her2st whole patients 
 CHGA.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,24 @@ from histoscribe.types import Counts, Section
 
 WHOLE_TRANSCRIPTOME = 10_000
 """Smallest number of genes of a whole transcriptome; gene panels list fewer."""
+
+
+def panel_sizes(n_genes: Iterable[int | None]) -> str:
+    """What depth is the total of, where sections measured a panel of genes; else an empty text.
+
+    The total over a few hundred genes is no measure of all the RNA of a spot, and a common gene of
+    the panel is a part of it.
+    """
+    known = sorted({n for n in n_genes if n is not None})
+    if not known or known[0] >= WHOLE_TRANSCRIPTOME:
+        return ""
+    if len(known) == 1:
+        return f"here of a panel of {known[0]:,} genes, so depth is the total of that panel only"
+    return (
+        f"here of {known[0]:,} to {known[-1]:,} genes by section, so depth is the total of each "
+        "panel only, and not comparable between sections of different panels"
+    )
+
 
 MOSTLY_SEEN = 0.1
 """Upper limit of the share of genes without a count in a table that leaves out such genes: it still

@@ -85,6 +85,8 @@ def listed_genes(candidates: Candidates, genes: tuple[str, ...]) -> tuple[str, .
         the training spots.
     """
     lookup = GeneLookup(_listed_names(candidates), "the training sections")
+    if len(genes) > 1 and not any(lookup.means_one(gene) for gene in genes):
+        raise DataContractError(_none_measured(candidates, genes))
     unknown = lookup.problems(genes)
     ids = tuple(dict.fromkeys(lookup.id_of(gene) for gene in genes if lookup.means_one(gene)))
     problems = [*unknown[:_NAMED], *_list_problems(candidates, ids)]
@@ -252,6 +254,19 @@ def _list_problems(candidates: Candidates, genes: tuple[str, ...]) -> Iterator[P
             "genes whose counts vary in training",
             "leave them out: there is nothing to learn",
         )
+
+
+def _none_measured(candidates: Candidates, genes: tuple[str, ...]) -> Problem:
+    listed = list(dict.fromkeys(name for _, name in _listed_names(candidates)))
+    return Problem(
+        where="settings, target.genes",
+        found=f"none of the {len(genes)} genes of the panel is measured in the training sections, "
+        f"which measured {len(candidates.listed)}: the panel has {_names(list(genes))}; the "
+        f"sections have {_names(listed)}",
+        expected="genes that every training section measured, by id or symbol",
+        remedy='name genes of the instrument\'s panel (`panel = "highest-mean"` takes the genes '
+        "that are there), or check that ids and species are the same",
+    )
 
 
 def _listed_names(candidates: Candidates) -> Iterator[tuple[str, str]]:

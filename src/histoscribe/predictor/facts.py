@@ -83,6 +83,7 @@ def section_card(section: Section) -> SectionCard:
         dropped=dict(section.dropped),
         notes=tuple(section.notes),
         mpp=round(section.slide.mpp, 4),
+        n_genes=None if section.counts is None else len(section.counts.gene_ids),
         median_total=float(np.median(section.measured.total)) if counted else 0.0,
         image_sha256=section.slide.pixel_hash(),
         counts_sha256=counts_hash(section) if counted else "none",

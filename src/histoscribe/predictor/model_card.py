@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from histoscribe.data.fold_settings import leaky
+from histoscribe.data.measured_genes import panel_sizes
 from histoscribe.data.target import Target
 from histoscribe.data.transform import transform_class
 from histoscribe.precision import arithmetic
@@ -90,6 +91,8 @@ def _predicts(facts: CardFacts) -> Iterator[str]:
         f"{', background made white' if encoding.white_off_tissue else ''}"
         f"{_beside(facts.card.exemplars)}."
     )
+    if of_panel := panel_sizes(section.n_genes for section in facts.card.sections.values()):
+        yield f"- Depth of a spot: {target.state.size_factors}, {of_panel}."
     if encoding.stain is not None:
         yield (
             "- The tissue of a slide is first given the colours of the training slides (Reinhard "

@@ -83,6 +83,8 @@ class SectionCard(Card):
     """Median of the total counts of its spots."""
     image_sha256: str
     counts_sha256: str
+    n_genes: int | None = None
+    """Genes in its table of counts; None on cards that do not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
