@@ -16,7 +16,8 @@ test: .venv/installed-dev
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -q -m slow
 
-# the report and the site of `make docs` in Chromium; without them, pytest says how to get them
+# the report, the viewer and the site of `make docs` in Chromium; without the site or Chromium,
+# pytest says how to get them
 test-browser: .venv/installed-dev
 	$(BIN)/python -m pytest -q -m browser tests/report tests/viewer tests/docs
 
