@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from histoscribe.predict import threads
+from histoscribe.predict import blocks, threads
+from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import SlideRequest, make_plan, open_request
 from histoscribe.predict.threads import slide_precision, work_by_chunk
+from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.predictor.saving import load_predictor
 from tests.data.test_features import make_encoder
 from tests.predict.conftest import MPP, SPACING_UM
@@ -58,3 +60,25 @@ def test_every_part_of_a_slide_has_the_precision_of_its_first_tiles(predictor_fo
     full = features([slice(0, n_places)])
     assert not np.array_equal(full, whole)
     np.testing.assert_allclose(full, whole, rtol=0.05, atol=0.3)
+
+
+def test_a_network_has_one_precision_on_all_of_a_slide(predictor_folder, slide_file, monkeypatch):
+    predictor, plan = opened(predictor_folder, slide_file)
+    predictor._encoder = predictor.encoding.open({})
+    monkeypatch.setattr(blocks, "offered", lambda precision, device: precision)
+    tried, used, predict = [], [], Fitted.predict
+
+    def agreed(self, queries, device, precision):
+        tried.append(queries.keys.spot.tolist())
+        return precision
+
+    def noted(self, queries, device, precision):
+        used.append(precision)
+        return predict(self, queries, device)
+
+    monkeypatch.setattr(Fitted, "agreed_precision", agreed)
+    monkeypatch.setattr(Fitted, "predict", noted)
+    chunks = [slice(16, len(plan.section.spots))]
+    assert list(predicted_blocks(predictor, plan, chunks, keep_unlike=True))
+    assert tried == [list(plan.section.spots.ids[:16])]
+    assert set(used) == {"bfloat16"}

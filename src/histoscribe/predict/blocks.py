@@ -9,12 +9,23 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 
 from histoscribe.data.images import HeldTiles
 from histoscribe.data.items.spots import SpotQueries
+from histoscribe.device import choose_device
+from histoscribe.precision import offered
 from histoscribe.predict.plan import SlidePlan
-from histoscribe.predict.threads import Features, Rows, Tiles, check_finite, work_by_chunk
+from histoscribe.predict.threads import (
+    Features,
+    Rows,
+    Tiles,
+    check_finite,
+    first_batch,
+    slide_precision,
+    work_by_chunk,
+)
 from histoscribe.predictor.fitted_model import Predicted
 from histoscribe.predictor.forward import Columns
 from histoscribe.predictor.limits import within_limits
@@ -77,14 +88,23 @@ def _predicting(predictor: Predictor, plan: SlidePlan) -> Callable[[Rows, Tiles,
     section, encoder = plan.section, predictor.encoder
     keys = SpotKeys.of_section(section.id, section.patient, section.spots.ids)
 
-    def predict(rows: Rows, image: Tiles, feature: Features) -> _Part:
-        queries = SpotQueries(
+    def queries_of(rows: Rows, image: Tiles, feature: Features) -> SpotQueries:
+        return SpotQueries(
             feature=feature,
             keys=keys.take(rows),
             encoder=encoder.identity,
             image=HeldTiles(image) if predictor.sees_tiles else None,
         )
-        predicted = predictor.fitted.predict(queries, encoder.mean.device)
+
+    device = torch.device(choose_device("auto"))
+    encoder.to(device)
+    precision = offered(predictor.encoding.precision, device)
+    if precision != "float32":  # as the first places of the slide give it, for all parts of it
+        first = first_batch(predictor, plan, slide_precision(predictor, plan))
+        precision = predictor.fitted.agreed_precision(queries_of(*first), device, precision)
+
+    def predict(rows: Rows, image: Tiles, feature: Features) -> _Part:
+        predicted = predictor.fitted.predict(queries_of(rows, image, feature), device, precision)
         values = predicted.values.astype(np.float32)
         return _Part(feature, values, predicted.evidence, predicted.layers)
 

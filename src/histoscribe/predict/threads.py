@@ -116,10 +116,17 @@ def slide_precision(predictor: Predictor, plan: SlidePlan) -> Precision:
     tried = offered(predictor.encoding.precision, encoder.mean.device)
     if tried == "float32" or not encoder.record.needs_weights:
         return "float32"
-    first = np.arange(min(_BATCH, len(plan.section.spots)))
-    image = tile_reader(plan.section, plan.tiles, plan.slide_look)(first)
-    alike = least_cosine(lambda kind: torch.from_numpy(_encode(encoder, image, kind)))
+    alike = least_cosine(lambda kind: torch.from_numpy(first_batch(predictor, plan, kind)[2]))
     return tried if alike > ALIKE else "float32"
+
+
+def first_batch(
+    predictor: Predictor, plan: SlidePlan, precision: Precision
+) -> tuple[Rows, Tiles, Features]:
+    """Rows, tiles and features of the first places of a slide."""
+    rows = np.arange(min(_BATCH, len(plan.section.spots)))
+    image = tile_reader(plan.section, plan.tiles, plan.slide_look)(rows)
+    return rows, image, _encode(predictor.encoder, image, precision)
 
 
 def _encode(encoder: Encoder, image: UInt8[Tensor, "B 3 P P"], precision: Precision) -> Features:
