@@ -6,7 +6,7 @@ from tests.cli.killing import finish, tree
 from tests.cli.scene import Scene
 from tests.cluster import cluster
 
-VERBS = ("embed", "predict", "predict-slide")
+VERBS = ("embed", "predict", "predict-slide", "benchmark")
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from histoscribe.benchmark.foreign.model import ForeignModel
 from histoscribe.data.folds import fold_cards, make_folds
 from histoscribe.data.genesets import PanelPathways
 from histoscribe.data.target import Target
+from histoscribe.parallel import ALONE, Division
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.facts import data_files
 from histoscribe.progress import track
@@ -32,6 +33,8 @@ class RunPlan:
     """Pathways of the panel of each fold, by name; empty in a run without gene sets."""
     foreign: ForeignPlan = field(default_factory=ForeignPlan)
     """Models whose predictions were made elsewhere; none in a benchmark."""
+    division: Division = ALONE
+    """Where the jobs of the run are done, and which part of them: no result depends on it."""
 
     @property
     def settings(self) -> RunSettings:

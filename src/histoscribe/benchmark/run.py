@@ -1,8 +1,9 @@
 """Run a benchmark: every model and the baselines on held-out patients."""
 
+import itertools
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -10,11 +11,13 @@ from typing import Unpack
 
 import pandas as pd
 
+from histoscribe import parallel
 from histoscribe.benchmark.alignment import alignment_table, foreign_alignment
 from histoscribe.benchmark.band import Shuffled, shuffled_fold
 from histoscribe.benchmark.bulk_run import bulk_benchmark, make_bulk_plan
 from histoscribe.benchmark.card import card_text, run_card
 from histoscribe.benchmark.cell import check_predictions, run_cell
+from histoscribe.benchmark.cell_job import CellJob
 from histoscribe.benchmark.checks import run_checks
 from histoscribe.benchmark.differences import differences_table
 from histoscribe.benchmark.maps import draw_maps
@@ -39,11 +42,15 @@ from histoscribe.benchmark.score import Truth, score_fold, score_rows
 from histoscribe.benchmark.spread import spread_table, total_spread
 from histoscribe.benchmark.tables import chance_counts, genes_table, summary_table
 from histoscribe.data.target import Target
+from histoscribe.errors import DataContractError
 from histoscribe.io.atomic import write_json, write_text
 from histoscribe.io.checksums import write_checksums
+from histoscribe.io.cohorts.cohort import cohort_folders
 from histoscribe.io.csv_table import csv_text
 from histoscribe.io.durations import keep_duration
+from histoscribe.io.job_turn import claims_removed
 from histoscribe.io.run_folder import CARD, claimed, in_folder
+from histoscribe.io.work_place import work_place
 from histoscribe.printable import printable_lines
 from histoscribe.progress import tell, track
 from histoscribe.signature import spelled_out
@@ -57,7 +64,9 @@ from histoscribe.train.arguments import (
     run_settings,
     weights_of,
 )
+from histoscribe.train.feature_jobs import extract_all
 from histoscribe.train.settings import RunSettings
+from histoscribe.train.shared_run import OpenRun, SharedRun, check_travels, of_bags
 from histoscribe.types import Fold, GeneMap
 
 
@@ -133,6 +142,8 @@ def benchmark(
     resolved = run_settings(cohort, models, settings, options)
     weights, cache = weights_of(options), cache_of(options)
     if resolved.bulk.makes_bags:
+        if resolved.run.scheduler is not None:
+            raise DataContractError(of_bags("settings, run.scheduler"))
 
         def work_on_bags(folder: Path) -> Benchmark:
             return bulk_benchmark(
@@ -145,7 +156,12 @@ def benchmark(
 
     def work(folder: Path) -> Benchmark:
         plan = make_plan(resolved, folder, weights=weights, cache=cache, cohort=opened)
-        return finish_run(plan)
+        where = work_place(
+            scheduler=resolved.run.scheduler,
+            written=(folder, cache),
+            read=cohort_folders(resolved.cohort),
+        )
+        return finish_run(replace(plan, division=parallel.Division(where)))
 
     with fixed_threads():
         return in_folder(out, work)
@@ -154,7 +170,8 @@ def benchmark(
 def finish_run(plan: RunPlan) -> Benchmark:
     """Compute what the folder of a run lacks, then its tables, card and pictures."""
     start, files = monotonic(), plan.files()
-    with claimed(plan.out, files):
+    workers = parallel.check(plan.division.where)
+    with claimed(plan.out, files), claims_removed(plan.out, alone=True):
         check_predictions(plan.out)
         tell(run_outline(plan, files))
         is_whole = not finished_cells(plan)
@@ -163,9 +180,10 @@ def finish_run(plan: RunPlan) -> Benchmark:
         found = _write_tables(plan, folds)
         write_checksums(plan.out)
         seconds = round(monotonic() - start, 1)
-        if is_whole:
+        if is_whole and plan.division == parallel.ALONE:
             keep_duration(plan.run_data.cache, files, seconds)
         took = {"seconds": seconds, "ended": datetime.now(UTC).isoformat()}
+        took |= plan.division.to_json(workers)
         write_json(
             plan.out / "run.json", {**took, "machine": platform.platform(), "kernels": kernels()}
         )
@@ -174,24 +192,17 @@ def finish_run(plan: RunPlan) -> Benchmark:
 
 def run_cells(plan: RunPlan) -> None:
     """Fit every model on every fold and predict the test sections; finished cells are kept."""
-    cells = [(fold, model) for fold in plan.folds for model in plan.models]
-    _extract(plan)
-    for fold, model in track(cells, "models x folds"):
+    where, shard = plan.division.where, plan.division.shard
+    check_travels(plan.run_data, where)
+    shared = SharedRun.of(OpenRun(plan.run_data, known=plan.folds, targets=dict(plan.targets)))
+    for _ in extract_all(shared, where, shard):
+        pass
+    out, models = plan.out.absolute(), plan.settings.models
+    jobs = [CellJob(shared, out, fold.name, model) for fold in plan.folds for model in models]
+    for _ in parallel.run_all(plan.division.part(jobs), where, "models x folds"):
+        pass
+    for fold, model in itertools.product(plan.folds, plan.foreign.models):
         run_cell(plan, fold, model, plan.targets[fold.name])
-
-
-def _extract(plan: RunPlan) -> None:
-    """Compute missing features of all sections, for each fold if they depend on it."""
-    data = plan.run_data
-    parts = [
-        (section, encoder, folds)
-        for folds in (zip(plan.folds) if data.by_fold else (plan.folds,))
-        for encoder in data.encoders()
-        for section in data.cohort.ids
-    ]
-    for section, encoder, folds in track(parts, "features"):
-        for fold in folds:
-            data.extract(encoder, section, fold)
 
 
 def _score(plan: RunPlan, fold: Fold) -> _FoldResult:

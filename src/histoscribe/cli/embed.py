@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from histoscribe.cli.console import Plugins, Weights, say, weight_files
-from histoscribe.cli.place_options import Jobs, SchedulerAddress, ShardText
+from histoscribe.cli.place_options import Jobs, SchedulerAddress, ShardText, divided
 from histoscribe.cli.run_options import Models, Overrides, SettingsFile, file_settings
 from histoscribe.errors import DataContractError, Problem
 
 if TYPE_CHECKING:
-    from histoscribe.parallel import Place, Shard
+    from histoscribe.parallel import Division
     from histoscribe.train.feature_jobs import FeatureJob
     from histoscribe.train.run_data import Extracted
     from histoscribe.train.shared_run import SharedRun
@@ -29,37 +29,35 @@ def run(  # noqa: PLR0913 - one parameter an option
     from histoscribe import parallel
     from histoscribe.io.cohorts.cohort import cohort_folders, read_cohort
     from histoscribe.io.weights import cache_folder
-    from histoscribe.io.work_place import work_place
     from histoscribe.threads import fixed_threads
     from histoscribe.train.run_data import RunData
     from histoscribe.train.shared_run import OpenRun, SharedRun, check_travels
 
     resolved = file_settings(settings, set_, model, plugin)
-    part = None if shard is None else parallel.Shard.parse(shard)
-    folders = cohort_folders(resolved.cohort)
-    where = work_place(jobs, scheduler or resolved.run.scheduler, read=folders)
-    parallel.check(where)
+    options = (jobs, scheduler or resolved.run.scheduler, shard)
+    division = divided(options, read=cohort_folders(resolved.cohort))
+    parallel.check(division.where)
     cohort = read_cohort(resolved.cohort, resolved.sections, resolved.filters, resolved.where)
     run_data = RunData(resolved, cohort, weight_files(weights), cache_folder())
-    check_travels(run_data, where)
+    check_travels(run_data, division.where)
     with fixed_threads():
         run_data.check()
-        _embed(SharedRun.of(OpenRun(run_data)), where, part)
+        _embed(SharedRun.of(OpenRun(run_data)), division)
 
 
-def _embed(shared: "SharedRun", where: "Place", shard: "Shard | None") -> None:
+def _embed(shared: "SharedRun", division: "Division") -> None:
     from histoscribe import parallel
     from histoscribe.io.work_state import SUMMARY, work_state
     from histoscribe.train.feature_jobs import extractor_jobs, feature_jobs, state_folder
 
     problems: list[Problem] = []
-    for _ in parallel.run_all(extractor_jobs(shared), where, "trained encoders"):
+    for _ in parallel.run_all(extractor_jobs(shared), division.where, "trained encoders"):
         pass
     every = feature_jobs(shared)
-    jobs = every if shard is None else shard.part(every)
+    jobs = division.part(every)
     folder = state_folder(shared)
     with work_state(folder, "Features of a run", map(_name, every)) as states:
-        for job, found in zip(jobs, parallel.run(jobs, where, "features"), strict=True):
+        for job, found in zip(jobs, parallel.run(jobs, division.where, "features"), strict=True):
             if isinstance(found, tuple):
                 problems += found
                 states.failed(_name(job), found)

@@ -1,5 +1,6 @@
 """Options of the commands whose work other processes can share."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,8 +34,10 @@ PlaceOptions = tuple[int, str | None, str | None]
 """`--jobs`, `--scheduler` and `--shard`."""
 
 
-def divided(options: PlaceOptions, *, written: Path, read: Path) -> "Division":
+def divided(
+    options: PlaceOptions, *, written: Iterable[Path] = (), read: Iterable[Path]
+) -> "Division":
     """Division of the work by the options of a command."""
     from histoscribe.io.work_place import division
 
-    return division(*options, written=[written], read=[read])
+    return division(*options, written=written, read=read)

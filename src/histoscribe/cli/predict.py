@@ -144,7 +144,7 @@ def _work(order: "Order", plugins: list[Path] | None, places: PlaceOptions) -> N
     from histoscribe.predict.order import predict
 
     load_plugins(plugins)
-    division = divided(places, written=order.out, read=order.predictor)
+    division = divided(places, written=[order.out], read=[order.predictor])
     order = replace(order, division=division)
     say(_outline(order))
     problems = [problem for outcome in predict(order) for problem in _told(outcome)]

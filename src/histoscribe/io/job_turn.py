@@ -1,5 +1,6 @@
 """Turns at jobs: a process waits for another one that does the same job."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,11 +32,16 @@ def turn(path: Path, name: str, results: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def claims_removed(folder: Path) -> Iterator[None]:
-    """Remove the folder of the claims at the end of a block, unless another process has one."""
+def claims_removed(folder: Path, *, alone: bool) -> Iterator[None]:
+    """Remove the folder of the claims at the end of a block.
+
+    Unless this process is `alone` in the folder, it stays as long as it has a claim.
+    """
     try:
         yield
     finally:
+        if alone:  # what is left is of dead processes
+            shutil.rmtree(folder / CLAIMS, ignore_errors=True)
         with suppress(OSError):
             (folder / CLAIMS).rmdir()
 

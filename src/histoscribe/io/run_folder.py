@@ -35,6 +35,10 @@ def in_folder(out: str | Path | None, work: Callable[[Path], _Result]) -> _Resul
     return found
 
 
+class FolderInUseError(DataContractError):
+    """Another process writes to the folder."""
+
+
 CARD = "card.json"
 _MOST_NAMED = 3
 """Files of a folder that are named in a message."""
@@ -185,7 +189,7 @@ def _lock(handle: int, folder: Path, *, shared: bool) -> bool:
     try:
         fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise DataContractError(
+        raise FolderInUseError(
             Problem(
                 where=str(folder),
                 found="another histoscribe is writing here",

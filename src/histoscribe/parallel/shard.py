@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.parallel.place import InProcess, Place
 
 T = TypeVar("T")
 
@@ -51,22 +50,6 @@ class Shard:
     def part(self, jobs: Sequence[T]) -> tuple[T, ...]:
         """Jobs of this shard; all shards together have every job once."""
         return tuple(jobs[self.number - 1 :: self.n_shards])
-
-
-@dataclass(frozen=True)
-class Division:
-    """Division of jobs: the place of all, and the part of one call."""
-
-    where: Place
-    shard: Shard | None = None
-
-    def part(self, jobs: Sequence[T]) -> Sequence[T]:
-        """Jobs of this call."""
-        return jobs if self.shard is None else self.shard.part(jobs)
-
-
-ALONE = Division(InProcess())
-"""All jobs in this process."""
 
 
 def in_turn(jobs: Sequence[T], shard: Shard | None) -> tuple[T, ...]:

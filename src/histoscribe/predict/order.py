@@ -173,7 +173,8 @@ def predict(order: Order) -> Iterator[Outcome]:
     files = {"predictor.txt": f"{predictor.name} {predictor.hash}\n{kept}"}
     for cohort in cohorts:
         files |= data_files(cohort)
-    with _claimed_or_gone(order, files), claims_removed(order.out):
+    alone = order.division.shard is None
+    with _claimed_or_gone(order, files), claims_removed(order.out, alone=alone):
         yield from _sections(order, cohorts)
         failed, jobs = False, order.division.part(_slide_jobs(order, detections))
         outcomes = parallel.run(jobs, order.division.where, "slides")

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from histoscribe.io.job_turn import turn
-from histoscribe.parallel import Place, Shard, run_all
+from histoscribe.parallel import Place, Shard, in_turn, run_all
 from histoscribe.threads import fixed_threads
 from histoscribe.train.run_data import Extracted
 from histoscribe.train.shared_run import SharedRun

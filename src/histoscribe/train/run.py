@@ -8,8 +8,10 @@ from typing import Unpack
 from histoscribe.data.folds import whole_fold
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.cohorts.cohort import cohort_folders
 from histoscribe.io.durations import keep_duration
 from histoscribe.io.run_folder import claimed, in_folder
+from histoscribe.io.work_place import work_place
 from histoscribe.predictor.facts import cohort_card, data_files
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.predictor.gene_scores import Benchmarked
@@ -37,11 +39,13 @@ from histoscribe.train.benchmark_of import read_benchmark
 from histoscribe.train.bulk_data import BulkData, open_bulk
 from histoscribe.train.bulk_fit import fit_bulk_predictor
 from histoscribe.train.checkpoint_file import CHECKPOINT
+from histoscribe.train.feature_jobs import extract_all
 from histoscribe.train.fit import fit
 from histoscribe.train.outline import training_outline
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings, dump_settings
+from histoscribe.train.shared_run import OpenRun, SharedRun, check_travels
 from histoscribe.train.tables import row_table
 from histoscribe.train.training_card import training_card
 from histoscribe.types import Fold, SpotTable
@@ -135,10 +139,23 @@ def _train(run_data: RunData, out: Path, benchmark: Path | None) -> Predictor:
             return _with_scores(_same(kept, run_data, fold, out), scored, out)
         tell(training_outline(run_data, files))
         row, is_whole = run_data.settings.rows[0], not (out / "resume" / CHECKPOINT).exists()
+        _extract_elsewhere(run_data)
         predictor = fit_predictor(run_data, fold, row, target, out, scored)
         if is_whole:
             keep_duration(run_data.cache, files, monotonic() - start)
         return predictor
+
+
+def _extract_elsewhere(run_data: RunData) -> None:
+    """Let the workers of a scheduler compute the features; without one, the fit does it."""
+    settings = run_data.settings
+    if settings.run.scheduler is None:
+        return
+    folders = cohort_folders(settings.cohort)
+    where = work_place(scheduler=settings.run.scheduler, written=[run_data.cache], read=folders)
+    check_travels(run_data, where)
+    for _ in extract_all(SharedRun.of(OpenRun(run_data, whole=True)), where):
+        pass
 
 
 def _train_on_bags(bulk: BulkData, out: Path, benchmark: Path | None) -> Predictor:

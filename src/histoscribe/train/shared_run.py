@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from histoscribe.data.folds import make_folds
+from histoscribe.data.folds import make_folds, whole_fold
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import MEMORY
@@ -25,13 +25,23 @@ class OpenRun:
     """Data of a run with its folds and their targets, each made on first use."""
 
     data: RunData
-    _targets: dict[str, Target] = field(default_factory=dict)
+    whole: bool = False
+    """Whether the run trains on all sections: it has one fold without test."""
+    known: tuple[Fold, ...] = ()
+    """Its folds, where they were made before."""
+    targets: dict[str, Target] = field(default_factory=dict)
+    """Targets that were fitted before, by fold."""
 
     @cached_property
     def folds(self) -> Mapping[str, Fold]:
         """Folds by name."""
-        settings = self.data.settings
-        folds = make_folds(self.data.cohort, settings.folds, settings.seed)
+        cohort, settings = self.data.cohort, self.data.settings
+        if self.known:
+            folds = self.known
+        elif self.whole:
+            folds = (whole_fold(cohort, settings.seed),)
+        else:
+            folds = make_folds(cohort, settings.folds, settings.seed)
         return {fold.name: fold for fold in folds}
 
     def fold(self, name: str | None) -> Fold | None:
@@ -40,9 +50,9 @@ class OpenRun:
 
     def target(self, fold: Fold) -> Target:
         """Panel and transform of a fold."""
-        if fold.name not in self._targets:
-            self._targets[fold.name] = self.data.target(fold.train)
-        return self._targets[fold.name]
+        if fold.name not in self.targets:
+            self.targets[fold.name] = self.data.target(fold.train)
+        return self.targets[fold.name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +66,8 @@ class SharedRun:
     cache: Path
     plugins: tuple[Path, ...]
     """Files of users' models."""
+    whole: bool
+    """See `OpenRun`."""
     call: str
     """Other in each call, because files may change between two."""
     _opened: OpenRun | None = field(default=None, compare=False, repr=False)
@@ -70,6 +82,7 @@ class SharedRun:
             weights=tuple((name, path.absolute()) for name, path in sorted(data.weights.items())),
             cache=data.cache.absolute(),
             plugins=loaded_plugins(),
+            whole=opened.whole,
             call=uuid4().hex,
             _opened=opened,
         )
@@ -78,11 +91,6 @@ class SharedRun:
     def run(self) -> OpenRun:
         """The run, opened in this process."""
         return _opened(self) if self._opened is None else self._opened
-
-    @property
-    def is_at_home(self) -> bool:
-        """Whether this is the process of the call, whose data stay open."""
-        return self._opened is not None
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what is open."""
@@ -122,11 +130,20 @@ def check_travels(data: RunData, where: Place) -> None:
         raise DataContractError(problems)
 
 
+def of_bags(where: str) -> Problem:
+    """Problem of runs on bags: their jobs cannot be divided."""
+    return Problem(
+        where=where,
+        found="a run on bags, with [bulk] in its settings",
+        expected="a run on spots: only its jobs can be divided",
+        remedy="leave the option out, and compute the features before, on this machine",
+    )
+
+
 @lru_cache(maxsize=1)  # a process works for one call at a time
 def _opened(shared: SharedRun) -> OpenRun:
     for path in set(shared.plugins) - set(loaded_plugins()):
         load_plugin(path)
     settings = parse_settings(tomllib.loads(shared.settings), "settings of the run")
-    return OpenRun(
-        RunData(settings, run_cohort(None, settings), dict(shared.weights), shared.cache)
-    )
+    data = RunData(settings, run_cohort(None, settings), dict(shared.weights), shared.cache)
+    return OpenRun(data, shared.whole)

@@ -181,6 +181,15 @@ def _settings(
     if settings is None and models is None:
         models = BASELINES
     resolved = run_settings(cohort, models, settings, RunOptions(**tables))  # type: ignore[typeddict-item]
+    if resolved.run.scheduler is not None:
+        raise DataContractError(
+            Problem(
+                where="settings, run.scheduler",
+                found=f"{resolved.run.scheduler}, to score predictions of other tools",
+                expected="none: this is done in one process",
+                remedy="leave it out",
+            )
+        )
     if resolved.bulk.makes_bags:
         raise DataContractError(
             Problem(
