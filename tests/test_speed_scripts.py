@@ -13,6 +13,7 @@ REAL = {"her2st_a1.py"}  # real sections: a test of its own, marked `data`
 SCRIPTS = sorted({path.name for path in FOLDER.glob("[!_]*.py")} - REAL)
 QUICK = {  # else minutes
     "bag_maps.py": ("--seeds", "1", "--epochs", "1", "--genes", "rare", "--models", "additive-mil"),
+    "bins.py": ("--rows", "60", "--genes", "300", "--per-bin", "20"),
     "chance.py": ("--quick",),
     "egn_simulated.py": ("--quick",),
     "exemplars.py": ("--spots", "6000", "--repeats", "1"),
