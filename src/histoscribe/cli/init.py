@@ -21,8 +21,8 @@ def run(
 ) -> None:
     """Find sections in folders; write cohort.csv, for you to fill in patients, and run.toml.
 
-    Finds runs of Space Ranger (also as GEO keeps them), Xenium, AnnData, SpatialData, ST arrays,
-    sparse matrices, and folders like HEST-1k and ST-Net. Existing files are never replaced.
+    Finds runs of Space Ranger (also as GEO keeps them), Visium HD, Xenium, AnnData, SpatialData, ST
+    arrays, sparse matrices, and folders like HEST-1k and ST-Net. Existing files are never replaced.
     """
     from histoscribe.io.cohorts.new_cohort import write_cohort
     from histoscribe.io.cohorts.search.cohort_search import search_sections
