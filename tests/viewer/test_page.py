@@ -100,6 +100,23 @@ def test_panels_show_the_same_part_of_the_section(browser, url):
         assert apart(one, three) < 2
 
 
+def test_a_change_of_the_window_keeps_panels_linked_and_all_places_in_view(browser, url):
+    with opened(browser, url, "#tissue=no") as page:
+        for size in ({"width": 1100, "height": 620}, {"width": 1440, "height": 1000}, DESK):
+            page.set_viewport_size(size)
+            settle(page)
+            rows = [
+                np.flatnonzero((pixels(page, panel) < 250).any(axis=(1, 2))) for panel in VALUES
+            ]
+            assert len({(row[5], row[-5]) for row in rows}) == 1 or apart_by(rows) <= 1
+        assert "view" not in fragment_of(page)
+
+
+def apart_by(rows):
+    ends = np.array([[row[5], row[-5]] for row in rows])
+    return np.ptp(ends, axis=0).max()
+
+
 def test_wheel_drag_and_keys_move_all_panels(browser, url):
     with opened(browser, url) as page:
         x, y = middle(page, "difference")

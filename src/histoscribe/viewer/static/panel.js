@@ -52,7 +52,9 @@ export class Panel {
 
   /** Take the size that the page gives the panel. */
   measure() {
-    this.viewer.viewport.resize(new OpenSeadragon.Point(this.map.clientWidth, this.map.clientHeight), false);
+    const size = new OpenSeadragon.Point(this.map.clientWidth, this.map.clientHeight);
+    const { viewport } = this.viewer;
+    if (!viewport.getContainerSize().equals(size)) viewport.resize(size, false);
   }
 
   showTissue(is) {

@@ -15,7 +15,7 @@ export class Panels {
       this.all[name] = new Panel(byId(`panel-${name}`));
       this.watch(this.all[name], listeners);
     }
-    Object.assign(this, { open: [], leader: null, section: null, isWhole: true, onShape: () => {} });
+    Object.assign(this, { open: [], names: [], leader: null, section: null, wanted: null, isShaping: false, onShape: () => {} });
     new ResizeObserver(() => this.arrange()).observe(byId("stage"));
     NARROW.addEventListener("change", () => this.onShape());
   }
@@ -30,12 +30,11 @@ export class Panels {
     panel.onStart = (viewer) => {
       viewer.addHandler("canvas-click", (event) => event.quick && onPick(panel.at(event.originalEvent)));
       viewer.addHandler("viewport-change", () => panel === this.leader && this.linkTo(panel));
-      viewer.addHandler("resize", () => panel === this.leader && this.isWhole && this.look(null));
+      viewer.addHandler("resize", () => this.relink());
       viewer.addHandler("animation-finish", () => {
-        if (panel !== this.leader) return;
-        const view = this.viewMoved;
-        this.isWhole = view === null;
-        onView(view);
+        if (panel !== this.leader || this.isShaping) return;
+        this.wanted = this.viewMoved;
+        onView(this.wanted);
       });
     };
   }
@@ -53,11 +52,24 @@ export class Panels {
     }
   }
 
+  /** After a change of their size, one that each panel sees by itself, all show the same again. */
+  relink() {
+    this.isShaping = true;
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => {
+      this.isShaping = false;
+      if (!this.leader?.lens) return;
+      for (const panel of this.open) if (panel.viewer) panel.measure();
+      this.look(this.wanted);
+    });
+  }
+
   /** Show these panels of a section only; new ones get the view of the others. */
   async choose(section, names) {
-    const view = this.section === section && !this.isWhole ? this.view : null;
-    this.section = section;
-    this.open = names.map((name) => this.all[name]);
+    const open = names.map((name) => this.all[name]);
+    if (this.section === section && String(names) === String(this.names)) return;
+    const view = this.section === section ? this.viewMoved : null;
+    Object.assign(this, { section, names, open });
     for (const [name, panel] of Object.entries(this.all)) panel.box.hidden = !names.includes(name);
     if (!this.open.includes(this.leader)) this.leader = this.open[0];
     this.arrange();
@@ -121,7 +133,7 @@ export class Panels {
 
   /** Show a view; null shows all places. */
   look(view, isAtOnce = true) {
-    this.isWhole = view === null;
+    this.wanted = view; // a change of the page's shape must not lose it
     const [x, y, wide] = view ?? this.whole;
     const { frame } = this.leader;
     const { shape } = this;
@@ -131,6 +143,7 @@ export class Panels {
     );
     this.leader.viewer.viewport.fitBounds(bounds, isAtOnce);
     this.linkTo(this.leader);
+    for (const panel of this.open) panel.viewer?.forceRedraw();
   }
 
   /** Move by shares of the panel, or zoom around its middle. */

@@ -37,7 +37,7 @@ void main() {
   vec2 from = isQuad ? offset : (gl_PointCoord * 2.0 - 1.0) * (radius + rim);
   float far = isSquare ? max(abs(from.x), abs(from.y)) : length(from);
   // squares touch: a soft border would show as a line between them
-  float inside = isSquare ? step(far, radius) : clamp(radius - far + 0.5, 0.0, 1.0);
+  float inside = isSquare ? step(far, radius + rim) : clamp(radius - far + 0.5, 0.0, 1.0);
   float edge = radius > 3.0 ? clamp(far - radius + 1.5, 0.0, 1.0) : 0.0;
   bool isGrey = (flags & 1) != 0, isIn = (flags & 2) != 0;
   vec3 ink = texture(palette, vec2((share * ${STEPS - 1}.0 + 0.5) / ${STEPS}.0, 0.5)).rgb;
@@ -52,6 +52,7 @@ void main() {
 }`;
 
 export const SMALLEST_PX = 1.2; // radius that can still be seen
+const TOUCH_PX = 0.02; // of squares over one another, so that rounding leaves no gap
 const LARGEST_POINT_PX = 6; // radius in device px; WebGL drops a point whose centre is outside
 const INPUTS = { places: ["place", 2, 4], codes: ["code", 1, 1], marks: ["mark", 1, 1] }; // numbers, bytes of each
 
@@ -123,7 +124,7 @@ export class PointLayer {
     const radius = Math.max((style.diameter / 2) * pxPerPx, SMALLEST_PX * lens.ratio);
     const isSquare = style.isSquare || radius === SMALLEST_PX * lens.ratio; // too small to tell: squares are fast
     const numbers = {
-      scale: pxPerPx, radius, rim: Number(!isSquare),
+      scale: pxPerPx, radius, rim: isSquare ? TOUCH_PX : 1,
       low: values.low, stepSize: values.step, rangeLow: scale.low,
       rangeWidth: scale.high - scale.low, opacity: style.opacity,
     };
