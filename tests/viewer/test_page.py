@@ -214,6 +214,18 @@ def test_the_colour_of_a_place_is_that_of_its_value(browser, url):
         assert np.abs(centre - expected).max() <= 4
 
 
+@pytest.mark.parametrize("width", [2501, 1777, 901, 433])
+def test_squares_that_touch_leave_no_gap_and_no_line(browser, url, width):
+    # constant colours and half opacity: a gap or a doubled pixel would be another colour
+    fragment = f"#section=S2&panels=predicted&range=90,91&opacity=50&view=840,840,{width}"
+    with opened(browser, url, fragment) as page:
+        picture = pixels(page, "predicted")
+        row, column = (side // 2 for side in picture.shape[:2])
+        inner = picture[row - 200 : row + 200, column - 200 : column + 200]
+        assert len(np.unique(inner.reshape(-1, 3), axis=0)) == 1
+        assert inner[0, 0].max() < 200  # places, not the ground
+
+
 def test_places_unlike_the_training_are_greyed_out(browser, url):
     with opened(browser, url) as page:
         expect(page.locator("#mask-words")).to_have_text("26 of 576 places are unlike it.")

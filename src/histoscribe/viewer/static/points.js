@@ -47,12 +47,13 @@ void main() {
   else if (!isSquare && !isIn) ink *= 1.0 - 0.25 * edge;
   if (hasRegion && !isIn) cover *= 0.3;
   if (isIn && radius > 3.0) { ink = mix(ink, vec3(0.70, 0.15, 0.12), edge); cover = max(cover, edge); }
+  if (inside == 0.0) discard;
   float alpha = cover * inside;
   colour = vec4(ink * alpha, alpha);
 }`;
 
 export const SMALLEST_PX = 1.2; // radius that can still be seen
-const TOUCH_PX = 0.02; // of squares over one another, so that rounding leaves no gap
+const TOUCH_PX = 0.5; // of a square over its neighbours in device px: places are rounded, a gap would show as a line
 const LARGEST_POINT_PX = 6; // radius in device px; WebGL drops a point whose centre is outside
 const INPUTS = { places: ["place", 2, 4], codes: ["code", 1, 1], marks: ["mark", 1, 1] }; // numbers, bytes of each
 
@@ -87,6 +88,7 @@ export class PointLayer {
     for (const name of ["MIN_FILTER", "MAG_FILTER"]) gl.texParameteri(gl.TEXTURE_2D, gl[`TEXTURE_${name}`], gl.NEAREST);
     gl.useProgram(this.program);
     gl.enable(gl.BLEND);
+    gl.depthFunc(gl.LESS);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
 
@@ -104,7 +106,7 @@ export class PointLayer {
   }
 
   clear() {
-    this.gl.clear(this.gl.COLOR_BUFFER_BIT);
+    this.gl.clear(this.gl.COLOR_BUFFER_BIT | this.gl.DEPTH_BUFFER_BIT);
   }
 
   /** Draw the places below the lens, in pixels of the device. */
@@ -130,6 +132,7 @@ export class PointLayer {
     };
     for (const [name, number] of Object.entries(numbers)) gl.uniform1f(uniforms[name], number);
     gl.uniform1i(uniforms.isSquare, Number(isSquare));
+    gl[isSquare ? "enable" : "disable"](gl.DEPTH_TEST); // each pixel has one square, where they overlap, too
     gl.uniform1i(uniforms.hasRegion, Number(style.hasRegion));
     const pad = radius / pxPerPx;
     this.drawRanges(places.rangesIn({
