@@ -45,13 +45,10 @@ export class GeneSearch {
     });
   }
 
-  /** Another section has other genes. */
-  fill(genes) {
-    this.genes = byScore(genes);
-  }
-
-  show(gene) {
-    this.gene = gene;
+  /** Show a gene of a section, which has genes of its own. */
+  show(gene, genes) {
+    if (this.panel !== genes) this.genes = byScore(genes);
+    Object.assign(this, { gene, panel: genes });
     this.field.value = nameOf(gene);
   }
 

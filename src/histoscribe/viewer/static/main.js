@@ -34,6 +34,7 @@ async function update(names, { isBack = false } = {}) {
   const isNew = scene?.section.index !== entry.index;
   const section = isNew ? await scenes.readSection(entry) : scene.section;
   const gene = scenes.geneOf(state, section, byScore(section.genes)[0]);
+  if (mine === turn) search.show(gene, section.genes); // the next step goes on from it, read or not
   const layer = scenes.layerOf(state, section);
   const open = scenes.panelsOf(state, section, isNarrow());
   const layers = await scenes.readLayers(section, gene, layer, open);
@@ -53,7 +54,6 @@ function startSection(entry) {
   region = { line: [], isIn: null };
   byId("section").value = entry.label;
   document.title = `${section.id} · histoscribe view`;
-  search.fill(section.genes);
   fillLayers(section);
   showSection(section);
   scenes.readIds(section).catch(fail);
@@ -77,7 +77,6 @@ function show() {
     else panel.box.querySelector(".legend").replaceChildren();
     panel.show({ values, scale, unit, marks, style, places: section.places, over });
   }
-  search.show(gene);
   showGene(gene, section);
   showControls(section, open);
   byId("layer-words").textContent = layer?.what ?? "";
