@@ -19,6 +19,19 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def layout_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One small simulated section as each instrument writes it: the folder of each layout."""
+    from histoscribe.simulate import simulate
+    from histoscribe.simulate.layouts import LAYOUTS
+
+    folder = tmp_path_factory.mktemp("layouts")
+    small = {"spots_per_section": 20, "genes_per_family": 2, "seed": 3}
+    return {
+        layout: simulate(folder / layout, 1, layout=layout, **small).parent for layout in LAYOUTS
+    }
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Where nobody named a cache folder, none of the user's own is read or written."""

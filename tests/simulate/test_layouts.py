@@ -16,35 +16,23 @@ from scipy.spatial import cKDTree
 from histoscribe.io.slides.slide import image_mpp, open_slide
 from histoscribe.simulate import read_truth, simulate
 
-SMALL = {"spots_per_section": 16, "genes_per_family": 2, "seed": 3}
 SQUARE_UM, MPP = 100.0, 0.5
 BINS = ("square_002um", "square_008um", "square_016um")
 
 
 @pytest.fixture(scope="module")
-def visium(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("visium")
-    simulate(out, 1, **SMALL)
-    return out
+def visium(layout_folders: dict[str, Path]) -> Path:
+    return layout_folders["visium"]
 
 
 @pytest.fixture(scope="module")
-def visium_hd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("visium_hd")
-    simulate(out, 1, layout="visium_hd", **SMALL)
-    return out
+def visium_hd(layout_folders: dict[str, Path]) -> Path:
+    return layout_folders["visium_hd"]
 
 
 @pytest.fixture(scope="module")
-def xenium(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("xenium")
-    simulate(out, 1, layout="xenium", **SMALL)
-    return out
-
-
-@pytest.fixture(scope="module")
-def cohorts(visium: Path, visium_hd: Path, xenium: Path) -> dict[str, Path]:
-    return {"visium": visium, "visium_hd": visium_hd, "xenium": xenium}
+def xenium(layout_folders: dict[str, Path]) -> Path:
+    return layout_folders["xenium"]
 
 
 @pytest.mark.parametrize(
@@ -55,8 +43,8 @@ def cohorts(visium: Path, visium_hd: Path, xenium: Path) -> dict[str, Path]:
         ("xenium", "xenium", "experiment.xenium"),
     ],
 )
-def test_the_manifest_names_kind_and_files_of_the_layout(cohorts, layout, kind, file):
-    folder = cohorts[layout]
+def test_the_manifest_names_kind_and_files_of_the_layout(layout_folders, layout, kind, file):
+    folder = layout_folders[layout]
     row = pd.read_csv(folder / "cohort.csv").loc[0]
     assert row["kind"] == kind
     assert (folder / row["path"] / file).is_file()
@@ -65,26 +53,29 @@ def test_the_manifest_names_kind_and_files_of_the_layout(cohorts, layout, kind, 
 
 
 @pytest.mark.parametrize("layout", ["visium_hd", "xenium"])
-def test_truth_and_image_are_those_of_the_visium(cohorts, layout):
-    one, other = (read_truth(cohorts[name], "P1S1") for name in ("visium", layout))
+def test_truth_and_image_are_those_of_the_visium(layout_folders, layout):
+    one, other = (read_truth(layout_folders[name], "P1S1") for name in ("visium", layout))
     assert one.spot_ids == other.spot_ids
     np.testing.assert_array_equal(one.rates, other.rates)
     pixels = []
     for name in ("visium", layout):
-        image = pd.read_csv(cohorts[name] / "cohort.csv").loc[0, "image"]
-        pixels.append(open_slide(cohorts[name] / image, MPP).overview(MPP).astype(int))
+        image = pd.read_csv(layout_folders[name] / "cohort.csv").loc[0, "image"]
+        pixels.append(open_slide(layout_folders[name] / image, MPP).overview(MPP).astype(int))
     assert np.quantile(np.abs(pixels[0] - pixels[1]), 0.95) < 12, "both are JPEG"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["visium_hd", "xenium"])
 def test_a_section_is_drawn_anew_for_another_layout_and_to_the_same_bytes(
-    cohorts, layout, tmp_path
+    layout_folders, layout, tmp_path
 ):
-    shutil.copytree(cohorts["visium"], tmp_path / "cohort")
-    simulate(tmp_path / "cohort", 1, layout=layout, **SMALL)
-    for path in sorted(cohorts[layout].rglob("*")):
+    shutil.copytree(layout_folders["visium"], tmp_path / "cohort")
+    simulate(
+        tmp_path / "cohort", 1, layout=layout, spots_per_section=20, genes_per_family=2, seed=3
+    )
+    for path in sorted(layout_folders[layout].rglob("*")):
         if path.is_file():
-            again = tmp_path / "cohort" / path.relative_to(cohorts[layout])
+            again = tmp_path / "cohort" / path.relative_to(layout_folders[layout])
             assert again.read_bytes() == path.read_bytes(), path.name
 
 

@@ -132,7 +132,7 @@ def write_parquet(
     parquet = need("pyarrow.parquet", "parquet", f"writing {path}")
     table = arrow.table(dict(columns))
     with replacing(path) as temporary:
-        parquet.write_table(table, temporary, row_group_size=rows_per_group)
+        parquet.write_table(table, temporary, row_group_size=rows_per_group, compression="zstd")
 
 
 def _put(group: h5py.Group, name: str, values: np.ndarray) -> None:
