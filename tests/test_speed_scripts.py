@@ -28,6 +28,7 @@ QUICK = {  # else minutes
     "surrogates.py": ("--quick",),
     "tcgn.py": ("--batch", "1", "--rounds", "1"),
     "stformer.py": ("--spots", "300", "900", "--h2h", "300"),
+    "viewer.py": ("--places", "500", "--genes", "30", "--side", "1500"),
     "where.py": ("--quick",),
     "gpu.py": (
         "--device",

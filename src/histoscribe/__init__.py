@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from histoscribe.simulate import simulate as simulate
     from histoscribe.train.run import train as train
     from histoscribe.train.settings import read_settings as read_settings
+    from histoscribe.viewer.view import view as view
 
 _ROOMS = ("benchmark", "explain", "simulate", "train")  # called by their own names, see rooms.py
 _HOME = {
@@ -53,6 +54,7 @@ _HOME = {
     "to_anndata": "histoscribe.io.predictions.anndata",
     "to_lazyslide": "histoscribe.predict.lazyslide",
     "to_spatialdata": "histoscribe.io.predictions.spatialdata",
+    "view": "histoscribe.viewer.view",
 }
 __all__ = sorted([*_HOME, *_ROOMS])
 

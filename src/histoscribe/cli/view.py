@@ -3,11 +3,14 @@
 import webbrowser
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from histoscribe.cli.console import say
+
+if TYPE_CHECKING:
+    from histoscribe.viewer.views import ViewRequest
 
 Predictions = Annotated[
     list[Path],
@@ -38,6 +41,14 @@ Findings = Annotated[
         "--findings", metavar="DIR", help="Folder that `explain` wrote, to show it (repeatable)."
     ),
 ]
+TissUUmaps = Annotated[
+    Path | None,
+    typer.Option(
+        "--tissuumaps",
+        metavar="FILE.tmap",
+        help="Write a project for TissUUmaps in place of the page: one prediction and its slide.",
+    ),
+]
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port; 0 for any free one.")
 ]
@@ -51,6 +62,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     slide: SlideFiles = None,
     model: Model = None,
     findings: Findings = None,
+    tissuumaps: TissUUmaps = None,
     port: Port = 0,
     no_open: NoOpen = False,
 ) -> None:
@@ -58,10 +70,7 @@ def run(  # noqa: PLR0913 - one parameter an option
 
     The page is served from 127.0.0.1 only, under a secret address; nothing leaves the machine.
     """
-    from histoscribe.io.weights import cache_folder
-    from histoscribe.viewer.answers import Answers
-    from histoscribe.viewer.server import ViewServer
-    from histoscribe.viewer.views import ViewRequest, open_views
+    from histoscribe.viewer.views import ViewRequest
 
     request = ViewRequest(
         predictions=tuple(predictions),
@@ -70,6 +79,22 @@ def run(  # noqa: PLR0913 - one parameter an option
         model=model,
         findings=tuple(findings or ()),
     )
+    if tissuumaps is None:
+        _serve(request, port, browser=not no_open)
+    else:
+        from histoscribe.viewer.tissuumaps_project import write_project
+
+        write_project(request, tissuumaps)
+        say(str(tissuumaps))
+
+
+def _serve(request: "ViewRequest", port: int, *, browser: bool) -> None:
+    """Serve the page until Ctrl-C."""
+    from histoscribe.io.weights import cache_folder
+    from histoscribe.viewer.answers import Answers
+    from histoscribe.viewer.server import ViewServer
+    from histoscribe.viewer.views import open_views
+
     views = open_views(request)
     with ViewServer(Answers(views, cache_folder()), port) as server:
         say(server.url)
@@ -79,7 +104,7 @@ def run(  # noqa: PLR0913 - one parameter an option
             for warning in view.head.warnings:
                 say(f"{view.name}: warning: {warning}")
         say("Ctrl-C ends it")
-        if not no_open:
+        if browser:
             webbrowser.open(server.url)
         try:
             server.serve_forever()

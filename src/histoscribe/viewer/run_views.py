@@ -19,7 +19,8 @@ from histoscribe.io.slides.slide import open_slide
 from histoscribe.near_names import did_you_mean
 from histoscribe.plot.thumbnail import picture_of_tissue
 from histoscribe.predictor.gene_scores import gene_scores_of_run
-from histoscribe.types import Head
+from histoscribe.predictor.limits import is_trusted
+from histoscribe.types import DISTANCE, TRUSTED, Head
 from histoscribe.viewer.cohort_slides import CohortSlides
 from histoscribe.viewer.exemplars import ExemplarOrigin, keys_of_predictor, tile_size
 from histoscribe.viewer.ground import Ground, picture_ground, slide_ground
@@ -105,11 +106,11 @@ class _RunView:
         """Head with depth as a spot fact, and gene scores of this run."""
         head, model = self.stored.head, self.stored.path.parents[1].name
         scores = gene_scores_of_run(self._predictor, model, head.genes)
-        return replace(
-            head,
-            gene_facts={**head.gene_facts, **scores.columns},
-            spot_facts={**head.spot_facts, DEPTH: self.about.log_total.astype(np.float64)},
-        )
+        facts = dict(head.spot_facts)
+        if DISTANCE in facts:
+            facts[TRUSTED] = is_trusted(facts[DISTANCE]).astype(np.float64)
+        facts[DEPTH] = self.about.log_total.astype(np.float64)
+        return replace(head, gene_facts={**head.gene_facts, **scores.columns}, spot_facts=facts)
 
     @property
     def _predictor(self) -> Path:

@@ -70,6 +70,14 @@ class ViewServer(ThreadingHTTPServer):
         """Names under which a browser may ask: a page of another site has its own name."""
         return f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"
 
+    def __repr__(self) -> str:
+        return f"ViewServer({self.url})"
+
+    def close(self) -> None:
+        """End the page."""
+        self.shutdown()
+        self.server_close()
+
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own; drop it if too many are open."""
         if self._places.acquire(blocking=False):
