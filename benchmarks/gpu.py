@@ -113,9 +113,10 @@ def _card(device: str) -> dict[str, str]:
 def _plain(sizes: GpuSizes) -> dict[str, Any]:
     """Sizes of the measurements; encoders and networks name their rows."""
     named = asdict(sizes)
-    for name in ("device", "encoders", "networks", "slide"):
+    for name in ("device", "encoders", "networks", "slide" if sizes.slide is None else "side_px"):
         del named[name]
-    return named
+    return {name: value if isinstance(value, int | float) else str(value)
+            for name, value in named.items()}  # fmt: skip
 
 
 if __name__ == "__main__":

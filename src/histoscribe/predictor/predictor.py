@@ -79,7 +79,7 @@ class Predictor:
     folder: Path | None = None
     """Where it was saved or loaded from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Device of networks that read tiles."""
+    """Device of networks that read tiles, and of the look-up of exemplars."""
     _encoder: Encoder | None = None
 
     if TYPE_CHECKING:

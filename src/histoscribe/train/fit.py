@@ -44,7 +44,7 @@ def fit(
 
     Networks train on the first inner split's `fit` rows, stop on its `val` rows and keep the best
     epoch; without inner splits, or with `keep = "last"`, they train on all rows for all epochs.
-    `resume` is a folder for the checkpoint of the last finished epoch: a killed fit that is started
+    `resume` is a folder for the checkpoint of some minutes ago: a killed fit that is started
     again ends in the same bits. The caller removes the folder after saving the result. `protocol`
     is that of the fold; `weights` are files by name, for pretrained backbones and perceptual
     distances.
