@@ -57,6 +57,8 @@ class StubSection:
     has_slide: bool = True
     has_measured: bool = True
     shape: str = "circles"
+    other_unit: str = ""
+    """Unit of the measurement, whose values are then around zero."""
     warnings: tuple = ()
 
     @property
@@ -77,6 +79,10 @@ class StubSection:
         shift = 0.5 * (row % 2) if self.shape == "circles" else 0.0
         return np.stack([column + shift + 1.25, row + 1.25], axis=1) * PITCH_PX
 
+    @property
+    def n_kinds(self):
+        return (2 if self.other_unit else 3) if self.has_measured else 1
+
     def symbol(self, gene):
         return ("ERBB2", "KRT19", "<b>X</b>")[gene] if gene < 3 else f"GENE{gene}"
 
@@ -88,6 +94,8 @@ class StubSection:
     def measured(self, gene):
         noise = np.random.default_rng(gene).normal(0, 0.4, self.n_places)
         values = np.maximum(self.predicted(gene) * 1.2 + noise, 0)
+        if self.other_unit:
+            values -= np.nanmean(values)
         values[:: max(self.n_places // 9, 1)] = np.nan  # a few places were not measured
         return values
 
@@ -114,8 +122,8 @@ class StubSection:
             "diameter_px": PITCH_PX * (0.9 if self.shape == "circles" else 1),
             "unit": UNIT,
             "predictor": "egn@1a2b",
-            "measured_unit": UNIT if measured else None,
-            "kinds": ["predicted", "measured", "difference"] if measured else ["predicted"],
+            "measured_unit": (self.other_unit or UNIT) if measured else None,
+            "kinds": ["predicted", "measured", "difference"][: self.n_kinds],
             **{"genes": genes, "facts": FACTS, "evidence": EVIDENCE, "findings": FINDINGS},
             "has_exemplars": True,
         }
@@ -133,9 +141,9 @@ def gene_bytes(section, gene, kind):
     predicted, measured = section.predicted(gene), section.measured(gene)
     if kind == "difference":
         return packed(predicted - measured)
-    both = np.concatenate([predicted, measured]) if section.has_measured else predicted
-    ends = float(np.nanmin(both)), float(np.nanmax(both))
-    return packed(predicted if kind == "predicted" else measured, ends)
+    values = predicted if kind == "predicted" else measured
+    both = np.concatenate([predicted, measured]) if section.n_kinds == 3 else values
+    return packed(values, (float(np.nanmin(both)), float(np.nanmax(both))))
 
 
 def fact_bytes(section, at):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
@@ -306,6 +307,24 @@ def test_a_link_keeps_the_view(browser, url):
         assert page.locator(".panel:visible").count() == 2
         for panel, old in zip(VALUES[:2], before, strict=True):
             assert np.abs(pixels(page, panel) - old).mean() < 1
+
+
+def test_what_an_address_names_and_is_not_there_is_said(browser, url):
+    with opened(browser, url, "#section=S9&gene=ENSG9&layer=fact:none") as page:
+        words = "the section S9 and the gene ENSG9 and the map fact:none, which are not here"
+        expect(page.locator("#problem")).to_contain_text(words)
+        expect(page.locator("#title-predicted")).to_have_text("ERBB2, predicted")
+        expect(page.locator("#layer")).to_have_value("")
+
+
+def test_units_that_differ_share_no_scale(browser):
+    with served(StubSection(other_unit="z-score")) as (url, _), opened(browser, url) as page:
+        expect(page.locator("#panel-measured .legend")).to_contain_text("z-score")
+        expect(page.locator("#panel-measured .legend")).to_have_text(re.compile("^−.*0 · z-score"))
+        expect(page.locator("#panel-predicted .legend")).to_contain_text("log(1 + counts)")
+        expect(page.locator("#panel-predicted .legend")).not_to_contain_text("−")
+        expect(page.locator("#panel-difference")).to_be_hidden()
+        expect(page.locator("#range option[value=shared]")).to_be_disabled()
 
 
 def test_back_undoes_a_choice(browser, url):

@@ -37,7 +37,7 @@ function changeRange() {
 }
 
 /** Show the state in the controls. */
-export function showControls(section, open) {
+export function showControls({ section, layer, open }) {
   byId("palette").value = state.palette;
   const given = givenRange(state.range);
   const isComparable = section.kinds.includes("difference") || section.kinds.length === 1;
@@ -50,13 +50,13 @@ export function showControls(section, open) {
   byId("tissue").checked = state.tissue;
   byId("tissue").disabled = section.slide === null;
   byId("mask").checked = state.mask;
-  byId("layer").value = state.layer;
+  byId("layer").value = layer ? state.layer : "";
   for (const button of byId("toggles").children) {
     const { panel } = button.dataset;
     button.setAttribute("aria-pressed", String(open.includes(panel)));
-    button.hidden = panel === "layer" ? !state.layer : !section.kinds.includes(panel);
+    button.hidden = panel === "layer" ? !layer : !section.kinds.includes(panel);
   }
-  byId("toggles").hidden = !state.layer && section.kinds.length === 1; // one panel is always open
+  byId("toggles").hidden = !layer && section.kinds.length === 1; // one panel is always open
 }
 
 /** The facts and evidence that a section has. */

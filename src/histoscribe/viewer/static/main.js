@@ -20,10 +20,11 @@ let sections = [];
 let scene = null; // section, gene, layer, layers, scales, open panels
 let region = { line: [], isIn: null };
 let turn = 0;
+let part = null; // of the side bar, to which the last click belongs
 
 const panels = new Panels({ onView: (view) => change({ view }, { isStep: false }), onPoint: point, onPick: keep });
 const search = new GeneSearch((gene) => change({ gene: gene.id }));
-const lasso = new Lasso(panels, (line) => { change({ lasso: line }); bringUp("head-region"); }, () => markOver());
+const lasso = new Lasso(panels, (line) => { part = "head-region"; change({ lasso: line }); }, () => markOver());
 
 /** Follow the state; a later change overtakes this one. */
 async function update(names, { isBack = false } = {}) {
@@ -45,7 +46,14 @@ async function update(names, { isBack = false } = {}) {
   if (mine !== turn) return;
   if (isNew || (isBack && names.includes("view"))) panels.look(state.view);
   show();
+  showUnknown(scenes.unknownIn(state, scene, sections));
   byId("stage").setAttribute("aria-busy", "false");
+}
+
+/** Say what the address names that is not there; something else is shown instead. */
+function showUnknown(names) {
+  byId("problem").hidden = names.length === 0;
+  byId("problem").textContent = `The address names ${names.join(" and ")}, which ${names.length === 1 ? "is" : "are"} not here.`;
 }
 
 function startSection(entry) {
@@ -78,12 +86,13 @@ function show() {
     panel.show({ values, scale, unit, marks, style, places: section.places, over });
   }
   showGene(gene, section);
-  showControls(section, open);
+  showControls(scene);
   byId("layer-words").textContent = layer?.what ?? "";
   showRegion(isIn, regionLayers(titles, layers), section);
   showPlace(placeOf(section), scene).catch(fail);
   markOver();
   readOut(null, scene);
+  bringUp();
 }
 
 /** Which places are inside the line; it is worked out once for each line. */
@@ -124,13 +133,14 @@ function point(at) {
 }
 
 function keep(at) {
+  part = "head-place";
   change({ place: placeAt(at) });
-  bringUp("head-place");
 }
 
-/** Show a part of the side bar; on a narrow page the map stays in view instead. */
-function bringUp(id) {
-  if (!isNarrow()) byId(id).scrollIntoView({ block: "nearest" });
+/** Scroll to what a click has filled; on a narrow page the map stays in view instead. */
+function bringUp() {
+  if (part && !isNarrow()) byId(part).parentElement.scrollIntoView({ block: "nearest" });
+  part = null;
 }
 
 function letGo() {
@@ -155,7 +165,6 @@ function fail(error) {
 }
 
 function follows(names, how) {
-  byId("problem").hidden = true;
   update(names, how).catch(fail);
 }
 

@@ -8,19 +8,19 @@ const HIGH = 0.99;
 /** Colours of each layer by name: { low, high, palette }. Values of unlike units share no scale. */
 export function scalesOf(layers, state, isComparable) {
   const names = ["measured", "predicted"].filter((name) => layers[name]);
-  const isSigned = names.some((name) => layers[name].low < 0);
-  const palette = state.palette === "auto" ? (isSigned ? "signed" : "cividis") : state.palette;
-  const isAround = isSigned || palette === "signed";
-  const isSeparate = state.range === "separate" || !isComparable;
-  const shared = isSeparate ? [0, 1] : rangeOf(names.map((name) => layers[name]), isAround);
   const given = givenRange(state.range);
+  const isSeparate = state.range === "separate" || !isComparable;
   const scales = {};
   for (const name of names) {
+    const alike = isComparable ? names.map((other) => layers[other]) : [layers[name]];
+    const isSigned = alike.some((values) => values.low < 0);
+    const palette = state.palette === "auto" ? (isSigned ? "signed" : "cividis") : state.palette;
+    const isAround = isSigned || palette === "signed";
     const isGiven = given && (isComparable || name === "predicted");
-    const [low, high] = isGiven ? given : isSeparate ? rangeOf([layers[name]], isAround) : shared;
-    scales[name] = { low, high, palette };
+    const [low, high] = isGiven ? given : rangeOf(isSeparate ? [layers[name]] : alike, isAround);
+    scales[name] = { low, high, palette, isAround };
   }
-  if (layers.difference) scales.difference = differenceScale(layers.difference, given ?? shared, { isSeparate, isAround });
+  if (layers.difference) scales.difference = differenceScale(layers.difference, scales.predicted, isSeparate);
   if (layers.layer) scales.layer = layerScale(layers.layer);
   return scales;
 }
@@ -32,8 +32,8 @@ export function givenRange(text) {
 }
 
 /** As many units from grey to full colour as the maps beside it have, unless each has its own. */
-function differenceScale(values, [low, high], { isSeparate, isAround }) {
-  const [, far] = isSeparate ? around(rangeBetween([values], LOW, HIGH)) : [0, isAround ? high : high - low];
+function differenceScale(values, { low, high, isAround }, isSeparate) {
+  const far = isSeparate ? around(rangeBetween([values], LOW, HIGH))[1] : isAround ? high : high - low;
   return { low: -far, high: far, palette: "difference" };
 }
 

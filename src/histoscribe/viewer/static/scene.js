@@ -42,6 +42,15 @@ export function geneOf(state, section, fallback) {
   return section.genes.find(({ id }) => id === state.gene) ?? fallback;
 }
 
+/** What a state names that a section does not have, in words. */
+export function unknownIn(state, { section, layer }, sections) {
+  const unknown = [];
+  if (state.section && !sections.some(({ label }) => label === state.section)) unknown.push(`the section ${state.section}`);
+  if (state.gene && !geneOf(state, section, null)) unknown.push(`the gene ${state.gene}`);
+  if (state.layer && !layer) unknown.push(`the map ${state.layer}`);
+  return unknown;
+}
+
 /** What is shown beside the gene, e.g. "fact:trusted" or "evidence:attention:3"; null for nothing. */
 export function layerOf(state, section) {
   const [kind, name, column] = state.layer.split(":");
