@@ -66,6 +66,16 @@ def test_a_stopped_call_leaves_its_states(tmp_path):
     assert states_of(tmp_path) == {"A": JobState("done"), "B": LEFT}
 
 
+def test_a_call_that_stops_before_any_work_leaves_nothing(tmp_path):
+    def stopped():
+        with work_state(tmp_path, "slides", ["A", "B"]):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_job_that_failed_and_is_done_later_is_done(tmp_path):
     for problems in (PROBLEMS, ()):
         with work_state(tmp_path, "slides", ["A"]) as states:

@@ -16,6 +16,7 @@ import histoscribe as hs
 from histoscribe.errors import DataContractError
 from histoscribe.io.predictions.anndata import read_prediction
 from histoscribe.io.slides.slide import open_whole_slide
+from histoscribe.io.work_state import read_states
 from histoscribe.parallel import Division, InProcess, LocalProcesses
 from histoscribe.predict import threads
 from histoscribe.predict.order import Order, predict
@@ -114,6 +115,8 @@ def test_the_files_hold_what_memory_does(predictor_folder, slide_file, tmp_path,
         "slide.geojson",
         "slide.h5ad",
         "slide.json",
+        "state.csv",
+        "summary.md",
     ]
     summary = json.loads((out / "slide.json").read_text())
     assert summary["places"] == done.n_places == done.n_tiles == len(expected.spots)
@@ -302,6 +305,14 @@ def test_a_slide_that_does_not_do_stops_no_other(predictor_folder, slide_file, t
     assert [isinstance(outcome, tuple) for _, outcome in found] == [True, True, False]
     assert (tmp_path / "out" / "slide.json").is_file()
     assert not list((tmp_path / "out").glob("*lost*"))
+    states = read_states(tmp_path / "out" / "state.csv")
+    assert {job: of.state for job, of in states.items()} == {
+        "broken": "failed",
+        "lost": "failed",
+        "slide": "done",
+    }
+    assert states["lost"].problems == found[0][1]
+    assert "lost.svs" in (tmp_path / "out" / "summary.md").read_text().split("## Failed")[1]
 
 
 @pytest.mark.slow

@@ -66,9 +66,16 @@ class WorkState:
             sleep(_WAIT_S)
         with turn:
             states = {**dict.fromkeys(self._jobs, LEFT), **read_states(path), **self._own}
-            write_text(path, csv_rows([list(_COLUMNS), *_lines(states)]))
-            write_text(self._folder / SUMMARY, _page(self._title, states))
+            _write_new(path, csv_rows([list(_COLUMNS), *_lines(states)]))
+            _write_new(self._folder / SUMMARY, _page(self._title, states))
         self._written = monotonic()
+
+    def remove_without_work(self) -> None:
+        """Remove table and page if no job is done."""
+        states = read_states(self._folder / STATE)
+        if all(of.state != "done" for of in states.values()):
+            for name in FILES:
+                (self._folder / name).unlink(missing_ok=True)
 
     def _note(self, job: str, state: JobState) -> None:
         self._own[job] = state
@@ -78,7 +85,10 @@ class WorkState:
 
 @contextmanager
 def work_state(folder: Path, title: str, jobs: Iterable[str]) -> Iterator[WorkState]:
-    """States of jobs, which are written when the block begins, and when it ends in any way."""
+    """States of jobs, which are written when the block begins, and when it ends in any way.
+
+    If an error comes before any job of the folder was done, nothing stays.
+    """
     states = WorkState(folder, title, jobs)
     states.write()
     try:
@@ -86,6 +96,7 @@ def work_state(folder: Path, title: str, jobs: Iterable[str]) -> Iterator[WorkSt
     except BaseException:
         with suppress(OSError):  # the error that ended the work says more
             states.write()
+            states.remove_without_work()
         raise
     states.write()
 
@@ -107,6 +118,12 @@ def read_states(path: Path) -> Mapping[str, JobState]:
         else:
             states[row["job"]] = JobState("done") if row["state"] == "done" else LEFT
     return states
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file unless it has this text, so that a call with nothing to do changes nothing."""
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_text(path, text)
 
 
 def _lines(states: Mapping[str, JobState]) -> Iterator[list[str]]:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from histoscribe import parallel
 from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.extras import need
@@ -19,8 +18,10 @@ from histoscribe.io.predictions.bulk_file import FILE, write_bulk
 from histoscribe.io.predictions.spatialdata import EXTRA
 from histoscribe.io.run_folder import claimed
 from histoscribe.io.weights import cache_folder
+from histoscribe.io.work_state import FILES, work_state
 from histoscribe.parallel import ALONE, Division, InProcess, Scheduler, check
 from histoscribe.predict.bag_patients import bulk_of_slides, predicts_bags
+from histoscribe.predict.job_states import run_noted
 from histoscribe.predict.patient_trust import patient_warnings
 from histoscribe.predict.patients import PatientsDone, check_patients, patients_of_slides
 from histoscribe.predict.plan import LEAVE_OUT, DamagedTiles, SlideRequest
@@ -173,12 +174,17 @@ def predict(order: Order) -> Iterator[Outcome]:
     files = {"predictor.txt": f"{predictor.name} {predictor.hash}\n{kept}"}
     for cohort in cohorts:
         files |= data_files(cohort)
-    alone = order.division.shard is None
-    with _claimed_or_gone(order, files), claims_removed(order.out, alone=alone):
-        yield from _sections(order, cohorts)
-        failed, jobs = False, order.division.part(_slide_jobs(order, detections))
-        outcomes = parallel.run(jobs, order.division.where, "slides")
-        for job, outcome in zip(jobs, outcomes, strict=True):
+    sections, slides = _section_jobs(order, cohorts), _slide_jobs(order, detections)
+    names = [*(job.name for job in sections), *(job.name for job in slides)]
+    with (
+        _claimed_or_gone(order, files),
+        claims_removed(order.out, alone=order.division.shard is None),
+        work_state(order.out, f"Predictions of {predictor.name}", names) as states,
+    ):
+        for _, done in run_noted(sections, order.division, "sections", states):
+            yield done
+        failed = False
+        for job, outcome in run_noted(slides, order.division, "slides", states):
             failed |= isinstance(outcome, tuple)
             yield job, outcome
         if order.per == "patient" and not failed and order.division.shard is None:
@@ -200,11 +206,8 @@ def _slide_jobs(order: Order, detections: GeneChoice) -> list[SlideJob]:
     ]
 
 
-def _sections(
-    order: Order, cohorts: Sequence[Cohort]
-) -> Iterator[SectionDone | tuple[Problem, ...]]:
-    """Predict the sections of all cohorts."""
-    jobs = [
+def _section_jobs(order: Order, cohorts: Sequence[Cohort]) -> list[SectionJob]:
+    return [
         SectionJob(
             predictor=order.predictor,
             weights=order.weights,
@@ -218,7 +221,6 @@ def _sections(
         for target, cohort in zip(order.cohorts, cohorts, strict=True)
         for section in cohort.ids
     ]
-    yield from parallel.run(order.division.part(jobs), order.division.where, "sections")
 
 
 def _patients(order: Order, predictor: Predictor) -> PatientsDone:
@@ -336,7 +338,7 @@ def _claimed_or_gone(order: Order, files: Mapping[str, str]) -> Iterator[None]:
     new = not folder.exists() and not shared
     with claimed(folder, files, shared=shared):
         yield
-        if new and {path.name for path in folder.iterdir()} == set(files):
-            for name in files:
+        if new and {path.name for path in folder.iterdir()} == {*files, *FILES}:
+            for name in (*files, *FILES):
                 (folder / name).unlink()
             folder.rmdir()

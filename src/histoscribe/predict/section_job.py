@@ -61,6 +61,11 @@ class SectionJob:
         """Name of the section."""
         return f"section {self.section}"
 
+    @property
+    def name(self) -> str:
+        """Section, as in the names of files."""
+        return self.section
+
     def run(self) -> SectionDone:
         """Predict the section, unless its file is there."""
         for path in set(self.plugins) - set(loaded_plugins()):

@@ -61,6 +61,11 @@ class SlideJob:
         return str(self.request.path)
 
     @property
+    def name(self) -> str:
+        """Slide, as in the names of files."""
+        return self.request.name
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """Result files; the summary is written last, so it marks a complete slide."""
         endings = ("h5ad", "geojson", *(["zarr"] if self.spatialdata else []), "json")
