@@ -11,6 +11,7 @@ from histoscribe.io.sections.anndata_bins import bins_in, read_bins
 from histoscribe.io.sections.anndata_section import array_of, open_anndata, section_in
 from histoscribe.io.sections.count_layers import raw_counts_of
 from histoscribe.io.sections.platform import platform_of, scaled_evidence
+from histoscribe.io.sections.pooled_places import pooled_places
 from histoscribe.io.sections.section_image import SectionImage, embedded_image, image_file
 from histoscribe.io.sections.source import Reader, Reading, Source
 from histoscribe.io.sections.table import broken
@@ -52,8 +53,9 @@ def reading_of(source: Source, data: ad.AnnData, image: SectionImage | None) -> 
     mpp, origin = platform.resolution(source, image.mpp, stated_mpp and stated_mpp / image.scale)
     key = centres_key(data)
     places = () if key == "spatial" else (f"centres: obsm[{key}]",)
+    platform = platform.of_size(source.number("diameter_um"), mpp)
     spots, assumed = platform.spots(section.ids, xy, mpp)
-    return Reading(
+    reading = Reading(
         slide=image.open_at(mpp),
         spots=spots,
         in_tissue=in_tissue_of(place, data),
@@ -63,6 +65,7 @@ def reading_of(source: Source, data: ad.AnnData, image: SectionImage | None) -> 
         array=array,
         scales=section.factors.by_image,
     )
+    return pooled_places(source, reading)
 
 
 H5AD = Reader("h5ad", "AnnData", ("path",), read_h5ad)

@@ -8,7 +8,7 @@ and columns, a hexagonal lattice and a fitting diameter prove it together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -87,6 +87,10 @@ class Platform:
             raise DataContractError(_doubtful(source.where, self.doubt))
         found = Resolutions(source.mpp, stated_mpp, self.pitch_mpp, table_mpp, reason=self.reason)
         return found.settle(source.where, source.mpp_from)
+
+    def of_size(self, diameter_um: float | None, mpp: float) -> "Platform":
+        """Platform with the stated diameter of spots; unchanged without one."""
+        return self if diameter_um is None else replace(self, diameter_px=diameter_um / mpp)
 
     def spots(
         self, ids: tuple[str, ...], xy: Float[np.ndarray, "N 2"], mpp: float

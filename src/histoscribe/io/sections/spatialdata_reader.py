@@ -14,6 +14,7 @@ from histoscribe.io.sections.anndata_section import array_of, check_stored, sect
 from histoscribe.io.sections.count_layers import raw_counts_of
 from histoscribe.io.sections.h5ad import in_tissue_of
 from histoscribe.io.sections.platform import SpotEvidence, platform_of
+from histoscribe.io.sections.pooled_places import pooled_places
 from histoscribe.io.sections.scale_factors import ScaleFactors
 from histoscribe.io.sections.section_image import SectionImage
 from histoscribe.io.sections.source import Reader, Reading, Source
@@ -67,17 +68,13 @@ def read_spatialdata(source: Source) -> Reading:
         return read_bins(source, section, bins, in_tissue_of(place, table), _image(source, chosen))
     array = array_of(place, table.obs)
     counts, notes = raw_counts_of(place, table, source.facts.get("genome"), source.layer)
-    platform = platform_of(
-        SpotEvidence(
-            where=f"{path}, {chosen.shapes}",
-            xy=xy,
-            array=array,
-            diameter_px=2 * radius_px,
-        )
-    )
+    where = f"{path}, {chosen.shapes}"
+    evidence = SpotEvidence(where=where, xy=xy, array=array, diameter_px=2 * radius_px)
+    platform = platform_of(evidence)
     mpp, origin = platform.resolution(source, chosen.mpp)
+    platform = platform.of_size(source.number("diameter_um"), mpp)
     spots, assumed = platform.spots(section.ids, xy, mpp)
-    return Reading(
+    reading = Reading(
         slide=_slide(source, chosen, mpp),
         spots=spots,
         in_tissue=in_tissue_of(place, table),
@@ -87,6 +84,7 @@ def read_spatialdata(source: Source) -> Reading:
         array=array,
         scales=section.factors.by_image,
     )
+    return pooled_places(source, reading)
 
 
 SPATIALDATA = Reader("spatialdata", "SpatialData zarr with spots", ("path",), read_spatialdata)
