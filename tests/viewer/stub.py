@@ -125,7 +125,7 @@ class StubSection:
             "measured_unit": (self.other_unit or UNIT) if measured else None,
             "kinds": ["predicted", "measured", "difference"][: self.n_kinds],
             **{"genes": genes, "facts": FACTS, "evidence": EVIDENCE, "findings": FINDINGS},
-            "has_exemplars": True,
+            **{"has_exemplars": True, "warnings": list(self.warnings)},
         }
 
 

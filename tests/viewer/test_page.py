@@ -248,7 +248,7 @@ def test_facts_and_evidence_are_shown_beside_the_gene(browser, url):
 def test_a_place_is_read_out_and_kept_with_its_exemplars(browser, url):
     with opened(browser, url, "#section=S3") as page:
         page.mouse.move(*middle(page))
-        expect(page.locator("#reading")).to_contain_text("ERBB2 predicted")
+        expect(page.locator("#reading")).to_contain_text("\npredicted ")
         expect(page.locator("#reading")).to_contain_text("tissue like the training")
         page.mouse.click(*middle(page))
         expect(page.locator("#exemplars li")).to_have_count(3)

@@ -104,7 +104,8 @@ function regionOf(section) {
 }
 
 function regionLayers(titles, layers) {
-  return Object.fromEntries(Object.entries(layers).map(([name, values]) => [name, { title: titles[name], values }]));
+  return Object.fromEntries(Object.entries(layers).map(([name, values]) => (
+    [name, { title: titles[name], label: name === "layer" ? titles[name] : name, values }])));
 }
 
 function placeOf(section) {

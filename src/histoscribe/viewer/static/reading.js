@@ -1,15 +1,15 @@
 /* What is known of one place: read at the pointer, or kept in the table. */
 
-import { byId, digits, made, nameOf } from "./format.js";
+import { byId, digits, made } from "./format.js";
 import * as requests from "./requests.js";
 
 /** Values of a place as pairs of name and text. */
-export function factsOf(place, { section, gene, layer, layers }) {
+export function factsOf(place, { section, layer, layers }) {
   const { places: { xy }, mpp, distance, trusted } = section;
   const [x, y] = [xy[2 * place], xy[2 * place + 1]];
   const pairs = [[section.ids?.[place] ?? `place ${place}`, `at ${mpp ? `${Math.round(x * mpp)}, ${Math.round(y * mpp)} µm` : `${digits(x)}, ${digits(y)} px`}`]];
   for (const name of ["measured", "predicted"]) {
-    if (layers[name]) pairs.push([`${nameOf(gene)} ${name}`, digits(layers[name].at(place))]);
+    if (layers[name]) pairs.push([name, digits(layers[name].at(place))]);
   }
   const difference = section.kinds.includes("difference") ? differenceAt(place, layers) : null;
   if (difference !== null) pairs.push(["difference", digits(difference)]);

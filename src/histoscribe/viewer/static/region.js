@@ -53,12 +53,12 @@ export function showRegion(isIn, layers, section) {
   if (!isIn) return;
   const n = isIn.reduce((sum, is) => sum + is, 0);
   byId("region-count").textContent = `${count(n)} of ${count(isIn.length)} places are inside.`;
-  byId("region-means").replaceChildren(...Object.entries(layers).map(([, { title, values }]) => {
+  byId("region-means").replaceChildren(...Object.entries(layers).map(([, { label, values }]) => {
     const [inside, outside] = [summaryOf(values, (at) => isIn[at]), summaryOf(values, (at) => !isIn[at])];
-    return row("th", [title, mean(inside), inside.deviation === null ? "—" : digits(inside.deviation), mean(outside)]);
+    return row("th", [label, mean(inside), inside.deviation === null ? "—" : digits(inside.deviation), mean(outside)]);
   }));
   const places = placesOf(isIn);
-  const head = ["place", ...Object.values(layers).map(({ title }) => title)];
+  const head = ["place", ...Object.values(layers).map(({ label }) => label)];
   byId("region-head").replaceChildren(...head.map((text) => made("th", text)));
   byId("region-places").replaceChildren(...places.slice(0, MOST_ROWS).map((place) => (
     row("th", [nameOfPlace(section, place), ...Object.values(layers).map(({ values }) => digits(values.at(place)))]))));

@@ -8,10 +8,10 @@ export const TRUSTED = "trusted"; // 1 where the tissue is like that of the trai
 export const DISTANCE = "distance_to_training"; // beyond 1, nothing similar was in training
 
 /** Read a section with its places and with the facts about their trust. */
-export async function readSection({ index, id, warnings }) {
+export async function readSection({ index, id }) {
   const address = `s/${index}`;
   const [facts, xy] = await Promise.all([requests.json(`${address}/section.json`), requests.floats(`${address}/places.bin`)]);
-  const section = { ...facts, index, id, address, warnings, ids: null };
+  const section = { ...facts, index, id, address, ids: null };
   section.places = new Places(xy, section.diameter_px);
   section.trusted = await readFact(section, TRUSTED);
   section.distance = await readFact(section, DISTANCE);
