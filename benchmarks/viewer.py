@@ -89,12 +89,7 @@ def _measure(folder: Path, slide: Path, prediction: Path, n_genes: int) -> None:
     with _viewer(folder, slide, prediction) as (client, pid, start_s):
         tile_s = client.seconds("s/0/tile/0/0_0.jpg")[0]
         first_s, section = client.seconds("s/0/section.json")
-        levels = json.loads(section)["slide"]["levels"]
-        fine = [
-            client.seconds(f"s/0/tile/{levels - 1 - up}/{at}_{at}.jpg")[0]
-            for up in (0, 1, 2, 3)
-            for at in range(3)
-        ]
+        fine = [client.seconds(tile)[0] for tile in _tiles(json.loads(section)["slide"])]
         genes = [client.seconds(f"s/0/gene/{gene}/predicted.bin")[0] for gene in range(_FEW)]
         few_mb = _megabytes(pid, "VmRSS")
         genes += [
@@ -115,6 +110,14 @@ def _measure(folder: Path, slide: Path, prediction: Path, n_genes: int) -> None:
     for name, value in results.items():
         print(f"{name.replace('_', ' '):32} {value:10.3f}")
     report("viewer", **results)
+
+
+def _tiles(slide: dict[str, int]) -> Iterator[str]:
+    """Addresses of tiles along the diagonal of the four finest levels."""
+    for up in range(4):
+        n_tiles = max(1, (slide["width"] >> up) // slide["tile_px"])
+        for at in sorted({0, n_tiles // 2, n_tiles - 1}):
+            yield f"s/0/tile/{slide['levels'] - 1 - up}/{at}_{at}.jpg"
 
 
 @contextmanager

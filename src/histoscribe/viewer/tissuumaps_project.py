@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.io.predictions.stored_prediction import open_prediction
 from histoscribe.io.predictions.tissuumaps import write_tissuumaps
 from histoscribe.viewer.views import ViewRequest, open_views
 
@@ -27,5 +26,9 @@ def write_project(request: ViewRequest, project: Path) -> None:
                 "file itself, with the small picture in it",
             )
         )
-    open_views(request)
-    write_tissuumaps(project, slides[0], files[0], open_prediction(files[0]).head)
+    (view,) = open_views(request)
+    mpp = view.ground().mpp
+    if mpp is None:
+        raise ValueError("a slide that was opened has a um/px")
+    diameter_px = view.head.spots.drawn_um / mpp
+    write_tissuumaps(project, slides[0], files[0], view.head, diameter_px)

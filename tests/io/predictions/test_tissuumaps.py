@@ -16,7 +16,7 @@ def test_every_menu_entry_is_a_column_of_the_prediction(tmp_path):
     slide, file = write_toy(tmp_path)
     file = file.rename(tmp_path / "values" / file.name)
     prediction = toy_prediction(slide)
-    write_tissuumaps(tmp_path / "S1.tmap", slide, file, prediction.head)
+    write_tissuumaps(tmp_path / "S1.tmap", slide, file, prediction.head, 110.0)
     project = json.loads((tmp_path / "S1.tmap").read_text())
     assert project["layers"] == [{"name": "S1", "tileSource": "he.png.dzi"}]
     genes, facts = project["markerFiles"]
@@ -42,7 +42,7 @@ def test_files_that_tissuumaps_would_not_serve_are_refused_together(tmp_path):
     slide, file = write_toy(tmp_path)
     head = toy_prediction(slide).head
     with pytest.raises(DataContractError) as error:
-        write_tissuumaps(tmp_path / "a" / "S1.json", slide, file.with_suffix(".zarr"), head)
+        write_tissuumaps(tmp_path / "a" / "S1.json", slide, file.with_suffix(".zarr"), head, 110.0)
     told = str(error.value)
     assert "ends in .tmap" in told
     assert "ends in .h5ad" in told

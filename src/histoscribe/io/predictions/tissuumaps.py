@@ -11,13 +11,18 @@ from histoscribe.types.gene_labels import gene_labels
 
 ENDING = ".tmap"
 _X, _Y = "/obsm/spatial;0", "/obsm/spatial;1"
+_MARK_PX = 8.0
+"""Level-0 px that a mark of TissUUmaps 3.2 covers at a scale of 1, seen on a 2,200 px slide."""
 _FILES = "the project in a folder that holds the slide and the prediction, directly or further down"
 
 
-def write_tissuumaps(project: Path, slide: Path, prediction: Path, head: Head) -> None:
+def write_tissuumaps(
+    project: Path, slide: Path, prediction: Path, head: Head, diameter_px: float
+) -> None:
     """Write a `.tmap` project of one prediction (`.h5ad`) over its slide.
 
-    A menu has every gene by its display name, another one the facts of the places. The project
+    `diameter_px` is the width of a place in level-0 px of the slide, for the size of the marks. A
+    menu has every gene by its display name, another one the facts of the places. The project
     holds relative paths only: move the three files together.
 
     Raises
@@ -35,18 +40,19 @@ def write_tissuumaps(project: Path, slide: Path, prediction: Path, head: Head) -
     labels = gene_labels(head.genes, head.gene_names or head.genes)
     genes = {f"/X;{column}": label for column, label in enumerate(labels)}
     facts = {f"/obs/{name}": name for name in head.spot_facts}
+    scale = round(diameter_px / _MARK_PX, 2)
     content = {
         "filename": head.section,
         "layers": [{"name": head.section, "tileSource": f"{layer}.dzi"}],
         "markerFiles": [
-            _markers(markers, f"Predicted expression ({head.unit})", genes),
-            *([_markers(markers, "Facts of the places", facts)] if facts else []),
+            _markers(markers, f"Predicted expression ({head.unit})", genes, scale),
+            *([_markers(markers, "Facts of the places", facts, scale)] if facts else []),
         ],
     }
     write_json(project, content)
 
 
-def _markers(path: str, title: str, columns: dict[str, str]) -> dict[str, Any]:
+def _markers(path: str, title: str, columns: dict[str, str], scale: float) -> dict[str, Any]:
     """Menu of columns of the prediction, by their places in its file."""
     return {
         "path": path,
@@ -60,7 +66,7 @@ def _markers(path: str, title: str, columns: dict[str, str]) -> dict[str, Any]:
             "cb_col": next(iter(columns)),
             "cb_cmap": "interpolateViridis",
             "coord_factor": 1,
-            "scale_factor": 1,
+            "scale_factor": scale,
             "shape_fixed": "disc",
         },
         "expectedRadios": {"cb_col": True, "cb_gr": False, "shape_fixed": True},
