@@ -59,7 +59,10 @@ def bins_of(run):
 def read(data, folder, image=None, **facts):
     path = folder / "bins.h5ad"
     data.write_h5ad(path)
-    source = Source(section="S", patient="P", kind="h5ad", path=path, image=image, facts=facts)
+    source = Source(
+        section="S", patient="P", kind="h5ad", path=path, image=image, facts=facts,
+        mpp_from=facts.pop("mpp_from", None),
+    )  # fmt: skip
     return read_section(source, Filters())
 
 
@@ -105,6 +108,15 @@ def test_um_per_px_that_contradicts_the_bins_is_refused(run, tmp_path):
     data.uns["spatial"]["S"]["scalefactors"]["microns_per_pixel"] = 0.3
     with pytest.raises(DataContractError, match=r"microns_per_pixel gives 1.2 um/px"):
         read(data, tmp_path)
+
+
+def test_a_few_bins_far_from_the_corner_with_rounded_places_keep_their_um_per_px(run, tmp_path):
+    data = bins_of(run)
+    row, column = data.obs["array_row"], data.obs["array_col"]
+    data = data[((row > 27) & (column > 20) & (column < 30)).to_numpy()].copy()
+    data.obsm["spatial"] = np.rint(data.obsm["spatial"])
+    section = read(data, tmp_path, run.root / "slide.btf", pool="none", mpp_from="pitch")
+    assert section.slide.mpp == pytest.approx(MPP, rel=0.01)
 
 
 def test_segmented_cells_in_anndata_are_no_bins(run, tmp_path):

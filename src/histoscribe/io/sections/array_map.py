@@ -33,9 +33,13 @@ def fitted_map(
     return None
 
 
-def steps_px(to_px: Float[np.ndarray, "2 terms"]) -> Float[np.ndarray, "2 2"]:
-    """Px in x and y per um to the right (row 0) and per um down (row 1), at the corner."""
-    return to_px[:, :2].T
+def steps_px(
+    to_px: Float[np.ndarray, "2 terms"], at_um: Float[np.ndarray, "2"]
+) -> Float[np.ndarray, "2 2"]:
+    """Px in x and y per um to the right (row 0) and per um down (row 1), at a place in um."""
+    ends_um = at_um + np.array([[0.5, 0.0], [-0.5, 0.0], [0.0, 0.5], [0.0, -0.5]])
+    right, left, below, above = px_of(ends_um, to_px)
+    return np.stack([right - left, below - above])
 
 
 def _terms(places_um: Float[np.ndarray, "M 2"]) -> Float[np.ndarray, "M 6"]:

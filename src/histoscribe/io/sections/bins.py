@@ -60,7 +60,8 @@ class Bins:
         to_px = fitted_map(places_um, xy)
         if to_px is None:
             raise DataContractError(_unrelated(self.where, "all bins lie in one row or column"))
-        step_px = self.bin_um * float(np.linalg.norm(steps_px(to_px), axis=1).min())
+        steps = steps_px(to_px, places_um.mean(axis=0))
+        step_px = self.bin_um * float(np.linalg.norm(steps, axis=1).min())
         apart_px = float(np.linalg.norm(xy - px_of(places_um, to_px), axis=1).max())
         if not apart_px <= _FARTHEST * step_px:
             found = f"a bin lies {apart_px:.4g} px from the place of its row and column, with "
@@ -75,7 +76,9 @@ class Bins:
 
         Raises DataContractError where they are not square on the image.
         """
-        across, down = (1 / float(step) for step in np.linalg.norm(steps_px(self.to_px), axis=1))
+        middle_um = (self.array.mean(axis=0)[::-1] + 0.5) * self.bin_um
+        steps = steps_px(self.to_px, middle_um)  # far from the bins, a bent map says nothing
+        across, down = (1 / float(step) for step in np.linalg.norm(steps, axis=1))
         if max(across, down) > 1.05 * min(across, down):
             raise DataContractError(uneven(self.where, across, down))
         return float(np.sqrt(across * down))
