@@ -20,6 +20,7 @@ from histoscribe.io.feature_store import FeatureOrigin, FeatureStore
 from histoscribe.precision import ALIKE, Precision, has_bfloat16, least_cosine, mixed
 from histoscribe.progress import track
 from histoscribe.threads import fixed_threads, in_order
+from histoscribe.transfer import pinned
 from histoscribe.types import Section
 
 _READERS = 2  # threads at least: one reads tiles while the other encodes
@@ -146,7 +147,7 @@ def _fill(
     turn = device_turn(encoder.mean.device)
 
     def encoded(rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows D"]:
-        image = read(rows)
+        image = pinned(read(rows), encoder.mean.device)
         with turn:
             return _encode(encoder, image, store.precision)
 
@@ -167,7 +168,7 @@ def _encode(
         # of one size: the last bits of a net hang on how many tiles share its pass
         image = functional.pad(image, (0, 0, 0, 0, 0, 0, 0, _BATCH - n_tiles))
     with torch.inference_mode(), mixed(device, precision):
-        return encoder(image.to(device))[:n_tiles].float().cpu().numpy()
+        return encoder(image.to(device, non_blocking=True))[:n_tiles].float().cpu().numpy()
 
 
 def _settle(

@@ -47,7 +47,7 @@ class Lookalikes:
 
     def on(self, device: torch.device) -> "Lookalikes":
         """The same distance on a device, with its own cache of embeddings."""
-        if self.perceptual.mean.device == device:
+        if self.perceptual.mean.device.type == device.type:  # a process uses one GPU
             return self
         moved = deepcopy(self.perceptual).to(device)
         return Lookalikes(moved, self.read, most_bytes=self._most_bytes)
