@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,13 +90,21 @@ def test_controls_are_left_out_and_counted(writer):
     assert any("panel of 3 genes: the depth of a spot" in note for note in section.notes)
 
 
-def test_early_files_with_whole_numbers_or_bytes_as_ids_are_read(writer):
+@pytest.mark.parametrize("kind", ["bytes", "numbers"])
+def test_early_files_with_bytes_or_numbers_as_ids_are_read(writer, kind):
     source = writer.xenium()
     path = source.path / "cells.parquet"
     table = pd.read_parquet(path)
-    table["cell_id"] = table["cell_id"].str.encode("utf-8")
+    if kind == "bytes":
+        table["cell_id"] = table["cell_id"].str.encode("utf-8")
+    else:
+        table["cell_id"] = np.arange(1, 13, dtype=np.int32)
+        with h5py.File(source.path / "cell_feature_matrix.h5", "r+") as file:
+            del file["matrix/barcodes"]
+            file["matrix/barcodes"] = [str(n).encode() for n in range(1, 13)]
     table.to_parquet(path)
-    assert len(read_section(source, Filters()).spots) == 12
+    section = read_section(source, Filters())
+    np.testing.assert_array_equal(section.measured.matrix.toarray(), writer.truth.counts)
 
 
 def test_cells_in_another_order_than_the_counts_are_matched_by_id(writer):
