@@ -403,11 +403,24 @@ def test_keys_open_panels_help_and_tools(browser, url):
 
 def test_a_phone_shows_one_panel_and_changes_it_by_a_touch(browser, url):
     with opened(browser, url, viewport=PHONE, has_touch=True) as page:
+        page.tap("#gene-search")
+        expect(page.locator("#gene-list")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        page.keyboard.press("Escape")
         page.tap("#toggles [data-panel=measured]")
         expect(page.locator("#panel-measured")).to_be_visible()
         expect(page.locator("#panel-predicted")).to_be_hidden()
         settle(page)
         assert len(np.unique(pixels(page, "measured").reshape(-1, 3), axis=0)) > 100
+
+
+def test_places_stay_in_sight_below_a_long_list_of_genes(browser):
+    with served(StubSection(n_genes=200)) as (url, _), opened(browser, url, viewport=PHONE) as page:
+        below = pixels(page, "predicted")[-100:-60]
+        page.click("#gene-search")
+        settle(page)
+        assert page.locator("#gene-list").bounding_box()["height"] > 400
+        assert np.abs(pixels(page, "predicted")[-100:-60] - below).max() <= 3
 
 
 def test_a_server_that_was_stopped_is_named(browser, url):
