@@ -78,7 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the small simulated slides
         os.environ["HISTOSCRIBE_CACHE"] = f"{name}/caches/hashes"
-        n_sections, n_spots = (3, 30) if given.quick else (12, 300)
+        n_sections, n_spots = (3, 30) if given.quick else (12, 100)
         work = _work(Path(name), n_sections, n_spots)
         figures = {**_unit(work), **_shared(work, 1 if given.quick else given.rounds)}
     report("scale", sections=n_sections, encoders=len(ENCODERS), **figures)

@@ -315,6 +315,16 @@ def test_a_slide_that_does_not_do_stops_no_other(predictor_folder, slide_file, t
     assert "lost.svs" in (tmp_path / "out" / "summary.md").read_text().split("## Failed")[1]
 
 
+def test_a_scratch_folder_changes_no_file_and_keeps_none(
+    predictor_folder, slide_file, tmp_path, monkeypatch
+):
+    list(predict(order(predictor_folder, slide_file, out=tmp_path / "without")))
+    monkeypatch.setenv("HISTOSCRIBE_SCRATCH", str(tmp_path / "scratch"))
+    list(predict(order(predictor_folder, slide_file, out=tmp_path / "with")))
+    assert bytes_of(tmp_path / "with") == bytes_of(tmp_path / "without")
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
 @pytest.mark.slow
 def test_processes_write_the_same_files_as_one(predictor_folder, tmp_path):
     slides = [draw_slide(tmp_path / f"{name}.png", seed=seed) for seed, name in enumerate("abc")]
