@@ -96,3 +96,24 @@ def test_weights_stand_in_a_checkpoint_once_where_they_are_the_best(
     fitted("mlp", tmp_path, planted_table(n_spots=80), keep=keep, **TRAIN)
     assert {n for _, n in found} == n_copies
     assert all(n == 1 for is_best, n in found if is_best)
+
+
+def test_a_checkpoint_without_the_count_of_steps_is_one_between_epochs(tmp_path, monkeypatch):
+    table, end_epoch = planted_table(n_spots=80), EpochEnd.on_train_epoch_end
+
+    def end(self, trainer, pl_module):
+        self.file.written = -math.inf
+        end_epoch(self, trainer, pl_module)
+        if len(self.scores) == 2:
+            saved = torch.load(self.file.path, weights_only=True)
+            assert saved["callbacks"][self.state_key].pop("n_steps") == 0
+            torch.save(saved, self.file.path)
+            raise KilledError
+
+    whole = fitted("mlp", tmp_path / "whole", table, **TRAIN)
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochEnd, "on_train_epoch_end", end)
+        with pytest.raises(KilledError):
+            fitted("mlp", tmp_path / "parts", table, **TRAIN)
+    again = fitted("mlp", tmp_path / "parts", table, **TRAIN)
+    np.testing.assert_array_equal(predicted_by(whole, table), predicted_by(again, table))

@@ -141,7 +141,8 @@ class EpochEnd(Callback):
             return False
         state, weights = saved
         self.scores, self.epoch_losses = list(state["scores"]), list(state["epoch_losses"])
-        self.best_epoch, self.n_steps = state["best_epoch"], state["n_steps"]
+        # a checkpoint without this count is older: those were written between epochs only
+        self.best_epoch, self.n_steps = state["best_epoch"], state.get("n_steps", 0)
         self._best, self._begun = state.get("best", weights), state.get("begun")
         if self._losses is not None:
             self._losses.restore(state["losses"])
