@@ -97,7 +97,12 @@ def _part(
     is_low = table["qv"].to_numpy() < LEAST_QV
     keep = (gene >= 0) & ~is_low
     place = np.floor(um[keep] / pool_um).astype(np.int64)
-    square, row = np.unique(place, axis=0, return_inverse=True)
+    corner = place.min(axis=0, initial=0)
+    width = int(place[:, 0].max(initial=0) - corner[0]) + 1
+    # one number a square: rows of two take many times as long to sort
+    code = (place[:, 1] - corner[1]) * width + place[:, 0] - corner[0]
+    code, row = np.unique(code, return_inverse=True)
+    square = np.column_stack([code % width, code // width]) + corner
     ones = np.ones(len(row), dtype=np.int32)
     counts = sp.csr_matrix((ones, (row, gene[keep])), shape=(len(square), len(column_of)))
     return SquareTranscripts(
