@@ -6,8 +6,10 @@ import pytest
 from PIL import Image
 
 from histoscribe.errors import DataContractError
+from histoscribe.io.byte_map import write_byte_maps
 from histoscribe.io.predictions.anndata import to_anndata, write_prediction
 from histoscribe.io.predictions.spatialdata import write_spatialdata
+from histoscribe.viewer.gene_maps import GeneMaps
 from histoscribe.viewer.views import ViewRequest, open_views
 from tests.viewer.toys import MPP, SIDE, N, toy_prediction, write_slide, write_toy
 
@@ -55,14 +57,30 @@ def test_a_prediction_without_any_picture_shows_bare_places(tmp_path):
 
 
 def test_units_that_differ_give_no_difference(tmp_path):
-    from histoscribe.viewer.gene_maps import GeneMaps
-
     _, file = write_toy(tmp_path, measured=True, unit="pearson-residuals")
     (view,) = views(file)
     maps = GeneMaps(view, tmp_path / "cache")
     assert maps.kinds == ("predicted", "measured")
     assert maps.map("predicted").range.high[0] == N - 1
     assert maps.map("measured").range.high[1] == N - 1
+
+
+def test_maps_are_made_once_and_again_for_another_file_of_this_name(tmp_path, monkeypatch):
+    slide, file = write_toy(tmp_path)
+    made = []
+    write = "histoscribe.viewer.gene_maps.write_byte_maps"
+    monkeypatch.setattr(write, lambda *of: made.append(of) or write_byte_maps(*of))
+
+    def first_gene():
+        (view,) = views(file)
+        return GeneMaps(view, tmp_path / "cache").map("predicted").message(0)
+
+    before = first_gene()
+    assert first_gene() == before
+    assert len(made) == 1
+    write_prediction(toy_prediction(slide, n=25), file)
+    assert len(first_gene()) == len(before) + 5
+    assert len(made) == 2
 
 
 def test_another_slide_is_refused_with_both_sizes(tmp_path):
