@@ -12,8 +12,8 @@ models = ["mean", "ridge"]
 [target]
 n_genes = 16
 [inputs]
-tile_px = 224
-mpp = 0.5
+tile_px = 112
+mpp = 1.0
 encoder = "colour_texture"
 [run]
 device = "cpu"
@@ -29,7 +29,7 @@ def test_a_cohort_is_checked_scored_and_predicted(layout, histoscribe, tmp_path)
         layout=layout,
         families=("compartment", "null"),
         genes_per_family=8,
-        spots_per_section=60,
+        spots_per_section=30,
     )
     (tmp_path / "run.toml").write_text(SETTINGS)
     checked = histoscribe("check", tmp_path / "cohort.csv", "--out", tmp_path / "qc")

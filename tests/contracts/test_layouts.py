@@ -62,7 +62,7 @@ def test_smaller_squares_share_the_molecules(layout_folders, sections, layout, p
     assert 0.9 < section.measured.matrix.sum() / whole.measured.matrix.sum() < 1.5
 
 
-@pytest.mark.parametrize("layout", ["visium", "xenium"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_init_finds_the_section_by_content(layout_folders, layout):
     (source,) = search_sections([layout_folders[layout]]).sources
     assert source.section == "P1S1"
