@@ -104,6 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: ViewServer
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_S
+    # headers and content are two writes: the second would wait 40 ms for the first to be confirmed
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         """Answer with content."""
