@@ -41,6 +41,18 @@ def test_a_full_disk_stops_all_jobs(workers):
         list(parallel.run([DiskFull(1)], parallel.Scheduler(workers.address), "jobs"))
 
 
+class Profiled(Square):
+    def run(self) -> bool:
+        from distributed import get_worker
+
+        return get_worker().periodic_callbacks["profile"].is_running()
+
+
+def test_no_profiler_looks_into_a_job(workers):
+    # it holds what a function has released, and HDF5 then lays out its files otherwise
+    assert list(parallel.run([Profiled(0)], parallel.Scheduler(workers.address), "jobs")) == [False]
+
+
 @dataclass(frozen=True)
 class KilledOnce(Square):
     path: Path

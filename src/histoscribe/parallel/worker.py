@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from socket import gethostname
+from threading import Event
 from typing import Any, TypeVar
 
 import torch
@@ -98,10 +99,31 @@ def work(job: Job[T], demand: Demand) -> Outcome[T]:
     """Do a job on a worker: one that came late was not checked before."""
     from distributed import get_worker  # a worker has it
 
-    if problems := _problems(demand, get_worker()):
+    worker = get_worker()
+    if problems := _problems(demand, worker):
         return problems
+    _stop_profiler(worker)
     os.environ.update(demand.environment)
     return outcome_of(job)
+
+
+def _stop_profiler(worker: Any) -> None:
+    """Stop the profiler of a worker, which looks at the running functions every 10 ms.
+
+    It holds their local variables a moment longer. HDF5 lays out a file by the order in which its
+    parts are closed, so equal results would become files with other bytes.
+    """
+    profiler = worker.periodic_callbacks.get("profile")
+    if profiler is None or not profiler.is_running():
+        return
+    is_stopped = Event()
+
+    def stop() -> None:
+        profiler.stop()
+        is_stopped.set()
+
+    worker.loop.add_callback(stop)  # it belongs to the thread of the loop
+    is_stopped.wait()
 
 
 def _problems(demand: Demand, worker: Any) -> tuple[Problem, ...]:
