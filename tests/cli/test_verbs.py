@@ -212,7 +212,8 @@ def test_train_then_predict(histoscribe, cohort, tmp_path):
     assert path == str(out / "P1S.h5ad"), "a path is printed as it is, on one line"
     assert "of 36 positions are beyond the training and masked" in masked
     assert warning.startswith("P1S: warning: The predictor was trained on this picture, as P1S:")
-    assert sorted(path.name for path in out.iterdir()) == ["P1S.h5ad", "data", "predictor.txt"]
+    files = ["P1S.h5ad", "data", "predictor.txt", "state.csv", "summary.md"]
+    assert sorted(path.name for path in out.iterdir()) == files
     prediction = read_prediction(out / "P1S.h5ad")
     assert prediction.values.shape == (36, 4)
     assert prediction.head.predictor.startswith("ridge@")

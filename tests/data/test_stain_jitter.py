@@ -105,7 +105,7 @@ def test_each_view_has_its_own_features_in_the_cache(draw_tissue, make_section, 
     jitters = [None, *(HedJitter(s, 0, f"hed-one-{v}") for s in (0.05, 0.1) for v in (1, 2))]
     views = [Tiles(64, 2.0, jitter=jitter) for jitter in jitters]
     made = [embed(section, encoder, tiles, cache=tmp_path) for tiles in views]
-    assert len({one.folder for one in made}) == 5
+    assert len({one.path for one in made}) == 5
     assert len({one.values.tobytes() for one in made}) == 5
     again = features(section, encoder, views[3], cache=tmp_path)
     assert np.array_equal(again, made[3].values)
