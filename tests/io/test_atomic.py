@@ -1,8 +1,6 @@
 """Folders take their place whole; what killed writers left goes."""
 
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
@@ -58,10 +56,6 @@ def killed_between_the_renames(target: Path, monkeypatch) -> None:
     class Killed(BaseException):
         pass
 
-    @contextmanager
-    def never_cleaned(dir: Path, prefix: str, ignore_cleanup_errors: bool):
-        yield mkdtemp(dir=dir, prefix=prefix)
-
     rename = Path.rename
 
     def last(self, to):
@@ -69,7 +63,7 @@ def killed_between_the_renames(target: Path, monkeypatch) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(atomic, "TemporaryDirectory", never_cleaned)
+        patch.setattr(atomic, "_remove_folder", lambda folder: None)
         patch.setattr(Path, "rename", last)
         with pytest.raises(Killed):
             write_new(target)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import NamedTemporaryFile, mkdtemp
+from time import sleep
 
 from safetensors import SafetensorError
 
@@ -136,8 +137,20 @@ def _put(temporary: Path, path: Path) -> None:
 def _temporary_folder(parent: Path) -> Iterator[str]:
     parent.mkdir(parents=True, exist_ok=True)
     mark = _mark(this_process())
-    with TemporaryDirectory(dir=parent, prefix=mark, ignore_cleanup_errors=True) as temporary:
-        yield temporary
+    folder = mkdtemp(dir=parent, prefix=mark)
+    try:
+        yield folder
+    finally:
+        _remove_folder(Path(folder))
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder; after an error, threads of zarr may write to it for another moment."""
+    for wait_s in (0.0, 0.05, 0.2, 1.0):
+        sleep(wait_s)
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
 
 
 @contextmanager
