@@ -70,6 +70,14 @@ class WorkState:
             _write_new(self._folder / SUMMARY, _page(self._title, states))
         self._written = monotonic()
 
+    def end(self) -> None:
+        """Write for the last time; a failed job says more than a disk without room for its line."""
+        try:
+            self.write()
+        except OSError:
+            if all(of.state != "failed" for of in self._own.values()):
+                raise
+
     def remove_without_work(self) -> None:
         """Remove table and page if no job is done."""
         states = read_states(self._folder / STATE)
@@ -80,7 +88,8 @@ class WorkState:
     def _note(self, job: str, state: JobState) -> None:
         self._own[job] = state
         if monotonic() - self._written > _EVERY_S:
-            self.write()
+            with suppress(OSError):  # a full disk stops the jobs first, or the last write says so
+                self.write()
 
 
 @contextmanager
@@ -98,7 +107,7 @@ def work_state(folder: Path, title: str, jobs: Iterable[str]) -> Iterator[WorkSt
             states.write()
             states.remove_without_work()
         raise
-    states.write()
+    states.end()
 
 
 def read_states(path: Path) -> Mapping[str, JobState]:
