@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,10 +40,10 @@ class TestCluster:
 @contextmanager
 def cluster(n_workers=2, **facts):
     """A cluster with these workers until the block ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    found = TestCluster(f"tcp://127.0.0.1:{port}", _start(_scheduler, port))
+    here, there = FORKS.Pipe()
+    scheduler = _start(_scheduler, there)
+    assert here.poll(60), "the scheduler did not start"
+    found = TestCluster(here.recv(), scheduler)
     try:
         for _ in range(n_workers):
             found.add_worker(**facts)
@@ -65,11 +64,12 @@ def _kill(process) -> None:
     process.join()
 
 
-def _scheduler(port: int) -> None:
+def _scheduler(told: Any) -> None:
     from distributed import Scheduler
 
     async def serve() -> None:
-        async with Scheduler(host="127.0.0.1", port=port, dashboard=False) as scheduler:
+        async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
+            told.send(scheduler.address)
             await scheduler.finished()
 
     _quiet()

@@ -54,7 +54,9 @@ def run_on_workers(jobs: Sequence[Job[T]], where: Scheduler, what: str) -> Itera
             for number, job in enumerate(jobs)
         ]
         for job, future in track(running, what):
-            yield _result(job, future, where)
+            outcome = _result(job, future, where)
+            future.release()  # else Dask does the job again if the worker with its outcome dies
+            yield outcome
 
 
 @contextmanager
