@@ -3,7 +3,9 @@
 Features of 12 simulated sections by 3 encoders, on Dask clusters of this machine: one worker and
 two take turns, each time into an empty cache, and the ratio of their times is that of one run. The
 workers have loaded their libraries before the clock starts. Two are at least 1.6 times as fast as
-one where two cores are free: the cores that others used meanwhile are printed, too.
+one where each has a core of its own and no other, as batch systems give it. Workers that may use
+all cores are timed, too: one reads tiles on a second core while it encodes, so a second worker
+brings less. The cores that others used meanwhile are printed.
 
 Further figures are the unit of `docs/scale.md`: seconds of each encoder per tile, files and bytes
 in the store per section and encoder, bytes that a first and a later node read for the hash of a
@@ -27,7 +29,7 @@ from time import monotonic, perf_counter
 import psutil
 import torch
 from _machine import report
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from safetensors.torch import save_file
 
 import histoscribe as hs
@@ -45,7 +47,8 @@ from histoscribe.train.shared_run import OpenRun, SharedRun
 NETWORK = "torchvision:squeezenet1_0"
 ENCODERS = ("colour_texture", "mean_colour", NETWORK)
 TILE_PX, MPP = 224, 0.5
-N_WORKERS = (1, 2)
+_WAYS = ((1, True), (2, True), (1, False), (2, False))
+"""Number of workers, and whether each is held to one core."""
 SLIDE_BYTES = 64_000_000
 N_JOBS = 30_000
 """Jobs of 10,000 slides and 3 encoders, whose table of states is timed."""
@@ -97,34 +100,48 @@ def _work(folder: Path, n_sections: int, n_spots: int) -> Work:
 
 def _shared(work: Work, rounds: int) -> dict[str, float | int]:
     """Times of one and of two workers in turns, and the cores that others used."""
-    seconds: dict[int, list[float]] = {number: [] for number in N_WORKERS}
+    seconds: dict[tuple[int, bool], list[float]] = {way: [] for way in _WAYS}
     others = []
     with ExitStack() as stack:
-        places = {n: _cluster(stack, n, work.folder) for n in N_WORKERS}
-        for n, place in places.items():
-            _run(work.shared(f"warm {n}"), place, n)  # every worker loads its libraries
+        places = {way: _cluster(stack, work.folder, way[0], one_core=way[1]) for way in _WAYS}
+        for way, place in places.items():
+            _run(work.shared(f"warm {way}"), place, way[0])  # every worker loads its libraries
         for turn in range(rounds):
-            for n, place in places.items():
-                shared = work.shared(f"{turn} by {n}")
+            for way, place in places.items():
+                shared = work.shared(f"{turn} by {way}")
                 busy, start = _busy_s(), perf_counter()
                 _run(shared, place)
-                seconds[n].append(perf_counter() - start)
-                others.append((_busy_s() - busy) / seconds[n][-1])
-    one, two = (median(seconds[n]) for n in N_WORKERS)
+                seconds[way].append(perf_counter() - start)
+                others.append((_busy_s() - busy) / seconds[way][-1])
+    one, two, one_free, two_free = (median(seconds[way]) for way in _WAYS)
     return {
         "seconds_one_worker": one,
         "seconds_two_workers": two,
         "ratio": one / two,
+        "seconds_one_worker_all_cores": one_free,
+        "seconds_two_workers_all_cores": two_free,
+        "ratio_all_cores": one_free / two_free,
         "cores_of_others": median(others),
     }
 
 
-def _cluster(stack: ExitStack, n_workers: int, folder: Path) -> Scheduler:
+def _cluster(stack: ExitStack, folder: Path, n_workers: int, *, one_core: bool) -> Scheduler:
     cluster = stack.enter_context(
         LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
     )
+    if one_core:
+        client = stack.enter_context(Client(cluster))
+        cores = sorted(os.sched_getaffinity(0))
+        for number, address in enumerate(sorted(client.scheduler_info()["workers"])):
+            client.run(_hold, cores[number % len(cores)], workers=[address])
     (folder / "caches").mkdir(exist_ok=True)
     return Scheduler(cluster.scheduler_address, written=(folder / "caches",))
+
+
+def _hold(core: int) -> None:
+    """Hold all threads of this process, and those that they start, to one core."""
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {core})
 
 
 def _run(shared: SharedRun, place: Place, n_jobs: int | None = None) -> None:
