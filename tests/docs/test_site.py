@@ -59,7 +59,7 @@ def test_links_of_the_navigation_open_pages(page):
     page.wait_for_url(re.compile(r"howto/new-slide\.html$"))
     assert page.locator("h1").inner_text().startswith("Predict a")
     page.locator(".md-footer__link--next").click()
-    page.wait_for_url(re.compile(r"howto/bulk\.html$"))
+    page.wait_for_url(re.compile(r"howto/view\.html$"))
     page.locator(".md-footer__link--prev").click()
     page.wait_for_url(re.compile(r"howto/new-slide\.html$"))
 
