@@ -19,7 +19,8 @@ test-slow: .venv/installed-dev
 # the report, the viewer and the site of `make docs` in Chromium; without the site or Chromium,
 # pytest says how to get them
 test-browser: .venv/installed-dev
-	$(BIN)/python -m pytest -q -m browser tests/report tests/viewer tests/docs
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m browser \
+	  tests/report tests/viewer tests/docs
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
