@@ -28,7 +28,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _VERSION = 1
 """Increases when the same values would give other files."""
 _MOST_FOLDERS = 32
-"""Maps of so many views stay in the cache, the last used ones."""
+"""Maps of so many views stay in the cache, the newest ones."""
 
 
 @dataclass(eq=False)
