@@ -6,6 +6,8 @@ import scipy.sparse as sp
 
 from histoscribe.errors import DataContractError
 from histoscribe.io.sections.pooling import pool_of, pool_um_of, pooled
+from histoscribe.io.sections.qc import Filters
+from histoscribe.io.sections.readers import read_section
 from histoscribe.io.sections.source import Source
 
 SAME = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -123,7 +125,6 @@ def test_cells_keep_every_square_with_a_cell():
     squares = pooled(places, sp.csr_matrix(np.eye(4, dtype=np.int32)), 100.0, None, None, SAME)
     assert squares.spots.array.tolist() == [[0, 0], [0, 2], [3, 0]]
     assert squares.counts.toarray().tolist() == [[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]
-    assert squares.notes == ("pooled: 3 squares of 100 um with 4 places",)
 
 
 def test_centres_follow_a_turned_and_mirrored_map():
@@ -167,3 +168,9 @@ def test_no_number_of_um_means_no_pooling(text):
 def test_another_word_for_the_pool_is_refused():
     with pytest.raises(DataContractError, match="one of bins, none"):
         pool_of(source(pool="cells"), ("bins", "none"))
+
+
+def test_a_size_of_squares_for_spots_that_stay_is_refused():
+    source = Source(section="S", patient="P", kind="spaceranger", facts={"pool_um": "200"})
+    with pytest.raises(DataContractError, match="pool_um '200' for kind spaceranger"):
+        read_section(source, Filters())

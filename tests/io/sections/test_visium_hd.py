@@ -206,7 +206,7 @@ def test_positions_that_do_not_follow_the_array_are_refused(run):
         ({"pool_um": "4"}, "bins of 8 um, larger than a square of 4 um"),
         ({"pool_um": "0"}, "pool_um '0'"),
         ({"pool": "cells"}, "one of bins, none"),
-        ({"pool": "none", "pool_um": "16"}, "empty one of the two columns"),
+        ({"pool": "none", "pool_um": "16"}, "where nothing is pooled"),
     ],
 )
 def test_sizes_that_cannot_be_pooled_are_refused(run, facts, message):

@@ -144,6 +144,7 @@ def test_transcripts_of_good_quality_are_summed_into_squares(writer, molecules, 
     monkeypatch.setattr(transcripts, "_BATCH", 50)
     source = with_facts(writer.xenium(), pool="transcripts")
     low = molecules[:30].assign(qv=19.9)
+    low.loc[low.index[0], "qv"] = np.nan
     control = molecules[:11].assign(feature_name="NegControlProbe_00042", qv=40.0)
     table = pd.concat([low, molecules, control])
     if words == "bytes":
@@ -191,6 +192,9 @@ def test_an_image_that_is_said_to_be_aligned_begins_at_the_corner_of_the_data(wr
 
 def test_an_aligned_image_without_um_per_px_has_the_px_of_the_morphology_image(writer):
     source = with_facts(writer.xenium(), aligned="yes")
+    with pytest.raises(DataContractError, match="aligned 'yes', and the alignment S_he_image"):
+        read_section(source, Filters())
+    (writer.folder / "S_he_imagealignment.csv").unlink()
     writer.replace_image(source, np.full((1500, 1900, 3), 200, dtype=np.uint8))
     section = read_section(source, Filters())
     assert section.slide.mpp == PIXEL_UM
@@ -212,6 +216,17 @@ def test_the_alignment_of_another_image_is_never_taken(writer):
     other = shutil.copy(source.image, writer.folder / "T_he_image.png")
     with pytest.raises(DataContractError, match="no alignment of the H&E image"):
         read_section(replace(source, image=other), Filters())
+
+
+def test_an_alignment_of_no_image_is_not_taken_where_two_images_lie(writer):
+    source = writer.xenium()
+    loose = writer.folder / "run_imagealignment.csv"
+    (writer.folder / "S_he_imagealignment.csv").rename(loose)
+    assert len(read_section(source, Filters()).spots) == 12
+    shutil.copy(source.image, writer.folder / "T_he_image.png")
+    with pytest.raises(DataContractError, match="no alignment of the H&E image"):
+        read_section(source, Filters())
+    assert len(read_section(replace(source, alignment=loose), Filters()).spots) == 12
 
 
 def test_a_matrix_exported_the_other_way_round_stops(writer):

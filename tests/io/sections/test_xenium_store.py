@@ -19,7 +19,7 @@ sd = pytest.importorskip("spatialdata")
 from geopandas import GeoDataFrame  # noqa: E402
 from shapely import box  # noqa: E402
 from spatialdata.models import Labels2DModel, ShapesModel, TableModel  # noqa: E402
-from spatialdata.transformations import Affine, Identity, Scale  # noqa: E402
+from spatialdata.transformations import Affine, Identity, Scale, set_transformation  # noqa: E402
 
 from tests.io.sections import spatialdata_writer as made  # noqa: E402
 
@@ -117,6 +117,25 @@ def test_an_image_outside_the_store_needs_its_alignment(writer, source):
     (writer.folder / "S_he_imagealignment.csv").unlink()
     with pytest.raises(DataContractError, match="no alignment of the H&E image"):
         read_section(outside, Filters())
+
+
+def test_an_image_in_the_px_of_the_morphology_image_must_be_said_to_be_aligned(writer, source):
+    store = store_of(writer)
+    (image,) = store.images.values()
+    set_transformation(image, Identity(), "global")
+    made.write(store, source.path)
+    with pytest.raises(DataContractError, match="no alignment of the H&E image"):
+        read_section(source, Filters())
+    with pytest.raises(DataContractError, match="outside the image"):  # it is not
+        read_section(replace(source, facts={"aligned": "yes"}), Filters())
+
+
+def test_an_image_in_the_store_needs_no_alignment_file(writer, source):
+    made.write(store_of(writer), source.path)
+    plain = writer.xenium()
+    named = replace(source, alignment=plain.image.with_name("S_he_imagealignment.csv"))
+    with pytest.raises(DataContractError, match="an image in the folder, and the alignment"):
+        read_section(named, Filters())
 
 
 def test_centres_that_are_not_in_um_are_refused(writer, source):

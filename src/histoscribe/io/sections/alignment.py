@@ -22,6 +22,7 @@ from histoscribe.io.slides.resolution import uneven
 ALIGNMENT_END = "imagealignment.csv"
 """End of the names of alignment files of 10x Genomics: `NAME_he_imagealignment.csv`."""
 _IMAGE_END = re.compile(r"(\.ome)?\.(tiff?|btf|png|jpe?g|svs|ndpi)$", re.IGNORECASE)
+_OF_XENIUM = ("morphology", "ch0")
 _EXPECTED = "three lines of three numbers, the last 0, 0, 1: the transformation matrix of Xenium"
 _LEAST_UM = 1e-6
 
@@ -69,13 +70,27 @@ def identical(mpp: float) -> ImageAlignment:
 
 
 def alignment_files(image: Path, folders: Sequence[Path]) -> list[Path]:
-    """Alignment files of 10x Genomics in some folders: that of the image, else all of no image."""
+    """Alignment files of 10x Genomics in some folders: that of the image, else all of no image.
+
+    Files of no image count only in folders without other H&E images: theirs they may be.
+    """
     listed = (sorted(folder.iterdir()) for folder in folders if folder.is_dir())
     files = dict.fromkeys(path for paths in listed for path in paths)
     stems = {_stem(path) for path in files if _IMAGE_END.search(path.name)}
     found = {path: _stem(path) for path in files if path.name.lower().endswith(ALIGNMENT_END)}
     of_image = [path for path, stem in found.items() if stem == _stem(image)]
-    return of_image or [path for path, stem in found.items() if stem not in stems]
+    others = {
+        path.parent
+        for path in files
+        if _IMAGE_END.search(path.name) and _stem(path) != _stem(image) and not of_instrument(path)
+    }
+    loose = [path for path, stem in found.items() if stem not in stems]
+    return of_image or [path for path in loose if path.parent not in others]
+
+
+def of_instrument(image: Path) -> bool:
+    """Whether an image has the name of one that the instrument makes."""
+    return image.name.lower().startswith(_OF_XENIUM)
 
 
 def no_alignment(where: str, files: Sequence[Path]) -> Problem:

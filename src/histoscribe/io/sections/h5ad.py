@@ -68,7 +68,7 @@ def reading_of(source: Source, data: ad.AnnData, image: SectionImage | None) -> 
     return pooled_places(source, reading)
 
 
-H5AD = Reader("h5ad", "AnnData", ("path",), read_h5ad)
+H5AD = Reader("h5ad", "AnnData", ("path",), read_h5ad, pools=True)
 
 
 def centres_of(path: Path, data: ad.AnnData) -> Float[np.ndarray, "N 2"]:

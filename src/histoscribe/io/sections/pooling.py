@@ -35,7 +35,7 @@ class Pooled:
     counts: sp.csr_matrix
     """[N, A] whole numbers, one row a square."""
     notes: tuple[str, ...]
-    """How many squares there are, and what was left out."""
+    """Of bins: how many squares there are, and what was left out."""
 
 
 def pooled(
@@ -75,20 +75,21 @@ def pooled(
     if bin_um is not None and pool_um < bin_um:
         raise DataContractError(_too_small(pool_um, bin_um))
     inside = np.ones(len(places_um), dtype=bool) if in_tissue is None else in_tissue
-    grid, square_of, n_places = _squares(places_um, pool_um, inside)
+    grid, square_of, n_inside = squares_of(places_um, pool_um, inside)
     is_full = np.ones(len(grid), dtype=bool)
     if bin_um is not None:
-        is_full = n_places >= _LEAST_TISSUE * _bins_that_fit(grid, pool_um, bin_um)
+        is_full = n_inside >= _LEAST_TISSUE * _bins_that_fit(grid, pool_um, bin_um)
     if is_full.sum() < _LEAST_SQUARES:
         raise DataContractError(_too_large(_span_um(places_um[inside], bin_um), pool_um, is_full))
     square = np.where(is_full, np.cumsum(is_full) - 1, -1)
     row = np.where(square_of >= 0, square[square_of], -1)
     grid = grid[is_full]
-    left_out = np.array([(~is_full).sum(), n_places[~is_full].sum()])
+    left_out = np.array([(~is_full).sum(), n_inside[~is_full].sum()])
+    n_places = int((row >= 0).sum())
     return Pooled(
         spots=_spots(grid, pool_um, to_px),
         counts=_summed(counts, row, len(grid)),
-        notes=_notes(len(grid), int((row >= 0).sum()), left_out, pool_um, bin_um),
+        notes=() if bin_um is None else _notes(len(grid), n_places, left_out, pool_um, bin_um),
     )
 
 
@@ -117,13 +118,14 @@ def pool_of(source: Source, allowed: tuple[str, ...]) -> str:
     Raises DataContractError for any other value.
     """
     text = source.facts.get("pool", "").strip().casefold()
-    if text == NO_POOL in allowed and source.facts.get("pool_um"):
+    if (text or allowed[0]) == NO_POOL and source.facts.get("pool_um"):
         raise DataContractError(
             Problem(
                 where=source.where,
-                found=f"pool {NO_POOL!r} and pool_um {source.facts['pool_um']!r}",
+                found=f"pool_um {source.facts['pool_um']!r} where nothing is pooled (pool "
+                f"{text or NO_POOL!r})",
                 expected="squares of a size, or none",
-                remedy="empty one of the two columns",
+                remedy="empty the column `pool_um`, or name in `pool` or `path` what to pool",
             )
         )
     if text and text not in allowed:
@@ -138,7 +140,7 @@ def pool_of(source: Source, allowed: tuple[str, ...]) -> str:
     return text or allowed[0]
 
 
-def _squares(
+def squares_of(
     places_um: Float[np.ndarray, "M 2"], pool_um: float, inside: Bool[np.ndarray, " M"]
 ) -> tuple[Int[np.ndarray, "S 2"], Int[np.ndarray, " M"], Int[np.ndarray, " S"]]:
     """Row and column of each square with a place, the square of each place, and their number.
@@ -146,6 +148,7 @@ def _squares(
     A place that is not inside is in square -1.
     """
     column, row = (np.floor(places_um[inside, axis] / pool_um).astype(np.int64) for axis in (0, 1))
+    # one number a square: rows of two take many times as long to sort
     left, width = (int(column.min()), int(np.ptp(column)) + 1) if len(column) else (0, 1)
     code, square, n_places = np.unique(
         row * width + (column - left), return_inverse=True, return_counts=True
@@ -213,10 +216,8 @@ def _notes(
     n_places: int,
     left_out: Int[np.ndarray, " 2"],
     pool_um: float,
-    bin_um: float | None,
+    bin_um: float,
 ) -> tuple[str, ...]:
-    if bin_um is None:
-        return (f"pooled: {n_squares:,} squares of {pool_um:g} um with {n_places:,} places",)
     notes = [
         f"pooled: {n_squares:,} squares of {pool_um:g} um from {n_places:,} bins of {bin_um:g} um"
     ]

@@ -36,11 +36,23 @@ def read_section(source: Source, filters: Filters) -> Section:
     """
     if missing := missing_files(source, source.where):
         raise DataContractError(missing)
+    if source.facts.get("pool_um") and not READERS[source.kind].pools:
+        raise DataContractError(_not_pooled(source))
     try:
         with errors_told(f"{source.where} ({_files_of(source)})"):
             return section_of(READERS[source.kind].read(source), source, filters)
     except DataContractError as error:
         raise DataContractError(_named(problem, source) for problem in error.problems) from error
+
+
+def _not_pooled(source: Source) -> Problem:
+    return Problem(
+        where=source.where,
+        found=f"pool_um {source.facts['pool_um']!r} for kind {source.kind}, whose spots stay as "
+        "they are",
+        expected=f"one of {', '.join(kind for kind, of in READERS.items() if of.pools)}",
+        remedy="empty the column `pool_um`",
+    )
 
 
 def _named(problem: Problem, source: Source) -> Problem:

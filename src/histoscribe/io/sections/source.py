@@ -170,3 +170,5 @@ class Reader:
     needs: tuple[str, ...]
     """Fields of `Source` that must be filled."""
     read: Callable[[Source], Reading]
+    pools: bool = False
+    """Whether it sums bins, cells or beads into squares of the column `pool_um`."""

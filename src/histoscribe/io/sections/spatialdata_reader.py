@@ -87,7 +87,9 @@ def read_spatialdata(source: Source) -> Reading:
     return pooled_places(source, reading)
 
 
-SPATIALDATA = Reader("spatialdata", "SpatialData zarr with spots", ("path",), read_spatialdata)
+SPATIALDATA = Reader(
+    "spatialdata", "SpatialData zarr with spots", ("path",), read_spatialdata, pools=True
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from histoscribe.extras import need
 from histoscribe.io.files import check_file
 from histoscribe.io.sections.parquet_table import check_columns, words_of
+from histoscribe.io.sections.pooling import squares_of
 from histoscribe.io.sections.table import broken, some
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class SquareTranscripts:
 def square_transcripts(path: Path, genes: Sequence[str], pool_um: float) -> SquareTranscripts:
     """Count transcripts of qv 20 or more in squares of `pool_um`, counted from 0 um.
 
-    The file is read by batches of its row groups, so that tens of millions fit into memory.
+    The file is read by batches of its row groups, so memory does not grow with it.
     `genes` are names as the file has them, in the order of the columns of the result.
 
     Raises
@@ -94,17 +95,14 @@ def _part(
     )
     if not np.isfinite(um).all():
         raise broken(path, "transcripts without a place", "x_location and y_location in um")
-    is_low = table["qv"].to_numpy() < LEAST_QV
+    is_low = ~(table["qv"].to_numpy() >= LEAST_QV)  # a missing quality is low, too
     keep = (gene >= 0) & ~is_low
-    place = np.floor(um[keep] / pool_um).astype(np.int64)
-    corner = place.min(axis=0, initial=0)
-    width = int(place[:, 0].max(initial=0) - corner[0]) + 1
-    # one number a square: rows of two take many times as long to sort
-    code = (place[:, 1] - corner[1]) * width + place[:, 0] - corner[0]
-    code, row = np.unique(code, return_inverse=True)
-    square = np.column_stack([code % width, code // width]) + corner
+    grid, row, _ = squares_of(um[keep], pool_um, np.ones(int(keep.sum()), dtype=bool))
     ones = np.ones(len(row), dtype=np.int32)
-    counts = sp.csr_matrix((ones, (row, gene[keep])), shape=(len(square), len(column_of)))
+    counts = sp.csr_matrix((ones, (row, gene[keep])), shape=(len(grid), len(column_of)))
     return SquareTranscripts(
-        (square + 0.5) * pool_um, counts, int((is_low & (gene >= 0)).sum()), int((gene < 0).sum())
+        (grid[:, ::-1] + 0.5) * pool_um,
+        counts,
+        int((is_low & (gene >= 0)).sum()),
+        int((gene < 0).sum()),
     )

@@ -55,7 +55,9 @@ def read_visium_hd(source: Source) -> Reading:
     )
 
 
-VISIUM_HD = Reader("visium_hd", "Visium HD as Space Ranger writes it", ("path",), read_visium_hd)
+VISIUM_HD = Reader(
+    "visium_hd", "Visium HD as Space Ranger writes it", ("path",), read_visium_hd, pools=True
+)
 
 
 def _bins(

@@ -58,7 +58,7 @@ def read_xenium(source: Source) -> Reading:
     )
 
 
-XENIUM = Reader("xenium", "Xenium and an H&E image", ("path", "image"), read_xenium)
+XENIUM = Reader("xenium", "Xenium and an H&E image", ("path", "image"), read_xenium, pools=True)
 
 
 def _cells(files: XeniumFiles, counts: Counts, ids: tuple[str, ...]) -> tuple[XeniumCells, Counts]:

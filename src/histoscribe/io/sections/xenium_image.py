@@ -40,15 +40,14 @@ def placed_image(
     Raises
     ------
     DataContractError
-        without exactly one alignment, and for a um/px that contradicts it.
+        without exactly one alignment, for one beside the word that none is needed, and for a um/px
+        that contradicts it.
     """
-    said = source.facts.get("aligned", "").strip().casefold()
-    if said not in (*_YES, *_NO):
-        raise DataContractError(
-            Problem(source.where, f"aligned {said!r}", "yes, no or nothing", "correct the cell")
-        )
     stated_mpp = image_mpp(image, source.image_number)
-    if said in _YES and source.alignment is None:
+    if is_aligned(source):
+        matrices = [source.alignment] if source.alignment else alignment_files(image, folders)
+        if matrices:
+            raise DataContractError(_aligned_twice(source, matrices[0].name))
         known = source.mpp is not None or stated_mpp is not None
         of_px = Resolutions(source.mpp, stated_mpp, None, alignment=None if known else pixel_um)
         mpp, origin = of_px.settle(source.where, source.mpp_from)
@@ -62,3 +61,23 @@ def placed_image(
     alignment = read_alignment(path, pixel_um)
     of_image = Resolutions(source.mpp, stated_mpp, None, alignment=alignment.mpp)
     return PlacedImage(alignment, *of_image.settle(source.where, source.mpp_from))
+
+
+def is_aligned(source: Source) -> bool:
+    """Whether the column `aligned` says that the px of the image are those of the data."""
+    said = source.facts.get("aligned", "").strip().casefold()
+    if said not in (*_YES, *_NO):
+        raise DataContractError(
+            Problem(source.where, f"aligned {said!r}", "yes, no or nothing", "correct the cell")
+        )
+    return said in _YES
+
+
+def _aligned_twice(source: Source, matrix: str) -> Problem:
+    return Problem(
+        where=source.where,
+        found=f"aligned {source.facts['aligned']!r}, and the alignment {matrix}",
+        expected="an image with the corner and axes of the data, or a matrix that takes it there",
+        remedy="empty the column `aligned` to use the matrix; else empty the column `alignment`, "
+        "or move the file away",
+    )

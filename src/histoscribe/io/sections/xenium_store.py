@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.io.sections.alignment import no_alignment
 from histoscribe.io.sections.anndata_section import section_in
 from histoscribe.io.sections.count_layers import raw_counts_of
 from histoscribe.io.sections.source import Reading, Source
@@ -19,7 +20,7 @@ from histoscribe.io.sections.spatialdata_store import image_name, is_within, pic
 from histoscribe.io.sections.spatialdata_systems import PIXELS, between, systems, unconnected
 from histoscribe.io.sections.table import broken
 from histoscribe.io.sections.xenium_files import XeniumCells, typical_diameter_um
-from histoscribe.io.sections.xenium_image import placed_image
+from histoscribe.io.sections.xenium_image import is_aligned, placed_image
 from histoscribe.io.sections.xenium_spots import spots_of_cells
 from histoscribe.io.slides.region import MaskedSlide, RegionSlide
 from histoscribe.io.slides.resolution import Resolutions, uneven
@@ -145,7 +146,12 @@ def _placed(
         return _Placed(slide, image.alignment.to_px, said)
     name = image_name(path, store, shapes, source.image)
     where = f"{path}, {shapes} and {name}"
-    to_px = between(where, of_um, systems(store.images[name]))
+    of_image = systems(store.images[name])
+    if source.alignment is not None:
+        raise DataContractError(_placed_already(where, source.alignment.name))
+    if np.allclose(of_image.get(PIXELS, 0.0), np.eye(3)) and not is_aligned(source):
+        raise DataContractError(no_alignment(where, ()))
+    to_px = between(where, of_um, of_image)
     stated_mpp = 1 / _scale(where, to_px)
     mpp, origin = Resolutions(source.mpp, None, None, alignment=stated_mpp).settle(
         source.where, source.mpp_from
@@ -153,6 +159,15 @@ def _placed(
     zarr_slide: RegionSlide = ZarrSlide(open_zarr_image(path / "images" / name), mpp)
     slide = MaskedSlide(zarr_slide, source.white) if source.white else zarr_slide
     return _Placed(slide, np.ascontiguousarray(to_px[:2]), (f"image: {name}", origin))
+
+
+def _placed_already(where: str, alignment: str) -> Problem:
+    return Problem(
+        where=where,
+        found=f"an image in the folder, and the alignment {alignment}",
+        expected="an image that the folder places, or one outside it with its alignment",
+        remedy="empty the column `alignment`, or name the image file in the column `image`",
+    )
 
 
 def _scale(where: str, to_px: "Float[np.ndarray, '3 3']") -> float:

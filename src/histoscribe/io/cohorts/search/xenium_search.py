@@ -9,12 +9,9 @@ from histoscribe.io.cohorts.search.listing import (
     merged,
     section_name,
 )
-from histoscribe.io.sections.alignment import alignment_files
+from histoscribe.io.sections.alignment import alignment_files, of_instrument
 from histoscribe.io.sections.source import Source
 from histoscribe.io.sections.xenium_files import CELLS, MATRIX
-
-_OF_XENIUM = ("morphology", "ch0")
-"""Beginnings of the names of the images that the instrument makes."""
 
 
 def find_xenium(listing: Listing) -> FolderFinding:
@@ -51,9 +48,7 @@ def _image(listing: Listing, root: Path) -> Path | None:
     """The H&E image: of those in the folder, else beside it; where several are, that named so."""
     for folder in (root, root.parent):
         images = [
-            path
-            for path in listing.images()
-            if path.parent == folder and not path.name.lower().startswith(_OF_XENIUM)
+            path for path in listing.images() if path.parent == folder and not of_instrument(path)
         ]
         named = [path for path in images if "_he_image" in path.name.lower()]
         for found in (named, images):
