@@ -107,6 +107,7 @@ def test_a_worker_that_does_not_fit_is_named_before_the_work(facts, words, tmp_p
 
 def test_a_folder_with_data_that_is_not_there_is_named(workers, tmp_path):
     where = parallel.Scheduler(workers.address, read=(tmp_path / "data",))
+    _wait_for_workers(workers.address)
     with pytest.raises(DataContractError, match="does not see"):
         parallel.check(where)
 

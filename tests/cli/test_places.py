@@ -94,9 +94,10 @@ def test_a_killed_scheduler_stops_the_work_and_a_new_one_finishes_it(
     with cluster(2) as first:
         arguments = [*scene.arguments(verb, tmp_path / "out"), "--scheduler", first.address]
         process = start(arguments, tmp_path / "cache")
-        process.join(seconds / 2)
+        process.join(seconds / 4)
         first.kill_scheduler()
         process.join()
+        assert process.exitcode != 0
     with cluster(2) as second:
         arguments[-1] = second.address
         finish(arguments, tmp_path / "cache")

@@ -9,7 +9,7 @@ import histoscribe
 from histoscribe.errors import DataContractError
 from histoscribe.models.base import create_model
 from histoscribe.models.catalog import list_models, model_source
-from histoscribe.models.plugins import load_plugin, loaded_plugins
+from histoscribe.models.plugins import load_plugin, load_same, loaded_plugins
 from histoscribe.types import ModelSource
 from tests.plugin_files import MIDDLE, no_plugins
 
@@ -37,7 +37,7 @@ def test_a_file_adds_its_models_and_its_hash_is_known(file):
     assert create_model("middle").name == "middle"
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     assert model_source("middle") == ModelSource(kind="file", name=file.name, sha256=sha256)
-    assert loaded_plugins() == (file,)
+    assert [of.path for of in loaded_plugins()] == [file]
     assert not list(file.parent.glob("__pycache__")), "nothing is written beside it"
 
 
@@ -47,6 +47,22 @@ def test_a_file_loaded_again_replaces_its_models(file):
     file.write_text(MIDDLE.replace('"middle"', '"centre"'))
     assert load_plugin(file) == ("centre",)
     assert "middle" not in list_models()
+
+
+def test_a_file_that_changed_between_two_calls_is_loaded_again_and_within_one_refused(file):
+    load_plugin(file)
+    first = loaded_plugins()
+    assert not load_same(first), "it is loaded as it was"
+    file.write_text(MIDDLE.replace('"middle"', '"centre"'))
+    load_plugin(file)
+    second = loaded_plugins()
+    file.write_text(MIDDLE)
+    load_plugin(file)  # what a process has that served another call
+    file.write_text(MIDDLE.replace('"middle"', '"centre"'))
+    assert load_same(second)
+    assert "centre" in list_models()
+    with pytest.raises(DataContractError, match="it has changed since the call began"):
+        load_same(first)
 
 
 def test_a_file_may_import_another_one_beside_it(file):

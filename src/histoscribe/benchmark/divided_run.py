@@ -63,7 +63,8 @@ def _run_part(plan: RunPlan) -> Benchmark | ShardDone:
     with claimed(plan.out, files, shared=True), claims_removed(plan.out, alone=False):
         tell(run_outline(plan, files))
         run_cells(plan)
-        n_left = len(plan.folds) * len(plan.models) - len(finished_cells(plan))
+    # after the folder is free: the part that leaves last sees the cells of all others
+    n_left = len(plan.folds) * len(plan.models) - len(finished_cells(plan))
     if n_left:
         return ShardDone(n_left)
     try:

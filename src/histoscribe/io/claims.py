@@ -147,6 +147,9 @@ def _create(path: Path, text: str) -> bool:
             file.write(text)
     except FileExistsError:
         return False
+    except OSError:  # a full disk: an empty claim would stop the job for `STALE_S`
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 

@@ -23,8 +23,8 @@ def turn(path: Path, name: str, results: Path | None = None) -> Iterator[None]:
     """
     told = False
     while (held := _claim(path, name, results)) is None:
-        if not told and (other := holder(path)) is not None:
-            tell(f"{name}: waiting for {other}")
+        if not told:
+            tell(f"{name}: waiting for {holder(path) or 'another process'}")
             told = True
         sleep(_LOOK_S)
     with held:

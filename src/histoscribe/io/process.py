@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 _PROC = Path("/proc")
+_ENDED = "ended"
 _BIRTH = 19
 """Place of the start time in /proc/PID/stat, counted after the process's name."""
 
@@ -31,10 +32,13 @@ class ProcessName:
 
     @property
     def is_gone(self) -> bool | None:
-        """Whether the process has ended; None if it runs on another machine."""
+        """Whether the process has ended; None on another machine, or hidden from this user."""
         if self.machine != this_process().machine:
             return None
-        return _birth(self.number) != self.birth or not _exists(self.number)
+        birth = _birth(self.number)
+        if self.birth and not birth and _exists(self.number):
+            return None
+        return birth != self.birth or not _exists(self.number)
 
 
 def this_process() -> ProcessName:
@@ -69,14 +73,14 @@ def _machine() -> str:
 
 
 def _birth(number: int) -> str:
-    """Start time of a process; "" for one that has ended, and outside Linux."""
+    """Start time of a process; "" where it cannot be read, and outside Linux."""
     try:
         stat = (_PROC / str(number) / "stat").read_text()
     except OSError:
         return ""
     state, *facts = stat.rpartition(")")[2].split()
     # a killed process that its parent has not yet asked for works no more
-    return "" if state in "ZX" else facts[_BIRTH - 1]
+    return _ENDED if state in "ZX" else facts[_BIRTH - 1]
 
 
 def _exists(number: int) -> bool:

@@ -51,11 +51,16 @@ def work_place(
             )
         )
     cache = cache_folder().absolute()
-    environment, data = {"HISTOSCRIBE_CACHE": str(cache)}, os.environ.get("HISTOSCRIBE_DATA")
+    cache.mkdir(parents=True, exist_ok=True)  # workers cannot be asked for one that is not there
     folders = [path.absolute() for path in read]
+    data = os.environ.get("HISTOSCRIBE_DATA", "")
     if data:
-        environment["HISTOSCRIBE_DATA"] = str(Path(data).absolute())
         folders.append(Path(data).absolute())
+    # an empty one replaces that of a worker, which would read other files than this process
+    environment = {
+        "HISTOSCRIBE_CACHE": str(cache),
+        "HISTOSCRIBE_DATA": str(Path(data).absolute()) if data else "",
+    }
     return Scheduler(
         address=scheduler,
         written=tuple(dict.fromkeys((cache, *(path.absolute() for path in written)))),

@@ -24,7 +24,7 @@ FILES = (STATE, SUMMARY)
 _COLUMNS = ("job", "state", "where", "found", "expected", "remedy")
 _EVERY_S = 10.0
 """Seconds between two writes, for a table of 10,000 jobs is not written 10,000 times."""
-_WAIT_S = 0.05
+_WAIT_S = 0.5
 _MOST_NAMED = 1000
 """Jobs of one kind that the page names; the table has all."""
 

@@ -1,6 +1,9 @@
 """Models from a user's file."""
 
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -54,11 +57,46 @@ def load_plugin(path: str | Path) -> tuple[str, ...]:
     return names
 
 
-def loaded_plugins() -> tuple[Path, ...]:
-    """Files that were loaded, for another process that needs the same models."""
-    return tuple(
-        Path(str(module.__file__)) for module in tuple(sys.modules.values()) if _is_plugin(module)
-    )
+@dataclass(frozen=True, order=True)
+class PluginFile:
+    """A loaded file of models, with its content by hash, for other processes."""
+
+    path: Path
+    sha256: str
+    """Hash of its content."""
+
+
+def loaded_plugins() -> tuple[PluginFile, ...]:
+    """Files that were loaded."""
+    modules = [module for module in tuple(sys.modules.values()) if _is_plugin(module)]
+    return tuple(PluginFile(Path(str(of.__file__)), vars(of)[_MARK]) for of in modules)
+
+
+def load_same(files: Iterable[PluginFile]) -> bool:
+    """Load files that this process has not loaded with this content; says whether there were any.
+
+    A process that serves several calls would else go on with the models of an earlier one.
+
+    Raises
+    ------
+    DataContractError
+        as `load_plugin`; and for a file that has changed since the other process loaded it.
+    """
+    missing = sorted(set(files) - set(loaded_plugins()))
+    for file in missing:
+        load_plugin(file.path)
+    changed = sorted(set(missing) - set(loaded_plugins()))
+    if changed:
+        raise DataContractError(
+            Problem(
+                where=f"plug-in {file.path}",
+                found="it has changed since the call began",
+                expected="one file for the whole call",
+                remedy="start the command again",
+            )
+            for file in changed
+        )
+    return bool(missing)
 
 
 def _is_plugin(module: object) -> bool:
@@ -100,7 +138,8 @@ def _run(path: Path) -> None:
         raise ValueError(f"{path} is no Python file")
     before = sys.modules.get(path.stem)
     module = module_from_spec(spec)
-    vars(module)[_MARK] = True
+    source = path.read_bytes()
+    vars(module)[_MARK] = sha256(source).hexdigest()
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.append(folder)
@@ -108,7 +147,7 @@ def _run(path: Path) -> None:
     try:
         # not by the loader: it would keep compiled code beside the file, and take it for a file
         # that was changed within the same second
-        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+        exec(compile(source, str(path), "exec"), vars(module))
     except Exception as error:
         if before is None:
             del sys.modules[path.stem]

@@ -15,9 +15,9 @@ from histoscribe.io.predictions.anndata import (
 )
 from histoscribe.io.predictions.spatialdata import write_spatialdata
 from histoscribe.io.weights import cache_folder
-from histoscribe.models.plugins import load_plugin, loaded_plugins
+from histoscribe.models.plugins import PluginFile, loaded_plugins
 from histoscribe.predict.slide import warnings_of
-from histoscribe.predict.slide_job import opened
+from histoscribe.predict.slide_job import load_models, opened
 from histoscribe.predictor.limits import BeyondTraining
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.threads import fixed_threads
@@ -47,7 +47,7 @@ class SectionJob:
     spatialdata: bool
     keep_unlike: bool = False
     """Keep the values of spots beyond the training tissue."""
-    plugins: tuple[Path, ...] = field(default_factory=loaded_plugins)
+    plugins: tuple[PluginFile, ...] = field(default_factory=loaded_plugins)
     """Files of users' models, for a process that has not loaded them."""
     _opened: Cohort | None = field(default=None, compare=False, repr=False)
     """The cohort in the process of the call; it does not travel."""
@@ -68,8 +68,7 @@ class SectionJob:
 
     def run(self) -> SectionDone:
         """Predict the section, unless its file is there."""
-        for path in set(self.plugins) - set(loaded_plugins()):
-            load_plugin(path)
+        load_models(self.plugins)
         with fixed_threads(), turn(self.out / CLAIMS / self.section, self.label, self.out):
             return self._write(opened(self.predictor, self.weights))
 

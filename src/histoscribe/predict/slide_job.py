@@ -23,7 +23,7 @@ from histoscribe.io.predictions.prediction_store import PredictionStore
 from histoscribe.io.predictions.spatialdata import write_spatialdata
 from histoscribe.io.predictions.spot_classes import SpotClasses, fifths
 from histoscribe.io.scratch import growing_folder
-from histoscribe.models.plugins import load_plugin, loaded_plugins
+from histoscribe.models.plugins import PluginFile, load_same, loaded_plugins
 from histoscribe.predict.blocks import predicted_blocks
 from histoscribe.predict.plan import SlidePlan, SlideRequest, make_plan, open_request
 from histoscribe.predict.slide import beyond_training, head_of, warnings_of
@@ -52,7 +52,7 @@ class SlideJob:
     spatialdata: bool
     keep_unlike: bool = False
     """Keep the values of places beyond the training tissue."""
-    plugins: tuple[Path, ...] = field(default_factory=loaded_plugins)
+    plugins: tuple[PluginFile, ...] = field(default_factory=loaded_plugins)
     """Files of users' models, for a process that has not loaded them."""
 
     @property
@@ -83,8 +83,7 @@ class SlideJob:
 
     def run(self) -> "SlideResult":
         """Predict the slide and write its files; see `write_slide`."""
-        for path in set(self.plugins) - set(loaded_plugins()):
-            load_plugin(path)
+        load_models(self.plugins)
         claim = self.out / CLAIMS / self.request.name
         with fixed_threads(), turn(claim, self.label, self.out):
             return write_slide(self)
@@ -144,6 +143,12 @@ def write_slide(job: SlideJob) -> SlideResult:
         done = _predicted(job, predictor, plan, origin)
     shutil.rmtree(job.work, ignore_errors=True)
     return done
+
+
+def load_models(plugins: tuple[PluginFile, ...]) -> None:
+    """Load users' models of the call; a predictor with those of an earlier call is opened again."""
+    if load_same(plugins):
+        _opened.cache_clear()
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,7 @@ class ExtractorJob:
     def run(self) -> None:
         """Train the encoder into the cache; a finished one is kept."""
         data = self.shared.run.data
-        with fixed_threads(), turn(data.cache / "claims" / _key(self), self.label):
+        with fixed_threads(), turn(data.cache / "claims" / _key(self), self.label, data.cache):
             data.source(self.encoder).open(self.shared.run.fold(self.fold))
 
 
@@ -48,8 +48,9 @@ class FeatureJob:
 
     def run(self) -> Extracted:
         """Compute features missing in the cache."""
-        opened = self.shared.run
-        with fixed_threads(), turn(opened.data.cache / "claims" / _key(self), self.label):
+        opened, cache = self.shared.run, self.shared.run.data.cache
+        claim = cache / "claims" / _key(self)
+        with fixed_threads(), turn(claim, self.label, cache / "features"):
             return opened.data.extract(self.encoder, self.section, opened.fold(self.fold))
 
 

@@ -12,7 +12,7 @@ from histoscribe.data.folds import make_folds, whole_fold
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.cohort import MEMORY
-from histoscribe.models.plugins import load_plugin, loaded_plugins
+from histoscribe.models.plugins import PluginFile, load_same, loaded_plugins
 from histoscribe.parallel import InProcess, Place
 from histoscribe.train.arguments import run_cohort
 from histoscribe.train.run_data import RunData
@@ -64,7 +64,7 @@ class SharedRun:
     weights: tuple[tuple[str, Path], ...]
     """Encoder weights given by hand."""
     cache: Path
-    plugins: tuple[Path, ...]
+    plugins: tuple[PluginFile, ...]
     """Files of users' models."""
     whole: bool
     """See `OpenRun`."""
@@ -142,8 +142,7 @@ def of_bags(where: str) -> Problem:
 
 @lru_cache(maxsize=1)  # a process works for one call at a time
 def _opened(shared: SharedRun) -> OpenRun:
-    for path in set(shared.plugins) - set(loaded_plugins()):
-        load_plugin(path)
+    load_same(shared.plugins)
     settings = parse_settings(tomllib.loads(shared.settings), "settings of the run")
     data = RunData(settings, run_cohort(None, settings), dict(shared.weights), shared.cache)
     return OpenRun(data, shared.whole)

@@ -13,6 +13,7 @@ from time import sleep, time_ns
 from histoscribe.io.claims import claim
 from histoscribe.io.slides.resample import Region
 from histoscribe.io.weights import cache_folder
+from histoscribe.progress import tell
 
 MOST_PX = 400_000_000
 """Larger images are hashed by the bytes of their files."""
@@ -24,7 +25,7 @@ _SETTLED_NS = 2_000_000_000
 """A file younger than this may change again within one tick of its clock: not cached."""
 _N_BLOCKS, _BLOCK = 8, 1 << 16
 """Blocks that are read of a slide to recognise it, and the bytes of each."""
-_WAIT_S = 0.05
+_WAIT_S = 1.0
 """Seconds between two looks at the hash that another process computes."""
 _log = logging.getLogger(__name__)
 
@@ -62,9 +63,13 @@ def remembered(files: tuple[Path, ...], parts: tuple[object, ...], make: Callabl
     state = _state(files, parts)
     name = hashlib.sha256("\n".join(state).encode()).hexdigest()
     note = cache_folder() / "pixel-hashes" / f"{name}.json"
+    told = False
     while (known := _read(note, state)) is None:
         turn = _turn(note, files[0])
         if turn is None:
+            if not told:
+                tell(f"{files[0].name}: waiting for another process that reads it")
+                told = True
             sleep(_WAIT_S)
             continue
         with turn:  # another one may have finished just before the claim
