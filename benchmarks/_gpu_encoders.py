@@ -52,7 +52,7 @@ def _row(name: str, way: Precision, cohort: Path, slide: Path, sizes: GpuSizes) 
         apart=difference,
         slides_per_hour=3600 / taken,
         card_gib=done.card_gib,
-        host_gib=done.peak_mb / 1e3,
+        host_gib=done.peak_mb * 1e3 / 2**20,
     )
 
 

@@ -1,5 +1,7 @@
 """Precision: whole float32, and bfloat16 only on a GPU that gives the same values in it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -71,10 +73,30 @@ def test_a_network_of_tiles_takes_bfloat16_where_its_values_agree(
     np.testing.assert_allclose(half, full, atol=0.05)
 
 
+@pytest.mark.parametrize(("error", "expected"), [(0.001, "bfloat16"), (0.5, "float32")])
+def test_values_agree_by_their_differences_and_not_by_the_means_of_genes(
+    tmp_path, monkeypatch, error, expected
+):
+    made = fitted("vit", tmp_path, planted_table(n_spots=40), epochs=1)
+    items = made.items(queries_of(planted_table(1)))
+    rows = np.arange(len(items))
+    draw = np.random.default_rng(0)
+    whole = draw.normal(0, 1, (len(rows), 20)).astype(np.float32) + 100
+    half = whole + error * draw.normal(0, 1, whole.shape).astype(np.float32)
+
+    def values(model, items, rows, precision="float32"):
+        return SimpleNamespace(expression=half if precision == "bfloat16" else whole)
+
+    monkeypatch.setattr(forward, "offered", lambda precision, device: precision)
+    monkeypatch.setattr(forward, "predict_items", values)
+    assert agreed_precision(made.model, items, rows, "bfloat16") == expected
+
+
 def test_cards_say_how_values_are_computed():
     for kind in ("float32", "bfloat16"):
         assert "torch's highest" in arithmetic(kind)
         assert arithmetic(kind).startswith("bfloat16") == (kind == "bfloat16")
+    assert "predictions" in arithmetic("bfloat16")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

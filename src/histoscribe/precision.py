@@ -65,4 +65,7 @@ def arithmetic(precision: str) -> str:
     whole = "whole float32 (matrix products: torch's highest)"
     if precision == "float32":
         return f"{whole}; on a GPU, convolutions of training round to TF32"
-    return f"bfloat16 in training, and for features that agree with float32; else {whole}"
+    return (
+        "bfloat16 in training, for features that agree with float32, and on a GPU for validation "
+        f"and predictions from tiles that agree; else {whole}"
+    )

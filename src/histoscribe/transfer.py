@@ -55,9 +55,12 @@ def pinned_batch(batch: Mapping[str, Any], device: torch.device) -> dict[str, An
 
 
 def moved_batch(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    """Fields of a batch on the device; a copy from pinned memory is not waited for."""
+    """Batch fields copied to a device; the host waits for no copy to a GPU."""
+    to_gpu = device.type == "cuda"
     return {
-        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value.to(device)
+        name: value.to(device, non_blocking=to_gpu)
+        if isinstance(value, Tensor)
+        else value.to(device)
         for name, value in batch.items()
     }
 

@@ -103,8 +103,6 @@ def test_a_pass_lets_no_gpu_wait(learned, name):
     model.zero_grad(set_to_none=True)
     model.eval()
     assert waits.names == []
-    model.zero_grad(set_to_none=True)
-    model.eval()
 
 
 def test_killed_between_epochs_ends_in_the_same_bits(whole, name, tmp_path, monkeypatch):

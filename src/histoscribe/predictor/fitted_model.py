@@ -134,7 +134,9 @@ class Fitted:
         self, queries: SpotQueries, device: torch.device, precision: Precision
     ) -> Precision:
         """Precision of `predict` on a device, tried on the first of these spots."""
-        if isinstance(self.model, Estimator) or offered(precision, device) == "float32":
+        reads_tiles = queries.image is not None
+        is_tried = reads_tiles and offered(precision, device) == "bfloat16"
+        if isinstance(self.model, Estimator) or not is_tried:
             return "float32"
         self.to(device)
         items = self.items(queries, device)

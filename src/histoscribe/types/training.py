@@ -152,8 +152,9 @@ class Labels:
     """A number for each site of the training table, -1 for an unknown one; None without sites."""
 
     def to(self, device: torch.device) -> "Labels":
-        """The same labels on another device; a copy from pinned memory is not waited for."""
-        return self.map(lambda value: value.to(device, non_blocking=True))
+        """Labels copied to a device; the host waits for no copy to a GPU."""
+        to_gpu = device.type == "cuda"
+        return self.map(lambda value: value.to(device, non_blocking=to_gpu))
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Labels":
         """The same labels with every tensor changed."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from histoscribe.data.exemplars.pool import Retrieved
 from histoscribe.encoders.perceptual import Perceptual
+from histoscribe.precision import whole_convolutions
 from histoscribe.progress import track
 from histoscribe.ties import nearest_first
 
@@ -107,4 +108,6 @@ def _numbers(values: Iterable[Float[Tensor, ""]]) -> Float64[np.ndarray, " n"]:
 
 def _embedded(perceptual: Perceptual, read: TileReader, row: int) -> Float[Tensor, " D"]:
     """Embedding of one tile, in a separate pass, so that its bits do not depend on other tiles."""
-    return perceptual.embed(read(np.array([row])).to(perceptual.mean.device))[0]
+    device = perceptual.mean.device
+    with whole_convolutions(device):
+        return perceptual.embed(read(np.array([row])).to(device))[0]
