@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from threading import Event
 from urllib.request import urlopen
 
 import pytest
@@ -33,11 +34,12 @@ def test_the_command_says_url_sections_and_warnings_and_opens_the_browser(
     histoscribe, tmp_path, monkeypatch
 ):
     slide, file = write_toy(tmp_path)
-    opened = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    opened, is_open = [], Event()
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or is_open.set())
     monkeypatch.setattr("histoscribe.viewer.server.ViewServer.serve_forever", interrupted)
     done = histoscribe("view", file, "--slide", f"S1={slide}")
     first, *lines = done.out.splitlines()
+    assert is_open.wait(30)
     assert opened == [first]
     assert lines == [
         "S1: 20 places, 3 genes",
@@ -47,6 +49,13 @@ def test_the_command_says_url_sections_and_warnings_and_opens_the_browser(
     ]
     histoscribe("view", file, "--no-open")
     assert opened == [first]
+
+
+def test_a_slide_given_twice_is_refused(histoscribe, tmp_path):
+    slide, file = write_toy(tmp_path)
+    done = histoscribe("view", file, "--slide", slide, "--slide", slide, "--no-open")
+    assert done.code == 2
+    assert "two slides for one section" in done.err
 
 
 def interrupted(server):

@@ -1,5 +1,7 @@
 """The server of the viewer gives the slide, the genes and what is known of them."""
 
+import errno
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -7,9 +9,10 @@ import pytest
 from PIL import Image
 
 from histoscribe.viewer.answers import Answers
+from histoscribe.viewer.exemplars import exemplars_of
 from histoscribe.viewer.server import ViewServer
 from histoscribe.viewer.views import ViewRequest, open_views
-from tests.viewer.toys import MPP, SIDE, Browser, N, write_toy
+from tests.viewer.toys import MPP, SIDE, Browser, N, toy_prediction, write_slide, write_toy
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +109,27 @@ def test_a_tile_shows_its_part_of_the_slide(browser):
 )
 def test_what_does_not_exist_is_not_found(browser, address):
     assert browser.get(address)[0].status == 404
+
+
+def test_a_full_disk_is_told_and_the_server_goes_on(tmp_path, monkeypatch):
+    _, file = write_toy(tmp_path)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "maps")
+
+    monkeypatch.setattr("histoscribe.viewer.gene_maps.write_byte_maps", full)
+    answers = Answers(open_views(ViewRequest(predictions=(file,))), tmp_path / "cache")
+    with ViewServer(answers, 0) as server:
+        page = Browser(server)
+        response, body = page.get("s/0/section.json")
+        assert response.status == 500
+        assert b"No space left" in body
+        assert page.json("view.json")["sections"]
+        server.shutdown()
+
+
+def test_an_exemplar_without_a_distance_has_none(tmp_path):
+    prediction = toy_prediction(write_slide(tmp_path / "he.png"))
+    evidence = {"exemplar_row": prediction.head.evidence["exemplar_row"]}
+    head = replace(prediction.head, evidence=evidence)
+    assert [of["distance"] for of in exemplars_of(head, 0, None)] == [None] * 3

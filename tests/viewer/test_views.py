@@ -1,5 +1,7 @@
 """What a user may give to the viewer, and what is said about everything else."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -105,6 +107,15 @@ def test_sections_are_chosen_by_name_and_slides_need_theirs(tmp_path):
     told = problems(file, sections=("S2",), slides={"S3": slide})
     assert "--section S2: no such section" in told
     assert "--slide S3: no such section" in told
+
+
+def test_a_slide_belongs_to_the_only_section_that_is_named(tmp_path):
+    slide, _ = write_toy(tmp_path)
+    other = toy_prediction(slide)
+    write_prediction(replace(other, head=replace(other.head, section="S2")), tmp_path / "S2.h5ad")
+    assert "2 sections" in problems(tmp_path, slides={"": slide})
+    (view,) = views(tmp_path, sections=("S2",), slides={"": slide})
+    assert view.has_slide
 
 
 def test_files_that_are_no_prediction_are_listed_together(tmp_path):

@@ -1,8 +1,10 @@
 """`histoscribe view PREDICTION...`."""
 
 import webbrowser
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -105,7 +107,8 @@ def _serve(request: "ViewRequest", port: int, *, browser: bool) -> None:
                 say(f"{view.name}: warning: {warning}")
         say("Ctrl-C ends it")
         if browser:
-            webbrowser.open(server.url)
+            # a browser in the terminal runs until it is left: the page is served meanwhile
+            Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -115,4 +118,8 @@ def _serve(request: "ViewRequest", port: int, *, browser: bool) -> None:
 def _slide_files(given: Iterable[str]) -> dict[str, Path]:
     """Slides by section; a file that exists is no section with a name in front."""
     split = [("", text) if Path(text).exists() else text.rpartition("=")[::2] for text in given]
+    times = Counter(section for section, _ in split)
+    if twice := [section for section, n in times.items() if n > 1]:
+        of = f"section {twice[0]}" if twice[0] else "one section"
+        raise typer.BadParameter(f"two slides for {of}", param_hint="--slide")
     return {section: Path(file) for section, file in split}

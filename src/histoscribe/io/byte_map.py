@@ -1,5 +1,6 @@
 """Values of many spots at one byte each, gene after gene, on disk and in one message."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ def write_byte_maps(
     for row, (name, (blocks, within)) in enumerate(kinds.items()):
         shape = (len(within.low), n_spots)
         codes = np.lib.format.open_memmap(_file(folder, name), "w+", np.uint8, shape)
+        _reserve(_file(folder, name))
         start = 0
         for block in blocks():
             rows = codes[:, start : start + len(block)]
@@ -89,6 +91,13 @@ def write_byte_maps(
         codes.flush()
     np.save(folder / _DEFINED, defined)
     np.save(folder / RANGES, ranges)
+
+
+def _reserve(path: Path) -> None:
+    """Take the space of a file from the disk: writing to a hole of a full one ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def is_byte_folder(folder: Path, kinds: tuple[str, ...]) -> bool:

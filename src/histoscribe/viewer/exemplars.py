@@ -58,9 +58,14 @@ def exemplars_of(head: Head, place: int, origin: ExemplarOrigin | None) -> list[
     rows = _rows(head, place)
     distance = head.evidence.get(DISTANCES, np.full((len(head.spots), len(rows)), np.nan))[place]
     return [
-        {**_names(origin, row), "weight": None, "distance": float(f"{distance[rank]:.4g}")}
+        {**_names(origin, row), "weight": None, "distance": _rounded(distance[rank])}
         for rank, row in enumerate(rows)
     ]
+
+
+def _rounded(distance: float) -> float | None:
+    """Distance with four digits; None for an unknown one, which JSON has no number for."""
+    return float(f"{distance:.4g}") if np.isfinite(distance) else None
 
 
 def exemplar_tile(

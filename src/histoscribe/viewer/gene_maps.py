@@ -96,6 +96,6 @@ def _differences(values: GeneValues) -> Iterator[Float[np.ndarray, "_ G"]]:
 
 def _tidy(folder: Path) -> None:
     """Remove the maps of views that were made longest ago."""
-    folders = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    folders = sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime_ns)
     for old in folders[:-_MOST_FOLDERS]:
         shutil.rmtree(old, ignore_errors=True)

@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             with errors_told("this part of the view"):
                 answer = self._answer()
-        except DataContractError as error:
+        except (DataContractError, OSError) as error:  # a full disk is raised as it is
             _log.warning("%s", error)
             return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
         if answer is None:

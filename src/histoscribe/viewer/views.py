@@ -42,6 +42,7 @@ def open_views(request: ViewRequest) -> tuple[SlideView, ...]:
     DataContractError
         listing every file that cannot be viewed, and sections and slides that belong to none.
     """
+    request = _of_only_section(request)
     views: list[SlideView] = []
     problems: list[Problem] = []
     findings: tuple[ViewedFinding, ...] = ()
@@ -62,6 +63,14 @@ def open_views(request: ViewRequest) -> tuple[SlideView, ...]:
     return tuple(
         replace(view, findings=findings_about(findings, view.head.section)) for view in _named(kept)
     )
+
+
+def _of_only_section(request: ViewRequest) -> ViewRequest:
+    """The request with a slide without a section given to the one that is named."""
+    if ONLY not in request.slides or len(request.sections) != 1:
+        return request
+    slides = {name or request.sections[0]: file for name, file in request.slides.items()}
+    return replace(request, slides=slides)
 
 
 def _views_of(path: Path, request: ViewRequest) -> list[SlideView]:

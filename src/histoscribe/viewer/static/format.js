@@ -2,7 +2,7 @@
 
 /** A value with three digits and a true minus sign. */
 export function digits(value) {
-  return value === null ? "not measured" : String(Number(value.toPrecision(3))).replace("-", "−");
+  return value === null ? "no value" : String(Number(value.toPrecision(3))).replace("-", "−");
 }
 
 /** A score with two decimals. */

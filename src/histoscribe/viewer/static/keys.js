@@ -22,7 +22,7 @@ export function watchKeys(acts) {
   };
   addEventListener("keydown", (event) => {
     const isField = event.target.closest("input:not([type=checkbox]), select, textarea, dialog");
-    if (event.ctrlKey || event.metaKey || event.altKey || isField) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isField || !acts.isReady()) return;
     const act = event.key === "Enter" && event.target.matches(".map") ? acts.keepMiddle : keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act) return;
     event.preventDefault();

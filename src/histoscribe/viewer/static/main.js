@@ -177,13 +177,13 @@ function startButtons() {
     "place-clear": () => change({ place: null }), "region-clear": () => change({ lasso: [] }),
     "region-view": () => change({ lasso: panels.corners }),
   };
-  for (const [id, act] of Object.entries(acts)) byId(id).addEventListener("click", act);
+  for (const [id, act] of Object.entries(acts)) byId(id).addEventListener("click", () => scene && act());
   byId("section").addEventListener("change", ({ target }) => change({ section: target.value, view: null, place: null, lasso: [] }));
   startControls({
     panelsNow: () => scene.open, isNarrow, rangeNow: () => [scene.scales.predicted.low, scene.scales.predicted.high],
   });
   watchKeys({
-    panels, letGo, stepGene: (by) => search.step(by), toggle: (name) => togglePanel(name, scene.open, isNarrow()),
+    isReady: () => scene !== null, panels, letGo, stepGene: (by) => search.step(by), toggle: (name) => togglePanel(name, scene.open, isNarrow()),
     readMiddle: () => point(panels.middle), keepMiddle: () => keep(panels.middle),
   });
 }

@@ -9,7 +9,7 @@ export function factsOf(place, { section, layer, layers }) {
   const [x, y] = [xy[2 * place], xy[2 * place + 1]];
   const pairs = [[section.ids?.[place] ?? `place ${place}`, `at ${mpp ? `${Math.round(x * mpp)}, ${Math.round(y * mpp)} µm` : `${digits(x)}, ${digits(y)} px`}`]];
   for (const name of ["measured", "predicted"]) {
-    if (layers[name]) pairs.push([name, digits(layers[name].at(place))]);
+    if (layers[name]) pairs.push([name, name === "measured" ? measuredOf(layers[name].at(place)) : known(layers[name].at(place))]);
   }
   const difference = section.kinds.includes("difference") ? differenceAt(place, layers) : null;
   if (difference !== null) pairs.push(["difference", digits(difference)]);
@@ -17,6 +17,10 @@ export function factsOf(place, { section, layer, layers }) {
   if (distance) pairs.push(["distance to training", known(distance.at(place))]);
   if (trusted) pairs.push(["tissue", trusted.at(place) === 1 ? "like the training" : "unlike the training"]);
   return pairs;
+}
+
+function measuredOf(value) {
+  return value === null ? "not measured" : digits(value);
 }
 
 function known(value) {
@@ -64,6 +68,6 @@ function exemplarOf({ patient, section, spot, weight, distance, image }) {
     Object.assign(picture, { src: image, alt: `training tile of patient ${patient}`, loading: "lazy" });
     item.append(picture);
   }
-  item.append(made("b", weight === null ? `distance ${digits(distance)}` : `weight ${digits(weight)}`), made("div", `patient ${patient}, section ${section}, ${spot}`, "soft"));
+  item.append(made("b", weight === null ? `distance ${known(distance)}` : `weight ${digits(weight)}`), made("div", `patient ${patient}, section ${section}, ${spot}`, "soft"));
   return item;
 }

@@ -15,7 +15,7 @@ async function answer(address) {
   } catch {
     throw new NoAnswer("The server does not answer: “histoscribe view” was stopped. Start it again and open the address that it prints.");
   }
-  if (!response.ok) throw new NoAnswer(`The server answered ${response.status} for ${address}.`);
+  if (!response.ok) throw new NoAnswer(`The server answered ${response.status} for ${address}: ${await response.text()}`);
   return response;
 }
 
