@@ -21,7 +21,7 @@ from _machine import report
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
-from histoscribe.explain.concepts.measures import tile_measures
+from histoscribe.data.tile_measures.measures import tile_measures
 from histoscribe.explain.surrogates import MapTest, auroc_test, correlation_test
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.io.sections.labels import read_labels

@@ -24,9 +24,9 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from histoscribe.data.stain_density import stain_density
+from histoscribe.data.tile_measures.measures import tile_measures
+from histoscribe.data.tile_measures.nuclei import SegmentedNuclei, segment_nuclei
 from histoscribe.data.tiles import Tiles
-from histoscribe.explain.concepts.measures import tile_measures
-from histoscribe.explain.concepts.nuclei import SegmentedNuclei, segment_nuclei
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.simulate import SimulatedTruth, read_truth, simulate
 from histoscribe.simulate.families import COMPARTMENTS, motif_levels

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage.segmentation import find_boundaries
 
 from histoscribe.data.stain_density import stain_density
-from histoscribe.explain.concepts.nuclei import segment_nuclei
+from histoscribe.data.tile_measures.nuclei import segment_nuclei
 from histoscribe.io.slides.slide import open_slide
 
 SIDE_PX, ENLARGED = 448, 2

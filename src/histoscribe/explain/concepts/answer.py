@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from histoscribe.data.tile_measures.measures import MEASURES
 from histoscribe.explain.concepts.agreement import agreement, map_correlations
 from histoscribe.explain.concepts.collection import SectionData, Wishes, collect
 from histoscribe.explain.concepts.cost import ENCODER, can_be_cut, cost_of, encoder_cost, tell_speed
@@ -21,7 +22,6 @@ from histoscribe.explain.concepts.depth import (
     concepts_of_layer,
 )
 from histoscribe.explain.concepts.figures import figure_of_cut, figure_of_depth, figure_of_relevance
-from histoscribe.explain.concepts.measures import MEASURES
 from histoscribe.explain.concepts.tables import (
     Kept,
     cut_table,

@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from histoscribe.data.images import SlideTiles
+from histoscribe.data.tile_measures.measures import tile_measures
 from histoscribe.data.tiles import SlideLook, Tiles
 from histoscribe.device import choose_device
 from histoscribe.explain.concepts.depth import SCALE, ReadLayer
-from histoscribe.explain.concepts.measures import tile_measures
 from histoscribe.explain.concepts.readings import read_layers
 from histoscribe.explain.concepts.tiles import ConceptTiles, joined, tile_rows
 from histoscribe.explain.estimate import tell_estimate

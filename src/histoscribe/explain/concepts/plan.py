@@ -8,10 +8,10 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from histoscribe.data.images import SlideTiles
+from histoscribe.data.tile_measures.measures import MEASURES, find_measures
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.concepts.answer import GIVEN, ConceptsAnswer
 from histoscribe.explain.concepts.collection import Wishes
-from histoscribe.explain.concepts.measures import MEASURES, find_measures
 from histoscribe.explain.concepts.question import ConceptsQuestionSettings
 from histoscribe.explain.concepts.readings import check_layers, main_layers
 from histoscribe.explain.concepts.vectors import FEWEST_GROUPS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from histoscribe.explain.concepts.measures import MEASURES
+from histoscribe.data.tile_measures.measures import MEASURES
 from histoscribe.explain.levels.bins import N_BINS
 from histoscribe.explain.levels.choice import N_ON_SHEET
 from histoscribe.explain.levels.plan import LevelPlan

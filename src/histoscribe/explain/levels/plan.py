@@ -8,8 +8,8 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
+from histoscribe.data.tile_measures.measures import MEASURES, find_measures
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.explain.concepts.measures import MEASURES, find_measures
 from histoscribe.explain.levels.bins import LevelBins
 from histoscribe.explain.levels.labels import (
     measured_problems,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from histoscribe.explain.concepts.measures import MEASURES
+from histoscribe.data.tile_measures.measures import MEASURES
 from histoscribe.explain.levels.bins import N_BINS, LevelBins
 from histoscribe.explain.levels.permutations import FEWEST_PATIENTS
 from histoscribe.explain.levels.results import PREDICTED, LevelResults

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from histoscribe.data.images import SlideTiles
-from histoscribe.explain.concepts.measures import tile_measures
+from histoscribe.data.tile_measures.measures import tile_measures
 from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.levels.likeness import grey_tile
 from histoscribe.explain.levels.spots import LevelSpots

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from histoscribe.explain.concepts.stained_tile import StainedTile
+from histoscribe.data.tile_measures.stained_tile import StainedTile
 
 _RIM_UM = 0.7
 """Left out of the contrast of chromatin: the edge of a nucleus is half cytoplasm."""

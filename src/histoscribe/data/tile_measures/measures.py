@@ -7,22 +7,22 @@ from difflib import get_close_matches
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from histoscribe.errors import DataContractError, Problem
-from histoscribe.explain.concepts.nuclear_measures import (
+from histoscribe.data.tile_measures.nuclear_measures import (
     chromatin_contrast,
     nuclear_area,
     nuclear_density,
     nuclear_eccentricity,
     nuclear_spacing,
 )
-from histoscribe.explain.concepts.spaces import fat_share, lumen_share
-from histoscribe.explain.concepts.stain_measures import (
+from histoscribe.data.tile_measures.spaces import fat_share, lumen_share
+from histoscribe.data.tile_measures.stain_measures import (
     darkness,
     eosin_density,
     haematoxylin_density,
 )
-from histoscribe.explain.concepts.stained_tile import StainedTile
-from histoscribe.explain.concepts.texture import texture_contrast, texture_correlation
+from histoscribe.data.tile_measures.stained_tile import StainedTile
+from histoscribe.data.tile_measures.texture import texture_contrast, texture_correlation
+from histoscribe.errors import DataContractError, Problem
 
 _NUCLEUS_MPP = 0.7
 _TEXTURE_MPP = 1.0

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from histoscribe.data.stain_density import stain_density
-from histoscribe.explain.concepts.nuclei import SegmentedNuclei, segment_nuclei
+from histoscribe.data.tile_measures.nuclei import SegmentedNuclei, segment_nuclei
 
 _LEAST_TISSUE = 0.05  # of the tile: with less there is nothing to measure
 

@@ -1,6 +1,6 @@
 """Mean optical density of the tissue of a tile: of each stain, and of all light."""
 
-from histoscribe.explain.concepts.stained_tile import StainedTile
+from histoscribe.data.tile_measures.stained_tile import StainedTile
 
 
 def haematoxylin_density(tile: StainedTile) -> float:

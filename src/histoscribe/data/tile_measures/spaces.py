@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy import ndimage
 
-from histoscribe.explain.concepts.stained_tile import StainedTile
+from histoscribe.data.tile_measures.stained_tile import StainedTile
 
 _PALE = 0.08
 """Optical density below which a px is empty."""

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from skimage.feature import graycomatrix
 
-from histoscribe.explain.concepts.stained_tile import StainedTile
+from histoscribe.data.tile_measures.stained_tile import StainedTile
 
 _DISTANCE_UM = 2.0
 _N_LEVELS = 32

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from histoscribe.data.stain_density import stain_density
-from histoscribe.explain.concepts.measures import MEASURES, tile_measures
-from tests.explain.concepts.drawn import GROUND, INK, Ellipse, grid, shown, tissue
+from histoscribe.data.tile_measures.measures import MEASURES, tile_measures
+from tests.data.tile_measures.drawn import GROUND, INK, Ellipse, grid, shown, tissue
 
 NAMES = tuple(measure.name for measure in MEASURES)
 

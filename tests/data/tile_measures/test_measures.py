@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from histoscribe.data.tile_measures.measures import MEASURES, tile_measures
 from histoscribe.errors import DataContractError
-from histoscribe.explain.concepts.measures import MEASURES, tile_measures
 
 NAMES = [measure.name for measure in MEASURES]
 PINK = (225, 160, 190)

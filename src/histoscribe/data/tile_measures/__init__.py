@@ -1,0 +1,1 @@
+"""Measures of a tile that a pathologist has words for: nuclei, stain, texture, pale spaces."""
