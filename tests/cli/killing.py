@@ -107,5 +107,5 @@ def small_chunks() -> None:
 
     torch.set_num_threads(1)
     canvas._DPI, canvas._PANEL_PX = 20, 100
-    feature_store.CHUNK_ROWS = features._BATCH = ROWS
+    feature_store.CHUNK_ROWS = features.BATCH = ROWS
     prediction_store.CHUNK_ROWS = threads._BATCH = ROWS

@@ -24,7 +24,8 @@ from histoscribe.transfer import pinned
 from histoscribe.types import Section
 
 _READERS = 2  # threads at least: one reads tiles while the other encodes
-_BATCH = 32  # a divisor of the rows of a chunk: batches are the same in every run
+BATCH = 32
+"""Tiles encoded at once: a divisor of the rows of a chunk, so batches are the same in every run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ def stored_features(
     origin = _origin(section, encoder, tiles, precision, order)
     store = FeatureStore.find(cache, origin)
     if store is None:
-        used = _settle(section, encoder, tiles, precision, order[:_BATCH], slide_look)
+        used = _settle(section, encoder, tiles, precision, order[:BATCH], slide_look)
         store = FeatureStore.create(cache, origin, (len(order), encoder.width), used)
     elif store.precision != precision and encoder.record.needs_weights:
         _warn(section, encoder, "as decided when this cache was created")
@@ -127,6 +128,22 @@ def in_cache(
     return store is not None and store.is_complete
 
 
+def encode_batch(
+    encoder: Encoder, image: UInt8[Tensor, "B 3 P P"], precision: str
+) -> Float32[np.ndarray, "B D"]:
+    """Features of at most `BATCH` tiles in memory, the same bits as those of `embed`.
+
+    The bits are the same if the tiles are `BATCH` that follow one another in `grid_order`, or its
+    last ones, and `precision` is that of the `Embedding`.
+    """
+    device, n_tiles = encoder.mean.device, len(image)
+    if encoder.record.needs_weights and n_tiles < BATCH:
+        # of one size: the last bits of a net hang on how many tiles share its pass
+        image = functional.pad(image, (0, 0, 0, 0, 0, 0, 0, BATCH - n_tiles))
+    with torch.inference_mode(), mixed(device, precision):
+        return encoder(image.to(device, non_blocking=True))[:n_tiles].float().cpu().numpy()
+
+
 def _fill(
     store: FeatureStore,
     section: Section,
@@ -139,9 +156,9 @@ def _fill(
     if not (missing := store.missing):
         return
     batches = [
-        order[start : min(start + _BATCH, rows.stop)]
+        order[start : min(start + BATCH, rows.stop)]
         for rows in missing
-        for start in range(rows.start, rows.stop, _BATCH)
+        for start in range(rows.start, rows.stop, BATCH)
     ]
     read = tile_reader(section, tiles, slide_look, in_grid_order=True)
     turn = device_turn(encoder.mean.device)
@@ -149,26 +166,15 @@ def _fill(
     def encoded(rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows D"]:
         image = pinned(read(rows), encoder.mean.device)
         with turn:
-            return _encode(encoder, image, store.precision)
+            return encode_batch(encoder, image, store.precision)
 
     with closing(in_order(encoded, batches, at_least=_READERS)) as results:
         parts = iter(track(results, f"features {section.id}", len(batches)))
         for rows in missing:
-            n_batches = -(-(rows.stop - rows.start) // _BATCH)
+            n_batches = -(-(rows.stop - rows.start) // BATCH)
             values = np.concatenate([next(parts) for _ in range(n_batches)])
             _check_finite(section, encoder, order[rows], values)
             store.write(rows, values)
-
-
-def _encode(
-    encoder: Encoder, image: UInt8[Tensor, "B 3 P P"], precision: str
-) -> Float32[np.ndarray, "B D"]:
-    device, n_tiles = encoder.mean.device, len(image)
-    if encoder.record.needs_weights and n_tiles < _BATCH:
-        # of one size: the last bits of a net hang on how many tiles share its pass
-        image = functional.pad(image, (0, 0, 0, 0, 0, 0, 0, _BATCH - n_tiles))
-    with torch.inference_mode(), mixed(device, precision):
-        return encoder(image.to(device, non_blocking=True))[:n_tiles].float().cpu().numpy()
 
 
 def _settle(
@@ -187,7 +193,7 @@ def _settle(
         return "float32"
     (image,) = tile_batches(section, tiles, [first], slide_look)
     with fixed_threads():
-        alike = least_cosine(lambda kind: torch.from_numpy(_encode(encoder, image, kind)))
+        alike = least_cosine(lambda kind: torch.from_numpy(encode_batch(encoder, image, kind)))
     if not alike > ALIKE:
         _warn(section, encoder, f"the cosine to float32 is {alike:.5f} on its first tiles")
         return "float32"
