@@ -25,9 +25,9 @@ from _machine import report
 import histoscribe as hs
 from histoscribe.explain.finding import Finding, Number
 from histoscribe.explain.memory.held_out import HeldOut
-from histoscribe.explain.memory.labels import permuted_over_patients
-from histoscribe.explain.memory.recipe import training_recipe
 from histoscribe.explain.memory.trainings import MemoryTrainings
+from histoscribe.explain.retraining.labels import permuted_over_patients
+from histoscribe.explain.retraining.recipe import training_recipe
 from histoscribe.io.weights import cache_folder
 from histoscribe.simulate.cohort import simulate
 from histoscribe.types import Cohort
@@ -88,7 +88,7 @@ def _print_exchanges(drawn: Mapping[int, Path], n_exchanges: int) -> None:
     """Print scores of networks on made-up labels beside their chance level, seed by seed."""
     scores, n_outside = [], 0
     for seed, manifest in drawn.items():
-        recipe = training_recipe(hs.load_predictor(manifest.parent / "mlp"))
+        recipe = training_recipe(hs.load_predictor(manifest.parent / "mlp"), epochs_needed=True)
         cohort = hs.read_cohort(manifest)
         trainings = MemoryTrainings.plan(cohort, recipe, {}, cache_folder())
         held_out, keys = HeldOut(trainings), trainings.table.as_they_are.keys

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from histoscribe.explain.memory.labels import (
+from histoscribe.explain.memory.mixture import LossMixture
+from histoscribe.explain.memory.separation import PermutedDraws, auroc, roc_curve
+from histoscribe.explain.retraining.labels import (
     Exchange,
     permuted_in_sections,
     permuted_over_patients,
 )
-from histoscribe.explain.memory.mixture import LossMixture
-from histoscribe.explain.memory.separation import PermutedDraws, auroc, roc_curve
 from histoscribe.types import SpotKeys, SpotTable
 from tests.contracts.tables import planted_table
 

@@ -10,10 +10,8 @@ from typing import final
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.finding import Finding
 from histoscribe.explain.memory.held_out import HeldOut
-from histoscribe.explain.memory.labels import Exchange, n_permuted
 from histoscribe.explain.memory.pictures import draw_losses, draw_mixtures, draw_separations
 from histoscribe.explain.memory.question import MemoryQuestionSettings
-from histoscribe.explain.memory.recipe import training_recipe
 from histoscribe.explain.memory.spots import ProbedSpots
 from histoscribe.explain.memory.trainings import (
     PROBE,
@@ -21,6 +19,8 @@ from histoscribe.explain.memory.trainings import (
     RecordedTraining,
 )
 from histoscribe.explain.request import AnswerPlan, ExplainRequest, unknown_sections
+from histoscribe.explain.retraining.labels import Exchange, n_permuted
+from histoscribe.explain.retraining.recipe import training_recipe
 from histoscribe.predictor.saving import save_predictor
 from histoscribe.train.run import predictor_of
 from histoscribe.train.settings import RunSettings, dump_settings
@@ -49,7 +49,7 @@ def plan_memory(request: ExplainRequest, settings: MemoryQuestionSettings) -> An
     problems = unknown_sections(request.cohort, settings.sections, "section")
     recipe: list[RunSettings] = []
     try:
-        recipe.append(training_recipe(request.predictor))
+        recipe.append(training_recipe(request.predictor, epochs_needed=True))
     except DataContractError as error:
         problems += error.problems
     if problems:

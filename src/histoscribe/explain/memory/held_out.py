@@ -12,13 +12,13 @@ from jaxtyping import Float
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.device import choose_device
 from histoscribe.explain.finding import Number, defined_mean
-from histoscribe.explain.memory.labels import permuted_over_patients
 from histoscribe.explain.memory.trainings import (
     MADE_UP,
     MEASURED,
     MemoryTrainings,
     RecordedTraining,
 )
+from histoscribe.explain.retraining.labels import permuted_over_patients
 from histoscribe.metrics.chance import SHUFFLED_RUNS
 from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.models.closed_form.ridge_path import RidgePath, choose_alpha

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
 from histoscribe.explain.finding import Number
-from histoscribe.explain.memory.labels import n_permuted
+from histoscribe.explain.retraining.labels import n_permuted
 from histoscribe.seed import stream
 from histoscribe.types import SpotKeys
 

@@ -10,7 +10,6 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from histoscribe.explain.finding import Number
-from histoscribe.explain.memory.labels import Exchange
 from histoscribe.explain.memory.mixture import LossMixture
 from histoscribe.explain.memory.separation import PermutedDraws, Separation, auroc
 from histoscribe.explain.memory.trainings import (
@@ -19,6 +18,7 @@ from histoscribe.explain.memory.trainings import (
     MemoryTrainings,
     RecordedTraining,
 )
+from histoscribe.explain.retraining.labels import Exchange
 from histoscribe.io.atomic import write_text
 from histoscribe.io.csv_table import csv_text
 from histoscribe.types import SpotKeys

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import final
 
 import numpy as np
@@ -16,19 +15,20 @@ from histoscribe.data.folds import make_folds, whole_fold
 from histoscribe.data.target import Target
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.estimate import tell_estimate
-from histoscribe.explain.memory.labels import (
+from histoscribe.explain.retraining.labels import (
     FEWEST_PATIENTS,
     Exchange,
     permuted_in_sections,
     permuted_over_patients,
 )
+from histoscribe.explain.retraining.retraining import Retraining
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.progress import tell
 from histoscribe.train.fit import fit_recorded
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings
-from histoscribe.train.tables import fit_and_val_rows, row_table
+from histoscribe.train.tables import fit_and_val_rows
 from histoscribe.types import Cohort, Fold, SpotTable
 
 PROBE, MEASURED, MADE_UP = "probe", "measured", "made-up"
@@ -86,9 +86,8 @@ class RecordedTraining:
 class MemoryTrainings:
     """Everything that the trainings share: data, fold and settings."""
 
-    run_data: RunData
-    fold: Fold
-    """All patients, or all but the first where there are at least three."""
+    retraining: Retraining
+    """Its fold has all patients, or all but the first where there are at least three."""
 
     @classmethod
     def plan(
@@ -116,18 +115,27 @@ class MemoryTrainings:
             )
         run_data = RunData(settings, cohort, weights, cache)
         run_data.check([fold])
-        return cls(run_data, fold)
+        return cls(Retraining(run_data, fold))
 
-    @cached_property
+    @property
+    def run_data(self) -> RunData:
+        """Cohort and settings."""
+        return self.retraining.run_data
+
+    @property
+    def fold(self) -> Fold:
+        """Training spots and those of the held-out patient."""
+        return self.retraining.fold
+
+    @property
     def target(self) -> Target:
         """Panel and transform of the training spots."""
-        return self.run_data.target(self.fold.train)
+        return self.retraining.target
 
-    @cached_property
+    @property
     def table(self) -> SpotTable:
         """Training spots with their measured labels."""
-        settings = self.run_data.settings
-        return row_table(self.run_data, self.fold, self.target, settings.rows[0])
+        return self.retraining.table
 
     @cached_property
     def mean_counts(self) -> Float[np.ndarray, " N"]:
@@ -154,14 +162,14 @@ class MemoryTrainings:
 
     def tell_estimate(self, n_trainings: int) -> None:
         """Train for one epoch, and say how long all trainings will take at most."""
-        settings = self.run_data.settings
-        n_epochs = settings.train.epochs * n_trainings
-        once = settings.train.model_copy(update={"epochs": 1})
-        start = perf_counter()
-        with TemporaryDirectory() as folder:
-            self._fit(self.table, settings.model_copy(update={"train": once}), Path(folder))
-        seconds = (perf_counter() - start) * n_epochs
-        tell_estimate(f"{n_trainings} trainings of at most {settings.train.epochs} epochs", seconds)
+
+        def fit(settings: RunSettings) -> None:
+            with TemporaryDirectory() as folder:
+                self._fit(self.table, settings, Path(folder))
+
+        seconds = n_trainings * self.retraining.seconds(fit)
+        n_epochs = self.run_data.settings.train.epochs
+        tell_estimate(f"{n_trainings} trainings of at most {n_epochs} epochs", seconds)
 
     def train(self, name: str, exchange: Exchange, folder: Path) -> RecordedTraining:
         """Train on exchanged labels; a killed training goes on from its last epoch there."""
@@ -170,7 +178,7 @@ class MemoryTrainings:
         return self._fit(table, self.run_data.settings, folder / name)
 
     def _fit(self, table: SpotTable, settings: RunSettings, folder: Path) -> RecordedTraining:
-        (row,) = settings.rows
+        row = self.retraining.row
         fitted, losses = fit_recorded(row, table, settings, folder, self.run_data.weights)
         labels = table.target[losses.rows]
         from_mean = np.square(labels - np.nanmean(labels, axis=0), dtype=np.float64)

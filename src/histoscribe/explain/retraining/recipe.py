@@ -1,5 +1,6 @@
 """The settings of a predictor's training, with which its model is trained again."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +12,30 @@ from histoscribe.train.settings import RunSettings, parse_settings, read_setting
 
 _SETTINGS = "settings.toml"
 _OF_ITS_COHORT = {"cohort", "sections", "where", "filters", "folds"}
-"""Tables that the given cohort and this question take the place of."""
+"""Tables that the given cohort and the question take the place of."""
 
 
-def training_recipe(predictor: Predictor) -> RunSettings:
+def training_recipe(predictor: Predictor, *, epochs_needed: bool = False) -> RunSettings:
     """Settings that train the model of a predictor again, on a cohort in memory.
 
-    Cohort, sections, filters and folds are not those of the predictor. The best epoch on inner
-    patients is kept.
+    Cohort, sections, filters and folds are not those of the predictor. The model is trained in one
+    process, and computes features in this one.
+
+    Parameters
+    ----------
+    epochs_needed
+        For a question about single epochs: an estimator and a training in several processes are
+        refused, and the best epoch on inner patients is kept.
 
     Raises
     ------
     DataContractError
-        for a model without epochs or without predictions of single spots, settings that nobody
-        kept, and training in several processes.
+        for a model without predictions of single spots, and settings that nobody kept.
     """
-    model = predictor.model
-    if isinstance(model, Estimator):
-        raise _problem(
-            predictor,
-            f"{model.name} is no network: it has no epochs, and no spot has a loss after each",
-            "a predictor of a network, e.g. `mlp`",
-        )
-    if model.item == "bag":
-        raise _problem(
-            predictor,
-            f"{model.name} has one label for all spots of a patient",
-            "a predictor of a network that was trained on labels of spots",
-        )
+    _check_model(predictor, epochs_needed=epochs_needed)
     path = _settings_file(predictor)
     whole = read_settings(path)
-    if whole.run.devices > 1:
+    if epochs_needed and whole.run.devices > 1:
         raise _problem(
             predictor,
             f"run.devices = {whole.run.devices}: losses of spots are recorded in one process",
@@ -55,9 +49,46 @@ def training_recipe(predictor: Predictor) -> RunSettings:
         "cohort": MEMORY,
         "models": [predictor.row],
         "settings": {} if own is None else {predictor.row: dict(own)},
-        "train": {**table["train"], "keep": "best"},
+        "run": {**table["run"], "devices": 1},
     }
+    if epochs_needed:
+        table["train"] = {**table["train"], "keep": "best"}
     return parse_settings(table, str(path))
+
+
+def with_changes(
+    recipe: RunSettings, seed: int | None = None, **tables: Mapping[str, Any]
+) -> RunSettings:
+    """The recipe with changed settings.
+
+    Raises DataContractError for settings that contradict each other, and for unknown ones.
+
+    Examples
+    --------
+    >>> with_changes(recipe, train={"epochs": 5}, target={"n_genes": 50})  # doctest: +SKIP
+    """
+    table: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True)
+    for name, changes in tables.items():
+        table[name] = {**table.get(name, {}), **changes}
+    if seed is not None:
+        table["seed"] = seed
+    return parse_settings(table, "settings of another training")
+
+
+def _check_model(predictor: Predictor, *, epochs_needed: bool) -> None:
+    model = predictor.model
+    if epochs_needed and isinstance(model, Estimator):
+        raise _problem(
+            predictor,
+            f"{model.name} is no network: it has no epochs, and no spot has a loss after each",
+            "a predictor of a network, e.g. `mlp`",
+        )
+    if predictor.fitted.item == "bag" or predictor.target.samples:
+        raise _problem(
+            predictor,
+            f"{model.name} has one label for all spots of a patient",
+            "a predictor that was trained on labels of spots",
+        )
 
 
 def _settings_file(predictor: Predictor) -> Path:
