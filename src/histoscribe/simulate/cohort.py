@@ -31,6 +31,7 @@ from histoscribe.simulate.patients import Patient, draw_patient
 from histoscribe.simulate.section import MeasuredSection, draw_section
 from histoscribe.simulate.spaceranger import barcodes
 from histoscribe.simulate.stain import MPP
+from histoscribe.simulate.stain_gains import gains_of_patient
 from histoscribe.simulate.tissue import CELL_UM, INFILTRATE, STROMA, TUMOUR, Tissue
 from histoscribe.simulate.truth import (
     digest_of,
@@ -58,6 +59,7 @@ class SimulationOptions(TypedDict, total=False):
     spots_per_section: int
     seed: int
     layout: Literal["visium", "visium_hd", "xenium"]
+    stain_gains: Literal["none", "independent", "tied"]
 
 
 @spelled_out(SimulationOptions, {field.name: field.default for field in fields(SimulationConfig)})
@@ -95,6 +97,12 @@ def simulate(out: str | Path, n_patients: int = 6, **settings: Unpack[Simulation
         Instrument whose files are written. All measure the same molecules of the same tissue: in
         squares of 100 um from the corner of its array, the counts of `visium_hd` and `xenium` are
         those of the spots of `visium` whose centres a square holds.
+    stain_gains
+        With `independent` or `tied`, the haematoxylin and the eosin of every tile are stronger or
+        weaker than in its neighbours. `independent` gains follow nothing; `tied` ones rise with the
+        tumour share, except in the last third of the patients, where they follow nothing. The
+        manifest then has a column `stain_gains` (`tied` or `free`), so that folds can test the
+        free patients, and the truth has the gains of each spot.
 
     Raises
     ------
@@ -116,7 +124,7 @@ def simulate(out: str | Path, n_patients: int = 6, **settings: Unpack[Simulation
     genes = draw_genes(config.families, config.genes_per_family, config.seed)
     flips = flip_signs(config.genes_per_family, config.n_patients, config.seed)
     plans = [
-        _Plan(config, genes, draw_patient(f"P{number + 1}", config.seed), flips[number])
+        _Plan(config, genes, draw_patient(f"P{number + 1}", config.seed), flips[number], number)
         for number in range(config.n_patients)
     ]
     manifest = out / "cohort.csv"
@@ -130,7 +138,8 @@ def simulate(out: str | Path, n_patients: int = 6, **settings: Unpack[Simulation
     for plan in plans:
         rates = [read_truth(out, section).rates for section in plan.sections]
         bulk = np.concatenate(rates).sum(axis=0)
-        write_patient(out / "truth" / f"{plan.patient.id}.json", plan.patient, bulk, plan.flips)
+        path = out / "truth" / f"{plan.patient.id}.json"
+        write_patient(path, plan.patient, bulk, plan.flips, plan.gains)
     write_genes(out, genes)
     _write_manifest(manifest, plans, LAYOUTS[config.layout])
     return manifest
@@ -144,6 +153,12 @@ class _Plan:
     genes: Genes
     patient: Patient
     flips: Float[np.ndarray, " F"]
+    number: int
+    """Of the patient, from 0."""
+
+    @property
+    def gains(self) -> Literal["none", "free", "tied"]:
+        return gains_of_patient(self.config.stain_gains, self.number, self.config.n_patients)
 
     @property
     def sections(self) -> list[str]:
@@ -157,7 +172,7 @@ def _is_done(out: Path, plan: _Plan, section: str) -> bool:
 
 def _write_section(out: Path, plan: _Plan, section: str) -> None:
     config, genes, seed = plan.config, plan.genes, plan.config.seed
-    drawn = draw_section(section, plan.patient, config.spots_per_section, seed)
+    drawn = draw_section(section, plan.patient, config.spots_per_section, seed, plan.gains)
     tissue, nuclei = drawn.tissue, drawn.nuclei
     around = surroundings(tissue, nuclei)
     rates = latent_rates(genes, around, plan.flips, seed)
@@ -166,8 +181,7 @@ def _write_section(out: Path, plan: _Plan, section: str) -> None:
     measured = MeasuredSection(section, seed, drawn, genes, counts)
     LAYOUTS[config.layout].write(out, measured)
     ids = tuple(np.array(barcodes(tissue))[tissue.in_tissue])
-    area = np.array([(tissue.compartment == c).sum() for c in range(len(COMPARTMENTS))])
-    truth = make_truth(ids, genes, around, (rates, depth), nuclei, area * (CELL_UM / 1000.0) ** 2)
+    truth = make_truth(ids, genes, around, (rates, depth), drawn)
     write_truth(out / "truth" / f"{section}.safetensors", truth, config.digest)
 
 
@@ -197,12 +211,13 @@ def surroundings(tissue: Tissue, nuclei: Nuclei) -> Surroundings:
 
 
 def _write_manifest(path: Path, plans: list[_Plan], layout: Layout) -> None:
-    rows = ["section,patient,kind,path,image,mpp,site,subtype"]
+    with_gains = any(plan.gains != "none" for plan in plans)
+    rows = [f"section,patient,kind,path,image,mpp,site,subtype{',stain_gains' * with_gains}"]
     for plan in plans:
         patient = plan.patient
         rows += [
             f"{section},{patient.id},{layout.kind},{section},{section}{layout.image},{MPP},"
-            f"{patient.site},{patient.subtype}"
+            f"{patient.site},{patient.subtype}" + f",{plan.gains}" * with_gains
             for section in plan.sections
         ]
     write_text(path, "\n".join(rows) + "\n")

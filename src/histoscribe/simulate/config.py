@@ -7,6 +7,7 @@ from typing import Literal
 
 from histoscribe.simulate.families import FAMILIES
 from histoscribe.simulate.layouts import LAYOUTS
+from histoscribe.simulate.stain_gains import STAIN_GAINS
 
 DRAWING = 2
 """Increases when the same settings write other files, so that no cohort mixes two versions.
@@ -32,6 +33,8 @@ class SimulationConfig:
     seed: int = 0
     layout: str = "visium"
     """Instrument whose files are written, one of `LAYOUTS`."""
+    stain_gains: str = "none"
+    """Gains of the stain from tile to tile, one of `STAIN_GAINS`."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.families if name not in FAMILIES]
@@ -41,6 +44,11 @@ class SimulationConfig:
             raise ValueError(f"depth must be `independent` or `density`, not {self.depth!r}")
         if self.layout not in LAYOUTS:
             raise ValueError(f"unknown layout {self.layout!r}; choose from {', '.join(LAYOUTS)}")
+        if self.stain_gains not in STAIN_GAINS:
+            known = ", ".join(STAIN_GAINS)
+            raise ValueError(f"unknown stain_gains {self.stain_gains!r}; choose from {known}")
+        if self.stain_gains == "tied" and self.n_patients < 2:
+            raise ValueError("tied gains need a patient with free ones, too: at least 2 patients")
         sizes = (self.n_patients, self.sections_per_patient, self.genes_per_family)
         if min(sizes) < 1 or self.spots_per_section < 12:
             raise ValueError(
@@ -54,5 +62,7 @@ class SimulationConfig:
         settings = asdict(self) | {"drawing": DRAWING}
         if self.layout == "visium":
             del settings["layout"]  # drawn before there were others, with the same hash
+        if self.stain_gains == "none":
+            del settings["stain_gains"]  # as above
         text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -39,10 +39,18 @@ _WINDOW_UM = 26.0
 """Window over which the mean colour is fixed: about a spot."""
 
 
+Gains = tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]
+"""Factor of haematoxylin and of eosin in each cell of the ground plan."""
+
+
 def render(
-    tissue: Tissue, nuclei: Nuclei, patient: Patient, rng: np.random.Generator
+    tissue: Tissue,
+    nuclei: Nuclei,
+    patient: Patient,
+    rng: np.random.Generator,
+    gains: Gains | None = None,
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """Draw a section at `MPP`.
+    """Draw a section at `MPP`; `gains` multiply the optical density of each stain.
 
     The mean colour around each point is fixed by its compartment and by a drift of the stain, as
     from uneven thickness, so it reveals neither the density of nuclei nor the motif.
@@ -50,9 +58,12 @@ def render(
     solid = _solid(tissue, rng)
     haematoxylin, eosin = _cytoplasm(tissue, rng)
     haematoxylin += _stamped(nuclei, haematoxylin.shape, rng)
+    if gains is not None:
+        haematoxylin *= enlarge(gains[0], _PER_CELL)
+        eosin *= enlarge(gains[1], _PER_CELL)
     light = _transmitted(haematoxylin, eosin, patient)
-    gain = _settled(light, solid, tissue, patient, rng)
-    return _scanned(light, solid, gain, patient, rng)
+    factor = _settled(light, solid, tissue, patient, (gains, rng))
+    return _scanned(light, solid, factor, patient, rng)
 
 
 def _solid(tissue: Tissue, rng: np.random.Generator) -> Float[np.ndarray, "H W"]:
@@ -202,9 +213,10 @@ def _settled(
     solid: Float[np.ndarray, "H W"],
     tissue: Tissue,
     patient: Patient,
-    rng: np.random.Generator,
+    drawn: tuple[Gains | None, np.random.Generator],
 ) -> Float[np.ndarray, "3 h w"]:
     """Factor per channel that brings the local mean of the light to its target."""
+    gains, rng = drawn
     sigma = _WINDOW_UM / CELL_UM
     weight = block_mean(solid, _PER_CELL)
     total = gaussian_filter(weight, sigma) + 1e-3
@@ -214,6 +226,8 @@ def _settled(
     for s in (0, 1):
         field = np.clip(smooth_field(rng, shape, 70.0 / CELL_UM), -2.0, 2.0)
         drift = np.exp(_DRIFT * field)
+        if gains is not None:
+            drift = drift * gains[s]
         units = gaussian_filter(_MEAN_COLOUR[kind, s] * weight, sigma) / total
         wanted += (patient.stain[s] * patient.strength[s])[:, None, None] * (units * drift)
     strips = [
@@ -228,7 +242,7 @@ def _settled(
 def _scanned(
     light: Float[np.ndarray, "3 H W"],
     solid: Float[np.ndarray, "H W"],
-    gain: Float[np.ndarray, "3 h w"],
+    factor: Float[np.ndarray, "3 h w"],
     patient: Patient,
     rng: np.random.Generator,
 ) -> UInt8[np.ndarray, "H W 3"]:
@@ -240,7 +254,7 @@ def _scanned(
         noise = np.tile(noise, (1, -(-w // _SIDE)))[:, :w]
         white = np.float32(255.0 * patient.background[channel])
         for rows in _strips(h):
-            cells = gain[channel, rows.start // _PER_CELL : rows.stop // _PER_CELL]
+            cells = factor[channel, rows.start // _PER_CELL : rows.stop // _PER_CELL]
             through = light[channel, rows] * cells.repeat(_PER_CELL, 0).repeat(_PER_CELL, 1)
             value = np.minimum(1.0 - solid[rows] * (1.0 - through), 1.0) * white
             value += noise[rows.start % _SIDE :][: len(value)]

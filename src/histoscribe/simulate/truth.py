@@ -12,11 +12,13 @@ from safetensors.numpy import save_file
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing, write_json, write_text
 from histoscribe.simulate.config import DRAWING
-from histoscribe.simulate.families import Genes, Surroundings, gene_sets
-from histoscribe.simulate.nuclei import Nuclei
+from histoscribe.simulate.families import COMPARTMENTS, Genes, Surroundings, gene_sets
 from histoscribe.simulate.patients import Patient
+from histoscribe.simulate.section import DrawnSection
+from histoscribe.simulate.tissue import CELL_UM
 
 _TEXTS = ("spot_ids", "gene_ids", "family")
+_GAIN = "stain_gain"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,8 @@ class SimulatedTruth:
     nucleus_compartment: Int[np.ndarray, " M"]
     area_mm2: Float[np.ndarray, " 5"]
     """Area of each compartment in the section."""
+    stain_gain: Float[np.ndarray, "N 2"]
+    """Factor of haematoxylin and of eosin in the tile of each spot; 1 without gains."""
 
     @property
     def nucleus_radius_um(self) -> Float[np.ndarray, " M"]:
@@ -70,7 +74,7 @@ def read_truth(folder: Path, section: str) -> SimulatedTruth:
     with safe_open(path, framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         names = json.loads(file.metadata()["truth"])
-    if arrays.keys() | set(_TEXTS) != {field.name for field in fields(SimulatedTruth)}:
+    if arrays.keys() | {*_TEXTS, _GAIN} != {field.name for field in fields(SimulatedTruth)}:
         raise DataContractError(
             Problem(
                 where=f"truth {path}",
@@ -80,10 +84,10 @@ def read_truth(folder: Path, section: str) -> SimulatedTruth:
             )
         )
     return SimulatedTruth(
+        **{_GAIN: np.ones((len(names["spot_ids"]), 2)), **arrays},
         spot_ids=tuple(names["spot_ids"]),
         gene_ids=tuple(names["gene_ids"]),
         family=tuple(names["family"]),
-        **arrays,
     )
 
 
@@ -92,7 +96,7 @@ def write_truth(path: Path, truth: SimulatedTruth, digest: str) -> None:
     arrays = {
         name: np.ascontiguousarray(value)
         for name, value in vars(truth).items()
-        if name not in _TEXTS
+        if name not in _TEXTS and not (name == _GAIN and (value == 1).all())
     }
     # one entry only: the order of several is not fixed
     names = {name: getattr(truth, name) for name in _TEXTS} | {"digest": digest}
@@ -113,10 +117,11 @@ def make_truth(
     genes: Genes,
     around: Surroundings,
     expected: tuple[Float[np.ndarray, "N A"], Float[np.ndarray, " N"]],
-    nuclei: Nuclei,
-    area_mm2: Float[np.ndarray, " 5"],
+    drawn: DrawnSection,
 ) -> SimulatedTruth:
     """Collect the truth of a section; `expected` holds its rates and depths."""
+    tissue, nuclei = drawn.tissue, drawn.nuclei
+    area = np.array([(tissue.compartment == c).sum() for c in range(len(COMPARTMENTS))])
     return SimulatedTruth(
         spot_ids=spot_ids,
         gene_ids=genes.ids,
@@ -131,7 +136,8 @@ def make_truth(
         nucleus_semi_um=nuclei.semi_um,
         nucleus_angle=nuclei.angle,
         nucleus_compartment=nuclei.compartment,
-        area_mm2=area_mm2,
+        area_mm2=area * (CELL_UM / 1000.0) ** 2,
+        stain_gain=drawn.stain_gain[tissue.in_tissue],
     )
 
 
@@ -149,8 +155,12 @@ def write_patient(
     patient: Patient,
     bulk: Float[np.ndarray, " A"],
     flips: Float[np.ndarray, " F"],
+    gains: str,
 ) -> None:
-    """Write the facts of one patient; `bulk` is the sum of latent rates over all its spots."""
+    """Write the facts of one patient; `bulk` is the sum of latent rates over all its spots.
+
+    `gains` is what the gains of its stain follow, or `none`.
+    """
     write_json(
         path,
         {
@@ -164,5 +174,6 @@ def write_patient(
             "noise": patient.noise,
             "bulk": bulk.tolist(),
             "flips": flips.tolist(),
+            **({} if gains == "none" else {"stain_gains": gains}),
         },
     )
