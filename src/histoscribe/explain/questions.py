@@ -12,6 +12,7 @@ from histoscribe.explain.genes.question import GENES
 from histoscribe.explain.grad_cam.question import GRAD_CAM
 from histoscribe.explain.graph.question import GRAPH
 from histoscribe.explain.latent.question import LATENT
+from histoscribe.explain.layers.question import LAYERS
 from histoscribe.explain.levels.question import LEVELS
 from histoscribe.explain.memory.question import MEMORY
 from histoscribe.explain.question import Question
@@ -22,6 +23,7 @@ QUESTIONS: tuple[Question, ...] = (
     WHERE,
     LEVELS,
     CONCEPTS,
+    LAYERS,
     SUBTYPES,
     MEMORY,
     EXEMPLARS,

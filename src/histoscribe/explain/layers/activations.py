@@ -1,0 +1,214 @@
+"""Activations of layers for the tiles of a section, averaged over the places of each tile."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from histoscribe.data.images import HeldTiles, SlideTiles
+from histoscribe.data.items.spots import SpotQueries
+from histoscribe.device import choose_device
+from histoscribe.errors import DataContractError, Problem
+from histoscribe.explain.layers.main_layers import main_layers
+from histoscribe.explain.random_networks import evaluation
+from histoscribe.explain.taps import Activation, Taps, layer_names, tapped
+from histoscribe.models.base import Estimator, ExpressionModel, model_class
+from histoscribe.models.catalog import list_models
+from histoscribe.near_names import did_you_mean
+from histoscribe.precision import whole_convolutions
+from histoscribe.predictor.predictor import Predictor
+from histoscribe.types import Section, SpotKeys
+
+Layers = Mapping[str, Float[np.ndarray, "_ _"]]
+"""Name of a layer -> a row for each tile."""
+_AT_ONCE = 16
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SectionTiles:
+    """Tiles of some spots of a section, and everything that a network reads with them."""
+
+    image: UInt8[Tensor, "n 3 P P"]
+    rows: Int[np.ndarray, " n"]
+    """Spot of each tile."""
+    encoder: Layers
+    """Of the encoder, which all networks of the predictor share."""
+    queries: SpotQueries
+    """These spots; of a model of sections or bags, all spots of the section."""
+
+
+def read_tiles(
+    predictor: Predictor,
+    section: Section,
+    rows: Int[np.ndarray, " n"],
+    layers: Sequence[str],
+    cache: Path,
+) -> SectionTiles:
+    """Read the tiles of these spots, and run the encoder.
+
+    Parameters
+    ----------
+    layers
+        Layers of encoder and network; those of the encoder are kept.
+    """
+    image = SlideTiles(section, predictor.encoding.tiles).read(rows)
+    names = [name for name in layers if name.startswith("encoder.")]
+    device = torch.device(choose_device(predictor.device))
+    encoder = predictor.encoder.to(device)
+    parts, features = [], []
+    for some in image.split(_AT_ONCE):
+        with tapped(encoder, names) as taps, torch.no_grad(), whole_convolutions(device):
+            features.append(encoder(some.to(device)).cpu())
+            parts.append(_pooled_layers(taps, names, len(some)))
+    if predictor.fitted.item == "spot":
+        ids = [section.spots.ids[row] for row in rows]
+        queries = SpotQueries(
+            feature=torch.cat(features).numpy(),
+            keys=SpotKeys.of_section(section.id, section.patient, ids),
+            encoder=encoder.identity,
+            image=HeldTiles(image) if predictor.sees_tiles else None,
+        )
+    else:
+        queries = predictor.queries(section, cache)
+    return SectionTiles(image, rows, _joined(parts), queries)
+
+
+def network_layers(
+    predictor: Predictor, network: ExpressionModel, tiles: SectionTiles, layers: Sequence[str]
+) -> Layers:
+    """Run a network of this predictor on tiles.
+
+    A model of sections or bags reads all spots of the section, and those of the tiles are kept.
+    """
+    names = [name for name in layers if name.startswith("network.")]
+    fields = network.inputs(network.config)
+    of_spots = predictor.fitted.item == "spot"
+    with evaluation(predictor, network) as device, torch.no_grad():
+        items = predictor.fitted.items(tiles.queries, device)
+        order = np.arange(len(items))
+        parts = []
+        for some in np.split(order, order[_AT_ONCE::_AT_ONCE]):
+            inputs = {name: value.to(device) for name, value in items.inputs(fields, some).items()}
+            with tapped(network, names) as taps:
+                network(**inputs)
+            n_rows = len(some) if of_spots else len(tiles.queries)
+            parts.append(_pooled_layers(taps, names, n_rows))
+    read = _joined(parts)
+    return read if of_spots else {name: rows[tiles.rows] for name, rows in read.items()}
+
+
+def readable_layers(predictor: Predictor, tiles: SectionTiles) -> tuple[str, ...]:
+    """Layers with a row for each tile that varies over tiles, without doubles."""
+    device = torch.device(choose_device(predictor.device))
+    encoder = predictor.encoder.to(device)
+    read: dict[str, Float[np.ndarray, "_ _"]] = {}
+    if any(name.endswith("feature") for name in predictor.inputs):
+        names = layer_names(encoder)
+        with tapped(encoder, names) as taps, torch.no_grad(), whole_convolutions(device):
+            encoder(tiles.image.to(device))
+            read |= _pooled_layers(taps, names, len(tiles.image), every=False)
+    network = network_of(predictor)
+    names, fields = layer_names(network), network.inputs(network.config)
+    with evaluation(predictor, network) as device, torch.no_grad(), tapped(network, names) as taps:
+        items = predictor.fitted.items(tiles.queries, device)
+        inputs = items.inputs(fields, np.arange(len(items)))
+        network(**{name: value.to(device) for name, value in inputs.items()})
+        read |= _pooled_layers(taps, names, len(tiles.queries), every=False)
+    return _without_doubles(read)
+
+
+def choose_layers(
+    predictor: Predictor, readable: Sequence[str], names: Sequence[str]
+) -> tuple[str, ...]:
+    """The named layers, else the main ones; those of the encoder stand first.
+
+    Raises DataContractError for unknown layers and for those that cannot be read, with near names.
+    """
+    if not names:
+        by_root = [[n for n in readable if n.startswith(root)] for root in ("encoder.", "network.")]
+        return tuple(name for of_root in by_root for name in main_layers(of_root))
+    every = layer_names(predictor)
+    problems = [
+        Problem(
+            where=f"layer {name}",
+            found=f"{predictor.name} has no layer of this name"
+            if name not in every
+            else "it does not run, gives no row for each tile, or the same as another layer",
+            expected=f"one of {len(readable)} layers, from {readable[0]} to {readable[-1]}",
+            remedy=did_you_mean(name, readable, "name another layer"),
+        )
+        for name in names
+        if name not in readable
+    ]
+    if problems:
+        raise DataContractError(problems)
+    return tuple(sorted(dict.fromkeys(names), key=lambda name: name.startswith("network.")))
+
+
+def network_of(predictor: Predictor) -> ExpressionModel:
+    """The network of a predictor; of an ensemble, the first.
+
+    Raises DataContractError that names the networks for a model that is none.
+    """
+    model = predictor.model
+    if not isinstance(model, Estimator):
+        return model
+    networks = [name for name in list_models() if issubclass(model_class(name), ExpressionModel)]
+    raise DataContractError(
+        Problem(
+            where=f"predictor {predictor.name}",
+            found=f"{model.name} is no network: it has no layers",
+            expected=f"a predictor of {', '.join(networks)}",
+            remedy="give a predictor of one of these models",
+        )
+    )
+
+
+def _pooled_layers(
+    taps: Taps, names: Sequence[str], n_rows: int, *, every: bool = True
+) -> dict[str, Float[np.ndarray, "_ _"]]:
+    """Pooled rows of each layer, mean over places and runs; without `every`, if it has rows."""
+    read = {}
+    for name in names:
+        try:
+            runs = [_rows(run, n_rows) for run in taps.activations(name)]
+        except ValueError:  # the layer did not run
+            runs = []
+        fit = [run for run in runs if run is not None]
+        if fit and len({run.shape for run in fit}) == 1:
+            read[name] = torch.stack(fit).mean(dim=0).double().cpu().numpy()
+        elif every:
+            raise ValueError(f"layer {name} gave no row for each of {n_rows} tiles")
+    return read
+
+
+def _rows(value: Activation, n_rows: int) -> Float[Tensor, "n C"] | None:
+    """One row per tile or spot; None for an activation without such rows."""
+    if value.ndim == 3 and len(value) == 1 and value.shape[1] == n_rows:
+        return value[0]  # the spots of one section
+    if value.ndim not in (2, 3, 4) or len(value) != n_rows:
+        return None
+    if value.ndim == 4:
+        # of a square map two axes are equal: those of the places
+        last = value.shape[1] == value.shape[2] != value.shape[3]
+        return value.mean(dim=(1, 2) if last else (2, 3))
+    return value.mean(dim=1) if value.ndim == 3 else value
+
+
+def _joined(parts: Sequence[Layers]) -> Layers:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _without_doubles(read: Layers) -> tuple[str, ...]:
+    kept: dict[str, Float[np.ndarray, "_ _"]] = {}
+    for name, rows in read.items():
+        varies = np.isfinite(rows).all() and np.ptp(rows, axis=0).max(initial=0.0) > 0
+        if varies and not any(np.array_equal(rows, other) for other in kept.values()):
+            kept[name] = rows
+    return tuple(kept)
