@@ -117,11 +117,11 @@ def test_wrong_settings_name_the_near_ones_and_the_values_that_are_allowed(
 def test_what_a_question_needs_is_asked_for_before_anything_is_opened(tmp_path):
     lost = tmp_path / "lost"
     with pytest.raises(DataContractError) as error:
-        explain("latent", [lost, lost], bulk="bulk.csv")
+        explain("concepts", [lost, lost], bulk="bulk.csv")
     with pytest.raises(DataContractError, match="no cohort"):
         explain("latent", lost, [])
     found = [problem.found for problem in error.value.problems]
-    assert found == ["2 predictors", "no cohort", "the question latent reads no bulk expression"]
+    assert found == ["2 predictors", "no cohort", "the question concepts reads no bulk expression"]
 
 
 def test_without_a_folder_the_finding_keeps_a_temporary_one(count, explained):

@@ -26,16 +26,30 @@ class Colouring:
     names: tuple[str | None, ...]
 
 
-def draw_embedding(
-    xy: Float[np.ndarray, "N 2"], colourings: Sequence[Colouring], title: str, path: Path
-) -> None:
-    """Write a PNG with one panel for each colouring; points without a label are grey, below."""
-    n_panels = len(colourings)
+@dataclass(frozen=True, eq=False)
+class EmbeddedSpots:
+    """Points of one network, and the ways to colour them."""
+
+    name: str
+    """Of the network; empty where there is one."""
+    xy: Float[np.ndarray, "N 2"]
+    colourings: Sequence[Colouring]
+
+
+def draw_embedding(rows: Sequence[EmbeddedSpots], title: str, path: Path) -> None:
+    """Write a PNG with a row for each network and a panel for each colouring.
+
+    Points without a label are grey, below the others.
+    """
+    n_rows, n_panels = len(rows), len(rows[0].colourings)
     width = n_panels * (_PANEL_INCHES + _LEGEND_INCHES)
-    figure = Figure(figsize=(width, _PANEL_INCHES + 0.8), layout="compressed")
-    panels = figure.subplots(1, n_panels, squeeze=False)[0]
-    for axes, colouring in zip(panels, colourings, strict=True):
-        _draw(axes, xy, colouring)
+    figure = Figure(figsize=(width, n_rows * _PANEL_INCHES + 0.8), layout="compressed")
+    panels = figure.subplots(n_rows, n_panels, squeeze=False)
+    for line, row in zip(panels, rows, strict=True):
+        for axes, colouring in zip(line, row.colourings, strict=True):
+            _draw(axes, row.xy, colouring)
+        if row.name:
+            line[0].set_ylabel(row.name, fontsize=10)
     figure.suptitle(title, fontsize=10)
     save_png(figure, path)
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from histoscribe.plot.embedding import Colouring
+from histoscribe.plot.embedding import Colouring, EmbeddedSpots
 from histoscribe.plot.publication import LINE_MM, PublicationFigure, lines_of, text_mm
 from histoscribe.printable import printable
 
@@ -23,24 +23,29 @@ _MOST_NAMED = 24
 _MOST_VECTOR = 20_000  # points: a file with more shapes opens slowly
 
 
-def draw_group_points(
-    xy: Float[np.ndarray, "N 2"], colourings: Sequence[Colouring], width_mm: float
-) -> PublicationFigure:
-    """Draw a panel for each colouring with its legend below; points without a group are grey."""
-    n_panels = len(colourings)
+def draw_group_points(rows: Sequence[EmbeddedSpots], width_mm: float) -> PublicationFigure:
+    """Draw a row for each network, with a panel and its legend below for each colouring.
+
+    Points without a group are grey.
+    """
+    n_panels = len(rows[0].colourings)
     side = min((width_mm - 2 * _MARGIN_MM + _GAP_MM) / n_panels - _GAP_MM, _MOST_SIDE_MM)
+    colourings = [of for row in rows for of in row.colourings]
     titles = [lines_of(of.title, side) for of in colourings]
     legends = [_Legend(of, side) for of in colourings]
-    top = _MARGIN_MM + max(map(len, titles)) * LINE_MM + 1.0
+    above = max(map(len, titles)) * LINE_MM + 1.0
     below = max(legend.n_rows for legend in legends) * LINE_MM + 2.0
-    figure = PublicationFigure(width_mm, top + side + below + _MARGIN_MM)
+    tall = above + side + below
+    figure = PublicationFigure(width_mm, len(rows) * tall + 2 * _MARGIN_MM)
     for number, (colouring, title, legend) in enumerate(
         zip(colourings, titles, legends, strict=True)
     ):
-        left = _MARGIN_MM + number * (side + _GAP_MM)
-        figure.write(left, _MARGIN_MM, "\n".join(title))
-        _draw(figure.add_panel(left, top, side, side), xy, colouring, legend.names)
-        legend.write(figure, left, top + side + 1.5)
+        row, column = divmod(number, n_panels)
+        left, top = _MARGIN_MM + column * (side + _GAP_MM), _MARGIN_MM + row * tall
+        figure.write(left, top, "\n".join(title))
+        axes = figure.add_panel(left, top + above, side, side)
+        _draw(axes, rows[row].xy, colouring, legend.names)
+        legend.write(figure, left, top + above + side + 1.5)
     return figure
 
 

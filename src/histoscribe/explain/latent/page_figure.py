@@ -3,31 +3,48 @@
 import pandas as pd
 
 from histoscribe.explain.finding import Finding
-from histoscribe.plot.embedding import Colouring
+from histoscribe.plot.embedding import Colouring, EmbeddedSpots
 from histoscribe.plot.group_points import draw_group_points
 from histoscribe.plot.publication import PublicationFigure
 
-_KINDS = ("patient", "label")
+_KINDS = ("patient", "label", "site")
 
 
 def latent_figure(finding: Finding, width_mm: float) -> PublicationFigure:
-    """Draw the spots in the plane, a panel for patients and one for labels."""
-    text, numbers = ("section", "patient", "spot", "label"), ("same_patient", "same_label")
-    table = pd.read_csv(
+    """Draw the spots in the plane, a row a predictor and a panel for each kind of group."""
+    table = _table(finding)
+    if "predictor" not in table:
+        return draw_group_points([_row(finding, table, "")], width_mm)
+    parts = [
+        _row(finding, part, str(number)) for number, part in table.groupby("predictor", sort=True)
+    ]
+    return draw_group_points(parts, width_mm)
+
+
+def _table(finding: Finding) -> pd.DataFrame:
+    text = ("section", "patient", "spot", "label", "site")
+    numbers = tuple(f"same_{kind}" for kind in _KINDS)
+    return pd.read_csv(
         finding.folder / finding.table,
         dtype=dict.fromkeys(text, str),
         keep_default_na=False,
         na_values={name: [""] for name in ("label", *numbers)},
     )
+
+
+def _row(finding: Finding, table: pd.DataFrame, number: str) -> EmbeddedSpots:
+    """Panels of one predictor; `number` is empty where there is one."""
+    of = f", predictor {number}" if number else ""
+    name = "same_{}_" + number if number else "same_{}"
     colourings = [
         Colouring(
-            f"by {kind}{_share(finding, f'same_{kind}')}",
-            tuple(None if pd.isna(name) else str(name) for name in table[kind]),
+            f"by {kind}{of}{_share(finding, name.format(kind))}",
+            tuple(None if pd.isna(group) else str(group) for group in table[kind]),
         )
         for kind in _KINDS
-        if table[kind].notna().any()
+        if kind in table and table[kind].notna().any()
     ]
-    return draw_group_points(table[["tsne_1", "tsne_2"]].to_numpy(float), colourings, width_mm)
+    return EmbeddedSpots(number, table[["tsne_1", "tsne_2"]].to_numpy(float), colourings)
 
 
 def _share(finding: Finding, name: str) -> str:

@@ -37,6 +37,22 @@ def nearest_within(points: Float[np.ndarray, "N D"], group: Kinds) -> Int[np.nda
     return neighbours
 
 
+def nearest_of_others(
+    points: Float[np.ndarray, "N D"], group: Int[np.ndarray, " N"]
+) -> Int[np.ndarray, "N k"]:
+    """The `N_NEAREST` nearest points of all other groups.
+
+    Raises ValueError where other groups have fewer points.
+    """
+    neighbours = np.empty((len(points), N_NEAREST), dtype=np.int64)
+    for code in np.unique(group):
+        own, others = np.flatnonzero(group == code), np.flatnonzero(group != code)
+        if len(others) < N_NEAREST:
+            raise ValueError(f"{len(others)} points of other groups; {N_NEAREST} are needed")
+        neighbours[own] = others[nearest_rows(points[others], points[own], N_NEAREST)]
+    return neighbours
+
+
 def same_kind_share(neighbours: Int[np.ndarray, "N k"], kind: Kinds) -> Float[np.ndarray, " N"]:
     """Share of neighbours of the same kind, for each point."""
     _, code = np.unique(np.asarray(kind), return_inverse=True)

@@ -22,14 +22,15 @@ class LatentQuestionSettings(StrictSettings):
 
 
 def _plan(request: "ExplainRequest", settings: LatentQuestionSettings) -> "AnswerPlan":
-    from histoscribe.explain.latent.answer import plan_latent
+    from histoscribe.explain.latent.plan import plan_latent
 
     return plan_latent(request, settings)
 
 
 LATENT = Question(
     name="latent",
-    summary="Does a network group spots by their tissue, or by their patient?",
+    summary="Does a network group spots by their tissue, or by their patient or stain?",
     settings=LatentQuestionSettings,
     plan=_plan,
+    predictors="at least one",
 )
