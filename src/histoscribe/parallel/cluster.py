@@ -4,16 +4,15 @@ Dask places the jobs, and starts those of a lost worker again on another one. Jo
 by path, so only names and short outcomes travel.
 """
 
+import asyncio
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, Queue
 from tempfile import NamedTemporaryFile
-from threading import Thread
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -95,26 +94,28 @@ def _client(distributed: Any, address: str) -> Iterator[Any]:
 
 
 def _answering(distributed: Any, address: str) -> Any:
-    """Client of a scheduler; Dask itself waits forever for one that takes the call and is mute."""
-    answer: Queue[Any] = Queue()
+    """Client of a scheduler that answers.
 
-    def ask() -> None:
-        try:
-            answer.put(distributed.Client(address, timeout=_ANSWER_S, set_as_default=False))
-        except (OSError, ValueError) as error:
-            answer.put(error)
-
+    No client is made for one that does not: Dask closes such a client when it is collected as
+    garbage, and that can be while the next client starts, which then waits forever.
+    """
+    with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own in this one
+        thread.submit(asyncio.run, _greeting(distributed, address)).result()
     with warnings.catch_warnings():
         # we compare more versions than Dask does, and say it in our words
         warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
-        Thread(target=ask, daemon=True).start()
-        try:
-            found = answer.get(timeout=2 * _ANSWER_S)
-        except Empty:
-            raise TimeoutError("it took the call and said nothing") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
+        return distributed.Client(address, timeout=_ANSWER_S, set_as_default=False)
+
+
+async def _greeting(distributed: Any, address: str) -> None:
+    """Connect, and read the first words of a scheduler, for which Dask itself waits forever."""
+    options = distributed.Security().get_connection_args("client")
+    call = distributed.comm.connect(address, timeout=_ANSWER_S, **options)
+    try:
+        comm = await asyncio.wait_for(call, 2 * _ANSWER_S)
+    except TimeoutError:
+        raise TimeoutError("it took the call and said nothing") from None
+    await comm.close()
 
 
 def _checked(client: Any, demand: Demand, address: str) -> tuple[WorkerFacts, ...]:
