@@ -114,7 +114,7 @@ def benchmark(
         A settings file (TOML) instead of `models` and single tables.
     seed, sections, where
         As in a settings file.
-    filters, folds, target, pathways, inputs, exemplars, extractor, train, run
+    filters, folds, target, pathways, inputs, exemplars, extractor, train, steer, run
         Tables of a settings file, e.g. `target={"n_genes": 100}`, with the same checks: an unknown
         key is an error. The settings reference lists the keys.
     cache

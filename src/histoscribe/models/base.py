@@ -4,7 +4,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
@@ -18,7 +18,7 @@ from histoscribe.models.catalog import add_model, load_class
 from histoscribe.models.estimator import Estimator as Estimator
 from histoscribe.models.estimator import NoConfig as NoConfig
 from histoscribe.models.facts import Facts as Facts
-from histoscribe.models.layers.count_head import CountHead
+from histoscribe.models.layers.count_head import CountHead, with_counts
 from histoscribe.models.recipe import Recipe
 from histoscribe.near_names import each_meant
 from histoscribe.types import CountFamily, Inputs, Item, Labels, Output, TileLimit
@@ -73,10 +73,7 @@ class ExpressionModel(nn.Module, ABC):
         mean per 10,000 counts.
         """
         output: Output = super().__call__(*args, **inputs)
-        if self.count_head is None or output.counts is not None:
-            return output
-        counts = self.count_head(output.expression)
-        return replace(output, expression=counts.mean, counts=counts)
+        return with_counts(self.count_head, output)
 
     @abstractmethod
     def forward(self, *args: Any, **inputs: Any) -> Output:

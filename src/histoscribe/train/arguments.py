@@ -38,6 +38,7 @@ class RunOptions(TypedDict, total=False):
     exemplars: Mapping[str, Any]
     extractor: Mapping[str, Any]
     train: Mapping[str, Any]
+    steer: Mapping[str, Any]
     run: Mapping[str, Any]
     cache: str | Path
     weights: Mapping[str, str | Path]

@@ -33,6 +33,7 @@ from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.progress import tell, track
 from histoscribe.seed import stream
 from histoscribe.train.arguments import AnyCohort, run_cohort
+from histoscribe.train.concept_values import bag_concept_values
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings
 from histoscribe.types import Bag, BulkTable, Cohort, Fold, SpotKeys, SpotRows, SpotTable
@@ -141,7 +142,9 @@ class BulkData:
             (np.searchsorted(bags, self.side(of.fit)), np.searchsorted(bags, self.side(of.val)))
             for of in fold.inner
         )
-        return replace(self.tested(target, encoder, bags), inner=inner)
+        table = self.tested(target, encoder, bags)
+        concept = bag_concept_values(self.run_data, fold, [self._runs[bag] for bag in bags])
+        return replace(table, inner=inner, concept=concept)
 
     def tested(self, target: Target, encoder: str | None, bags: Numbers) -> BagTable:
         """These bags with their labels, without inner splits."""

@@ -149,4 +149,6 @@ def _single_spots(spots: SpotTable) -> BagTable:
         inner=spots.inner,
         encoder=spots.encoder,
         counts=spots.counts,
+        concept=spots.concept,
+        sites=spots.sites,
     )

@@ -54,4 +54,9 @@ class CheckpointFile:
             return None
         saved = torch.load(self.path, weights_only=True, map_location="cpu")
         weights = saved.get("state_dict", {})
-        return saved["callbacks"][key], {n.removeprefix(_MODEL): w for n, w in weights.items()}
+        of_model = {
+            name.removeprefix(_MODEL): value
+            for name, value in weights.items()
+            if name.startswith(_MODEL)
+        }
+        return saved["callbacks"][key], of_model

@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning
 import numpy as np
+import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
@@ -44,6 +45,8 @@ class EpochEnd(Callback):
         self._precision: Precision = "float32"
         self.scores: list[float] = []
         self.epoch_losses: list[float] = []
+        self.steering: list[Tensor] = []
+        """Sizes of gradients and losses of each epoch of a training with concepts."""
         self.best_epoch = 0
         self._best: dict[str, Tensor] = {}
         self.n_steps = 0
@@ -92,6 +95,8 @@ class EpochEnd(Callback):
         kept = self.scores[self.best_epoch - 1] if self.scores else np.nan
         self.scores.append(self._score(model))
         self.epoch_losses.append(pl_module.epoch_loss())
+        if (steering := pl_module.epoch_steering()) is not None:
+            self.steering.append(steering)
         if self._sides.val is None or _is_better(self.scores[-1], kept):
             self.best_epoch = len(self.scores)
         if self._losses is not None:
@@ -127,6 +132,7 @@ class EpochEnd(Callback):
             "best": self._best if best else None,
             "begun": self._begun,
             "losses": None if self._losses is None else self._losses.state(),
+            "steering": torch.stack(self.steering) if self.steering else None,
         }
         return state | {name: value for name, value in more.items() if value is not None}
 
@@ -144,6 +150,7 @@ class EpochEnd(Callback):
         # a checkpoint without this count is older: those were written between epochs only
         self.best_epoch, self.n_steps = state["best_epoch"], state.get("n_steps", 0)
         self._best, self._begun = state.get("best", weights), state.get("begun")
+        self.steering = [*state.get("steering", ())]
         if self._losses is not None:
             self._losses.restore(state["losses"])
         return len(self.scores) >= epochs or self._out_of_patience()

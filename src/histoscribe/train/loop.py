@@ -20,6 +20,7 @@ from histoscribe.data.items.limited_bags import limited
 from histoscribe.device import CPU, choose_device
 from histoscribe.models.base import ExpressionModel
 from histoscribe.models.inner_validation import known_scores
+from histoscribe.predictor.steering_curve import side_task_warnings
 from histoscribe.progress import track
 from histoscribe.train.batches import Batches
 from histoscribe.train.count_spread import fit_spread
@@ -29,6 +30,8 @@ from histoscribe.train.processes import train_together
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.shared_task import SharedTask
 from histoscribe.train.spot_losses import SpotLosses
+from histoscribe.train.steer_record import steer_record
+from histoscribe.train.steer_start import start_steering
 from histoscribe.train.task import Task
 from histoscribe.train.turns import turns_of
 from histoscribe.train.validation import score_kind
@@ -66,7 +69,10 @@ def train_network(
         "epoch": end.best_epoch,
         "loss": known_scores(end.epoch_losses),
         **_inner_scores(end.scores, sides),
+        **steer_record(settings.steer, end.steering),
     }
+    for warning in side_task_warnings(model.choice):
+        _log.warning("%s: %s", model.name, warning)
     _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
 
 
@@ -86,7 +92,8 @@ def train_in_process(
     end.finished(train.epochs)
     batches = _batches(model, sides, settings, end, group)
     placed(model, batches.device)
-    about = (model, train, settings.seed, batches.n_steps(train.epochs))
+    steering = start_steering(model, sides, settings, batches.device)
+    about = (model, train, settings.seed, batches.n_steps(train.epochs), steering)
     shared = train.accumulate * group.n_processes > 1
     task = SharedTask(*about, group=group) if shared else Task(*about)
     with _contained(), _interruptible(), warnings.catch_warnings():

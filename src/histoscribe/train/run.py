@@ -83,7 +83,7 @@ def train(
         A settings file (TOML) instead of `model` and single tables.
     seed, sections, where
         As in a settings file.
-    filters, folds, target, pathways, inputs, exemplars, extractor, train, run
+    filters, folds, target, pathways, inputs, exemplars, extractor, train, steer, run
         Tables of a settings file, e.g. `target={"n_genes": 100}`. An unknown key is an error.
     cache
         Folder for computed features; by default `$HISTOSCRIBE_CACHE`, else the platform's cache

@@ -27,6 +27,7 @@ from histoscribe.train.exemplar_checks import lookup_problems, pool_lines
 from histoscribe.train.fold_tiles import FoldTiles
 from histoscribe.train.row import source_files, tile_problems
 from histoscribe.train.settings import RunSettings
+from histoscribe.train.steer_checks import steer_problems
 from histoscribe.train.weight_needs import row_needs
 from histoscribe.types import Cohort, Fold, SpotRows
 
@@ -75,13 +76,15 @@ class RunData:
         Raises
         ------
         DataContractError
-            listing missing weights, tiles that a network cannot read, folds whose spots have no
-            exemplars, test patients whose scores chose the genes, sections that share almost no
-            gene, and every slide that is too coarse for the tiles or cannot be normalised.
+            listing concepts that cannot steer, missing weights, tiles that a network cannot read,
+            folds whose spots have no exemplars, test patients whose scores chose the genes,
+            sections that share almost no gene, and every slide that is too coarse for the tiles or
+            cannot be normalised.
         """
         inputs = self.settings.inputs
         problems = list(tile_problems(self.settings.rows, inputs.tile_px))
         problems += gene_problems(self.cohort)
+        problems += steer_problems(self.settings, self.cohort, folds)
         keep = self.settings.train.keep
         problems += lookup_problems(self.cohort, folds, self.settings.rows, keep)
         if "panel" not in self.settings.folds.leaks:

@@ -24,6 +24,7 @@ from histoscribe.strict import StrictSettings, override, settings_problems
 from histoscribe.train.bulk_rules import bulk_contradictions
 from histoscribe.train.leak_rules import epoch_contradictions
 from histoscribe.train.row import ModelRow, make_row
+from histoscribe.train.steer_settings import SteerSettings
 from histoscribe.types import CountFamily
 
 Positive = Annotated[int, Field(ge=1)]
@@ -177,6 +178,7 @@ class RunSettings(StrictSettings):
     """Settings of each row: those of its model, and `preset`, `model`, `encoder` and `exemplars`.
     """
     train: TrainSettings = TrainSettings()
+    steer: SteerSettings = SteerSettings()
     run: MachineSettings = MachineSettings()
 
     @model_validator(mode="after")

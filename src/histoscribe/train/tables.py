@@ -12,6 +12,7 @@ from histoscribe.data.items.spots import SpotQueries, places_um
 from histoscribe.data.target import Parts, Target
 from histoscribe.io.cohorts.patient_sites import sites_of
 from histoscribe.train.any_angle import turn_margin_px
+from histoscribe.train.concept_values import concept_values
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.types import Cohort, Fold, Pathways, Section, SpotKeys, SpotRows, SpotTable
@@ -56,6 +57,7 @@ def training_table(
         pathways=np.tile(training_activity(run_data, fold, target, sets), (len(views), 1))
         if sets is not None and run_data.settings.train.pathway_weight > 0
         else None,
+        concept=concept_values(run_data, fold),
         gene_sets=sets,
         sites=sites_of((str(cohort.patients[s]), cohort.facts[s]) for s, _ in parts) or None,
     )

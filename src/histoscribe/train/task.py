@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from histoscribe.models.base import ExpressionModel
@@ -17,11 +18,14 @@ from histoscribe.train.batches import StepBatches, TrainingBatch
 from histoscribe.train.loss import training_loss
 from histoscribe.train.optimiser import make_optimiser, schedule
 from histoscribe.train.settings import TrainSettings
+from histoscribe.train.steering import Steering
 from histoscribe.transfer import moved_batch
 from histoscribe.types import Labels, Output
 
 Part = tuple[Output, Labels]
 """Output of a network for a batch, and its labels."""
+
+_OF_HEADS = "optimiser_of_heads"  # in a checkpoint
 
 
 class Task(lightning.LightningModule):
@@ -31,10 +35,18 @@ class Task(lightning.LightningModule):
     """Taking an epoch from it reports the epoch to the progress display."""
 
     def __init__(
-        self, model: ExpressionModel, settings: TrainSettings, seed: int, steps: list[int]
+        self,
+        model: ExpressionModel,
+        settings: TrainSettings,
+        seed: int,
+        steps: list[int],
+        steering: Steering | None = None,
     ) -> None:
         super().__init__()
         self.model, self._settings, self._seed, self._steps = model, settings, seed, steps
+        self.steering = steering
+        """Its heads are part of a checkpoint, and not of the network."""
+        self._of_heads = None if steering is None else steering.optimiser()
         self._losses: list[Tensor] = []
 
     def on_train_epoch_start(self) -> None:
@@ -77,7 +89,32 @@ class Task(lightning.LightningModule):
         loss = training_loss(self.model, self._settings, *part)
         # its value is read at the end of the epoch, because a GPU is waited for then
         self._losses.append(loss.detach())
-        return loss
+        return loss if self.steering is None else self.steering.loss(loss, *part)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step of the network, as lightning does it, and one of the heads."""
+        super().optimizer_step(*args, **kwargs)
+        self.step_heads()
+
+    def step_heads(self) -> None:
+        """Take a step of the heads of concepts, after that of the network; without, nothing."""
+        if self._of_heads is not None:
+            self._of_heads.step()
+            self._of_heads.zero_grad()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the state of the optimiser of the heads."""
+        if self._of_heads is not None:
+            checkpoint[_OF_HEADS] = self._of_heads.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the state of the optimiser of the heads back."""
+        if self._of_heads is not None:
+            self._of_heads.load_state_dict(checkpoint[_OF_HEADS])
+
+    def epoch_steering(self) -> Float[Tensor, "3 n"] | None:
+        """Sizes of gradients and losses of this epoch, see `Steering.take_epoch`."""
+        return None if self.steering is None else self.steering.take_epoch()
 
     def epoch_loss(self) -> float:
         """Mean loss over the steps of this epoch; NaN in a process without a batch."""
@@ -85,7 +122,13 @@ class Task(lightning.LightningModule):
 
     def output(self, batch: TrainingBatch) -> Output:
         """Output of the network for a batch, in float32."""
-        output: Output = self.model(**moved_batch(batch[0], self.device))
+        inputs = moved_batch(batch[0], self.device)
+        if self.steering is None:
+            output: Output = self.model(**inputs)
+        else:
+            present = batch[1].present
+            there = None if present is None else present.to(self.device)
+            output = self.steering.output(self.model, inputs, there)
         return output.float()
 
     def configure_optimizers(self) -> Any:

@@ -78,6 +78,10 @@ class SpotTable:
     """Raw counts of the panel, for losses that read them."""
     pathways: Float[np.ndarray, "N P"] | None = None
     """Measured activity of each pathway, for a loss that reads it."""
+    concept: Float[np.ndarray, "N C"] | None = None
+    """Measures of the tiles that steer training, as multiples of their deviation from their mean;
+    NaN where one is undefined.
+    """
     gene_sets: Pathways | None = None
     """Gene sets of the panel, for networks with scores of pathways; None in a run without."""
     sites: Mapping[str, str] | None = None
@@ -107,6 +111,7 @@ class SpotTable:
             xy_um=None if self.xy_um is None else self.xy_um[:n_spots],
             counts=None if self.counts is None else self.counts[:n_spots],
             pathways=None if self.pathways is None else self.pathways[:n_spots],
+            concept=None if self.concept is None else self.concept[:n_spots],
             gene_sets=self.gene_sets,
             sites=self.sites,
         )
@@ -148,6 +153,8 @@ class Labels:
     """Total over all genes per 10,000 counts; None if no loss reads it."""
     pathways: Float[Tensor, "B P"] | Float[Tensor, "B K P"] | None = None
     """Measured activity of each pathway; None if no loss reads it."""
+    concept: Float[Tensor, "B C"] | Float[Tensor, "B K C"] | None = None
+    """Measures of the tiles that steer training, NaN where one is undefined; None if none does."""
     site: Int[Tensor, " B"] | None = None
     """A number for each site of the training table, -1 for an unknown one; None without sites."""
 

@@ -92,7 +92,7 @@ def score(
         Column of `obs`, or of a table, with the section of each spot.
     seed, sections, where
         As in a settings file.
-    filters, bulk, folds, target, pathways, inputs, exemplars, extractor, train, run
+    filters, bulk, folds, target, pathways, inputs, exemplars, extractor, train, steer, run
         Tables of a settings file, as for `benchmark`.
     cache
         Folder for computed features; by default `$HISTOSCRIBE_CACHE`, else the platform's cache

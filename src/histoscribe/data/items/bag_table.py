@@ -34,6 +34,10 @@ class BagTable:
     """Identity of the encoder of the features."""
     counts: Float[np.ndarray, "M G"] | None = None
     """Raw counts of the panel; None for values that are no counts."""
+    concept: Float[np.ndarray, "M C"] | None = None
+    """Measures that steer training, mean over the tiles of each bag, as multiples of their
+    deviation from their mean; NaN where one is undefined.
+    """
     sites: Mapping[str, str] | None = None
     """Site of each patient; None if unknown."""
 

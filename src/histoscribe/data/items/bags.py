@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float32, Int
 
 from histoscribe.data.items.runs import RunItems, Runs, runs_of
 from histoscribe.data.items.spots import size_factors_of, training_table_of
+from histoscribe.data.tile_measures.section_measures import bag_means
 from histoscribe.types import Labels, SpotKeys
 
 
@@ -19,7 +21,8 @@ class BagItems(RunItems):
     """Each item consists of the spots of one patient, from one section or several.
 
     Its label is the mean of their targets: the pseudo-bulk of the patient, in the target's unit.
-    For a loss of counts it is the sum of their counts, with their total as size factor.
+    For a loss of counts it is the sum of their counts, with their total as size factor. A concept
+    is the mean over its spots, as multiples of its deviation between bags.
     """
 
     may_be_divided = False
@@ -46,10 +49,20 @@ class BagItems(RunItems):
             site=self.site(rows),
             counts=counts,
             size_factor=factor,
+            concept=None if self._concept is None else torch.from_numpy(self._concept[rows]),
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> None:
         """None: a bag has one prediction, not one for each spot."""
+
+    @cached_property
+    def _concept(self) -> Float32[np.ndarray, "n C"] | None:
+        values = training_table_of(self.table).concept
+        if values is None:
+            return None
+        means = bag_means(values, self.runs)
+        deviation = np.nanstd(means, axis=0)
+        return (means - np.nanmean(means, axis=0)) / np.where(deviation > 0, deviation, 1.0)
 
 
 @final

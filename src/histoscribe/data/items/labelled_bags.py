@@ -71,6 +71,7 @@ class LabelledBags(Items):
             counts=counts,
             size_factor=size_factor,
             site=site,
+            concept=None if table.concept is None else torch.from_numpy(table.concept[rows]),
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> None:

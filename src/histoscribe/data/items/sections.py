@@ -35,6 +35,7 @@ class SectionItems(RunItems):
             counts=None if counts is None else self.padded(counts, rows),
             size_factor=None if counts is None else self.padded(factor, rows)[..., 0],
             pathways=None if table.pathways is None else self.padded(table.pathways, rows),
+            concept=None if table.concept is None else self.padded(table.concept, rows),
         )
 
     def spots(self, rows: Int[np.ndarray, " B"]) -> Int[np.ndarray, " M"]:

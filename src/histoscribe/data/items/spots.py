@@ -125,6 +125,7 @@ class SpotItems(Items):
             if table.counts is None
             else torch.from_numpy(size_factors_of(table, rows)),
             pathways=None if table.pathways is None else torch.from_numpy(table.pathways[rows]),
+            concept=None if table.concept is None else torch.from_numpy(table.concept[rows]),
             site=None if sites is None else torch.from_numpy(site_codes(table.keys, sites, rows)),
         )
 

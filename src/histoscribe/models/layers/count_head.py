@@ -1,5 +1,6 @@
 """Distribution of counts around the output of any network."""
 
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from histoscribe.models.count_start import CountStart
-from histoscribe.types import CountDistribution
+from histoscribe.types import CountDistribution, Output
 
 LEAST_RATE = 1e-6
 """Added to every rate: a count at a rate of zero would have no likelihood."""
@@ -51,6 +52,17 @@ class CountHead(nn.Module):
                 self.log_inverse_dispersion.exp().expand_as(rate),
                 None if logit is None else logit.sigmoid().expand_as(rate),
             )
+
+
+def with_counts(head: CountHead | None, output: Output) -> Output:
+    """Add the distribution of counts to an output that has none; without a head, change nothing.
+
+    `expression` then becomes the mean per 10,000 counts.
+    """
+    if head is None or output.counts is not None:
+        return output
+    counts = head(output.expression)
+    return replace(output, expression=counts.mean, counts=counts)
 
 
 def _parameter(values: Float[np.ndarray, " G"]) -> nn.Parameter:
