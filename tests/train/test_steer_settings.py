@@ -83,7 +83,7 @@ def test_measures_that_tell_no_tile_from_another_are_refused_together(
     fold = hs.patient_folds(run_data.cohort, seed=0)[0]
     monkeypatch.setattr(
         "histoscribe.train.concept_values.section_measures",
-        lambda section, *_, **__: np.tile([0.5, np.nan], (len(section.spots), 1)),
+        lambda section, *_, **__: np.float32([[0.5, np.nan]]).repeat(len(section.spots), 0),
     )
     with pytest.raises(DataContractError) as error:
         training_table(run_data, fold, run_data.target(fold.train), None)
