@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 from histoscribe.explain import surrogates as room
 from histoscribe.explain.surrogates import (
     auroc_test,
+    correlation_draws,
     correlation_test,
     surrogates,
     tile_means,
@@ -151,6 +152,20 @@ def test_more_places_than_3000_are_averaged_over_tiles(monkeypatch):
     label = second > np.median(second)
     expected = roc_auc_score(label, means)  # every place has the mean of its tile
     assert auroc_test(first, label, um, 0).value == pytest.approx(expected)
+
+
+def test_draws_of_many_pairs_are_those_of_each_pair_by_itself():
+    um = lattice(60)
+    maps = smooth_maps(um, 6, 1.0, seed=4).T
+    first, second = maps[:, :3].copy(), maps[:, 3:].copy()
+    first[:, 2] = 7.0
+    drawn = correlation_draws(first, second, um, 5)
+    for gene in range(2):
+        alone = correlation_test(first[:, gene], second[:, gene], um, 5).draws
+        np.testing.assert_allclose(drawn[:, gene], alone, atol=1e-12)
+    assert (drawn[:, 2] == 0).all()
+    with pytest.raises(ValueError, match="undefined values"):
+        correlation_draws(first, np.where(second > 9, second, np.nan), um, 0)
 
 
 def test_up_to_3000_places_a_map_stays_as_it_is():

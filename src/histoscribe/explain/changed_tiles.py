@@ -98,13 +98,17 @@ class ChangeableSection:
         return self.predict_tiles(changed)
 
     def predict_tiles(self, images: Images) -> Prediction:
-        """Predict every spot from these tiles, in the order of the spots."""
-        queries = replace(
+        """Predict all spots from these tiles, which are in the order of the spots."""
+        queries = self.queries_of(images)
+        return self.predictor.from_queries(self.section, queries, with_gene_scores=False)
+
+    def queries_of(self, images: Images) -> SpotQueries:
+        """The spots with these tiles and their features, as several networks may read them."""
+        return replace(
             self.queries,
             feature=self._features(images),
             image=images if self.predictor.sees_tiles else None,
         )
-        return self.predictor.from_queries(self.section, queries, with_gene_scores=False)
 
     @cached_property
     def measured(self) -> Float[np.ndarray, "N G"]:

@@ -111,6 +111,32 @@ def correlation_test(
     return _test(float(shared.sum()), draws, unrelated=0.0)
 
 
+def correlation_draws(
+    first: Float[np.ndarray, "N G"],
+    second: Float[np.ndarray, "N G"],
+    um: Float[np.ndarray, "N 2"],
+    seed: int,
+) -> Float[np.ndarray, "draws G"]:
+    """Correlations of many pairs of maps, such as genes, where one map is a surrogate.
+
+    Column by column as in `correlation_test`. The signs of a draw are those of all columns, so
+    genes that go together do so in every draw. 0 where a map is constant.
+
+    Raises ValueError for maps with undefined values.
+    """
+    waves = _waves(np.ascontiguousarray(um, dtype=np.float64).tobytes())
+    shared = np.ones((waves.shapes.shape[1], first.shape[1]))
+    for maps in (first, second):
+        if not np.isfinite(maps).all():
+            raise ValueError("a map has undefined values: leave their places out")
+        means = np.stack([waves.tiles.means(column) for column in maps.T], axis=1)
+        heights = waves.shapes.T @ (means - means.mean(axis=0))
+        heights[:, [_is_constant(column) for column in means.T]] = 0.0
+        length = np.linalg.norm(heights, axis=0)
+        shared *= heights / np.where(length > 0, length, 1.0)
+    return _signs(waves, N_DRAWS, seed) @ shared
+
+
 def auroc_test(
     score: Float[np.ndarray, " N"],
     label: Bool[np.ndarray, " N"],
@@ -184,8 +210,7 @@ def _waves_at(
     for one in (values,) if second is None else (values, second):
         if not np.isfinite(one).all():
             raise ValueError("a map has undefined values: leave their places out")
-    places = np.ascontiguousarray(um, dtype=np.float64)
-    return _waves(places.tobytes())
+    return _waves(np.ascontiguousarray(um, dtype=np.float64).tobytes())
 
 
 @lru_cache(maxsize=4)
