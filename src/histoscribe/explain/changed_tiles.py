@@ -98,7 +98,7 @@ class ChangeableSection:
         return self.predict_tiles(changed)
 
     def predict_tiles(self, images: Images) -> Prediction:
-        """Predict all spots from these tiles, which are in the order of the spots."""
+        """Predict all spots from these tiles, in the order of the spots."""
         queries = self.queries_of(images)
         return self.predictor.from_queries(self.section, queries, with_gene_scores=False)
 

@@ -63,9 +63,10 @@ _TAKEN = {
 """Names that `explain` has for every question, in Python and on the command line."""
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """One text alone as a list of it."""
     return (value,) if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 """Type of a setting that takes several names; one name alone need not be in a list."""

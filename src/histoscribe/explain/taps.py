@@ -49,6 +49,11 @@ class Taps:
             raise ValueError(f"layer {name} did not run, or gave no tensor of floats")
         return tuple(value.detach() for value in self._activations[name])
 
+    def attached(self, name: str) -> tuple[Activation, ...]:
+        """The same with their graph: gradients flow back to pixels that ask for them."""
+        self.activations(name)
+        return tuple(self._activations[name])
+
     def activation(self, name: str) -> Activation:
         """What a layer gave. Raises ValueError unless it ran once."""
         return _only(name, self.activations(name))

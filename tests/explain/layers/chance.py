@@ -1,13 +1,22 @@
 """What the question `layers` finds where there is nothing, and where layers were planted."""
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pandas as pd
 import torch
 
 from histoscribe.explain.finding import Finding
 from histoscribe.explain.run import explain
+from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.predictor.predictor import Predictor
+from histoscribe.simulate.cohort import simulate
+from histoscribe.train.run import train
 from tests.explain.alike import alike_cohort, is_outside, predictor_of, random_mlp, with_network
+from tests.explain.layers.patterns import UNIT, pattern_predictor
+
+FAMILIES = ("COMPARTMENT", "ARRANGEMENT")
 
 
 def ask(*predictors: Predictor, seed: int = 0, **settings) -> Finding:
@@ -44,11 +53,79 @@ def same_layers() -> None:
     assert is_outside(finding, "cka_of_predictors")
 
 
-NULLS: dict[str, Callable[[int], bool]] = {"random-weights": random_weights}
-PLANTED: dict[str, Callable[[], None]] = {"same layers": same_layers}
-NOT_APPLICABLE: dict[str, str] = {
-    "permuted-patients": "similarity and attention read no labels of the sections that are asked "
-    "about, and a network that was trained on permuted labels has learned something",
-    "null-family": "similarity and attention read no labels of the sections that are asked about, "
-    "and a network that was trained on noise has learned something",
+def texture_alarm(seed: int, *, link: float = 0.0, moved: int = 0, random: bool = False) -> bool:
+    """Whether a score lies above chance: above random maps, and above random networks."""
+    predictor = random_predictor(seed) if random else predictor_of("mlp")
+    cohort = alike_cohort(seed, link=link, moved=moved)
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "texture"
+        given = {"about": "texture", "pieces": (2, 8), "out": out}
+        finding = explain("layers", predictor, cohort, **given)
+        return any(
+            finding.number(name).value
+            > max(finding.chance(name).high, finding.chance(f"{name}_random_networks").high)
+            for name in ("score_whole", "score_shuffled_8")
+        )
+
+
+def permuted_patients(seed: int) -> bool:
+    """Genes follow the tissue of another patient."""
+    return texture_alarm(seed, link=0.7, moved=1)
+
+
+def null_family(seed: int) -> bool:
+    """Genes follow nothing that the image shows."""
+    return texture_alarm(seed)
+
+
+def families() -> None:
+    """Simulated: scores of `compartment` survive cutting and shuffling, of `arrangement` not."""
+    with TemporaryDirectory() as folder:
+        manifest = simulate(
+            Path(folder) / "cohort",
+            *(6,),
+            families=("compartment", "arrangement"),
+            genes_per_family=4,
+            spots_per_section=100,
+        )
+        names = [f"SIM-{family}00{gene}" for family in FAMILIES for gene in (1, 2, 3, 4)]
+        predictor = train(
+            read_cohort(manifest, [f"P{patient}S1" for patient in range(1, 5)]),
+            "ridge",
+            out=Path(folder) / "ridge",
+            inputs={"encoder": "colour_texture", "tile_px": 112, "mpp": 1.0},
+            target={"panel": "list", "genes": names, "transform": "cp10k-log1p"},
+            run={"device": "cpu"},
+        )
+        out = Path(folder) / "texture"
+        finding = explain("layers", predictor, manifest, about="texture", pieces=16, out=out)
+        genes = pd.read_csv(out / "genes.csv")
+    share = genes["score_shuffled_16"] / genes["score_whole"]
+    assert finding.number("score_whole").value > finding.chance("score_whole").high
+    assert share[:4].mean() > 0.7
+    assert share[4:].mean() < 0.4
+    assert (genes["read_from"][:4] == "texture").sum() >= 3
+    assert (genes["read_from"][4:] == "arrangement").sum() >= 3
+
+
+def unit() -> None:
+    """The image made for a planted linear unit excites it more than any tile, and no other does."""
+    given = {"about": "units", "units": UNIT, "tiles": 12, "steps": 60}
+    finding = explain("layers", pattern_predictor(), alike_cohort(0), **given)
+    value, chance = finding.number("made_activation").value, finding.chance("made_activation")
+    assert finding.number("above_real").value == 1.0
+    assert value > chance.high
+
+
+NULLS: dict[str, Callable[[int], bool]] = {
+    "random-weights": random_weights,
+    "permuted-patients": permuted_patients,
+    "null-family": null_family,
 }
+PLANTED: dict[str, Callable[[], None]] = {
+    "same layers": same_layers,
+    "families": families,
+    "unit": unit,
+}
+NOT_APPLICABLE: dict[str, str] = {}
+"""Similarity reads no labels; permuted patients and the null family are asked about texture."""

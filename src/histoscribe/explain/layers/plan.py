@@ -26,6 +26,8 @@ class LayersTopic:
 
 TOPICS: Mapping[str, LayersTopic] = {
     "similarity": LayersTopic("similarity_plan", ("layers", "sections", "tiles"), 2),
+    "units": LayersTopic("unit_plan", ("units", "genes", "steps", "sections", "tiles")),
+    "texture": LayersTopic("texture", ("sections", "pieces", "gene_sets")),
 }
 
 
