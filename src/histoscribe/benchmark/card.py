@@ -149,6 +149,7 @@ def _row_card(plan: RunPlan, row: ModelRow) -> RowCard:
         n_parameters={name: card.n_parameters for name, card in cards.items()},
         weights={name: of for name, of in weights.items() if of is not None},
         exemplars={name: of for name, of in exemplars.items() if of is not None},
+        steer={name: of.steer for name, of in cards.items() if of.steer is not None},
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from histoscribe.benchmark.setting_words import setting_words
+from histoscribe.predictor.steer_lines import steer_lines
 from histoscribe.train.settings import TrainSettings
-from histoscribe.types import RowCard
+from histoscribe.types import RowCard, SteerCard
 
 
 def row_lines(rows: Mapping[str, RowCard], train: TrainSettings) -> Iterator[str]:
@@ -32,6 +33,17 @@ def row_lines(rows: Mapping[str, RowCard], train: TrainSettings) -> Iterator[str
             f"| {_span(row.n_parameters)} | {_each(row.weights)} | {_exemplars(row)} |"
         )
     yield ""
+    for name, row in networks.items():
+        yield from _steered(name, row.steer)
+
+
+def _steered(name: str, cards: Mapping[str, SteerCard]) -> Iterator[str]:
+    """Concepts that steered a row in each fold; empty without any."""
+    for fold, card in cards.items():
+        yield f"{name}, fold {fold}:"
+        yield ""
+        yield from steer_lines(card)
+        yield ""
 
 
 def _loss_facts(train: TrainSettings) -> str:

@@ -2,7 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-from histoscribe.benchmark import checks_of_data, checks_of_foreign, checks_of_scores
+from histoscribe.benchmark import (
+    checks_of_data,
+    checks_of_foreign,
+    checks_of_scores,
+    checks_of_training,
+)
 from histoscribe.benchmark.results import Results
 from histoscribe.types import Check
 
@@ -23,6 +28,7 @@ _CHECKS: tuple[Callable[[Results], Iterator[Check]], ...] = (
     checks_of_scores.depth_is_visible,
     checks_of_scores.depth_explains,
     checks_of_scores.collapsed,
+    checks_of_training.side_tasks,
     checks_of_foreign.training_unknown,
     checks_of_foreign.inside_band,
     checks_of_foreign.unit_unknown,

@@ -11,6 +11,7 @@ from histoscribe.io.atomic import write_json
 from histoscribe.predictor.gene_scores import GENES_FILE
 from histoscribe.predictor.model_card import CARD_FILE
 from histoscribe.predictor.record import check_record
+from histoscribe.predictor.steering_curve import STEERING_FILE
 from histoscribe.predictor.training_curve import TRAINING_FILE
 from histoscribe.types import TrainingCard
 
@@ -18,7 +19,7 @@ FORMAT = 7
 RECORD = "predictor.json"
 IDENTITY = ("settings.toml", "pathways.json", "expression.sha256", "model_sources.json")
 """Files with the settings and sources of a training; listed in the record where they are there."""
-_OWN = ("*.safetensors", CARD_FILE, GENES_FILE, TRAINING_FILE)
+_OWN = ("*.safetensors", CARD_FILE, GENES_FILE, TRAINING_FILE, STEERING_FILE)
 """File names reserved for predictors: each must be listed in the folder's record."""
 
 

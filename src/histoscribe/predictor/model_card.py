@@ -12,6 +12,7 @@ from histoscribe.predictor.encoding import Encoding
 from histoscribe.predictor.facts import needs_in_words
 from histoscribe.predictor.gene_scores import Benchmarked
 from histoscribe.predictor.reference import MOST_FAR, MPP_MARGIN, Reference
+from histoscribe.predictor.steer_lines import steer_lines
 from histoscribe.types import (
     CountFamily,
     ExemplarsCard,
@@ -148,6 +149,8 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
     if card.turned is not None:
         corners = "" if card.corners is None else f", {_CORNERS[card.corners]}"
         yield f"- {_TURNED[card.turned]}{corners}."
+    if card.steer is not None:
+        yield from steer_lines(card.steer)
     encoder = card.encoder
     layer = f", layer {encoding.layer}" if encoding.layer else ""
     yield (

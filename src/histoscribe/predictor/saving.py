@@ -49,6 +49,7 @@ from histoscribe.predictor.model_card import CARD_FILE, CardFacts, model_card
 from histoscribe.predictor.model_origin import changed_source
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.predictor.reference import Reference
+from histoscribe.predictor.steering_curve import STEERING_FILE, is_steered, steering_text
 from histoscribe.predictor.training_curve import TRAINING_FILE, training_text
 from histoscribe.printable import printable_lines
 from histoscribe.types import BenchmarkCard, Pathways
@@ -75,6 +76,9 @@ def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
     if predictor.fitted.members:
         files.append(TRAINING_FILE)
         write_text(folder / TRAINING_FILE, training_text(predictor.fitted.members))
+    if is_steered(predictor.fitted.members):
+        files.append(STEERING_FILE)
+        write_text(folder / STEERING_FILE, steering_text(predictor.fitted.members))
     lookup = predictor.fitted.lookup
     if encoder is not None:  # trained for this model only: it exists nowhere else
         files.append(_ENCODER)

@@ -132,6 +132,11 @@ MEANING = MappingProxyType(
             "Flat predictions",
             "A network that gives almost one value everywhere has learned little of these genes.",
         ),
+        "side-task": (
+            "A side task outweighs the genes",
+            "The network was moved more by a concept than by what it predicts: scores of genes may "
+            "have paid for it.",
+        ),
         "undefined-scores": (
             "Undefined scores",
             "A gene without variation has no correlation to find.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from histoscribe.predictor.steering_curve import STEERING_FILE
 from histoscribe.predictor.training_curve import TRAINING_FILE
 from histoscribe.report.line_chart import Line, LineChart, line_chart
 
@@ -21,6 +22,8 @@ class TrainingCurves:
     """None for a network without a loss of each epoch."""
     inner_score: LineChart | None
     """None for a network without validation patients."""
+    shares: LineChart | None
+    """Share of each loss in the gradient; None for a network that no concept steered."""
     metric: str
     kept: str
     """Epochs whose weights are the result."""
@@ -36,16 +39,21 @@ def _curves_of(folder: Path, rows: tuple[str, ...]) -> Iterator[TrainingCurves]:
         paths = sorted((folder / "predictors" / row).glob(f"*/{TRAINING_FILE}"))
         tables = {path.parent.name: pd.read_csv(path) for path in paths}
         if any(len(table) for table in tables.values()):
-            yield _curves(row, tables)
+            steered = (folder / "predictors" / row).glob(f"*/{STEERING_FILE}")
+            shares = {path.parent.name: pd.read_csv(path) for path in sorted(steered)}
+            yield _curves(row, tables, shares)
 
 
-def _curves(row: str, tables: dict[str, pd.DataFrame]) -> TrainingCurves:
+def _curves(
+    row: str, tables: dict[str, pd.DataFrame], steered: dict[str, pd.DataFrame]
+) -> TrainingCurves:
     metrics = sorted({str(name) for table in tables.values() for name in table["metric"].dropna()})
     kept = [int(epoch) for table in tables.values() for epoch in table[table["kept"] == 1]["epoch"]]
     return TrainingCurves(
         row=row,
         loss=_chart(tables, "loss"),
         inner_score=_chart(tables, "inner_score"),
+        shares=_share_chart(steered),
         metric=", ".join(metrics),
         kept=_span(sorted(kept)),
     )
@@ -54,6 +62,19 @@ def _curves(row: str, tables: dict[str, pd.DataFrame]) -> TrainingCurves:
 def _chart(tables: dict[str, pd.DataFrame], column: str) -> LineChart | None:
     lines = [line for fold, table in tables.items() for line in _lines(fold, table, column)]
     return line_chart(lines[:_MOST_LINES], "epoch") if lines else None
+
+
+def _share_chart(tables: dict[str, pd.DataFrame]) -> LineChart | None:
+    """One line for each loss: the mean over folds and networks, epoch by epoch."""
+    if not tables:
+        return None
+    known = pd.concat(tables.values()).dropna(subset=["share"])
+    lines = []
+    for name, part in known.groupby("loss_of", sort=False):
+        by_epoch = part.groupby("epoch")["share"].mean()
+        points = tuple((float(epoch), share) for epoch, share in by_epoch.items())
+        lines.append(Line(str(name), points, None))
+    return line_chart(lines, "epoch") if lines else None
 
 
 def _lines(fold: str, table: pd.DataFrame, column: str) -> Iterator[Line]:

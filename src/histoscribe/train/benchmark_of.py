@@ -81,7 +81,7 @@ def _other_settings(run: Path, here: RunSettings, there: RunSettings) -> Iterato
 def _compared(settings: RunSettings, model: str) -> dict[str, Any]:
     """Settings that decide the data and the fitting of a model, by dotted key."""
     row = settings.row(model)
-    free = {*_FREE, *(("train",) if issubclass(row.cls, Estimator) else ())}
+    free = {*_FREE, *(("train", "steer") if issubclass(row.cls, Estimator) else ())}
     table = settings.model_dump(mode="json", exclude=free)
     exemplars = {} if row.exemplars is None else row.exemplars.model_dump()
     own = {"model": row.model, "encoder": row.encoder, **asdict(row.config)}

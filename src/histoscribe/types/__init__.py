@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from histoscribe.types.card import ScoreCard as ScoreCard
     from histoscribe.types.card import SectionCard as SectionCard
     from histoscribe.types.card import SpotSizes as SpotSizes
+    from histoscribe.types.card import SteerCard as SteerCard
     from histoscribe.types.card import TargetCard as TargetCard
     from histoscribe.types.card import TrainingCard as TrainingCard
     from histoscribe.types.folds import Fold as Fold
@@ -86,6 +87,7 @@ _HOME = {
             "EncoderCard",
             "ExemplarsCard",
             "PathwaysCard",
+            "SteerCard",
             "ScoreCard",
             "SectionCard",
             "SpotSizes",

@@ -167,6 +167,22 @@ class PathwaysCard(Card):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SteerCard(Card):
+    """Concepts that steered the training of a network."""
+
+    learn: tuple[str, ...]
+    unlearn: tuple[str, ...]
+    learn_weight: float
+    unlearn_weight: float
+    shares: Mapping[str, float]
+    """Loss -> its share of the gradient at the representation, mean of the epochs up to the one
+    that is kept; `genes` is the loss of the genes.
+    """
+    warnings: tuple[str, ...] = ()
+    """Concepts whose share was larger than that of the genes, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingCard(Card):
     """Training data and settings of a predictor, without any information about test sections."""
 
@@ -200,6 +216,8 @@ class TrainingCard(Card):
     """Initial weights of a network, as `sha256:...`; `none` for random numbers."""
     turned: Literal["tiles", "places"] | None = None
     """Part of the inputs that was turned and mirrored at random in training."""
+    steer: SteerCard | None = None
+    """None for a training without concepts."""
     corners: Literal["read", "mean"] | None = None
     """For tiles turned by any angle: whether their corners were read from the slide, or filled with
     the mean colour of ImageNet. None for turns by right angles.

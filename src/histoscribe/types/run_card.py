@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from histoscribe.types.card import Card, ExemplarsCard, PathwaysCard, SectionCard, TargetCard
+from histoscribe.types.card import (
+    Card,
+    ExemplarsCard,
+    PathwaysCard,
+    SectionCard,
+    SteerCard,
+    TargetCard,
+)
 from histoscribe.types.foreign_card import ForeignCard
 
 
@@ -73,6 +80,8 @@ class RowCard(Card):
     """As `TrainingCard.weights`; empty for models that are no networks."""
     exemplars: Mapping[str, ExemplarsCard] = field(default_factory=dict)
     """Empty for models without exemplars."""
+    steer: Mapping[str, SteerCard] = field(default_factory=dict)
+    """Empty for models that no concept steered."""
 
 
 @dataclass(frozen=True, kw_only=True)
