@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.concepts.question import CONCEPTS
+from histoscribe.explain.discover.question import DISCOVER
 from histoscribe.explain.exemplars.question import EXEMPLARS
 from histoscribe.explain.genes.question import GENES
 from histoscribe.explain.grad_cam.question import GRAD_CAM
@@ -26,6 +27,7 @@ QUESTIONS: tuple[Question, ...] = (
     LAYERS,
     SUBTYPES,
     MEMORY,
+    DISCOVER,
     EXEMPLARS,
     GENES,
     LATENT,

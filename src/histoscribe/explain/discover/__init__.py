@@ -1,0 +1,1 @@
+"""The question `discover`: hypotheses from training patients, tested once on others."""
