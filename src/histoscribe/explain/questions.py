@@ -9,6 +9,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.concepts.question import CONCEPTS
 from histoscribe.explain.discover.question import DISCOVER
 from histoscribe.explain.exemplars.question import EXEMPLARS
+from histoscribe.explain.faults.question import FAULTS
 from histoscribe.explain.genes.question import GENES
 from histoscribe.explain.grad_cam.question import GRAD_CAM
 from histoscribe.explain.graph.question import GRAPH
@@ -27,6 +28,7 @@ QUESTIONS: tuple[Question, ...] = (
     LAYERS,
     SUBTYPES,
     MEMORY,
+    FAULTS,
     DISCOVER,
     EXEMPLARS,
     GENES,

@@ -1,0 +1,1 @@
+"""The question `faults`: for whom a predictor fails, and what else it knows."""
