@@ -25,13 +25,23 @@ def activity_of_values(
     values: Float[np.ndarray, "N G"], pathways: Pathways
 ) -> Float32[np.ndarray, "N P"]:
     """Mean z-score of the members, from values of the panel in the spots of one section."""
+    scores = gene_z_scores(values)
+    known = np.isfinite(scores).all(axis=0)
+    weight = (pathways.members & known).astype(np.float64)
+    n_members = weight.sum(axis=1)
+    total = np.where(known, scores, 0.0) @ weight.T
+    return np.where(n_members > 0, total / np.maximum(n_members, 1.0), np.nan).astype(np.float32)
+
+
+def gene_z_scores(values: Float[np.ndarray, "N G"]) -> Float[np.ndarray, "N G"]:
+    """Z-score of each gene over the spots of one section.
+
+    NaN for a gene that was not measured; 0 for one that is constant there.
+    """
     values = values.astype(np.float64)
     known = np.isfinite(values).all(axis=0)
     filled = np.where(known, values, 0.0)
     centred, deviation = filled - filled.mean(axis=0), filled.std(axis=0)
     varies = deviation >= _LEAST_DEVIATION
     scores = np.where(varies, centred, 0.0) / np.where(varies, deviation, 1.0)
-    weight = (pathways.members & known).astype(np.float64)
-    n_members = weight.sum(axis=1)
-    total = scores @ weight.T
-    return np.where(n_members > 0, total / np.maximum(n_members, 1.0), np.nan).astype(np.float32)
+    return np.where(known, scores, np.nan)

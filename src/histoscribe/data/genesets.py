@@ -64,6 +64,8 @@ class GeneSets:
     sets: Mapping[str, tuple[str, ...]]
     """Name -> members as the file spells them."""
     orthologues: Mapping[str, tuple[str, ...]] | None = None
+    min_members: int = MIN_MEMBERS
+    """Smallest number of members in the panel."""
 
     def in_counts(self, member: str) -> tuple[str, ...]:
         """Spellings of a member in the counts: itself, or its orthologues."""
@@ -121,7 +123,7 @@ def open_gene_sets(settings: PathwaySettings) -> GeneSets | None:
 def panel_pathways(sets: GeneSets, genes: Sequence[str], names: Sequence[str]) -> PanelPathways:
     """Restrict gene sets to a panel; genes match by their id or their symbol.
 
-    A set with fewer than `MIN_MEMBERS` members in the panel is dropped; the card lists it.
+    A set with too few members in the panel is dropped; the card lists it.
 
     Raises
     ------
@@ -137,7 +139,7 @@ def panel_pathways(sets: GeneSets, genes: Sequence[str], names: Sequence[str]) -
         for name, members in sets.sets.items()
     }
     coverage = {name: (len(hits), len(sets.sets[name])) for name, hits in found.items()}
-    kept = tuple(name for name, hits in found.items() if len(hits) >= MIN_MEMBERS)
+    kept = tuple(name for name, hits in found.items() if len(hits) >= sets.min_members)
     if not kept:
         raise DataContractError(_too_few(sets, coverage))
     members = np.zeros((len(kept), len(genes)), dtype=bool)
@@ -203,9 +205,9 @@ def _too_few(sets: GeneSets, coverage: Mapping[str, tuple[int, int]]) -> Problem
     largest = max(coverage, key=lambda name: coverage[name][0])
     return Problem(
         where=f"pathways, {sets.source}",
-        found=f"no set with {MIN_MEMBERS} members in the panel: {largest} has "
+        found=f"no set with {sets.min_members} members in the panel: {largest} has "
         f"{coverage[largest][0]}, the most of {len(coverage)} sets",
-        expected=f"at least one set with {MIN_MEMBERS} members in the panel of each fold",
+        expected=f"at least one set with {sets.min_members} members in the panel of each fold",
         remedy="predict more genes (target.n_genes), or take genes of the sets first "
         "(pathways.first = true)",
     )

@@ -1,14 +1,15 @@
 """Networks of spots that show a part of their computation, for `histoscribe explain`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from histoscribe.models.base import model_class
 from histoscribe.models.catalog import list_models
 from histoscribe.models.layers.graph_edges import Edges
+from histoscribe.models.layers.pathway_attention import AttentionMaps
 
 
 @runtime_checkable
@@ -41,6 +42,25 @@ class GraphModel(Protocol):
 
     def graph_side(self) -> int | None:
         """Cells along one side of that grid; None where the settings leave out the graph."""
+        ...
+
+
+@runtime_checkable
+class PathwayModel(Protocol):
+    """Network of whole sections that gives each spot scores of pathways, its representation."""
+
+    def attention(
+        self,
+        context_feature: Float[Tensor, "B K D"],
+        context_um: Float[Tensor, "B K 2"],
+        present: Bool[Tensor, "B K"],
+        spots: Sequence[int] = (),
+    ) -> list[list[AttentionMaps]]:
+        """Attention weights of each layer in each section, as the prediction computes them."""
+        ...
+
+    def gene_weights(self) -> Float[Tensor, "G P"]:
+        """Weight of the score of each pathway for each gene."""
         ...
 
 

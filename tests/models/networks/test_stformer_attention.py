@@ -102,6 +102,7 @@ def test_maps_are_the_weights_of_the_slow_encoder(flows):
             found = layers[0][place]
             weight = _slow_weights(fast, pathways, spots[place, :size], flows)
             n = len(pathways)
+            torch.testing.assert_close(found.pathway_to_pathway, weight[:, :n, :n])
             torch.testing.assert_close(found.pathway_to_spot, weight[:, :n, n:])
             torch.testing.assert_close(found.spot_to_pathway, weight[:, n:, :n])
             torch.testing.assert_close(found.spot_to_spot, weight[:, n:, n:][:, list(rows)])

@@ -19,15 +19,9 @@ from histoscribe.data.genesets import (
     panel_pathways,
 )
 from histoscribe.errors import DataContractError, Problem
+from histoscribe.explain.expression_bins import GENES_IN_BIN, mean_expression
 from histoscribe.explain.finding import Finding, Number
-from histoscribe.explain.genes.enrichment import (
-    ENRICHED_Q,
-    GENES_IN_BIN,
-    N_DRAWS,
-    Enrichment,
-    enrichment,
-    mean_expression,
-)
+from histoscribe.explain.genes.enrichment import ENRICHED_Q, N_DRAWS, Enrichment, enrichment
 from histoscribe.explain.genes.mask import MASK, RULE, mask_text, why_no_mask
 from histoscribe.explain.genes.question import GenesQuestionSettings
 from histoscribe.explain.genes.tables import (

@@ -4,21 +4,17 @@ The random sets are drawn from the scored genes of the panel, never from the gen
 many genes of each level of expression as the set.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import false_discovery_control, rankdata
 
-from histoscribe.data.measured_genes import panel_counts
+from histoscribe.explain.expression_bins import expression_bins
 from histoscribe.seed import stream
-from histoscribe.types import Section
 
 N_DRAWS = 9_999
 """Random sets for each set: the smallest possible p is 1 / 10,000."""
-GENES_IN_BIN = 20
-"""Least number of genes of one level of expression, among which members are exchanged."""
 ENRICHED_Q = 0.05
 """A set with a smaller `q` counts as predicted better than random sets."""
 _ROUNDING = 1e-9  # of sums of scores: what is nearer is a tie
@@ -64,26 +60,6 @@ def enrichment(
     as_high = (drawn >= mean - _ROUNDING).sum(axis=0)
     p = (1 + as_high) / (1 + N_DRAWS)
     return Enrichment(mean, drawn, p, false_discovery_control(p))
-
-
-def expression_bins(expression: Float[np.ndarray, " G"]) -> list[Int[np.ndarray, " n"]]:
-    """Genes in bins of similar expression, lowest first; each has `GENES_IN_BIN` or some more."""
-    order = np.argsort(expression, kind="stable")
-    return np.array_split(order, max(1, len(order) // GENES_IN_BIN))
-
-
-def mean_expression(
-    sections: Iterable[Section], genes: tuple[str, ...]
-) -> Float[np.ndarray, " genes"]:
-    """Counts of each gene per 10,000 of a section, mean over sections.
-
-    NaN for a gene that no section measured.
-    """
-    shares = np.array([panel_counts(section, None, genes).share for section in sections])
-    measured = np.isfinite(shares)
-    n_sections = measured.sum(axis=0)
-    total = np.where(measured, shares, 0.0).sum(axis=0)
-    return 1e4 * np.where(n_sections > 0, total / np.maximum(n_sections, 1), np.nan)
 
 
 def _drawn_sums(

@@ -25,6 +25,8 @@ class AttentionMaps:
     Zeros where a flow is closed.
     """
 
+    pathway_to_pathway: Float[Tensor, "H P P"]
+    """Weight of each pathway token (last axis) for each pathway token."""
     pathway_to_spot: Float[Tensor, "H P S"]
     """Weight of each spot for each pathway token."""
     spot_to_pathway: Float[Tensor, "H S P"]
@@ -67,14 +69,7 @@ class PathwayAttention(nn.Module):
         rows: Int[Tensor, " c"],
     ) -> list[AttentionMaps]:
         """Attention weights of each section; spot to spot for the spots `rows` of each."""
-        return [
-            AttentionMaps(
-                pathway_to_spot=_pathway_weights(p, s, self._flows)[..., p.k.shape[1] :],
-                spot_to_pathway=_weights_of_pathways(p, s, self._flows),
-                spot_to_spot=_spot_weights(p, s, self._flows, rows)[..., p.k.shape[1] :],
-            )
-            for p, s in self._heads(pathways, spots, sizes)
-        ]
+        return [self._maps(p, s, rows) for p, s in self._heads(pathways, spots, sizes)]
 
     def _heads(
         self, pathways: Tensor, spots: Tensor, sizes: Sequence[int]
@@ -85,6 +80,16 @@ class PathwayAttention(nn.Module):
             (_Heads.of(p, self._n_heads), _Heads.of(s, self._n_heads))
             for p, s in zip(self.qkv(pathways), of_spots, strict=True)
         ]
+
+    def _maps(self, p: "_Heads", s: "_Heads", rows: Int[Tensor, " c"]) -> AttentionMaps:
+        n_pathways = p.k.shape[1]
+        of_pathways = _pathway_weights(p, s, self._flows)
+        return AttentionMaps(
+            pathway_to_pathway=of_pathways[..., :n_pathways],
+            pathway_to_spot=of_pathways[..., n_pathways:],
+            spot_to_pathway=_weights_of_pathways(p, s, self._flows),
+            spot_to_spot=_spot_weights(p, s, self._flows, rows)[..., n_pathways:],
+        )
 
     def _section(self, p: "_Heads", s: "_Heads") -> tuple[Tensor, Tensor]:
         return _pathway_rows(p, s, self._flows), _spot_rows(p, s, self._flows)

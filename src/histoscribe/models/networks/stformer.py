@@ -226,6 +226,10 @@ class SpatialTranscriptFormer(ExpressionModel):
             *self._tokens(context_feature, context_um, rows), rows.sizes, some
         )
 
+    def gene_weights(self) -> Float[Tensor, "G P"]:
+        """Weight of the score of each pathway for each gene, before a softplus."""
+        return self.head.weights()
+
     @abstractmethod
     def _scored(self, spots: Float[Tensor, "S width"]) -> Float[Tensor, "n width"]:
         """Tokens that get scores, from the spots of one section after the last layer."""
