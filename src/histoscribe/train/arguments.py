@@ -91,7 +91,6 @@ def run_cohort(cohort: AnyCohort | None, settings: RunSettings) -> Cohort:
     """
     if not isinstance(cohort, Cohort):
         return read_cohort(settings.cohort, settings.sections, settings.filters, settings.where)
-    plain = RunSettings(cohort=MEMORY, models=settings.models, settings=settings.settings)
     problems = [
         Problem(
             where=f"settings, {table}",
@@ -101,7 +100,7 @@ def run_cohort(cohort: AnyCohort | None, settings: RunSettings) -> Cohort:
             "AnnData before `hs.cohort_of`",
         )
         for table in ("filters", "where")
-        if getattr(settings, table) != getattr(plain, table)
+        if getattr(settings, table) != RunSettings.model_fields[table].default
     ]
     unknown = sorted(set(settings.sections or ()) - set(cohort.ids))
     if unknown:
