@@ -16,6 +16,7 @@ QUICK = {  # else minutes
     "bins.py": ("--rows", "60", "--genes", "300", "--per-bin", "20"),
     "chance.py": ("--quick",),
     "egn_simulated.py": ("--quick",),
+    "explain_pathways.py": ("--quick",),
     "exemplars.py": ("--spots", "6000", "--repeats", "1"),
     "extraction.py": ("--quick",),
     "extractor.py": ("--quick",),

@@ -17,6 +17,7 @@ from histoscribe.explain.latent.question import LATENT
 from histoscribe.explain.layers.question import LAYERS
 from histoscribe.explain.levels.question import LEVELS
 from histoscribe.explain.memory.question import MEMORY
+from histoscribe.explain.pathways.question import PATHWAYS
 from histoscribe.explain.question import Question
 from histoscribe.explain.subtypes.question import SUBTYPES
 from histoscribe.explain.where.question import WHERE
@@ -30,6 +31,7 @@ QUESTIONS: tuple[Question, ...] = (
     MEMORY,
     FAULTS,
     DISCOVER,
+    PATHWAYS,
     EXEMPLARS,
     GENES,
     LATENT,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from histoscribe.explain.genes import enrichment as module
 from histoscribe.explain.expression_bins import expression_bins, mean_expression
+from histoscribe.explain.genes import enrichment as module
 from histoscribe.explain.genes.enrichment import enrichment
 from tests.data.fakes_for_data import fake_section
 

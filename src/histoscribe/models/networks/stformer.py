@@ -227,7 +227,7 @@ class SpatialTranscriptFormer(ExpressionModel):
         )
 
     def gene_weights(self) -> Float[Tensor, "G P"]:
-        """Weight of the score of each pathway for each gene, before a softplus."""
+        """Weights from scores to genes, before a softplus."""
         return self.head.weights()
 
     @abstractmethod

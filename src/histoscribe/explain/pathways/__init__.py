@@ -1,0 +1,1 @@
+"""The question `pathways`: whether scores and attention of pathways follow what was measured."""
