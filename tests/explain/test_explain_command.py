@@ -71,7 +71,7 @@ def test_predictors_and_cohort_are_told_apart(
 ):
     monkeypatch.chdir(explained.folder)
     (explained.folder / "cohort.csv").touch()
-    done = histoscribe("explain", "latent", *positionals, "--out", tmp_path / "why")
+    done = histoscribe("explain", "exemplars", *positionals, "--out", tmp_path / "why")
     assert done.code == 2
     assert message in done.err
     assert not (tmp_path / "why").exists()
