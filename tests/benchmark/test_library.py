@@ -7,6 +7,8 @@ import pytest
 
 import histoscribe as hs
 from histoscribe.errors import DataContractError
+from histoscribe.train.arguments import run_cohort
+from histoscribe.train.settings import parse_settings
 from tests.io.cohorts.test_in_memory import pixels, section
 
 INPUTS = {"tile_px": 16, "mpp": 0.5, "encoder": "mean_colour"}
@@ -106,6 +108,16 @@ def test_a_mistake_is_told_before_any_work_and_leaves_no_folder(place):
 def test_a_filter_of_a_cohort_in_memory_is_refused(place):
     with pytest.raises(DataContractError, match="already filtered"):
         hs.benchmark(in_memory(), "mean", filters={"min_umi": 3}, out=place / "none")
+
+
+def test_weights_that_start_from_gene_sets_are_no_filter_of_a_cohort_in_memory():
+    table = {
+        "cohort": "memory",
+        "models": ["stformer"],
+        "settings": {"stformer": {"pathway_init": "init"}},
+        "pathways": {"sets": "sets.gmt"},
+    }
+    assert run_cohort(in_memory(), parse_settings(table, "a test")).ids == NAMES
 
 
 def test_sections_can_be_chosen_of_a_cohort_in_memory(place):
