@@ -27,6 +27,8 @@ GENES = [f"SIM-{name.upper()}{gene:03d}" for name in FAMILIES for gene in range(
 TRAINING = [f"P{patient}S{section}" for patient in range(1, 5) for section in (1, 2)]
 ENCODERS = {"ridge": "colour_texture", "mlp": "torchvision:squeezenet1_0"}
 
+UNITS = {"about": "units", "sections": ("P5S1", "P6S1"), "tiles": 40, "steps": 40}
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Ask about every cohort, print the numbers and one line of JSON."""
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
                 if given.units and model == "mlp":
                     findings[f"units, seed {seed}"] = hs.explain(
-                        "layers", predictor, manifest, about="units", out=folder / "units"
+                        *("layers", predictor, manifest), out=folder / "units", **UNITS
                     )
         for name, finding in findings.items():
             print(name, *_lines(finding), sep="\n  ")
