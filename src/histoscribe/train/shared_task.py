@@ -35,7 +35,7 @@ class SharedTask(Task):
         optimiser: Any = self.optimizers()
         scheduler: Any = self.lr_schedulers()
         optimiser.zero_grad()
-        before = None if self.steering is None else self.steering.squares.clone()
+        before = None if self.steering is None else self.steering.squares[:1].clone()
         parts = self._outputs(step)
         self._give_gradients(parts)
         for number, batch, (leaves, _) in zip(step.numbers, step.batches, parts, strict=True):
@@ -47,7 +47,6 @@ class SharedTask(Task):
             torch.autograd.backward(tensors, gradients)
         self._add_gradients(before)
         optimiser.step()
-        self.step_heads()
         self._group.copy_first(self.model.buffers())
         if scheduler is not None:
             scheduler.step()
@@ -72,17 +71,17 @@ class SharedTask(Task):
         for process, received in enumerate(self._group.gather(sent)):
             mine = process == self._group.process
             every += parts if mine else [_on(part, self.device) for part in received]
-        loss = self.loss_of(whole_batch(every))  # every process keeps the same running means
+        loss = self.loss_of(whole_batch(every))  # heads and running means stay the same in all
         if parts:  # at the end of an epoch there may be none left for this process
             loss.backward()
 
     def _add_gradients(self, before: Tensor | None) -> None:
-        """Sum gradients over all processes, and the sizes that steering keeps since `before`."""
-        self._group.add_gradients(self.parameters())
+        """Sum gradients over all processes, and the size that steering keeps of the genes'."""
+        self._group.add_gradients(self.model.parameters())
         if self.steering is not None and before is not None:
-            squares = self.steering.squares
-            of_each = self._group.gather((squares - before).cpu())
-            squares.copy_(before + torch.stack(of_each).sum(dim=0).to(squares.device))
+            main = self.steering.squares[:1]
+            of_each = self._group.gather((main - before).cpu())
+            main.copy_(before + torch.stack(of_each).sum(dim=0).to(main.device))
 
     def _output(self, number: int, batch: TrainingBatch) -> Output:
         torch.manual_seed(integer(self._seed, f"epoch-{self.current_epoch}-batch-{number}"))

@@ -1,22 +1,24 @@
 """Concepts that steer a training: heads on the representation, gradient reversal, uncertainty.
 
-A head predicts each concept from the representation. Its own weights follow its loss as it is. To
-the network its gradient comes with a factor: positive for a concept to learn, negative for one to
-unlearn (Ganin and Lempitsky 2015, arXiv:1409.7495; for concepts of histology Graziani et al. 2022,
-arXiv:2208.13776), and in size the weight by uncertainty of Kendall, Gal and Cipolla 2018
-(arXiv:1705.07115). There each loss L stands as exp(-s) L + s with s of its own, and s = log L makes
-this least; so the s here is the log of the running mean of L, which no learning rate delays. That
-of the genes is divided out of all: their loss stays as it is without concepts, and that of concept
-i is weighted by exp(s_genes - s_i). A reversed head has the s of an ordinary one, for it is fitted
-to L and not to the reversed gradient: the network cannot win by making it large.
+A head predicts each concept from the representation. Its own weights follow its loss as it is, some
+steps for each of the network. To the network its gradient comes with a factor: positive for a
+concept to learn, negative for one to unlearn (Ganin and Lempitsky 2015, arXiv:1409.7495; for
+concepts of histology Graziani et al. 2022, arXiv:2208.13776), and in size the weight by uncertainty
+of Kendall, Gal and Cipolla 2018 (arXiv:1705.07115). There each loss L stands as exp(-s) L + s with
+s of its own, and s = log L makes this least; so the s here is the log of the running mean of L,
+which no learning rate delays. That of the genes is divided out of all: their loss stays as it is
+without concepts, and that of concept i is weighted by exp(s_genes - s_i). A reversed head has the s
+of an ordinary one, for it is fitted to L and not to the reversed gradient: the network cannot win
+by making it large. Where a head tells a concept no better than a constant does, nothing is left to
+reverse, and its gradient is left out.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -28,12 +30,25 @@ from histoscribe.types import Labels, Output
 _HIDDEN = 64
 """Units between the representation and a concept to unlearn."""
 _LEARNING_RATE = 2e-3
+_N_STEPS = 5
+"""Steps of the heads for each of the network: one that lags behind is evaded, not answered."""
 _RECENT = 0.1
 """Share of a step in the running mean of a loss."""
 LEAST_LOSS = 0.01
 """A concept whose loss is below counts as this, so that one that is solved does not outweigh all:
 the loss of the mean is about 1."""
-_BEFORE = "concept: "  # before the names of heads in an output
+_READ = "representation"  # its name in an output
+
+
+@dataclass(frozen=True, eq=False)
+class _HeadLoss:
+    """Loss of a head for a batch."""
+
+    mean: Float[Tensor, ""]
+    constant: Float[Tensor, ""]
+    """That of the best prediction that does not look at the representation."""
+    n: Int[Tensor, ""]
+    """Labels that it counts."""
 
 
 @final
@@ -65,41 +80,34 @@ class Steering(nn.Module):
         for name, start in (("running", torch.nan), ("squares", 0.0), ("totals", 0.0)):
             self.register_buffer(name, torch.full((n_losses,), start, dtype=torch.float64))
         self.register_buffer("counts", torch.zeros(n_losses, dtype=torch.float64))
+        self.optimiser = torch.optim.Adam(self.heads.parameters(), lr=_LEARNING_RATE)
+        self._told: list[Tensor] = []
 
-    def optimiser(self) -> torch.optim.Optimizer:
-        """Optimiser of the heads: another recipe of the network does not slow them down."""
-        return torch.optim.Adam(self.heads.parameters(), lr=_LEARNING_RATE)
-
-    def output(
-        self, model: ExpressionModel, inputs: Mapping[str, Any], present: Bool[Tensor, "B K"] | None
-    ) -> Output:
-        """Predict genes and concepts of a batch; the genes are those of the network itself."""
+    def output(self, model: ExpressionModel, inputs: Mapping[str, Any]) -> Output:
+        """Predict the genes of a batch as the network itself does, with the representation."""
         representation = model.represent(**inputs)
         read = model.read(_Passed.apply(representation, self, 0))
         output = with_counts(model.count_head, read)
-        heads = dict(output.heads)
-        for number, (concept, head) in enumerate(zip(self.concepts, self.heads, strict=True), 1):
+        if model.item == "bag":
+            representation = _pooled(representation, inputs.get("present"))
+        return replace(output, heads={**output.heads, _READ: representation})
+
+    def loss(self, of_genes: Float[Tensor, ""], output: Output, labels: Labels) -> Tensor:
+        """Loss of the genes and of the concepts of a step; first the heads follow the network.
+
+        Keeps the running means of all losses.
+        """
+        representation = output.heads[_READ]
+        self._follow(representation.detach(), labels)
+        parts = []
+        for number, concept in enumerate(self.concepts, start=1):
             if concept.weight == 0:
                 passed = representation.detach()
             else:
                 passed = _Passed.apply(representation, self, number)
-            if model.item == "bag":
-                passed = _pooled(passed, present)
-            heads[_BEFORE + concept.name] = head((passed - self.center) / self.scale)
-        return replace(output, heads=heads)
-
-    def loss(self, of_genes: Float[Tensor, ""], output: Output, labels: Labels) -> Tensor:
-        """Loss of the genes and the losses of the heads; keeps their running means."""
-        parts = [self._loss(concept, output, labels) for concept in self.concepts]
-        known = torch.stack([torch.ones_like(of_genes).bool(), *(n > 0 for _, n in parts)])
-        values = torch.stack([of_genes.abs(), *(loss for loss, _ in parts)]).detach().double()
-        with torch.no_grad():
-            before = torch.where(self.running.isnan(), values, self.running)
-            running = torch.lerp(before, values, _RECENT)
-            self.running.copy_(torch.where(known, running, self.running))
-            self.totals += torch.where(known, values, 0.0)
-            self.counts += known
-        return of_genes + torch.stack([loss for loss, _ in parts]).sum()
+            parts.append(self._loss(number, passed, labels))
+        self._keep(of_genes, parts)
+        return of_genes + torch.stack([part.mean for part in parts]).sum()
 
     @property
     def uncertainty(self) -> Float[Tensor, " n"]:
@@ -114,6 +122,8 @@ class Steering(nn.Module):
             concept, s = self.concepts[number - 1], self.uncertainty
             sign = 1.0 if concept.aim == "learn" else -1.0
             factor = sign * concept.weight * (s[0] - s[number]).exp().nan_to_num(0.0)
+            if concept.aim == "unlearn":  # beyond that, it would learn to mislead the head
+                factor = factor * self._told[number - 1]
             gradient = gradient * factor.to(gradient.dtype)
         self.squares[number] += gradient.detach().double().square().sum()
         return gradient
@@ -125,30 +135,44 @@ class Steering(nn.Module):
             buffer.zero_()
         return found
 
-    def _loss(
-        self, concept: SteeredConcept, output: Output, labels: Labels
-    ) -> tuple[Float[Tensor, ""], Tensor]:
-        """Mean loss of a head over the spots or items that have the concept, and their number."""
-        predicted = output.heads[_BEFORE + concept.name]
+    def _follow(self, representation: Tensor, labels: Labels) -> None:
+        """Fit the heads to a batch by some steps, with the network as it is."""
+        with torch.enable_grad():
+            for _ in range(_N_STEPS):
+                self.optimiser.zero_grad()
+                numbers = range(1, 1 + len(self.concepts))
+                losses = [self._loss(number, representation, labels).mean for number in numbers]
+                torch.stack(losses).sum().backward()
+                self.optimiser.step()
+        self.optimiser.zero_grad()
+
+    def _keep(self, of_genes: Tensor, parts: Sequence[_HeadLoss]) -> None:
+        """Keep the losses of a step, and which concepts a head tells better than a constant."""
+        with torch.no_grad():
+            known = torch.stack([torch.ones_like(of_genes).bool(), *(of.n > 0 for of in parts)])
+            values = torch.stack([of_genes.abs(), *(of.mean for of in parts)]).double()
+            before = torch.where(self.running.isnan(), values, self.running)
+            running = torch.lerp(before, values, _RECENT)
+            self.running.copy_(torch.where(known, running, self.running))
+            self.totals += torch.where(known, values, 0.0)
+            self.counts += known
+            self._told = [of.mean < of.constant for of in parts]
+
+    def _loss(self, number: int, representation: Tensor, labels: Labels) -> _HeadLoss:
+        """Loss of a head over the spots or items that have its concept."""
+        concept = self.concepts[number - 1]
+        predicted = self.heads[number - 1]((representation.float() - self.center) / self.scale)
         if concept.n_classes:
             codes = labels.patient if concept.name == "patient" else labels.site
             if codes is None:
                 raise ValueError(f"steer: the labels have no {concept.name}")
             if predicted.ndim == 3:
                 codes = codes[:, None].expand(predicted.shape[:2])
-            known = _present(codes >= 0, labels, predicted)
-            losses = functional.cross_entropy(
-                predicted.flatten(0, -2), codes.clamp_min(0).flatten().long(), reduction="none"
-            ).view(known.shape)
-        else:
-            if labels.concept is None:
-                raise ValueError(f"steer: the labels have no {concept.name}")
-            measured = labels.concept[..., list(concept.columns)]
-            defined = measured.isfinite()
-            known = _present(defined, labels, predicted)
-            losses = (predicted - torch.where(defined, measured, 0.0)).square()
-        number = known.sum()
-        return torch.where(known, losses, 0.0).sum() / number.clamp_min(1), number
+            return _class_loss(predicted, codes.long(), _present(codes >= 0, labels))
+        if labels.concept is None:
+            raise ValueError(f"steer: the labels have no {concept.name}")
+        measured = labels.concept[..., list(concept.columns)]
+        return _measure_loss(predicted, measured, _present(measured.isfinite(), labels))
 
 
 class _Passed(torch.autograd.Function):
@@ -183,8 +207,37 @@ def _pooled(
     return (representation * weight).sum(dim=1) / weight.sum(dim=1)
 
 
-def _present(known: Bool[Tensor, "..."], labels: Labels, predicted: Tensor) -> Bool[Tensor, "..."]:
+def _measure_loss(
+    predicted: Float[Tensor, "*B c"], measured: Float[Tensor, "*B c"], known: Bool[Tensor, "*B c"]
+) -> _HeadLoss:
+    """Squared error, and that of the mean of each measure."""
+    measured = torch.where(known, measured, 0.0)
+    places = tuple(range(known.ndim - 1))
+    mean = measured.sum(dim=places) / known.sum(dim=places).clamp_min(1)
+    return _HeadLoss(
+        _mean((predicted - measured).square(), known),
+        _mean((measured - mean).square(), known),
+        known.sum(),
+    )
+
+
+def _class_loss(
+    logits: Float[Tensor, "*B c"], codes: Int[Tensor, "*B"], known: Bool[Tensor, "*B"]
+) -> _HeadLoss:
+    """Cross entropy, and that of the frequencies of the classes."""
+    chosen = functional.one_hot(codes.clamp_min(0), logits.shape[-1]) * known[..., None]
+    shares = chosen.flatten(0, -2).sum(dim=0) / known.sum().clamp_min(1)
+    losses = -(logits.log_softmax(dim=-1) * chosen).sum(dim=-1)
+    return _HeadLoss(_mean(losses, known), torch.special.entr(shares).sum(), known.sum())
+
+
+def _mean(losses: Float[Tensor, "*B"], known: Bool[Tensor, "*B"]) -> Float[Tensor, ""]:
+    return torch.where(known, losses, 0.0).sum() / known.sum().clamp_min(1)
+
+
+def _present(known: Bool[Tensor, "..."], labels: Labels) -> Bool[Tensor, "..."]:
     """Where a label counts: not in padding."""
-    if labels.present is None or predicted.ndim == 2:
+    present = labels.present
+    if present is None or known.ndim == 1 or known.shape[:2] != present.shape:
         return known
-    return known & labels.present.view(*labels.present.shape, *[1] * (known.ndim - 2))
+    return known & present.view(*present.shape, *[1] * (known.ndim - 2))

@@ -46,7 +46,6 @@ class Task(lightning.LightningModule):
         self.model, self._settings, self._seed, self._steps = model, settings, seed, steps
         self.steering = steering
         """Its heads are part of a checkpoint, and not of the network."""
-        self._of_heads = None if steering is None else steering.optimiser()
         self._losses: list[Tensor] = []
 
     def on_train_epoch_start(self) -> None:
@@ -91,26 +90,15 @@ class Task(lightning.LightningModule):
         self._losses.append(loss.detach())
         return loss if self.steering is None else self.steering.loss(loss, *part)
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take a step of the network, as lightning does it, and one of the heads."""
-        super().optimizer_step(*args, **kwargs)
-        self.step_heads()
-
-    def step_heads(self) -> None:
-        """Take a step of the heads of concepts, after that of the network; without, nothing."""
-        if self._of_heads is not None:
-            self._of_heads.step()
-            self._of_heads.zero_grad()
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the state of the optimiser of the heads."""
-        if self._of_heads is not None:
-            checkpoint[_OF_HEADS] = self._of_heads.state_dict()
+        if self.steering is not None:
+            checkpoint[_OF_HEADS] = self.steering.optimiser.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the state of the optimiser of the heads back."""
-        if self._of_heads is not None:
-            self._of_heads.load_state_dict(checkpoint[_OF_HEADS])
+        if self.steering is not None:
+            self.steering.optimiser.load_state_dict(checkpoint[_OF_HEADS])
 
     def epoch_steering(self) -> Float[Tensor, "3 n"] | None:
         """Sizes of gradients and losses of this epoch, see `Steering.take_epoch`."""
@@ -126,9 +114,7 @@ class Task(lightning.LightningModule):
         if self.steering is None:
             output: Output = self.model(**inputs)
         else:
-            present = batch[1].present
-            there = None if present is None else present.to(self.device)
-            output = self.steering.output(self.model, inputs, there)
+            output = self.steering.output(self.model, inputs)
         return output.float()
 
     def configure_optimizers(self) -> Any:
