@@ -136,7 +136,7 @@ class Steering(nn.Module):
         return found
 
     def _follow(self, representation: Tensor, labels: Labels) -> None:
-        """Fit the heads to a batch by some steps, with the network as it is."""
+        """Train the heads alone on a batch for several steps."""
         with torch.enable_grad():
             for _ in range(_N_STEPS):
                 self.optimiser.zero_grad()
@@ -159,7 +159,7 @@ class Steering(nn.Module):
             self._told = [of.mean < of.constant for of in parts]
 
     def _loss(self, number: int, representation: Tensor, labels: Labels) -> _HeadLoss:
-        """Loss of a head over the spots or items that have its concept."""
+        """Mean loss of a head; spots without its concept are left out."""
         concept = self.concepts[number - 1]
         predicted = self.heads[number - 1]((representation.float() - self.center) / self.scale)
         if concept.n_classes:
