@@ -20,6 +20,7 @@ from histoscribe.explain.memory.question import MEMORY
 from histoscribe.explain.pathways.question import PATHWAYS
 from histoscribe.explain.question import Question
 from histoscribe.explain.subtypes.question import SUBTYPES
+from histoscribe.explain.together.question import TOGETHER
 from histoscribe.explain.where.question import WHERE
 
 QUESTIONS: tuple[Question, ...] = (
@@ -32,6 +33,7 @@ QUESTIONS: tuple[Question, ...] = (
     FAULTS,
     DISCOVER,
     PATHWAYS,
+    TOGETHER,
     EXEMPLARS,
     GENES,
     LATENT,

@@ -1,0 +1,1 @@
+"""The question `together`: whether genes that go together have maps that look alike."""
