@@ -1,9 +1,11 @@
 """What `discover` confirms where there is nothing, and where genes follow the tissue."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import pandas as pd
 
@@ -22,20 +24,21 @@ def old(seed=0, *, follows=True):
 
 
 def both_steps(folder, training, held_out, **settings) -> Finding:
-    """Freeze hypotheses of training patients, and test them on others."""
+    """Freeze hypotheses of training patients, and test them on others, as for the first time."""
     sections, predictor = training
-    first = hs.explain(
-        "discover",
-        predictor,
-        cohort_of(sections),
-        measures=MEASURES,
-        out=folder / "frozen",
-        **settings,
-    )
-    file = first.folder / "hypotheses.json"
-    return hs.explain(
-        "discover", predictor, cohort_of(held_out), hypotheses=file, out=folder / "tested"
-    )
+    with patch.dict(os.environ, HISTOSCRIBE_CACHE=str(folder / "cache")):
+        first = hs.explain(
+            "discover",
+            predictor,
+            cohort_of(sections),
+            measures=MEASURES,
+            out=folder / "frozen",
+            **settings,
+        )
+        file = first.folder / "hypotheses.json"
+        return hs.explain(
+            "discover", predictor, cohort_of(held_out), hypotheses=file, out=folder / "tested"
+        )
 
 
 def _alarm(training, held_out) -> bool:
