@@ -19,6 +19,7 @@ from histoscribe.explain.levels.question import LEVELS
 from histoscribe.explain.memory.question import MEMORY
 from histoscribe.explain.pathways.question import PATHWAYS
 from histoscribe.explain.question import Question
+from histoscribe.explain.robust.question import ROBUST
 from histoscribe.explain.subtypes.question import SUBTYPES
 from histoscribe.explain.together.question import TOGETHER
 from histoscribe.explain.where.question import WHERE
@@ -34,6 +35,7 @@ QUESTIONS: tuple[Question, ...] = (
     DISCOVER,
     PATHWAYS,
     TOGETHER,
+    ROBUST,
     EXEMPLARS,
     GENES,
     LATENT,

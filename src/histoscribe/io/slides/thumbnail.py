@@ -28,6 +28,16 @@ def jpeg(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
     return _jpeg(Image.fromarray(image))
 
 
+def through_jpeg(
+    image: UInt8[np.ndarray, "height width 3"], quality: int
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Compress pixels as JPEG of a quality of 1 to 100, and decode them again."""
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=quality)
+    with Image.open(buffer) as decoded:
+        return np.array(decoded.convert("RGB"))
+
+
 def plain_png(image: UInt8[np.ndarray, "height width channels"]) -> bytes:
     """Give pixels as PNG bytes that hold nothing but the pixels: no name, date or position.
 

@@ -1,0 +1,1 @@
+"""The question `robust`: how much of a score survives changes of the image."""
