@@ -72,7 +72,7 @@ def _share_chart(tables: dict[str, pd.DataFrame]) -> LineChart | None:
     lines = []
     for name, part in known.groupby("loss_of", sort=False):
         by_epoch = part.groupby("epoch")["share"].mean()
-        points = tuple((float(epoch), share) for epoch, share in by_epoch.items())
+        points = tuple(zip(by_epoch.index.astype(float), by_epoch.astype(float), strict=True))
         lines.append(Line(str(name), points, None))
     return line_chart(lines, "epoch") if lines else None
 
