@@ -11,6 +11,7 @@ from histoscribe.explain.faults.class_errors import (
     FEWEST_SPOTS,
     MOST_SHARE,
     ClassErrors,
+    class_errors,
 )
 from histoscribe.explain.faults.facts import PatientFacts
 from histoscribe.explain.faults.held_out import LAST_LAYER, HeldOutSpots, mean_label
@@ -69,7 +70,7 @@ class FaultsAnswer:
         spots = HeldOutSpots.read(predictor, self.sections, mean, self.labels, request.cache)
         training = TrainingSpots(predictor, cohort)
         parts = divisions(spots, self.facts, self.compared, self.labels, training)
-        errors = [ClassErrors.of(spots, part) for part in parts]
+        errors = class_errors(spots, parts)
         of_patient = {fact: self.facts.of_patient[fact] for fact in self.compared}
         known = [*known_facts(spots, of_patient)]
         statistic, null = _numbers(errors, known)

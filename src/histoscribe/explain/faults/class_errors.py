@@ -1,16 +1,21 @@
 """Error of each class of held-out spots, and by chance; which classes training lacks."""
 
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from time import perf_counter
 from typing import final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_matrix
 
+from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.faults.held_out import HeldOutSpots
 from histoscribe.explain.faults.spot_classes import PATIENT, SpotDivision
 from histoscribe.explain.finding import Number
 from histoscribe.explain.surrogates import N_DRAWS, surrogates
+from histoscribe.progress import track
 from histoscribe.seed import integer, stream
 
 FEWEST_PATIENTS = 6
@@ -33,21 +38,6 @@ class ClassErrors:
     """Error of each patient in each class; NaN for fewer than five spots."""
     draws: Float[np.ndarray, "draws C"] | None
     """Errors by chance; None where patients are too few, and for the patients themselves."""
-
-    @classmethod
-    def of(cls, spots: HeldOutSpots, classes: SpotDivision) -> "ClassErrors":
-        """Errors of the classes, and by chance.
-
-        Classes of patients are permuted over patients. Classes of spots stay, and the map of errors
-        of each section is replaced by equally smooth random maps.
-        """
-        cells = _Cells.of(spots, classes)
-        of_patient = cells.means((spots.error @ cells.inside)[None])[0]
-        if classes.name == PATIENT:
-            return cls(classes, of_patient, None)
-        if classes.of_patients:
-            return cls(classes, of_patient, _permuted(of_patient))
-        return cls(classes, of_patient, _mean(cells.means(_random_sums(spots, cells))))
 
     @property
     def error(self) -> Float[np.ndarray, " C"]:
@@ -127,22 +117,46 @@ class ClassErrors:
         return Number.of_draws(name, np.ptp(drawn, axis=1) if of_gap else drawn, meaning)
 
 
+def class_errors(spots: HeldOutSpots, divisions: Sequence[SpotDivision]) -> list[ClassErrors]:
+    """Errors of the classes of each division, and by chance.
+
+    Classes of patients are permuted over patients. Classes of spots stay, and the map of errors of
+    each section is replaced by equally smooth random maps.
+    """
+    cells = [_Cells.of(spots, division) for division in divisions]
+    of_spots = [of for of in cells if not of.division.of_patients]
+    drawn = iter(_random_sums(spots, of_spots) if of_spots else [])
+    errors = []
+    for of in cells:
+        of_patient = of.means((spots.error @ of.inside)[None])[0]
+        if of.division.name == PATIENT:
+            draws = None
+        elif of.division.of_patients:
+            draws = _permuted(of_patient)
+        else:
+            draws = _mean(of.means(next(drawn)))
+        errors.append(ClassErrors(of.division, of_patient, draws))
+    return errors
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class _Cells:
     """Spots of each patient in each class."""
 
+    division: SpotDivision
     inside: csr_matrix
     """[N, patients x classes], 1 where a spot lies."""
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, spots: HeldOutSpots, classes: SpotDivision) -> "_Cells":
-        shape = len(spots.patients), len(classes.classes)
-        rows = np.flatnonzero(classes.code >= 0)
-        cell = spots.keys.patient[rows] * shape[1] + classes.code[rows]
+    def of(cls, spots: HeldOutSpots, division: SpotDivision) -> "_Cells":
+        shape = len(spots.patients), len(division.classes)
+        rows = np.flatnonzero(division.code >= 0)
+        cell = spots.keys.patient[rows] * shape[1] + division.code[rows]
         places = (np.ones(len(rows)), (rows, cell))
-        return cls(csr_matrix(places, shape=(len(spots), shape[0] * shape[1])), shape)
+        inside = csr_matrix(places, shape=(len(spots), shape[0] * shape[1]))
+        return cls(division, inside, shape)
 
     def means(self, sums: Float[np.ndarray, "draws cells"]) -> Float[np.ndarray, "draws P C"]:
         """Mean of each cell from its sum; NaN for too few spots."""
@@ -172,14 +186,27 @@ def _permuted(of_patient: Float[np.ndarray, "P C"]) -> Float[np.ndarray, "draws 
         return (value[np.array(orders)] @ inside) / inside.sum(axis=0)
 
 
-def _random_sums(spots: HeldOutSpots, cells: _Cells) -> Float[np.ndarray, "draws cells"]:
-    """Sum of errors in each cell, of equally smooth random maps of the errors of each section."""
-    sums = np.zeros((N_DRAWS, cells.inside.shape[1]))
-    for name, _, rows in spots.keys.by_section():
-        error = spots.error[rows]
-        maps = np.tile(error, (N_DRAWS, 1))
-        if len(rows) >= _FEWEST_PLACES and np.ptp(error) > 0:
-            seed = integer(_SEED, f"faults-errors-{name}")
-            maps = surrogates(error, spots.um[rows], N_DRAWS, seed)
-        sums += maps @ cells.inside[rows]
+def _random_sums(
+    spots: HeldOutSpots, cells: Sequence[_Cells]
+) -> list[Float[np.ndarray, "draws cells"]]:
+    """Sums of errors in the cells, of random maps as smooth as the errors of each section."""
+    sums = [np.zeros((N_DRAWS, of.inside.shape[1])) for of in cells]
+    sections = [*spots.keys.by_section()]
+    start = perf_counter()
+    with closing(track(sections, "random maps of errors")) as tracked:
+        for number, (name, _, rows) in enumerate(tracked):
+            maps = _random_maps(spots.error[rows], spots.um[rows], name)
+            for at, of in enumerate(cells):
+                sums[at] += maps @ of.inside[rows]
+            if number == 0:
+                seconds = (perf_counter() - start) * len(sections)
+                tell_estimate(f"random maps of errors of {len(sections)} sections", seconds)
     return sums
+
+
+def _random_maps(
+    error: Float[np.ndarray, " n"], um: Float[np.ndarray, "n 2"], section: str
+) -> Float[np.ndarray, "draws n"]:
+    if len(error) < _FEWEST_PLACES or np.ptp(error) == 0:
+        return np.tile(error, (N_DRAWS, 1))
+    return surrogates(error, um, N_DRAWS, integer(_SEED, f"faults-errors-{section}"))

@@ -1,8 +1,10 @@
 """Held-out spots with their errors, and with what the predictor makes of them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import final
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from jaxtyping import Float
 
 from histoscribe.device import choose_device
+from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.finding import defined_mean
 from histoscribe.io.sections.labels import read_labels
 from histoscribe.metrics.moments import pearson_per_gene
@@ -55,10 +58,15 @@ class HeldOutSpots:
         cache: Path,
     ) -> "HeldOutSpots":
         """Predict these sections; `mean` has the training mean of each gene."""
-        parts = [
-            _SectionSpots.read(predictor, section, mean, labels.get(section.id), cache)
-            for section in track(sections, "held-out sections")
-        ]
+        parts = []
+        start = perf_counter()
+        with closing(track(sections, "held-out sections")) as tracked:
+            for section in tracked:
+                table = labels.get(section.id)
+                parts.append(_SectionSpots.read(predictor, section, mean, table, cache))
+                if len(parts) == 1:
+                    seconds = (perf_counter() - start) * len(sections)
+                    tell_estimate(f"predictions of {len(sections)} sections", seconds)
         squares = np.concatenate([part.squares for part in parts])
         unit = float(np.nanmean(squares[:, 1]))
         names = parts[0].readings
