@@ -79,14 +79,15 @@ class PatientAgreement:
 
     def numbers(self) -> tuple[Number, list[Number]]:
         """Mean over pathways; by chance the widest range of all kinds, then each kind."""
-        words = f"{self.meaning}; mean over pathways, of the means of the patients"
+        of_each = self.of_pathways
+        over = "pathways, of the means of the patients" if len(of_each) > 1 else "patients"
         of_kinds = [
             Number.of_draws(
                 f"{self.name}_{kind}", _over_pathways(drawn), f"{self.meaning}, {WORDS[kind]}"
             )
             for kind, drawn in self.by_chance.items()
         ]
-        value = Number(self.name, defined_mean(self.of_pathways), words)
+        value = Number(self.name, defined_mean(of_each), f"{self.meaning}; mean over {over}")
         return value, [self._widest(of_kinds), *of_kinds]
 
     def _widest(self, of_kinds: Sequence[Number]) -> Number:
