@@ -75,6 +75,7 @@ def test_scores_and_measured_activity_change_alike_at_the_border(asked):
         assert inside[column].mean() > outside[column].mean() + 0.5
 
 
+@pytest.mark.slow
 def test_the_same_question_gives_the_same_bytes(asked, tmp_path):
     finding, settings = asked
     explain("pathways", toy_predictor(), toy_cohort(0), out=tmp_path / "two", **settings)
