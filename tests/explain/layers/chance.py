@@ -4,17 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pandas as pd
 import torch
 
+from histoscribe.data.images import SlideTiles
 from histoscribe.explain.finding import Finding
+from histoscribe.explain.layers.fourier_image import TissueColours
 from histoscribe.explain.run import explain
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.simulate.cohort import simulate
 from histoscribe.train.run import train
 from tests.explain.alike import alike_cohort, is_outside, predictor_of, random_mlp, with_network
-from tests.explain.layers.patterns import UNIT, pattern_predictor
+from tests.explain.layers.patterns import UNIT, cosine, made, pattern, pattern_predictor
 
 FAMILIES = ("COMPARTMENT", "ARRANGEMENT")
 
@@ -98,7 +101,7 @@ def families() -> None:
             run={"device": "cpu"},
         )
         out = Path(folder) / "texture"
-        finding = explain("layers", predictor, manifest, about="texture", pieces=16, out=out)
+        finding = explain("layers", predictor, manifest, about="texture", pieces=(16,), out=out)
         genes = pd.read_csv(out / "genes.csv")
     share = genes["score_shuffled_16"] / genes["score_whole"]
     assert finding.number("score_whole").value > finding.chance("score_whole").high
@@ -109,12 +112,13 @@ def families() -> None:
 
 
 def unit() -> None:
-    """The image made for a planted linear unit excites it more than any tile, and no other does."""
-    given = {"about": "units", "units": UNIT, "tiles": 12, "steps": 60}
-    finding = explain("layers", pattern_predictor(), alike_cohort(0), **given)
-    value, chance = finding.number("made_activation").value, finding.chance("made_activation")
+    """The image made for a planted linear unit shows its pattern, and excites it most."""
+    predictor, cohort = pattern_predictor(), alike_cohort(0)
+    tiles = SlideTiles(next(iter(cohort)), predictor.encoding.tiles).read(np.arange(20))
+    image = made(predictor, TissueColours.of(tiles), 100)
+    assert cosine(image[0], pattern()) > 0.75
+    finding = explain("layers", predictor, cohort, about="units", units=UNIT, tiles=12, steps=60)
     assert finding.number("above_real").value == 1.0
-    assert value > chance.high
 
 
 NULLS: dict[str, Callable[[int], bool]] = {

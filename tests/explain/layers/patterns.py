@@ -5,17 +5,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from histoscribe.explain.layers.made_images import make_images
+from histoscribe.explain.layers.unit_targets import parse_target, target_values
 from histoscribe.models.base import ExpressionModel, Facts
 from histoscribe.predictor.predictor import Predictor
 from histoscribe.types import Output
 from tests.explain.alike import N_GENES, TILE_PX, predictor_of, with_network
 from tests.explain.planted_maps import PlantedConfig
 
-UNIT = "network.filters:0"
+UNIT, N_UNITS = "network.filters:0", 32
 
 
 class PatternNetwork(ExpressionModel):
-    """Two linear units of the pixels; all genes are read off them."""
+    """Linear units of the pixels; all genes are read off them."""
 
     name = "pattern"
     paper = "baseline"
@@ -23,8 +25,8 @@ class PatternNetwork(ExpressionModel):
 
     def __init__(self, facts: Facts, config: PlantedConfig) -> None:
         super().__init__(facts, config)
-        self.filters = nn.Linear(3 * TILE_PX**2, 2, bias=False)
-        self.head = nn.Linear(2, len(facts.target_mean))
+        self.filters = nn.Linear(3 * TILE_PX**2, N_UNITS, bias=False)
+        self.head = nn.Linear(N_UNITS, len(facts.target_mean))
 
     def represent(self, image):
         return self.filters(image.float().flatten(1) / 255)
@@ -50,3 +52,19 @@ def pattern_predictor() -> Predictor:
     with torch.no_grad():
         network.filters.weight[0] = pattern().flatten()
     return with_network(predictor_of("mlp"), network)
+
+
+def cosine(image, wave):
+    """Of a wave and the image without its mean colour."""
+    one = image.double() - image.double().mean(dim=(1, 2), keepdim=True)
+    other = wave.double() - wave.double().mean(dim=(1, 2), keepdim=True)
+    return float((one * other).sum() / (one.norm() * other.norm()))
+
+
+def made(predictor, colours, n_steps):
+    """The image that is made for the unit."""
+    target = parse_target(UNIT)
+    with target_values(predictor, [target]) as values:
+        return make_images(
+            [target.name], lambda views, _: values(views)[:, 0], colours, TILE_PX, n_steps
+        )

@@ -8,7 +8,6 @@ import torch
 from histoscribe.data.images import SlideTiles
 from histoscribe.errors import DataContractError
 from histoscribe.explain.layers.fourier_image import FourierImages, TissueColours
-from histoscribe.explain.layers.made_images import make_images
 from histoscribe.explain.layers.unit_results import in_deviations
 from histoscribe.explain.layers.unit_targets import (
     UnitTarget,
@@ -20,28 +19,13 @@ from histoscribe.explain.layers.units import most_varying
 from histoscribe.explain.run import explain
 from histoscribe.explain.taps import tapped
 from tests.explain.alike import TILE_PX, alike_cohort, predictor_of
-from tests.explain.layers.patterns import UNIT, pattern, pattern_predictor
+from tests.explain.layers.patterns import UNIT, cosine, made, pattern, pattern_predictor
 
 
 @pytest.fixture(scope="module")
 def tiles():
     section = next(iter(alike_cohort(0)))
     return SlideTiles(section, predictor_of("mlp").encoding.tiles).read(np.arange(20))
-
-
-def cosine(image, wave):
-    """Of a wave and the image without its mean colour."""
-    one = image.double() - image.double().mean(dim=(1, 2), keepdim=True)
-    other = wave.double() - wave.double().mean(dim=(1, 2), keepdim=True)
-    return float((one * other).sum() / (one.norm() * other.norm()))
-
-
-def made(predictor, colours, n_steps):
-    target = parse_target(UNIT)
-    with target_values(predictor, [target]) as values:
-        return make_images(
-            [target.name], lambda views, _: values(views)[:, 0], colours, TILE_PX, n_steps
-        )
 
 
 def test_a_planted_linear_unit_finds_its_direction(tiles):
@@ -178,7 +162,7 @@ def test_without_names_layers_and_genes_are_chosen_by_rule(tmp_path):
 
 
 def test_what_cannot_be_asked_is_refused_at_once(tmp_path):
-    wrong = ("network.filters:2", "network.filters:0:1", "network.fliters:0", "network.filters:x")
+    wrong = ("network.filters:32", "network.filters:0:1", "network.fliters:0", "network.filters:x")
     with pytest.raises(DataContractError) as error:
         explain(
             *("layers", pattern_predictor(), alike_cohort(0)),
@@ -187,7 +171,7 @@ def test_what_cannot_be_asked_is_refused_at_once(tmp_path):
         )
     words = str(error.value)
     for part in (
-        "channel 2",
+        "channel 32",
         "place 1",
         "network.fliters",
         "LAYER:CHANNEL",

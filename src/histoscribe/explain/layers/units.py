@@ -40,7 +40,7 @@ from histoscribe.ties import best_first
 from histoscribe.types import Section
 
 FIGURE, TABLE = "units.png", "units.csv"
-N_DIRECTIONS = 3
+N_DIRECTIONS = 5
 """Random directions for each target."""
 _SEED = 0  # of the directions; nobody needs another one
 _FIRST_ENCODER = 1000  # seed of the first random encoder; those of controls in runs are smaller
