@@ -11,6 +11,7 @@ import torch
 from histoscribe.data.images import SlideTiles
 from histoscribe.explain.finding import Finding
 from histoscribe.explain.layers.fourier_image import TissueColours
+from histoscribe.explain.random_networks import N_RANDOM, random_networks
 from histoscribe.explain.run import explain
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.predictor.predictor import Predictor
@@ -43,8 +44,18 @@ def turned(predictor: Predictor) -> Predictor:
     return with_network(predictor, network)
 
 
+def random_transformer(seed: int) -> Predictor:
+    """An untrained vision transformer, of other draws than the question's."""
+    predictor = predictor_of("vit")
+    network = random_networks(predictor, N_RANDOM + 1 + seed)[-1]
+    return with_network(predictor, network)
+
+
 def random_weights(seed: int) -> bool:
-    """An untrained network is as like random networks as these are like each other."""
+    """An untrained network has layers and attention like those of random networks."""
+    if seed % 2:
+        finding = ask(random_transformer(seed), seed=seed, about="attention", tiles=8)
+        return is_outside(finding, "attention_distance_um")
     return is_outside(ask(random_predictor(seed), seed=seed), "cka_to_random")
 
 
@@ -54,6 +65,22 @@ def same_layers() -> None:
     finding = ask(first, turned(first), layers=["network.hidden.0", "network.hidden"])
     assert finding.number("cka_of_predictors").value > 1 - 1e-9
     assert is_outside(finding, "cka_of_predictors")
+
+
+def own_place() -> None:
+    """One head of two reads nothing but its own token."""
+    predictor = random_transformer(0)
+    attention = predictor.model.get_submodule("patches.net.blocks.0.attn")
+    with torch.no_grad():
+        predictor.model.get_parameter("patches.net.pos_embed")[0, :, :16] = 100 * torch.eye(16)
+        query_and_key = attention.qkv.weight[:64].view(2, 32, 32)
+        query_and_key.zero_()
+        query_and_key[:, :16, :16] = 10 * torch.eye(16)
+    finding = ask(predictor, about="attention", layers="network.patches.net.blocks.0.attn")
+    uniform = finding.chance("uniform_distance_um").value
+    assert finding.number("local_heads").value == 0.5
+    assert abs(finding.number("attention_distance_um").value - uniform / 2) < 0.05 * uniform
+    assert is_outside(finding, "attention_distance_um")
 
 
 def texture_alarm(seed: int, *, link: float = 0.0, moved: int = 0, random: bool = False) -> bool:
@@ -128,6 +155,7 @@ NULLS: dict[str, Callable[[int], bool]] = {
 }
 PLANTED: dict[str, Callable[[], None]] = {
     "same layers": same_layers,
+    "own place": own_place,
     "families": families,
     "unit": unit,
 }

@@ -1,7 +1,8 @@
 """Activations of layers for the tiles of a section, averaged over the places of each tile."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -11,10 +12,12 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from histoscribe.data.images import HeldTiles, SlideTiles
+from histoscribe.data.items.items import Batch
 from histoscribe.data.items.spots import SpotQueries
 from histoscribe.device import choose_device
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.explain.layers.main_layers import main_layers
+from histoscribe.explain.layers.main_layers import main_layers, thinned
+from histoscribe.explain.layers.residuals import Sum, residuals_tapped
 from histoscribe.explain.random_networks import evaluation
 from histoscribe.explain.taps import Activation, Taps, layer_names, tapped
 from histoscribe.models.base import Estimator, ExpressionModel, model_class
@@ -87,20 +90,52 @@ def network_layers(
     A model of sections or bags reads all spots of the section, and those of the tiles are kept.
     """
     names = [name for name in layers if name.startswith("network.")]
-    fields = network.inputs(network.config)
-    of_spots = predictor.fitted.item == "spot"
+    parts = []
     with evaluation(predictor, network) as device, torch.no_grad():
-        items = predictor.fitted.items(tiles.queries, device)
-        order = np.arange(len(items))
-        parts = []
-        for some in np.split(order, order[_AT_ONCE::_AT_ONCE]):
-            inputs = {name: value.to(device) for name, value in items.inputs(fields, some).items()}
+        for n_rows, inputs in network_batches(predictor, network, tiles, device):
             with tapped(network, names) as taps:
                 network(**inputs)
-            n_rows = len(some) if of_spots else len(tiles.queries)
             parts.append(_pooled_layers(taps, names, n_rows))
     read = _joined(parts)
-    return read if of_spots else {name: rows[tiles.rows] for name, rows in read.items()}
+    if predictor.fitted.item == "spot":
+        return read
+    return {name: rows[tiles.rows] for name, rows in read.items()}
+
+
+def network_residuals(
+    predictor: Predictor, network: ExpressionModel, tiles: SectionTiles
+) -> tuple[Layers, Layers]:
+    """Sums after the skip connections of a network, and the branches alone, on tiles.
+
+    Both by the layer that the branch ends with; empty without skip connections. Evenly thinned.
+    """
+    streams, branches = [], []
+    with evaluation(predictor, network) as device, torch.no_grad():
+        for n_rows, inputs in network_batches(predictor, network, tiles, device):
+            with residuals_tapped(network, partial(_rows, n_rows=n_rows)) as residuals:
+                network(**inputs)
+            # a layer that runs several times for a tile counts by its mean
+            kept = thinned(list(residuals))
+            means = {f"network.{name}": _mean_sums(residuals[name]) for name in kept}
+            branches.append({name: alone for name, (alone, _) in means.items()})
+            streams.append({name: whole for name, (_, whole) in means.items()})
+    read = _joined(streams), _joined(branches)
+    if predictor.fitted.item == "spot":
+        return read
+    stream, branch = ({name: rows[tiles.rows] for name, rows in of.items()} for of in read)
+    return stream, branch
+
+
+def network_batches(
+    predictor: Predictor, network: ExpressionModel, tiles: SectionTiles, device: torch.device
+) -> Iterator[tuple[int, Batch]]:
+    """Inputs of a network for some tiles at a time, with their number; of all spots together."""
+    items = predictor.fitted.items(tiles.queries, device)
+    fields = network.inputs(network.config)
+    order = np.arange(len(items))
+    for some in np.split(order, order[_AT_ONCE::_AT_ONCE]):
+        inputs = {name: value.to(device) for name, value in items.inputs(fields, some).items()}
+        yield (len(some) if predictor.fitted.item == "spot" else len(tiles.queries)), inputs
 
 
 def readable_layers(predictor: Predictor, tiles: SectionTiles) -> tuple[str, ...]:
@@ -114,12 +149,11 @@ def readable_layers(predictor: Predictor, tiles: SectionTiles) -> tuple[str, ...
             encoder(tiles.image.to(device))
             read |= _pooled_layers(taps, names, len(tiles.image), every=False)
     network = network_of(predictor)
-    names, fields = layer_names(network), network.inputs(network.config)
+    names = layer_names(network)
     with evaluation(predictor, network) as device, torch.no_grad(), tapped(network, names) as taps:
-        items = predictor.fitted.items(tiles.queries, device)
-        inputs = items.inputs(fields, np.arange(len(items)))
-        network(**{name: value.to(device) for name, value in inputs.items()})
-        read |= _pooled_layers(taps, names, len(tiles.queries), every=False)
+        n_rows, inputs = next(network_batches(predictor, network, tiles, device))
+        network(**inputs)
+        read |= _pooled_layers(taps, names, n_rows, every=False)
     return _without_doubles(read)
 
 
@@ -199,6 +233,13 @@ def _rows(value: Activation, n_rows: int) -> Float[Tensor, "n C"] | None:
         last = value.shape[1] == value.shape[2] != value.shape[3]
         return value.mean(dim=(1, 2) if last else (2, 3))
     return value.mean(dim=1) if value.ndim == 3 else value
+
+
+def _mean_sums(sums: Sequence[Sum]) -> tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]:
+    branch, whole = (
+        torch.stack(parts).mean(dim=0).double().cpu().numpy() for parts in zip(*sums, strict=True)
+    )
+    return branch, whole
 
 
 def _joined(parts: Sequence[Layers]) -> Layers:

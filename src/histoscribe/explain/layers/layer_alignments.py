@@ -39,6 +39,22 @@ class LayerAlignments:
             number, kind=kind
         )
 
+    def residuals(self, number: int, part: str, *, kind: str = "trained") -> list[Column]:
+        """Skip connections of a network, in order: part `stream` (the sums) or `branch`."""
+        return [of for of in self.aligned.place if of[0] == f"{number}/{kind}/{part}"]
+
+    def residual_matrix(
+        self, number: int, part: str, *, kind: str = "trained"
+    ) -> Float[np.ndarray, "n n"]:
+        """CKA between the sums, or the branches alone, of a network."""
+        columns = self.residuals(number, part, kind=kind)
+        return self.aligned.between(columns, columns)
+
+    def random_residuals(self, number: int, part: str) -> Float[np.ndarray, "draws n n"]:
+        """The same of random networks."""
+        draws = range(N_RANDOM)
+        return np.stack([self.residual_matrix(number, part, kind=_random(d)) for d in draws])
+
     def matrix(self, first: int, second: int) -> Float[np.ndarray, "n m"]:
         """CKA between all layers of two predictors, or of one."""
         return self.aligned.between(self.of_predictor(first), self.of_predictor(second))
@@ -113,6 +129,15 @@ class LayerAlignments:
                 Number(name, self._next(number, "trained"), f"{words} the next layer"),
                 next_random_cka(name, drawn, "the same in random networks"),
             )
+        if len(self.residuals(number, "stream")) > 1:
+            for part, what in (("stream", "sum after a skip connection"), ("branch", "branch")):
+                name = f"cka_of_next_{part}{end}"
+                drawn = np.array([_next(of) for of in self.random_residuals(number, part)])
+                value = _next(self.residual_matrix(number, part))
+                yield (
+                    Number(name, value, f"mean CKA of each {what} with the next one"),
+                    next_random_cka(name, drawn, "the same in random networks"),
+                )
         if self.has_start[number]:
             name = f"cka_to_start{end}"
             drawn = np.array([defined_mean(of) for of in self.random_to_start(number)])
@@ -199,6 +224,11 @@ class LayerAlignments:
     def _next(self, number: int, kind: str) -> float:
         columns = self.of_network(number, kind=kind)
         return defined_mean(self.aligned.pairs(columns[:-1], columns[1:]))
+
+
+def _next(matrix: Float[np.ndarray, "n n"]) -> float:
+    """Mean beside the diagonal."""
+    return defined_mean(np.diag(matrix, k=1))
 
 
 def _random(draw: int) -> str:

@@ -30,9 +30,13 @@ def main_layers(names: Sequence[str]) -> tuple[str, ...]:
         for layers in inside.values():
             if len(layers) == most:
                 kept += _outermost(layers)
-    ordered = in_order(kept, names)
-    steps = np.linspace(0, len(ordered) - 1, min(MOST_LAYERS, len(ordered)))
-    return tuple(ordered[int(step)] for step in np.rint(steps))
+    return thinned(in_order(kept, names))
+
+
+def thinned(names: Sequence[str]) -> tuple[str, ...]:
+    """At most `MOST_LAYERS` of these layers, at even steps."""
+    steps = np.linspace(0, len(names) - 1, min(MOST_LAYERS, len(names)))
+    return tuple(names[int(step)] for step in np.rint(steps))
 
 
 def in_order(kept: Sequence[str], names: Sequence[str]) -> list[str]:

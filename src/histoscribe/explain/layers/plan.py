@@ -26,6 +26,7 @@ class LayersTopic:
 
 TOPICS: Mapping[str, LayersTopic] = {
     "similarity": LayersTopic("similarity_plan", ("layers", "sections", "tiles"), 2),
+    "attention": LayersTopic("attention_plan", ("layers", "sections", "tiles", "retrain")),
     "units": LayersTopic("unit_plan", ("units", "genes", "steps", "sections", "tiles")),
     "texture": LayersTopic("texture", ("sections", "pieces", "gene_sets")),
 }

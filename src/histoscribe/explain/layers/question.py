@@ -16,16 +16,18 @@ Pieces = Annotated[tuple[int, ...], BeforeValidator(listed)]
 class LayersQuestionSettings(StrictSettings):
     """Topic, layers and tiles of the question `layers`."""
 
-    about: Literal["similarity", "texture", "units"] = "similarity"
-    """What to ask of the layers: which of them are alike (`similarity`); which images
-    excite their units (`units`); or of the genes, whether their scores survive when tiles are cut
-    and shuffled (`texture`)."""
+    about: Literal["similarity", "attention", "texture", "units"] = "similarity"
+    """What to ask of the layers: which of them are alike (`similarity`); how far heads read
+    (`attention`); which images excite their units (`units`); or of the genes, whether their scores
+    survive when tiles are cut and shuffled (`texture`)."""
     layers: Names = ()
     """Layers in order, e.g. `network.patches.net.blocks.0`; by default the main ones."""
     sections: Names = ()
     """Ids of the sections; by default all that no predictor was trained on."""
     tiles: Annotated[int, Field(ge=8, le=500)] = 100
     """Tiles of each section, drawn at random; all spots where there are fewer."""
+    retrain: bool = False
+    """Whether `attention` trains the model again, on a tenth, a third and all of the spots."""
     units: Names = ()
     """What images shall excite: `LAYER`, `LAYER:CHANNEL` or `LAYER:CHANNEL:PLACE`, e.g.
     `network.hidden:3`; by default of five layers the channel that varies most over the tiles."""

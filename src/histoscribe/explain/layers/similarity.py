@@ -10,10 +10,20 @@ import numpy as np
 
 from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.finding import Finding
-from histoscribe.explain.layers.activations import Layers, network_layers, network_of, read_tiles
+from histoscribe.explain.layers.activations import (
+    Layers,
+    network_layers,
+    network_of,
+    network_residuals,
+    read_tiles,
+)
 from histoscribe.explain.layers.alignments import N_PERMUTED, align
 from histoscribe.explain.layers.layer_alignments import LayerAlignments
-from histoscribe.explain.layers.similarity_figures import draw_alignments, draw_learned
+from histoscribe.explain.layers.similarity_figures import (
+    draw_alignments,
+    draw_branches,
+    draw_learned,
+)
 from histoscribe.explain.layers.start import initial_network
 from histoscribe.explain.random_networks import N_RANDOM, random_networks
 from histoscribe.explain.request import ExplainRequest, trained_on
@@ -24,7 +34,7 @@ from histoscribe.models.base import ExpressionModel
 from histoscribe.progress import track
 from histoscribe.types import Section
 
-FIGURES = ("similarity.png", "learned.png")
+FIGURES = ("similarity.png", "learned.png", "branches.png")
 TABLES = ("similarity.csv", "learned.csv")
 
 
@@ -65,6 +75,7 @@ class SimilarityAnswer:
         names = [predictor.name for predictor in self.request.predictors]
         draw_alignments(results, names, out / FIGURES[0])
         draw_learned(results, names, out / FIGURES[1])
+        has_branches = draw_branches(results, names, out / FIGURES[2])
         write_text(out / TABLES[0], csv_text(results.pair_table(names)))
         write_text(out / TABLES[1], csv_text(results.layer_table(names)))
         statistic, null = results.numbers()
@@ -72,7 +83,7 @@ class SimilarityAnswer:
             question="layers",
             about=self.about,
             folder=out,
-            figures=FIGURES,
+            figures=FIGURES if has_branches else FIGURES[:2],
             tables=TABLES,
             statistic=statistic,
             null=null,
@@ -102,6 +113,8 @@ class SimilarityAnswer:
                 read[f"{number}/encoder"] = tiles.encoder
                 for kind, network in networks[number].items():
                     read[f"{number}/{kind}"] = network_layers(predictor, network, tiles, layers)
+                    stream, branch = network_residuals(predictor, network, tiles)
+                    read |= {f"{number}/{kind}/stream": stream, f"{number}/{kind}/branch": branch}
             if done == 0:
                 n_left = len(self.sections) - 1
                 tell_estimate(f"{n_left} more sections", n_left * (perf_counter() - started))

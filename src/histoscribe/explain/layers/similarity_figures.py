@@ -48,6 +48,41 @@ def draw_learned(results: LayerAlignments, names: Sequence[str], path: Path) -> 
     )
 
 
+def draw_branches(results: LayerAlignments, names: Sequence[str], path: Path) -> bool:
+    """Draw CKA between the sums after skip connections, and between the branches alone.
+
+    False, and no picture, where no network has two skip connections.
+    """
+    grid = [
+        _residual_pair(results, number, part, f"{name}, {words}")
+        for number, name in enumerate(names)
+        if len(results.residuals(number, "stream")) > 1
+        for part, words in (("stream", "with the skip connection"), ("branch", "branch alone"))
+    ]
+    if not grid:
+        return False
+    text = MatrixText(
+        "What do the branches of skip connections add?",
+        _SCALE,
+        "Sums after each skip connection, and the branch alone, by the layer that the branch ends "
+        "with, from the pixels (top, left) to the genes. Activations are averaged over the places "
+        "of a tile. Networks with random weights: mean CKA.",
+    )
+    draw_matrices(grid, text, path)
+    return True
+
+
+def _residual_pair(
+    results: LayerAlignments, number: int, part: str, title: str
+) -> list[PairMatrix]:
+    names = tuple(name for _, name in results.residuals(number, part))
+    drawn = results.random_residuals(number, part).mean(axis=0)
+    return [
+        PairMatrix(title, results.residual_matrix(number, part), names, names),
+        PairMatrix("the same, random weights", drawn, names, names),
+    ]
+
+
 def _pair(
     results: LayerAlignments, names: Sequence[str], first: int, second: int
 ) -> list[PairMatrix]:
