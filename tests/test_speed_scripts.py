@@ -24,6 +24,7 @@ QUICK = {  # else minutes
     "nuclei.py": ("--quick",),
     "pathways.py": ("--quick",),
     "scale.py": ("--quick",),
+    "steering.py": ("--quick",),
     "threads.py": ("--quick",),
     "ihc.py": ("--quick",),
     "surrogates.py": ("--quick",),
