@@ -87,7 +87,7 @@ def test_a_planted_nuisance_leaves_the_representation_and_a_concept_stays(
         made = steered_fit(name, tmp_path / f"{unlearned}", table, steer, keep="last", **train)
         found[unlearned] = probed(made, table)
     assert min(found[0.0][0], found[weight][0]) > 0.8
-    assert found[0.0][1] > 0.4
+    assert found[0.0][1] > 0.3
     assert found[weight][1] < found[0.0][1] - 0.3
 
 
