@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -107,7 +108,7 @@ def draw_pair_points(
 
 def _draw_points(axes: Axes, panel: PairPoints) -> None:
     size = float(np.clip(6000 / max(len(panel.model), 1), 1.5, 12.0))
-    style = {"s": size, "linewidths": 0, "alpha": 0.6, "rasterized": True}
+    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.6, "rasterized": True}
     axes.scatter(panel.coexpression, panel.shuffled, color=_SHUFFLED, **style)
     axes.scatter(panel.coexpression, panel.model, color=_MODEL, **style)
     axes.axhline(0, color="0.5", linewidth=0.5)

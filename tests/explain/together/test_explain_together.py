@@ -1,9 +1,12 @@
 """The question `together`: its answer, its files, and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from histoscribe.data.genesets import open_gene_sets
 from histoscribe.errors import DataContractError
 from histoscribe.explain.run import explain
 from histoscribe.progress import told_to
@@ -18,10 +21,15 @@ from tests.explain.together.toy import (
 )
 
 
+def _of_small_sets(settings):
+    """Gene sets as read, also those with few genes."""
+    return replace(open_gene_sets(settings), min_members=4)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def small_sets():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("histoscribe.data.genesets.MIN_MEMBERS", 4)
+        patch.setattr("histoscribe.explain.together.plan.open_gene_sets", _of_small_sets)
         patch.setattr("histoscribe.plot.canvas._DPI", 20)
         patch.setattr("histoscribe.explain.together.agreement.N_MOVED", 39)
         yield

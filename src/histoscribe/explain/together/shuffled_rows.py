@@ -70,6 +70,8 @@ class ShuffledRows:
     def fitted(self, folder: Path) -> Iterator[Fitted]:
         """Train; a killed training goes on from its last epoch in the folder."""
         table = self.retraining.table.as_they_are
+        if table.xy_um is None:
+            raise ValueError("a training table without places: its labels cannot be moved")
         with closing(track(range(self.n_trainings), "trainings on shuffled rows")) as numbers:
             for number in numbers:
                 seed = integer(_SEED, f"together-shuffle-{number}")
