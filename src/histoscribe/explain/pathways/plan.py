@@ -43,7 +43,8 @@ def plan_pathways(request: ExplainRequest, settings: PathwaysQuestionSettings) -
     problems += _label_problems(settings, chosen)
     if problems:
         raise DataContractError(problems)
-    training, trained = None, ()
+    training: HalfTraining | None = None
+    trained: tuple[str, ...] = ()
     if settings.retrain:
         trained = tuple(id_ for id_ in request.cohort.ids if id_ in request.predictor.card.sections)
         training = HalfTraining.plan(request, trained, tuple(of.id for of in chosen))

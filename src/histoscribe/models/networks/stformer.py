@@ -120,6 +120,7 @@ class SpatialTranscriptFormer(ExpressionModel):
     Config = STFormerConfig
     heads = (PATHWAYS,)
     config: STFormerConfig
+    head: PathwayHead
     feature_mean: Tensor
     feature_scale: Tensor
     checkpointing = False
