@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
+from scipy.stats import false_discovery_control
 
 from histoscribe.explain.discover.effects import (
     PatientEffects,
@@ -18,12 +19,18 @@ from histoscribe.explain.discover.effects import (
 from histoscribe.explain.discover.freezing import MOST_DRAWN
 from histoscribe.explain.discover.frozen_file import FrozenHypotheses, PastTest, TestRecord
 from histoscribe.explain.discover.hypotheses import Hypothesis, is_explained
-from histoscribe.explain.discover.tissue_values import CONTROLS, TissueReading, tissue_values
+from histoscribe.explain.discover.tissue_values import (
+    CONTROLS,
+    TissueReading,
+    labels_hashes,
+    tissue_values,
+)
 from histoscribe.explain.finding import Finding, Number
 from histoscribe.explain.request import ExplainRequest
 from histoscribe.io.atomic import write_text
 from histoscribe.io.csv_table import csv_text
 from histoscribe.plot.hypothesis_effects import EffectLine, draw_effects
+from histoscribe.predictor.facts import counts_hash
 from histoscribe.types import Section
 
 TABLE, FIGURE = "tested.csv", "tested.png"
@@ -51,8 +58,9 @@ class Confirmation:
             "predictor": f"{predictor.row}@{predictor.hash}",
             "hypotheses": f"sha256:{self.frozen.sha256}",
             "sections": " ".join(of.id for of in self.sections),
-            "labels": " ".join(sorted(self.reading.labels)) or "none",
-            "rate": f"{RATE:g} of the discoveries are false, by Benjamini and Hochberg",
+            "labels": ", ".join(labels_hashes(self.reading)) or "none",
+            "counts": " ".join(counts_hash(of) for of in self.sections),
+            "rate": f"q of at most {RATE:g} (Benjamini and Hochberg), within these sections",
         }
 
     def work(self, out: Path) -> Finding:
@@ -60,6 +68,7 @@ class Confirmation:
         test = PastTest(
             patients=tuple(sorted({str(of.patient) for of in self.sections})),
             images=tuple(of.slide.pixel_hash() for of in self.sections),
+            inputs=(*map(counts_hash, self.sections), *labels_hashes(self.reading)),
             folder=str(out.resolve()),
         )
         record = TestRecord.of(self.file, self.frozen, self.request.cache)
@@ -124,7 +133,7 @@ class TestedHypotheses:
         """Discoveries, new ones and effects, each beside its value by chance."""
         clean = np.array([not why for why in self.spurious], dtype=bool)
         new = np.array([not of.known for of in self.items], dtype=bool)
-        by_chance = adjusted(_p_of_draws(self.draws)) <= RATE
+        by_chance = false_discovery_control(_p_of_draws(self.draws), axis=1) <= RATE
         kept, kept_drawn = (_share_kept(values) for values in (self.effect[None], self.draws))
         known = np.isfinite(self.effect)
         effect = float(self.effect[known].mean()) if known.any() else float("nan")
@@ -157,23 +166,6 @@ class TestedHypotheses:
         )
 
 
-def adjusted(p: Float[np.ndarray, "*n m"]) -> Float[np.ndarray, "*n m"]:
-    """Adjusted p-values of m tests (Benjamini and Hochberg 1995).
-
-    doi:10.1111/j.2517-6161.1995.tb02031.x
-
-    >>> adjusted(np.array([0.01, 0.02, 0.9])).tolist()
-    [0.03, 0.03, 0.9]
-    """
-    m = p.shape[-1]
-    order = np.argsort(p, axis=-1, kind="stable")
-    ranked = np.take_along_axis(p, order, axis=-1) * m / np.arange(1, m + 1)
-    stepped = np.minimum.accumulate(ranked[..., ::-1], axis=-1)[..., ::-1]
-    q = np.empty_like(stepped)
-    np.put_along_axis(q, order, np.minimum(stepped, 1.0), axis=-1)
-    return q
-
-
 def _tested(
     items: Sequence[Hypothesis],
     genes: Sequence[str],
@@ -202,7 +194,7 @@ def _tested(
         draws=draws,
         each=np.stack([sign * of.measured[rows, columns] for of in patients]),
         p=p,
-        q=adjusted(p),
+        q=false_discovery_control(p),
         spurious=tuple(reasons),
     )
 

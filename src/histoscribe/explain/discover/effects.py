@@ -1,7 +1,9 @@
 """Effect of a concept on a gene: their rank correlation within sections, and what explains it."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from time import perf_counter
 from typing import final
 
 import numpy as np
@@ -9,7 +11,9 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 
 from histoscribe.explain.discover.tissue_values import CONTROLS, TissueValues
+from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.surrogates import N_DRAWS, surrogates
+from histoscribe.progress import track
 from histoscribe.seed import integer
 
 FEWEST_SPOTS = 20
@@ -59,15 +63,19 @@ def effects_by_chance(
     values: Sequence[TissueValues], concepts: Sequence[str]
 ) -> Float[np.ndarray, "draws G C"]:
     """Mean effect over patients of concepts replaced by random maps that are as smooth."""
-    of_patients = (
-        _mean([_random_effects(of, concepts) for of in own]) for _, own in by_patient(values)
-    )
-    total = next(of_patients)
-    n_patients = np.isfinite(total).astype(np.float64)
-    total = np.nan_to_num(total)
-    for of_patient in of_patients:  # one at a time: all draws of many patients fill the memory
-        n_patients += np.isfinite(of_patient)
-        total += np.nan_to_num(of_patient)
+    patients = by_patient(values)
+    shape = (N_DRAWS, values[0].measured.shape[1], len(concepts))
+    total, n_patients = np.zeros(shape), np.zeros(shape)
+    start = perf_counter()
+    with closing(track(patients, "random maps of concepts")) as tracked:
+        for number, (_, own) in enumerate(tracked):
+            # one patient at a time: all draws of many patients fill the memory
+            of_patient = _mean([_random_effects(of, concepts) for of in own])
+            n_patients += np.isfinite(of_patient)
+            total += np.nan_to_num(of_patient)
+            if number == 0:
+                seconds = (perf_counter() - start) * len(patients)
+                tell_estimate(f"random maps in {len(patients)} patients", seconds)
     with np.errstate(invalid="ignore"):
         return np.asarray(total / n_patients)
 

@@ -1,6 +1,6 @@
 """First step of `discover`: hypotheses from training patients, frozen in a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -21,6 +21,7 @@ from histoscribe.explain.discover.tissue_values import (
     CONTROLS,
     TissueReading,
     TissueValues,
+    labels_hashes,
     tissue_values,
 )
 from histoscribe.explain.finding import Finding, Number
@@ -29,11 +30,13 @@ from histoscribe.io.atomic import write_text
 from histoscribe.io.cohorts.patient_sites import sites_of
 from histoscribe.io.csv_table import csv_text
 from histoscribe.plot.hypothesis_effects import EffectLine, draw_effects
+from histoscribe.predictor.facts import counts_hash
 from histoscribe.types import Section
 
 HYPOTHESES, TABLE, FIGURE = "hypotheses.json", "hypotheses.csv", "hypotheses.png"
 MOST_DRAWN = 25
 """Lines of a figure."""
+_MOST_NAMED = 5
 
 
 @final
@@ -58,7 +61,8 @@ class Freezing:
             "sections": " ".join(of.id for of in self.sections),
             "genes": " ".join(predictor.target.genes[gene] for gene in reading.genes),
             "measures": " ".join(reading.measures),
-            "labels": " ".join(sorted(reading.labels)) or "none",
+            "labels": ", ".join(labels_hashes(reading)) or "none",
+            "counts": " ".join(counts_hash(of) for of in self.sections),
             "tiles": f"at most {reading.n_tiles} of each section",
             "known": " ".join(f"{gene}:{concept}" for gene, concept in sorted(self.known)),
             "least effect": f"{self.least_effect:g}",
@@ -94,7 +98,7 @@ class Freezing:
             files=(HYPOTHESES,),
             statistic=statistic,
             null=null,
-            caveat=self._caveats(items),
+            caveat=self._caveats(items, names),
         )
 
     def _sites(self) -> dict[str, str]:
@@ -132,7 +136,7 @@ class Freezing:
             ),
         )
 
-    def _caveats(self, items: Sequence[Hypothesis]) -> tuple[str, ...]:
+    def _caveats(self, items: Sequence[Hypothesis], names: PanelNames) -> tuple[str, ...]:
         n_spurious = sum(bool(of.spurious) for of in items)
         n_known = sum(of.known for of in items)
         return (
@@ -143,6 +147,23 @@ class Freezing:
             "takes out.",
             "The stain is controlled by its strength in each tile. A concept that changes with "
             "the stain may be called spurious although it is biology.",
+            *_unread(names),
+        )
+
+
+def _unread(names: PanelNames) -> Iterator[str]:
+    """Known pairs that were not looked at: a name with an error would make old pairs new."""
+    genes = {*names.genes, *names.symbols}
+    pairs = sorted(
+        f"{gene}:{concept}"
+        for gene, concept in names.known
+        if gene not in genes or concept not in names.concepts
+    )
+    if pairs:
+        more = ", ..." if len(pairs) > _MOST_NAMED else ""
+        yield (
+            f"{len(pairs)} known pairs have no gene or no concept that was looked at: "
+            f"{', '.join(pairs[:_MOST_NAMED])}{more}"
         )
 
 

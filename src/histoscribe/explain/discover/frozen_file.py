@@ -75,6 +75,8 @@ class PastTest:
     patients: tuple[str, ...]
     images: tuple[str, ...]
     """Hashes of the images of their sections: a renamed patient is the same one."""
+    inputs: tuple[str, ...]
+    """Hashes of counts and labels: with other ones it is another test."""
     folder: str
     """Where the answer was written."""
 
@@ -122,15 +124,30 @@ class TestRecord:
         past: list[PastTest] = []
         for path in (self.ledger, self.cached):
             if path.is_file():
-                past += TypeAdapter(list[PastTest]).validate_json(path.read_bytes())
+                past += _past_tests(path)
         return list(dict.fromkeys(past))
+
+
+def _past_tests(path: Path) -> list[PastTest]:
+    try:
+        return TypeAdapter(list[PastTest]).validate_json(path.read_bytes())
+    except ValidationError:
+        raise DataContractError(
+            Problem(
+                where=str(path),
+                found="no record of tests: the file is damaged or was edited",
+                expected="the record that an earlier test wrote",
+                remedy="restore it, or look for hypotheses again and keep other patients for them",
+            )
+        ) from None
 
 
 def _again(where: str, patients: Sequence[str], past: PastTest) -> Problem:
     names = f"patients {', '.join(patients)}" if patients else "images of these patients"
+    kept = "is in" if Path(past.folder).is_dir() else "was written to"
     return Problem(
         where=where,
-        found=f"these hypotheses were tested on {names} before: the answer is in {past.folder}",
+        found=f"these hypotheses were tested on {names} before: the answer {kept} {past.folder}",
         expected="one test of a file on a patient: repeated tests find something by luck",
         remedy="give sections of other patients, or read that answer",
     )

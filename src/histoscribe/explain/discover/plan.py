@@ -1,5 +1,6 @@
 """Checks of the request for `discover`, before the long work."""
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -105,8 +106,9 @@ def _plan_test(
                 remedy="look for hypotheses again with a smaller least_effect",
             )
         )
-    problems += _regions_without_labels(frozen, settings)
     if problems:
+        raise DataContractError(problems)
+    if problems := [*_not_in_sections(frozen, settings, sections)]:
         raise DataContractError(problems)
     place = {gene: column for column, gene in enumerate(predictor.target.genes)}
     reading = TissueReading(
@@ -168,7 +170,7 @@ def _known_pairs(path: Path | None) -> set[tuple[str, str]]:
         return set()
     try:
         header, rows = read_csv_rows(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         header, rows, why = [], [], f" ({error})"
     else:
         why = ""
@@ -181,7 +183,17 @@ def _known_pairs(path: Path | None) -> set[tuple[str, str]]:
                 remedy="correct the table; a region is a concept `region NAME`",
             )
         )
-    return {(row["gene"].strip(), row["concept"].strip()) for row in rows}
+    pairs = {(row.get("gene", "").strip(), row.get("concept", "").strip()) for row in rows}
+    if not all(gene and concept for gene, concept in pairs):
+        raise DataContractError(
+            Problem(
+                where=f"known {path}",
+                found="a line without a gene or a concept",
+                expected="both in every line",
+                remedy="correct the table",
+            )
+        )
+    return pairs
 
 
 def _settings_of_the_file(settings: DiscoverQuestionSettings) -> Iterator[Problem]:
@@ -219,14 +231,26 @@ def _twins(sections: Sequence[Section], frozen: FrozenHypotheses) -> Iterator[Pr
             )
 
 
-def _regions_without_labels(
-    frozen: FrozenHypotheses, settings: DiscoverQuestionSettings
+def _not_in_sections(
+    frozen: FrozenHypotheses, settings: DiscoverQuestionSettings, sections: Sequence[Section]
 ) -> Iterator[Problem]:
-    regions = sorted({of.concept for of in frozen.items if of.concept.startswith(REGION)})
-    if regions and not settings.labels:
+    """Regions that no label names, and genes that no section measured: a test would be spent."""
+    tables = [(settings.labels[of.id], of.spots) for of in sections if of.id in settings.labels]
+    labels = {f"{REGION}{name}" for path, spots in tables for name in read_labels(path, spots)}
+    regions = {of.concept for of in frozen.items if of.concept.startswith(REGION)} - labels
+    if regions:
         yield Problem(
             where="explain discover, labels",
-            found=f"no labels, and hypotheses about {', '.join(regions)}",
-            expected="a table of labels for at least one section",
-            remedy="give labels of these sections",
+            found=f"no labels, and hypotheses about {', '.join(sorted(regions))}",
+            expected="every region in at least one section",
+            remedy="give labels of these sections, under the names of the first step",
+        )
+    measured = {gene for of in sections for gene in of.measured.gene_ids}
+    genes = {of.gene for of in frozen.items} - measured
+    if genes:
+        yield Problem(
+            where="the sections",
+            found=f"none measured {', '.join(sorted(genes))}",
+            expected="every frozen gene in at least one section",
+            remedy="give sections that measured them",
         )

@@ -1,7 +1,9 @@
 """Genes, concepts and what could explain their relation, on some spots of each section."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 from typing import final
@@ -70,12 +72,22 @@ def tissue_values(
     predictor: Predictor, sections: Sequence[Section], reading: TissueReading, cache: Path
 ) -> list[TissueValues]:
     """Predict, measure and control some spots of every section."""
-    n_tiles = sum(len(_rows(section, reading.n_tiles)) for section in sections)
-    seconds = _seconds_of_a_tile(predictor, sections[0], reading) * n_tiles
-    tell_estimate(f"measures of {n_tiles:,} tiles", seconds)
-    return [
-        _of_section(predictor, section, reading, cache) for section in track(sections, "sections")
-    ]
+    start, values = perf_counter(), []
+    with closing(track(sections, "sections")) as tracked:
+        for section in tracked:
+            values.append(_of_section(predictor, section, reading, cache))
+            if len(values) == 1:
+                seconds = (perf_counter() - start) * len(sections)
+                tell_estimate(f"measures of tiles in {len(sections)} sections", seconds)
+    return values
+
+
+def labels_hashes(reading: TissueReading) -> tuple[str, ...]:
+    """Section and content of each table of labels: other labels are another question."""
+    return tuple(
+        f"{id_} sha256:{sha256(path.read_bytes()).hexdigest()}"
+        for id_, path in sorted(reading.labels.items())
+    )
 
 
 def _of_section(
@@ -142,12 +154,3 @@ def _trend(um: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 5"]:
     """Plane and saddle over the section: what lies at one side of it."""
     x, y = ((um - um.mean(axis=0)) / max(float(um.std()), 1e-9)).T
     return np.column_stack([x, y, x * x, x * y, y * y])
-
-
-def _seconds_of_a_tile(predictor: Predictor, section: Section, reading: TissueReading) -> float:
-    """Time of one tile, after one that pays for everything that is done once."""
-    row = _rows(section, 1)
-    _measures(predictor, section, row, reading.measures)
-    start = perf_counter()
-    _measures(predictor, section, row, reading.measures)
-    return perf_counter() - start
