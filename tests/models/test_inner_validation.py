@@ -74,6 +74,7 @@ def test_the_first_epoch_is_kept_unless_a_later_one_is_better_by_more_than_round
         file=CheckpointFile(tmp_path),
         scores=[],
         epoch_losses=[],
+        steering=[],
         best_epoch=0,
         n_steps=0,
         _begun=None,
@@ -85,6 +86,6 @@ def test_the_first_epoch_is_kept_unless_a_later_one_is_better_by_more_than_round
     monkeypatch.setattr(EpochEnd, "_score", lambda self, model: float(next(scores)))
     trainer = SimpleNamespace(max_epochs=4)
     for _ in range(4):
-        task = SimpleNamespace(epoch_loss=lambda: 1.0)
+        task = SimpleNamespace(epoch_loss=lambda: 1.0, epoch_steering=lambda: None)
         EpochEnd.on_train_epoch_end.__wrapped__(end, trainer, task)
     assert end.best_epoch == kept
