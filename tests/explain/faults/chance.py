@@ -20,7 +20,9 @@ BOTH = [COMMON] * 5 + [RARE] * 5
 
 def _random_weights(seed: int) -> bool:
     cohort = toy_cohort(seed, shuffled(BOTH, seed))
-    return is_outside(explain("faults", random_predictor(seed), cohort), "knows_subtype")
+    fact = ("subtype", "site")[seed % 2]
+    finding = explain("faults", random_predictor(seed), cohort, facts=fact)
+    return is_outside(finding, f"knows_{fact}")
 
 
 def _permuted_patients(seed: int) -> bool:

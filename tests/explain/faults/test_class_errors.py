@@ -6,8 +6,9 @@ from scipy.ndimage import gaussian_filter
 
 from histoscribe.explain.faults.class_errors import class_errors
 from histoscribe.explain.faults.held_out import FEATURES, HeldOutSpots
-from histoscribe.explain.faults.knowledge import Units, read_off
+from histoscribe.explain.faults.knowledge import Units, known_facts, read_off
 from histoscribe.explain.faults.spot_classes import SpotDivision
+from histoscribe.progress import told_to
 from histoscribe.types import SpotKeys
 
 SIDE, N_PATIENTS = 9, 6
@@ -84,6 +85,19 @@ def test_a_label_with_larger_errors_is_found_and_named_where_training_lacks_it()
     assert errors_of(spots, division_of(labels)).under_represented == ()  # unknown
 
 
+def test_a_class_of_a_few_spots_takes_no_other_class_out_of_the_comparison():
+    rng = np.random.default_rng(0)
+    labels = np.where(smooth(rng) > 0.5, "rare", "usual").astype(object)
+    spots = spots_with(3 + smooth(rng) + 2 * (labels == "rare"))
+    labels[:3] = "few"
+    found = errors_of(spots, division_of(labels, {"usual": 1000, "rare": 0}))
+    assert np.isnan(found.draws[:, 0]).all()
+    assert found.is_above.tolist() == [False, True, False]
+    assert found.under_represented == ("rare",)
+    rare_only = division_of(np.where(labels == "few", labels, None))
+    assert not errors_of(spots, rare_only).is_above.any()
+
+
 def test_facts_of_patients_are_read_off_only_where_patients_share_them():
     rng = np.random.default_rng(0)
     sites = dict(zip([f"P{n}" for n in range(N_PATIENTS)], "ababab", strict=True))
@@ -98,6 +112,17 @@ def test_facts_of_patients_are_read_off_only_where_patients_share_them():
     low, high = np.percentile(unknown.draws, [2.5, 97.5])
     assert low <= unknown.accuracy <= high
     assert Units.of("site", "patient", patient, dict.fromkeys(sites, "a")) is None
+
+
+def test_the_time_of_all_classifiers_is_told_once(monkeypatch):
+    monkeypatch.setattr("histoscribe.explain.estimate.WORTH_TELLING_S", 0.0)
+    sites = dict(zip([f"P{n}" for n in range(N_PATIENTS)], "ababab", strict=True))
+    lines = []
+    with told_to(lines.append):
+        known = list(known_facts(spots_with(np.ones(N_PATIENTS * SIDE**2)), {"site": sites}))
+    assert [of.units.fact for of in known] == ["patient", "site"]
+    assert len(lines) == 1
+    assert lines[0].startswith("2 times 199 classifiers of facts: about ")
 
 
 def test_a_constant_representation_knows_nothing():

@@ -1,5 +1,6 @@
 """The question `faults`: its answer, its files, and what it refuses."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from histoscribe.errors import DataContractError
 from histoscribe.explain.faults.facts import PatientFacts
 from histoscribe.explain.run import explain
 from histoscribe.progress import told_to
-from histoscribe.types import Cohort, CohortEntry
+from histoscribe.types import Cohort, CohortEntry, Section
 from tests.explain.faults.toy import (
     COMMON,
     RARE,
@@ -94,6 +95,35 @@ def test_fewer_than_six_patients_are_listed_without_a_range():
         finding.number("knows_site")
 
 
+def test_no_class_is_named_where_the_cohort_lacks_training_sections(answered, tmp_path):
+    classes = pd.read_csv(answered.folder / "classes.csv").set_index("division")
+    assert classes.loc["subtype", "under_represented"].notna().all()
+    training = toy_cohort(900, [COMMON] * 3, first=100)
+    given = together(toy_cohort(0, SUBTYPES), training)
+    finding = explain("faults", toy_predictor(), given, out=tmp_path / "answer")
+    assert finding.caveat[0] == (
+        "Under-represented in training: not known, for the cohort lacks 3 training sections. "
+        "Give them to have classes named."
+    )
+    classes = pd.read_csv(finding.folder / "classes.csv").set_index("division")
+    assert classes["under_represented"].isna().all()
+    assert classes.loc["subtype", "n_training_spots"].tolist() == [3 * SIDE**2, 0]
+
+
+def test_errors_are_of_the_genes_that_all_sections_measured(tmp_path):
+    cohort, spots = toy_cohort(0, SUBTYPES), []
+    for name, lacking in (("one", ["P5S"]), ("all", cohort.ids)):
+        given = without_genes(cohort, {id_: range(8, 12) for id_ in lacking})
+        finding = explain("faults", toy_predictor("ridge"), given, out=tmp_path / name)
+        words = "Errors are of the 8 of 12 genes that all held-out sections measured."
+        assert words in finding.caveat
+        spots.append(pd.read_csv(finding.folder / "spots.csv"))
+    pd.testing.assert_frame_equal(*spots)
+    given = without_genes(cohort, {"P0S": range(6), "P1S": range(6, 12)})
+    with pytest.raises(DataContractError, match=r"no gene of .* that all 6 measured"):
+        explain("faults", toy_predictor("ridge"), given)
+
+
 def test_the_experiment_keeps_held_out_patients_and_takes_out_those_of_the_class(tmp_path):
     cohort = toy_cohort(0, [COMMON] * 3 + [RARE] * 4)
     asked = {"reduce": "subtype=rare", "draws": 2}
@@ -132,11 +162,23 @@ def test_what_cannot_be_compared_is_refused(settings, words):
         explain("faults", toy_predictor("ridge"), marked(toy_cohort(0, SUBTYPES)), **settings)
 
 
+def test_a_column_with_the_name_of_a_division_is_refused():
+    sections = [
+        replace(of, facts={"depth": of.facts["site"], "label": of.facts["site"], **of.facts})
+        for of in toy_cohort(0, SUBTYPES)
+    ]
+    cohort = cohort_of(sections)
+    for settings, n_problems in (({}, 2), ({"facts": ["label", "site"]}, 1)):
+        with pytest.raises(DataContractError, match="has a division of this name") as error:
+            explain("faults", toy_predictor("ridge"), cohort, **settings)
+        assert len(error.value.problems) == n_problems
+
+
 def test_training_patients_and_sections_without_counts_are_refused(tmp_path):
     with pytest.raises(DataContractError, match="no section of a patient whom"):
         explain("faults", toy_predictor(), toy_cohort(900, [COMMON] * 6, first=100))
     bare = [replace(section, counts=None) for section in toy_cohort(0, SUBTYPES)]
-    without = Cohort([CohortEntry(of.id, of.patient, lambda of=of: of, of.facts) for of in bare])
+    without = cohort_of(bare)
     for settings in ({}, {"reduce": "subtype=rare"}):
         with pytest.raises(DataContractError, match="no counts"):
             explain("faults", toy_predictor(), without, **settings)
@@ -166,4 +208,18 @@ def marked(cohort: Cohort) -> Cohort:
     """One laboratory, and a block that differs between the sections of the first patient."""
     sections = [replace(of, facts={**of.facts, "lab": "one-lab", "block": of.id}) for of in cohort]
     sections.append(replace(sections[0], id="P0S2", facts={"block": "another"}))
+    return cohort_of(sections)
+
+
+def without_genes(cohort: Cohort, lacking: Mapping[str, Sequence[int]]) -> Cohort:
+    """Genes at these places of some sections under other ids, so that totals stay."""
+    sections = []
+    for section in cohort:
+        of = set(lacking.get(section.id, ()))
+        ids = (f"X{at}" if at in of else id_ for at, id_ in enumerate(section.counts.gene_ids))
+        sections.append(replace(section, counts=replace(section.counts, gene_ids=tuple(ids))))
+    return cohort_of(sections)
+
+
+def cohort_of(sections: Sequence[Section]) -> Cohort:
     return Cohort([CohortEntry(of.id, of.patient, lambda of=of: of, of.facts) for of in sections])

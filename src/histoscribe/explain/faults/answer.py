@@ -14,7 +14,12 @@ from histoscribe.explain.faults.class_errors import (
     class_errors,
 )
 from histoscribe.explain.faults.facts import PatientFacts
-from histoscribe.explain.faults.held_out import LAST_LAYER, HeldOutSpots, mean_label
+from histoscribe.explain.faults.held_out import (
+    LAST_LAYER,
+    HeldOutSpots,
+    mean_label,
+    shared_genes,
+)
 from histoscribe.explain.faults.knowledge import KnownFact, known_facts
 from histoscribe.explain.faults.pictures import draw_errors, draw_knowledge
 from histoscribe.explain.faults.spot_classes import LABEL, PATIENT, TrainingSpots, divisions
@@ -100,7 +105,7 @@ class FaultsAnswer:
         training: TrainingSpots,
         mean_words: str,
     ) -> Iterator[str]:
-        yield _under_represented(errors)
+        yield _under_represented(errors, training)
         yield (
             "A class differs from others in more than its name: site, stain, tissue and depth go "
             "together, and a difference in error has no single cause here."
@@ -111,6 +116,13 @@ class FaultsAnswer:
                 f"no range; {FEWEST_PATIENTS} are needed."
             )
         yield f"The training mean is that of {mean_words}."
+        genes = self.request.predictor.target.genes
+        n_shared = len(shared_genes(self.request.predictor, self.sections))
+        if n_shared < len(genes):
+            yield (
+                f"Errors are of the {n_shared} of {len(genes)} genes that all held-out sections "
+                "measured."
+            )
         if training.missing:
             yield (
                 f"Training spots are counted without {len(training.missing)} training sections "
@@ -124,8 +136,13 @@ class FaultsAnswer:
             yield "No tissue labels are compared: give them with `labels`."
 
 
-def _under_represented(errors: Sequence[ClassErrors]) -> str:
-    """Name the classes that training lacks, with the rule."""
+def _under_represented(errors: Sequence[ClassErrors], training: TrainingSpots) -> str:
+    """Name the classes that training lacks, with the rule; or say what it takes to know them."""
+    if training.missing:
+        return (
+            f"Under-represented in training: not known, for the cohort lacks "
+            f"{len(training.missing)} training sections. Give them to have classes named."
+        )
     rule = (
         f"A class is called under-represented if its share of the training spots is at most "
         f"{MOST_SHARE:g} of its share of the held-out spots, and its error is above chance, all "

@@ -54,15 +54,19 @@ class ClassErrors:
         """Whether the error of a class is above chance, all classes of the division together.
 
         A class is above chance if its distance from the mean of the draws, in their standard
-        deviations, is above the 95th percentile of the largest such distance in a draw.
+        deviations, is above the 95th percentile of the largest such distance in a draw. Classes
+        without an error are left out.
         """
+        above = np.zeros(len(self.classes.classes), dtype=bool)
         if self.draws is None:
-            return np.zeros(len(self.classes.classes), dtype=bool)
-        deviation = np.maximum(self.draws.std(axis=0), 1e-12)
-        centred = (self.draws - self.draws.mean(axis=0)) / deviation
-        limit = np.percentile(centred.max(axis=1), 95)
-        with np.errstate(invalid="ignore"):
-            return (self.error - self.draws.mean(axis=0)) / deviation > limit
+            return above
+        known = np.isfinite(self.error) & np.isfinite(self.draws).all(axis=0)
+        if known.any():
+            draws = self.draws[:, known]
+            mean, deviation = draws.mean(axis=0), np.maximum(draws.std(axis=0), 1e-12)
+            limit = np.percentile(((draws - mean) / deviation).max(axis=1), 95)
+            above[known] = (self.error[known] - mean) / deviation > limit
+        return above
 
     @property
     def lacks(self) -> Bool[np.ndarray, " C"]:
@@ -73,7 +77,12 @@ class ClassErrors:
 
     @property
     def under_represented(self) -> tuple[str, ...]:
-        """Classes that are rare in training, with an error above chance."""
+        """Classes that are rare in training, with an error above chance.
+
+        No class where training spots are not all known.
+        """
+        if not self.classes.knows_training:
+            return ()
         return tuple(np.array(self.classes.classes)[self.lacks & self.is_above].tolist())
 
     def numbers(self) -> tuple[list[Number], list[Number]]:

@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from histoscribe.device import choose_device
 from histoscribe.explain.estimate import tell_estimate
@@ -34,11 +34,13 @@ class HeldOutSpots:
     um: Float[np.ndarray, "N 2"]
     """Place in the section, um."""
     error: Float[np.ndarray, " N"]
-    """Squared error, mean over genes, in units of that of the training mean over all spots."""
+    """Squared error, mean over genes that all sections measured, in units of that of the training
+    mean over all spots.
+    """
     of_mean: Float[np.ndarray, " N"]
     """The same of the training mean instead of the prediction."""
     pcc: Mapping[str, float]
-    """Section -> correlation with measured values over its spots, mean over genes."""
+    """Section -> correlation with measured values over its spots, mean over the same genes."""
     total: Float[np.ndarray, " N"]
     """Count of all genes."""
     distance: Float[np.ndarray, " N"]
@@ -59,11 +61,12 @@ class HeldOutSpots:
     ) -> "HeldOutSpots":
         """Predict these sections; `mean` has the training mean of each gene."""
         parts = []
+        genes = shared_genes(predictor, sections)
         start = perf_counter()
         with closing(track(sections, "held-out sections")) as tracked:
             for section in tracked:
                 table = labels.get(section.id)
-                parts.append(_SectionSpots.read(predictor, section, mean, table, cache))
+                parts.append(_SectionSpots.read(predictor, section, mean, genes, table, cache))
                 if len(parts) == 1:
                     seconds = (perf_counter() - start) * len(sections)
                     tell_estimate(f"predictions of {len(sections)} sections", seconds)
@@ -93,6 +96,13 @@ class HeldOutSpots:
         return self.keys.patients
 
 
+def shared_genes(predictor: Predictor, sections: Sequence[Section]) -> Int[np.ndarray, " S"]:
+    """Places in the panel of the genes that all these sections measured."""
+    panel = np.array(predictor.target.genes)
+    measured = [np.isin(panel, section.measured.gene_ids) for section in sections]
+    return np.flatnonzero(np.logical_and.reduce(measured))
+
+
 def mean_label(
     predictor: Predictor, cohort: Cohort, held_out: Sequence[str]
 ) -> tuple[Float[np.ndarray, " G"], str]:
@@ -118,7 +128,7 @@ class _SectionSpots:
     section: Section
     keys: SpotKeys
     squares: Float[np.ndarray, "N 2"]
-    """Squared error of prediction and of training mean, mean over genes."""
+    """Squared error of prediction and of training mean, mean over shared genes."""
     pcc: float
     distance: Float[np.ndarray, " N"]
     label: tuple[str | None, ...]
@@ -130,13 +140,15 @@ class _SectionSpots:
         predictor: Predictor,
         section: Section,
         mean: Float[np.ndarray, " G"],
+        genes: Int[np.ndarray, " S"],
         table: Path | None,
         cache: Path,
     ) -> "_SectionSpots":
         queries = predictor.queries(section, cache)
         predicted = predictor.from_queries(section, queries, with_gene_scores=False)
-        values = predictor.value_range.clip(predicted.values)  # as in a prediction
-        measured = predictor.target.apply(section).astype(np.float64)
+        values = predictor.value_range.clip(predicted.values)[:, genes]  # as in a prediction
+        measured = predictor.target.apply(section).astype(np.float64)[:, genes]
+        squares = [np.square(of - measured) for of in (values, mean[genes])]
         readings = {FEATURES: queries.feature.astype(np.float64)}
         model = predictor.model
         if not isinstance(model, Estimator) and model.item != "bag":
@@ -147,10 +159,7 @@ class _SectionSpots:
         return cls(
             section=section,
             keys=queries.keys,
-            squares=np.stack(
-                [np.nanmean(np.square(guess - measured), axis=1) for guess in (values, mean)],
-                axis=1,
-            ),
+            squares=np.stack([np.nanmean(of, axis=1) for of in squares], axis=1),
             pcc=defined_mean(pearson_per_gene(values, measured.astype(np.float32))),
             distance=predicted.head.spot_facts[DISTANCE],
             label=n_spots * (None,) if table is None else read_labels(table, section.spots),

@@ -5,17 +5,21 @@ smoking (Poplin et al. 2018, doi:10.1038/s41551-018-0195-0).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from time import perf_counter
 from typing import final
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.faults.class_errors import FEWEST_PATIENTS
 from histoscribe.explain.faults.held_out import LAST_LAYER, HeldOutSpots
 from histoscribe.explain.faults.spot_classes import PATIENT
 from histoscribe.explain.finding import Number
+from histoscribe.progress import track
 from histoscribe.seed import stream
 
 N_PERMUTATIONS = 199
@@ -25,6 +29,7 @@ FEWEST_UNITS = 2
 """Of a class: it is learned from the others when one is left out."""
 _RIDGE = 0.1  # of the mean variance of an axis
 _SEED = 0  # of permutations; nobody needs another one
+_TIMED = 2  # permutations that the estimate is made from
 
 
 @final
@@ -40,6 +45,11 @@ class Units:
     """Class of each unit."""
     kind: str
     """What a unit is: `patient`, `section` or `part of a section`."""
+
+    @property
+    def has_range(self) -> bool:
+        """Whether there are enough units to permute."""
+        return len(self.class_of) >= FEWEST_PATIENTS
 
     @classmethod
     def of(
@@ -106,24 +116,43 @@ def known_facts(
     patient = spots.keys.patient_names.tolist()
     parts = [_patient_units(spots)]
     parts += [Units.of(fact, PATIENT, patient, of) for fact, of in of_patient.items()]
-    for units in parts:
-        if units is None:
-            continue
-        for source in sorted(spots.readings, reverse=True):
-            yield read_off(spots.readings[source], units, source)
+    reads = [
+        (units, source)
+        for units in parts
+        if units is not None
+        for source in sorted(spots.readings, reverse=True)
+    ]
+    left = sum(units.has_range for units, _ in reads)
+    for units, source in reads:
+        yield read_off(spots.readings[source], units, source, n_told=left)
+        left = 0 if units.has_range else left  # the first one tells of all
 
 
-def read_off(values: Float[np.ndarray, "N R"], units: Units, source: str) -> KnownFact:
-    """Read a fact off a representation, leaving out one unit after the other."""
+def read_off(
+    values: Float[np.ndarray, "N R"], units: Units, source: str, n_told: int = 0
+) -> KnownFact:
+    """Read a fact off a representation, leaving out one unit after the other.
+
+    `n_told` is the number of facts and representations that its estimate of time is for; 0 tells
+    none.
+    """
     probe = _Probe(_axes(values[units.unit >= 0]), units.unit[units.unit >= 0], units)
-    draws = None
-    if len(units.class_of) >= FEWEST_PATIENTS:
-        orders = [
-            stream(_SEED, f"faults-{units.fact}-{n}").permutation(len(units.class_of))
-            for n in range(N_PERMUTATIONS)
-        ]
-        draws = np.array([probe.accuracy(units.class_of[order]) for order in orders])
+    draws = _permuted(probe, source, n_told) if units.has_range else None
     return KnownFact(units, source, probe.accuracy(units.class_of), draws)
+
+
+def _permuted(probe: "_Probe", source: str, n_told: int) -> Float[np.ndarray, " draws"]:
+    """Accuracy with classes permuted over units."""
+    units, draws = probe.units, []
+    start = perf_counter()
+    with closing(track(range(N_PERMUTATIONS), f"{units.fact} read off {source}")) as tracked:
+        for number in tracked:
+            order = stream(_SEED, f"faults-{units.fact}-{number}").permutation(len(units.class_of))
+            draws.append(probe.accuracy(units.class_of[order]))
+            if len(draws) == _TIMED:
+                seconds = (perf_counter() - start) / _TIMED * N_PERMUTATIONS * n_told
+                tell_estimate(f"{n_told} times {N_PERMUTATIONS} classifiers of facts", seconds)
+    return np.array(draws)
 
 
 def _patient_units(spots: HeldOutSpots) -> Units | None:

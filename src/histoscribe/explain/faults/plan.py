@@ -7,8 +7,10 @@ from pathlib import Path
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.faults.answer import FaultsAnswer
 from histoscribe.explain.faults.facts import PatientFacts
+from histoscribe.explain.faults.held_out import shared_genes
 from histoscribe.explain.faults.question import FaultsQuestionSettings
 from histoscribe.explain.faults.reduction_plan import plan_reduction
+from histoscribe.explain.faults.spot_classes import TAKEN
 from histoscribe.explain.request import (
     AnswerPlan,
     ExplainRequest,
@@ -26,9 +28,9 @@ def plan_faults(request: ExplainRequest, settings: FaultsQuestionSettings) -> An
     Raises
     ------
     DataContractError
-        for an unknown section, fact or class, a fact with one class only, no held-out patient,
-        sections without counts, labels that cannot be used, and a model that cannot be trained
-        again for the experiment.
+        for an unknown section, fact or class, a fact with one class only or with the name of a
+        division, no held-out patient, sections without counts or without a gene that all measured,
+        labels that cannot be used, and a model that cannot be trained again for the experiment.
     """
     problems = unknown_sections(request.cohort, settings.sections, "section")
     problems += unknown_sections(request.cohort, settings.labels, "labels")
@@ -45,15 +47,17 @@ def plan_faults(request: ExplainRequest, settings: FaultsQuestionSettings) -> An
     facts = PatientFacts.of_cohort(cohort)
     problems += facts.problems(settings.facts, patients, "the held-out patients")
     sections = tuple(cohort[id_] for id_ in held_out)
+    compared = settings.facts or facts.compared(patients)
+    problems += _name_problems([fact for fact in compared if fact in facts.of_patient])
     problems += [problem for of in sections for problem in _section_problems(predictor, of)]
     problems += _label_problems(cohort, settings.labels)
-    if problems:
+    if problems or (problems := _gene_problems(predictor, sections)):
         raise DataContractError(problems)
     answer = FaultsAnswer(
         request=request,
         sections=sections,
         facts=facts,
-        compared=settings.facts or facts.compared(patients),
+        compared=compared,
         labels=settings.labels,
     )
     return AnswerPlan(about=answer.about, sections=sections, work=answer.work)
@@ -113,6 +117,33 @@ def _section_problems(predictor: Predictor, section: Section) -> list[Problem]:
             )
         )
     return problems
+
+
+def _name_problems(facts: Sequence[str]) -> list[Problem]:
+    return [
+        Problem(
+            where=f"fact {fact}",
+            found="faults has a division of this name",
+            expected="another name",
+            remedy="rename the column",
+        )
+        for fact in facts
+        if fact in TAKEN
+    ]
+
+
+def _gene_problems(predictor: Predictor, sections: Sequence[Section]) -> list[Problem]:
+    """Problem of held-out sections whose gene panels do not overlap."""
+    if len(shared_genes(predictor, sections)):
+        return []
+    return [
+        Problem(
+            where="the held-out sections",
+            found=f"no gene of {predictor.name} that all {len(sections)} measured",
+            expected="genes in common: errors of different genes cannot be compared",
+            remedy="name sections of one panel with `sections`",
+        )
+    ]
 
 
 def _label_problems(cohort: Cohort, labels: Mapping[str, Path]) -> list[Problem]:

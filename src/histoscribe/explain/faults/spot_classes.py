@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -16,6 +16,8 @@ from histoscribe.predictor.predictor import Predictor
 from histoscribe.types import Cohort
 
 PATIENT, LABEL, DEPTH, DISTANCE_BIN = "patient", "label", "depth", "distance"
+TAKEN = (PATIENT, LABEL, DEPTH, DISTANCE_BIN)
+"""Names of divisions that no fact can have."""
 _THIRDS = ("lowest third", "middle third", "highest third")
 _DISTANCES = ("up to 0.5", "0.5 to 1", "beyond 1")
 _DISTANCE_EDGES = (0.5, 1.0)
@@ -36,6 +38,8 @@ class SpotDivision:
     """Whether all spots of a patient are of one class."""
     training: Mapping[str, int] | None
     """Training spots of each class; None where they are unknown."""
+    lacks_sections: bool = False
+    """Whether training had sections that the cohort lacks: `training` counts the others only."""
 
     @classmethod
     def of_names(
@@ -51,6 +55,11 @@ class SpotDivision:
         number = {one: at for at, one in enumerate(classes)}
         code = np.array([-1 if one is None else number[one] for one in of_spot])
         return cls(name, classes, code, of_patients, training)
+
+    @property
+    def knows_training(self) -> bool:
+        """Whether the shares of the classes in training are known."""
+        return self.training is not None and not self.lacks_sections
 
     def training_share(self, at: int) -> float:
         """Share of a class among the training spots with a class; NaN if unknown."""
@@ -140,7 +149,8 @@ def divisions(
     if len(set(spots.label) - {None}) > 1:
         known = training.of_labels(labels)
         parts.append(SpotDivision.of_names(LABEL, spots.label, known, of_patients=False))
-    return (*parts, *_bins(spots, training))
+    lacks = bool(training.missing)
+    return tuple(replace(part, lacks_sections=lacks) for part in (*parts, *_bins(spots, training)))
 
 
 def _bins(spots: HeldOutSpots, training: TrainingSpots) -> list[SpotDivision]:

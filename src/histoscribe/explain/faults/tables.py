@@ -76,7 +76,7 @@ def _class_line(of: ClassErrors, at: int, spots: HeldOutSpots) -> dict[str, obje
         "n_training_spots": None if classes.training is None else classes.training.get(name, 0),
         "share_of_training": share,
         "share_of_held_out": classes.share(at),
-        "under_represented": name in of.under_represented,
+        "under_represented": name in of.under_represented if classes.knows_training else None,
     }
 
 
