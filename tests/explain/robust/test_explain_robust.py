@@ -167,7 +167,21 @@ def test_what_cannot_be_answered_is_refused(cohort, settings, words):
 def test_all_problems_are_told_at_once(cohort):
     with pytest.raises(DataContractError) as error:
         ask(template(), cohort, stains=2, jpegs=0, sections="NONE", changes=("warp", "tile-stain"))
-    assert len(error.value.problems) == 3  # the quality of JPEG is of a change not asked for
+    assert [one.where for one in error.value.problems] == [
+        "section NONE",
+        "change warp",
+        "explain robust, stains 2",
+        "explain robust, jpegs",
+    ]
+
+
+def test_steps_of_a_change_that_is_not_named_are_refused(cohort):
+    with pytest.raises(DataContractError) as error:
+        ask(template(), cohort, changes="blur", factors=1.5, jpegs=50)
+    factors, jpegs = error.value.problems
+    assert factors.found == jpegs.found == "steps of a change that is not asked about"
+    assert factors.remedy == "leave them out, or add coarser or finer"
+    assert jpegs.remedy == "leave them out, or add compression"
 
 
 def test_a_cohort_without_new_patients_is_refused():
@@ -187,4 +201,4 @@ def test_what_the_image_or_the_model_does_not_allow_is_left_out(cohort):
     )
     assert any("no gradient to the pixels" in words for words in finding.caveat)
     with pytest.raises(DataContractError, match="has no gradient to the pixels"):
-        ask(predictor, cohort, changes="gradient")
+        ask(predictor, cohort, changes=("gradient", "blur"))

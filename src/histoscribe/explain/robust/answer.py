@@ -9,6 +9,7 @@ import numpy as np
 
 from histoscribe.explain.finding import Finding
 from histoscribe.explain.request import ExplainRequest, trained_on
+from histoscribe.explain.robust.chance import FEWEST_GENES
 from histoscribe.explain.robust.changes import CHANGES, GRADIENT
 from histoscribe.explain.robust.pictures import draw_pictures
 from histoscribe.explain.robust.results import RobustResults, results_of
@@ -79,6 +80,11 @@ class RobustAnswer:
         if known := [words for words in trained if words is not None]:
             yield f"Scores of training tissue are too high: {'; '.join(known)}."
         yield from self.left_out
+        if (n_genes := len(self.request.predictor.target.genes)) < FEWEST_GENES:
+            yield (
+                "Scores have no chance level: it draws directions among all genes of the "
+                f"predictor, and {n_genes} are fewer than {FEWEST_GENES}."
+            )
         yield (
             "Changes are made to the tiles that the model reads, after the background was made "
             "white and the stain normalised, if the predictor does so. Pure white stays white."

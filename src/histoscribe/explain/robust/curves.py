@@ -21,10 +21,12 @@ class ChangedSection:
     section: Section
     rows: Int[np.ndarray, " n"]
     """The spots that are predicted."""
-    measured: Float[np.ndarray, "n K"]
+    columns: Int[np.ndarray, " K"]
+    """Places of the genes that are asked about among the G genes of the panel."""
+    panel_measured: Float[np.ndarray, "n G"]
     """NaN where the section lacks a gene."""
-    before: Float[np.ndarray, "n K"]
-    after: tuple[Float[np.ndarray, "n K"], ...]
+    panel_before: Float[np.ndarray, "n G"]
+    panel_after: tuple[Float[np.ndarray, "n G"], ...]
     """After each step."""
     distance: tuple[Float[np.ndarray, " n"], ...] = ()
     """To the training spots, before and after each step; empty where it was not computed."""
@@ -35,6 +37,21 @@ class ChangedSection:
     def patient(self) -> str:
         """Patient; an unknown one counts as another one."""
         return self.section.patient or f"unknown ({self.section.id})"
+
+    @property
+    def measured(self) -> Float[np.ndarray, "n K"]:
+        """Measured values of the genes; NaN where the section lacks one."""
+        return self.panel_measured[:, self.columns]
+
+    @property
+    def before(self) -> Float[np.ndarray, "n K"]:
+        """Predicted values of the genes, unchanged tiles."""
+        return self.panel_before[:, self.columns]
+
+    @property
+    def after(self) -> tuple[Float[np.ndarray, "n K"], ...]:
+        """Predicted values of the genes, each step."""
+        return tuple(values[:, self.columns] for values in self.panel_after)
 
 
 @final
@@ -74,10 +91,15 @@ class ChangedPredictions:
 
 
 def spread_of(values: Sequence[Float[np.ndarray, "_ K"]]) -> Float[np.ndarray, " K"]:
-    """Deviation of each gene over the spots of all sections; NaN for a constant."""
-    joined = np.concatenate(values)
-    spread = joined.std(axis=0)
-    return np.where(spread > _NO_SPREAD * np.abs(joined).max(axis=0), spread, np.nan)
+    """Deviation of each gene over its defined values in all sections; NaN for a constant."""
+    return np.array([_spread(column[~np.isnan(column)]) for column in np.concatenate(values).T])
+
+
+def _spread(known: Float[np.ndarray, " n"]) -> float:
+    if not known.size:
+        return float("nan")
+    spread = float(known.std())
+    return spread if spread > _NO_SPREAD * np.abs(known).max() else float("nan")
 
 
 def in_deviations(

@@ -30,9 +30,7 @@ class DistanceErrors:
     def __init__(self, sections: Sequence[ChangedSection]) -> None:
         """Take the genes that vary; a gene that a section lacks is left out there."""
         self._sections = sections
-        known = [of.measured for of in sections if not np.isnan(of.measured).all()]
-        deviation = spread_of([np.nan_to_num(values) for values in known])
-        self._deviation = deviation
+        self._deviation = spread_of([of.measured for of in sections])
         self.distance = [of.distance[0] for of in sections]
         self.error = [self._errors(of) for of in sections]
 

@@ -43,7 +43,8 @@ def plan_robust(request: ExplainRequest, settings: RobustQuestionSettings) -> An
     ------
     DataContractError
         for unknown names, steps outside their range, a cohort without new sections, sections
-        without counts, images that are too coarse, and a gradient that the model does not have.
+        without counts or genes, images that are too coarse, and a gradient that the model does not
+        have.
     """
     predictor = request.predictor
     genes: list[GeneChoice] = []
@@ -57,7 +58,7 @@ def plan_robust(request: ExplainRequest, settings: RobustQuestionSettings) -> An
     if problems:
         raise DataContractError(problems)
     sections = _sections(request, settings)
-    if problems := list(_section_problems(predictor, sections)):
+    if problems := list(_section_problems(predictor, sections, genes[0].genes)):
         raise DataContractError(problems)
     steps = _possible(predictor, sections, settings, genes[0].genes)
     answer = RobustAnswer(
@@ -105,6 +106,15 @@ def _step_problems(predictor: Predictor, settings: RobustQuestionSettings) -> It
                     expected=bounded.range_words,
                     remedy="give a step within the range",
                 )
+    for field in dict.fromkeys(of.field for of in CHANGES):
+        if field in settings.model_fields_set and field not in by_field:
+            names = " or ".join(of.name for of in CHANGES if of.field == field)
+            yield Problem(
+                where=f"explain robust, {field}",
+                found="steps of a change that is not asked about",
+                expected="steps of the changes that are named",
+                remedy=f"leave them out, or add {names}",
+            )
 
 
 def _bounded(change: Change, predictor: Predictor) -> Change:
@@ -141,7 +151,9 @@ def _sections(request: ExplainRequest, settings: RobustQuestionSettings) -> tupl
     return sections
 
 
-def _section_problems(predictor: Predictor, sections: tuple[Section, ...]) -> Iterator[Problem]:
+def _section_problems(
+    predictor: Predictor, sections: tuple[Section, ...], genes: tuple[str, ...]
+) -> Iterator[Problem]:
     yield from problems_of([partial(predictor.encoding.tiles.check, of) for of in sections])
     for section in sections:
         if section.counts is None:
@@ -150,6 +162,13 @@ def _section_problems(predictor: Predictor, sections: tuple[Section, ...]) -> It
                 found="no counts",
                 expected="measured genes: the question is about scores",
                 remedy="leave the section out",
+            )
+        elif not set(genes) & set(section.counts.gene_ids):
+            yield Problem(
+                where=f"section {section.id}",
+                found="none of these genes was measured",
+                expected="at least one of them",
+                remedy="name other genes, or leave the section out",
             )
         if len(section.spots) < _FEWEST_SPOTS:
             yield Problem(
@@ -185,7 +204,9 @@ def _possible(
     if GRADIENT in steps and not _differentiable(predictor, genes):
         del steps[GRADIENT]
         words.append(f"`{GRADIENT}` was left out: the prediction has no gradient to the pixels.")
-        problems += [gradient_problem(predictor)] if settings.changes == (GRADIENT,) else []
+        if GRADIENT in settings.changes:
+            remedy = f"leave `{GRADIENT}` out of the changes"
+            problems.append(replace(gradient_problem(predictor), remedy=remedy))
     if problems:
         raise DataContractError(problems)
     return _Steps(steps, tuple(words))

@@ -29,7 +29,7 @@ class CurveScores:
     curve: Curve
     of_patients: dict[str, Float[np.ndarray, " steps_and_1"]]
     draws: Float[np.ndarray, "steps_and_1 draws"]
-    """By chance; all NaN where no gene was measured."""
+    """By chance; all NaN where no gene varies, and for a panel of few genes."""
     shifts: tuple[Float[np.ndarray, "n K"], ...]
     """Changes of the predictions after each step, in deviations of the gene."""
 
@@ -124,7 +124,8 @@ def results_of(
     predictions: ChangedPredictions, genes: Sequence[str], labels: Sequence[str]
 ) -> RobustResults:
     """Score unchanged sections, then those after every step."""
-    directions = RandomDirections([of.measured for of in predictions.unchanged])
+    panel = [of.panel_measured for of in predictions.unchanged]
+    directions = RandomDirections(panel, predictions.unchanged[0].columns)
     deviation = predictions.deviation
     change = CHANGES[0]  # of a curve without steps, any will do
     return RobustResults(
@@ -140,8 +141,10 @@ def results_of(
 def _scored(
     curve: Curve, directions: RandomDirections, deviation: Float[np.ndarray, " K"]
 ) -> CurveScores:
-    versions = [[of.before for of in curve.sections]]
-    versions += [[of.after[step] for of in curve.sections] for step in range(len(curve.steps))]
+    versions = [[of.panel_before for of in curve.sections]]
+    versions += [
+        [of.panel_after[step] for of in curve.sections] for step in range(len(curve.steps))
+    ]
     scores = [patient_scores(curve.sections, predicted) for predicted in versions]
     return CurveScores(
         curve=curve,

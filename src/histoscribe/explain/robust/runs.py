@@ -34,6 +34,9 @@ N_PIXEL_TILES = 32
 """Tiles of each section whose pixels are changed along the gradient: each needs many passes."""
 N_NOISE = 20
 """Random changes of the pixels of each tile, for every step."""
+MOST_GENES = 100
+"""Genes among which directions are drawn, more only if more are asked about; each keeps all its
+predictions."""
 _BATCH = 8  # tiles with gradients at once
 _SEED = 0  # of tiles, starts and noise; nobody needs another one
 
@@ -88,9 +91,21 @@ class ChangeRuns:
         tell_estimate(what, seconds * n_spots * n_passes)
         return [*predictions, *(of.predict(unchanged) for of in others)]
 
-    @property
-    def _columns(self) -> list[int]:
-        return [self.predictor.target.genes.index(gene) for gene in self.genes]
+    @cached_property
+    def _panel(self) -> list[int]:
+        """Places among the genes of the predictor: those asked about, and others evenly spread."""
+        places = self.predictor.target.genes
+        asked = {places.index(gene) for gene in self.genes}
+        others = np.array([at for at in range(len(places)) if at not in asked], dtype=np.int64)
+        n_others = max(0, min(len(others), MOST_GENES - len(asked)))
+        spread = np.arange(n_others) * len(others) // max(n_others, 1)
+        return sorted({*asked, *others[spread].tolist()})
+
+    @cached_property
+    def _columns(self) -> Int[np.ndarray, " K"]:
+        """Places of the genes in the panel."""
+        genes = self.predictor.target.genes
+        return np.array([self._panel.index(genes.index(gene)) for gene in self.genes])
 
     def _unchanged(self) -> list[ChangedSection]:
         return [
@@ -131,13 +146,14 @@ class ChangeRuns:
         after: Sequence[Prediction],
         tiles: tuple[Tile, ...] = (),
     ) -> ChangedSection:
-        columns = self._columns
+        panel = self._panel
         return ChangedSection(
             section=changeable.section,
             rows=np.arange(len(changeable.section.spots)),
-            measured=changeable.measured[:, columns],
-            before=before.values[:, columns].astype(np.float64),
-            after=tuple(of.values[:, columns].astype(np.float64) for of in after),
+            columns=self._columns,
+            panel_measured=changeable.measured[:, panel],
+            panel_before=before.values[:, panel].astype(np.float64),
+            panel_after=tuple(of.values[:, panel].astype(np.float64) for of in after),
             distance=tuple(
                 of.head.spot_facts[DISTANCE].astype(np.float64) for of in (before, *after)
             ),
@@ -149,70 +165,85 @@ class ChangeRuns:
     ) -> tuple[Curve, Curve, Mapping[float, Float[np.ndarray, " draws"]]]:
         """Predict after changes along the gradient and at random; give sizes of the latter."""
         steps = self.steps[GRADIENT]
-        with genes_of_pixels([self.predictor], self.genes) as (genes, device):
-            self._tell_pixel_estimate(genes, device, deviation)
-            parts = [
-                _PixelSection(of, genes, device, deviation, steps)
-                for of in track(self._changeable, "pixels")
-            ]
+        names = [self.predictor.target.genes[at] for at in self._panel]
+        with genes_of_pixels([self.predictor], names) as (panel, device):
+            genes = _PixelGenes(panel, self._panel, self._columns, deviation, device)
+            self._tell_pixel_estimate(genes)
+            parts = [_PixelSection(of, genes, steps) for of in track(self._changeable, "pixels")]
         (change,) = (of for of in CHANGES if of.name == GRADIENT)
-        columns = self._columns
         along, random = (
-            Curve(name, change, steps, tuple(of.changed(name, columns) for of in parts))
+            Curve(name, change, steps, tuple(of.changed(name) for of in parts))
             for name in (GRADIENT, NOISE)
         )
-        noise = {
-            step: np.concatenate([of.noise[step] for of in parts], axis=1).mean(axis=1)
-            for step in steps
-        }
+        noise = {step: _means(np.sum([of.noise[step] for of in parts], axis=0)) for step in steps}
         return along, random, noise
 
-    def _tell_pixel_estimate(
-        self, genes: GenesOfPixels, device: torch.device, deviation: Float[np.ndarray, " K"]
-    ) -> None:
+    def _tell_pixel_estimate(self, genes: "_PixelGenes") -> None:
         """Measure the ascent of a few tiles; random changes take about as long again."""
         first = self._changeable[0].images.read(np.arange(min(_BATCH, len(self._before[0].values))))
         began = perf_counter()
-        along_gradient(genes, first.to(device), deviation, 1, stream(_SEED, "robust-estimate"))
+        genes.along_gradient(first, 1, stream(_SEED, "robust-estimate"))
         seconds = 2 * (perf_counter() - began) / len(first)
         n_tiles = sum(min(N_PIXEL_TILES, len(of.spots)) for of in self.sections)
         what = f"changes of the pixels of {n_tiles} tiles"
         tell_estimate(what, seconds * n_tiles * len(self.steps[GRADIENT]))
 
 
+@dataclass(frozen=True, eq=False)
+class _PixelGenes:
+    """The genes of the panel as a function of pixels."""
+
+    predict: GenesOfPixels
+    panel: list[int]
+    """Places of its genes among those of the predictor."""
+    columns: Int[np.ndarray, " K"]
+    """Places of the genes that are asked about in the panel."""
+    deviation: Float[np.ndarray, " K"]
+    """Of each gene asked about between spots; NaN for a constant."""
+    device: torch.device
+
+    def along_gradient(
+        self, image: UInt8[Tensor, "B 3 P P"], size: int, draws: np.random.Generator
+    ) -> UInt8[Tensor, "B 3 P P"]:
+        """Change the genes that are asked about most; a constant one takes no part."""
+        columns = torch.from_numpy(self.columns).to(self.device)
+        deviation = np.where(np.isnan(self.deviation), np.inf, self.deviation)
+        image = image.to(self.device)
+        moved = along_gradient(
+            lambda pixels: self.predict(pixels)[:, columns], image, deviation, size, draws
+        )
+        return moved.cpu()
+
+
 class _PixelSection:
     """Some tiles of a section, each predicted by itself, before and after changes of pixels."""
 
     def __init__(
-        self,
-        changeable: ChangeableSection,
-        genes: GenesOfPixels,
-        device: torch.device,
-        deviation: Float[np.ndarray, " K"],
-        steps: Sequence[float],
+        self, changeable: ChangeableSection, genes: _PixelGenes, steps: Sequence[float]
     ) -> None:
         section = changeable.section
         drawn = random_spots(len(section.spots), N_PIXEL_TILES, section.id)
         self.rows = np.array([of.row for of in drawn])
-        self._changeable, self._genes, self._device = changeable, genes, device
-        self._deviation = np.where(np.isnan(deviation), np.inf, deviation)
+        self._changeable, self._genes = changeable, genes
         self._image = changeable.images.read(self.rows)
         self.before = self._predicted(self._image)
         self.after: dict[str, list[np.ndarray]] = {GRADIENT: [], NOISE: []}
         self.tiles: dict[str, list[Tile]] = {name: [_pixels(self._image)] for name in self.after}
         self.noise: dict[float, np.ndarray] = {}
-        """Step -> mean change over genes of each random change and tile, in deviations."""
+        """Step -> sum of the defined changes of each random change, in deviations, and their number
+        [draws, 2]."""
         for step in steps:
             self._add(int(step))
 
-    def changed(self, name: str, columns: list[int]) -> ChangedSection:
+    def changed(self, name: str) -> ChangedSection:
         """Predictions before and after steps along the gradient, or random ones."""
         return ChangedSection(
             section=self._changeable.section,
             rows=self.rows,
-            measured=self._changeable.measured[self.rows][:, columns],
-            before=self.before,
-            after=tuple(self.after[name]),
+            columns=self._genes.columns,
+            panel_measured=self._changeable.measured[self.rows][:, self._genes.panel],
+            panel_before=self.before,
+            panel_after=tuple(self.after[name]),
             tiles=tuple(self.tiles[name]),
         )
 
@@ -220,8 +251,8 @@ class _PixelSection:
         draws = stream(_SEED, f"robust-pixels-{self._changeable.section.id}-{size}")
         moved = []
         for start in range(0, len(self.rows), _BATCH):
-            image = self._image[start : start + _BATCH].to(self._device)
-            moved.append(along_gradient(self._genes, image, self._deviation, size, draws).cpu())
+            image = self._image[start : start + _BATCH]
+            moved.append(self._genes.along_gradient(image, size, draws))
         self._keep(GRADIENT, torch.cat(moved))
         changes = []
         for number in range(N_NOISE):
@@ -229,25 +260,33 @@ class _PixelSection:
             predicted = self._predicted(image)
             if number == 0:
                 self._keep(NOISE, image, predicted)
-            changes.append(in_deviations(predicted - self.before, self._deviation).mean(axis=1))
+            change = (predicted - self.before)[:, self._genes.columns]
+            sizes = in_deviations(change, self._genes.deviation)
+            changes.append((np.nansum(sizes), np.count_nonzero(~np.isnan(sizes))))
         self.noise[float(size)] = np.stack(changes)
 
     def _keep(
         self,
         name: str,
         image: UInt8[Tensor, "n 3 P P"],
-        predicted: Float[np.ndarray, "n K"] | None = None,
+        predicted: Float[np.ndarray, "n G"] | None = None,
     ) -> None:
         self.after[name].append(self._predicted(image) if predicted is None else predicted)
         self.tiles[name].append(_pixels(image))
 
-    def _predicted(self, image: UInt8[Tensor, "n 3 P P"]) -> Float[np.ndarray, "n K"]:
+    def _predicted(self, image: UInt8[Tensor, "n 3 P P"]) -> Float[np.ndarray, "n G"]:
         with torch.no_grad():
             parts = [
-                self._genes(part.to(self._device).float()).cpu().numpy()
+                self._genes.predict(part.to(self._genes.device).float()).cpu().numpy()
                 for part in image.split(_BATCH)
             ]
         return np.concatenate(parts).astype(np.float64)
+
+
+def _means(sums: Float[np.ndarray, "draws 2"]) -> Float[np.ndarray, " draws"]:
+    """Sum over number; NaN without any."""
+    total, n = sums.T
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
 def _example(section: Section) -> Int[np.ndarray, " 1"]:
