@@ -3,8 +3,9 @@
 `python benchmarks/layers.py`: for each of three seeds a simulated cohort of six patients with two
 sections each, eight genes of `compartment` and eight of `arrangement`. Ridge on features of
 `colour_texture`, and a network on features of SqueezeNet (needs `HISTOSCRIBE_DATA`), are trained on
-four patients; `explain layers` about `texture` scores them on the other two. `--units` also makes
-images for the network. With `--out` cohorts, predictors and findings are kept.
+four patients; `explain layers` about `texture` scores them on the other two. `--units` trains the
+network alone and makes images for it instead. With `--out` cohorts, predictors and findings are
+kept.
 """
 
 import argparse
@@ -49,24 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 genes_per_family=N_GENES,
                 seed=seed,
             )
-            for model in ENCODERS:
+            asked = UNITS if given.units else {"about": "texture"}
+            for model in ["mlp"] if given.units else ENCODERS:
                 predictor = _trained(manifest, model, folder / model, seed)
                 findings[f"{model}, seed {seed}"] = hs.explain(
-                    "layers", predictor, manifest, about="texture", out=folder / f"{model}-texture"
+                    *("layers", predictor, manifest), out=folder / f"{model}-answer", **asked
                 )
-                if given.units and model == "mlp":
-                    findings[f"units, seed {seed}"] = hs.explain(
-                        *("layers", predictor, manifest), out=folder / "units", **UNITS
-                    )
         for name, finding in findings.items():
             print(name, *_lines(finding), sep="\n  ")
-        survives = {
-            f"{name.replace(', seed ', '-')}-{family}": share
+        told = {
+            f"{name.replace(', seed ', '-')}-{what}": value
             for name, finding in findings.items()
-            if not name.startswith("units")
-            for family, share in _shares(finding)
+            for what, value in (_activations(finding) if given.units else _shares(finding))
         }
-        report("layers", **survives)
+        report("layers", **told)
 
 
 def _trained(manifest: Path, model: str, folder: Path, seed: int) -> Predictor:
@@ -94,6 +91,11 @@ def _lines(finding: Finding) -> Iterator[str]:
     scores = [name for name in genes.columns if name.startswith("score_")]
     yield from genes.groupby(family)[scores].mean().round(3).to_string().splitlines()
     yield from genes.groupby([family, "read_from"]).size().to_string().splitlines()
+
+
+def _activations(finding: Finding) -> Iterator[tuple[str, float]]:
+    for number in finding.statistic:
+        yield number.name, round(number.value, 3)
 
 
 def _shares(finding: Finding) -> Iterator[tuple[str, float]]:

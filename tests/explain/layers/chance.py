@@ -52,8 +52,11 @@ def random_transformer(seed: int) -> Predictor:
 
 
 def random_weights(seed: int) -> bool:
-    """An untrained network has layers and attention like those of random networks."""
-    if seed % 2:
+    """An untrained network has layers, attention and images like those of random networks."""
+    if seed % 3 == 2:
+        finding = ask(random_predictor(seed), seed=seed, about="units", tiles=8, steps=5)
+        return is_outside(finding, "made_activation")
+    if seed % 3 == 1:
         finding = ask(random_transformer(seed), seed=seed, about="attention", tiles=8)
         return is_outside(finding, "attention_distance_um")
     return is_outside(ask(random_predictor(seed), seed=seed), "cka_to_random")

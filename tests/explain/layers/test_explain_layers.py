@@ -3,10 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from histoscribe.data.images import SlideTiles
 from histoscribe.errors import DataContractError
+from histoscribe.explain.layers import attention
 from histoscribe.explain.layers.plan import TOPICS
 from histoscribe.explain.layers.question import LayersQuestionSettings
+from histoscribe.explain.random_networks import N_RANDOM
+from histoscribe.progress import told_to
 from tests.explain.alike import alike_cohort, predictor_of
 from tests.explain.layers.chance import ask, random_predictor
 
@@ -72,6 +77,61 @@ def test_two_models_without_common_layers_are_refused_unless_layers_of_both_are_
     mlp = random_predictor(3)
     assert "no layer of one name" in problems(vit, mlp)
     assert "no layer of one name" in problems(vit, mlp, layers="network.hidden")
+
+
+def test_the_estimate_comes_with_one_section_too(vit, monkeypatch):
+    monkeypatch.setattr("histoscribe.explain.estimate.WORTH_TELLING_S", 0.0)
+    told: list[str] = []
+    with told_to(told.append):
+        ask(vit, sections="N0S", tiles=8)
+        ask(vit, about="attention", sections="N0S", tiles=8)
+    assert [line.split(":")[0] for line in told] == [
+        f"layers of {N_RANDOM + 1} networks of {vit.name}, 1 sections",
+        f"attention of {N_RANDOM + 1} networks, 1 sections",
+    ]
+
+
+def test_tiles_are_read_once_for_all_networks_of_a_predictor(vit, monkeypatch):
+    read, sections = attention.read_tiles, []
+    monkeypatch.setattr(
+        attention, "read_tiles", lambda *given: sections.append(given[1].id) or read(*given)
+    )
+    ask(vit, about="attention", sections=["N0S", "N1S"], tiles=8)
+    assert sections == ["N0S", "N1S"]
+
+
+def whitened(monkeypatch, below):
+    """Spots before `below` have white tiles."""
+    read = SlideTiles.read
+
+    def with_white(self, rows):
+        image = read(self, rows)
+        image[torch.as_tensor(rows < below)] = 255
+        return image
+
+    monkeypatch.setattr(SlideTiles, "read", with_white)
+
+
+@pytest.mark.parametrize("about", ["similarity", "units"])
+def test_layers_are_tried_on_tiles_of_the_whole_section(about, monkeypatch):
+    every = ask(random_predictor(3), about=about, tiles=8, **steps_of(about)).about["layers"]
+    whitened(monkeypatch, below=9)
+    finding = ask(random_predictor(3), about=about, tiles=8, **steps_of(about))
+    assert finding.about["layers"] == every
+
+
+@pytest.mark.parametrize("about", ["similarity", "units"])
+def test_a_section_of_equal_tiles_is_refused(about, monkeypatch):
+    whitened(monkeypatch, below=36)
+    text = problems(random_predictor(3), about=about, sections="N0S", **steps_of(about))
+    assert "section N0S" in text
+    assert "varies over 8 tiles" in text
+    assert "name another section" in text
+
+
+def steps_of(about):
+    """Few steps, where the answer takes steps."""
+    return {"steps": 2} if about == "units" else {}
 
 
 def test_every_answer_reads_settings_that_there_are():

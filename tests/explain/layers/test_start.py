@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from histoscribe.explain.layers.start import initial_network
+from histoscribe.explain.layers.start import initial_network, missing_start
 from histoscribe.models.base import Facts, create_model
-from tests.explain.alike import N_GENES, TILE_PX, predictor_of, with_network
+from tests.explain.alike import N_GENES, TILE_PX, predictor_of, random_mlp, with_network
 from tests.explain.layers.chance import ask
 
 
@@ -31,6 +31,22 @@ def fine_tuned(tmp_path_factory):
 
 def test_a_network_without_published_weights_has_no_start():
     assert initial_network(predictor_of("vit")) is None
+    assert missing_start(predictor_of("vit")) is None
+
+
+def test_missing_weights_of_the_start_are_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("HISTOSCRIBE_DATA", str(tmp_path))
+    monkeypatch.setenv("HISTOSCRIBE_CACHE", str(tmp_path))
+    network = random_mlp(0)
+    monkeypatch.setattr(network, "initial_encoder", lambda config: "torchvision:densenet121")
+    predictor = with_network(predictor_of("mlp"), network)
+    assert initial_network(predictor) is None
+    finding = ask(predictor, sections="N0S", tiles=8)
+    assert any(
+        "from torchvision:densenet121, whose weights are not on this machine" in words
+        for words in finding.caveat
+    )
+    assert "cka_to_start" not in {number.name for number in finding.statistic}
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import torch
 from histoscribe.data.images import SlideTiles
 from histoscribe.errors import DataContractError
 from histoscribe.explain.layers.fourier_image import FourierImages, TissueColours
-from histoscribe.explain.layers.unit_results import in_deviations
+from histoscribe.explain.layers.unit_results import UnitResults, in_deviations
 from histoscribe.explain.layers.unit_targets import (
     UnitTarget,
     parse_target,
@@ -121,6 +121,35 @@ def test_tapped_layers_pass_gradients_back_to_the_pixels(tiles):
         (hidden,) = taps.attached("network.hidden")
     (slope,) = torch.autograd.grad(hidden.sum(), [pixels])
     assert (slope != 0).any()
+
+
+def results(made, random_made, random_best):
+    """Two targets in one network, whose best tile lies 7 deviations up, and in five random ones."""
+    return UnitResults(
+        targets=(UnitTarget("a", 0), UnitTarget("b", 0)),
+        real=np.eye(50)[:, [0, 1]],
+        made=np.full(2, made),
+        directions=np.zeros((3, 2)),
+        random_made=np.linspace(0.9, 1.1, 5)[:, None] * np.full(2, random_made),
+        random_best=np.linspace(0.9, 1.1, 5)[:, None] * np.full(2, random_best),
+        random_read=np.zeros((5, 2)),
+    )
+
+
+def test_chance_is_that_of_random_networks_with_images_of_their_own():
+    statistic, null = results(9.0, 3.0, 2.0).numbers()
+    chance = {number.name: number for number in null}
+    assert chance["made_activation"].value == pytest.approx(3)
+    assert chance["best_real_activation"].value == pytest.approx(2)
+    assert chance["above_real"].value == chance["above_real"].high == 1
+    assert 0 <= chance["above_real"].low < 1
+    assert chance["made_activation_random_directions"].value == 0
+    made, best, above = statistic
+    assert (best.value, above.value) == (pytest.approx(7), 1)
+    assert made.value > chance["made_activation"].high
+    assert best.value > chance["best_real_activation"].high
+    statistic, null = results(1.0, 3.0, 2.0).numbers()
+    assert statistic[0].value < null[0].low
 
 
 @pytest.fixture(scope="module")

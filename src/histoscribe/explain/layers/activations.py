@@ -19,6 +19,7 @@ from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.layers.main_layers import main_layers, thinned
 from histoscribe.explain.layers.residuals import Sum, residuals_tapped
 from histoscribe.explain.random_networks import evaluation
+from histoscribe.explain.spot_choice import random_spots
 from histoscribe.explain.taps import Activation, Taps, layer_names, tapped
 from histoscribe.models.base import Estimator, ExpressionModel, model_class
 from histoscribe.models.catalog import list_models
@@ -29,6 +30,8 @@ from histoscribe.types import Section, SpotKeys
 
 Layers = Mapping[str, Float[np.ndarray, "_ _"]]
 """Name of a layer -> a row for each tile."""
+N_PROBED = 8
+"""Tiles on which the layers that can be read are found."""
 _AT_ONCE = 16
 
 
@@ -44,6 +47,12 @@ class SectionTiles:
     """Of the encoder, which all networks of the predictor share."""
     queries: SpotQueries
     """These spots; of a model of sections or bags, all spots of the section."""
+
+
+def random_rows(section: Section, n_tiles: int) -> Int[np.ndarray, " n"]:
+    """At most `n_tiles` spots of a section at random, in the order of the section."""
+    drawn = random_spots(len(section.spots), n_tiles, section.id)
+    return np.sort([spot.row for spot in drawn])
 
 
 def read_tiles(
@@ -139,7 +148,10 @@ def network_batches(
 
 
 def readable_layers(predictor: Predictor, tiles: SectionTiles) -> tuple[str, ...]:
-    """Layers with a row for each tile that varies over tiles, without doubles."""
+    """Layers with a row for each tile that varies over tiles, without doubles.
+
+    Raises DataContractError where no layer varies.
+    """
     device = torch.device(choose_device(predictor.device))
     encoder = predictor.encoder.to(device)
     read: dict[str, Float[np.ndarray, "_ _"]] = {}
@@ -154,7 +166,17 @@ def readable_layers(predictor: Predictor, tiles: SectionTiles) -> tuple[str, ...
         n_rows, inputs = next(network_batches(predictor, network, tiles, device))
         network(**inputs)
         read |= _pooled_layers(taps, names, n_rows, every=False)
-    return _without_doubles(read)
+    readable = _without_doubles(read)
+    if not readable:
+        raise DataContractError(
+            Problem(
+                where=f"section {tiles.queries.keys.sections[0]}",
+                found=f"no layer of {predictor.name} varies over {len(tiles.image)} tiles",
+                expected="tiles that differ, such as those of tissue",
+                remedy="name another section",
+            )
+        )
+    return readable
 
 
 def choose_layers(

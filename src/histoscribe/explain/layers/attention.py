@@ -7,11 +7,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import final
 
-import numpy as np
-
 from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.finding import Finding
-from histoscribe.explain.layers.activations import network_of, read_tiles
+from histoscribe.explain.layers.activations import (
+    SectionTiles,
+    network_of,
+    random_rows,
+    read_tiles,
+)
 from histoscribe.explain.layers.attention_distance import (
     Attended,
     attention_of,
@@ -21,7 +24,6 @@ from histoscribe.explain.layers.attention_results import AttentionResults
 from histoscribe.explain.layers.attention_shares import SHARES, ShareTrainings
 from histoscribe.explain.random_networks import N_RANDOM, random_networks
 from histoscribe.explain.request import ExplainRequest, trained_on
-from histoscribe.explain.spot_choice import random_spots
 from histoscribe.io.atomic import write_text
 from histoscribe.io.csv_table import csv_text
 from histoscribe.models.base import ExpressionModel
@@ -101,17 +103,27 @@ class AttentionAnswer:
     def _measured(self, networks: Networks) -> dict[str, Attended]:
         """Attention of each network, mean over sections."""
         parts: dict[str, list[Attended]] = {name: [] for name in networks}
-        started = perf_counter()
         for done, section in enumerate(track(self.sections, "sections")):
-            drawn = random_spots(len(section.spots), self.n_tiles, section.id)
-            rows = np.sort([spot.row for spot in drawn])
-            for name, (predictor, network) in networks.items():
-                tiles = read_tiles(predictor, section, rows, (), self.request.cache)
-                parts[name].append(attention_of(predictor, network, section, tiles))
-            if done == 0:
-                n_left = len(self.sections) - 1
-                tell_estimate(f"{n_left} more sections", n_left * (perf_counter() - started))
+            rows = random_rows(section, self.n_tiles)
+            tiles: dict[int, SectionTiles] = {}  # by identity of the predictor
+            for at, (name, (predictor, network)) in enumerate(networks.items()):
+                began = perf_counter()
+                if id(predictor) not in tiles:
+                    tiles[id(predictor)] = read_tiles(
+                        predictor, section, rows, (), self.request.cache
+                    )
+                read = perf_counter()
+                parts[name].append(attention_of(predictor, network, section, tiles[id(predictor)]))
+                if done == at == 0:
+                    self._tell_estimate(networks, read - began, perf_counter() - read)
         return {name: mean_attended(of) for name, of in parts.items()}
+
+    def _tell_estimate(self, networks: Networks, tiles_s: float, network_s: float) -> None:
+        """From the seconds that tiles of a predictor and one network take for a section."""
+        n_predictors = len({id(predictor) for predictor, _ in networks.values()})
+        what = f"attention of {len(networks)} networks, {len(self.sections)} sections"
+        seconds = n_predictors * tiles_s + len(networks) * network_s
+        tell_estimate(what, seconds * len(self.sections))
 
     def _caveats(self, results: AttentionResults) -> Iterator[str]:
         yield (

@@ -6,8 +6,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import final
 
-import numpy as np
-
 from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.finding import Finding
 from histoscribe.explain.layers.activations import (
@@ -15,6 +13,7 @@ from histoscribe.explain.layers.activations import (
     network_layers,
     network_of,
     network_residuals,
+    random_rows,
     read_tiles,
 )
 from histoscribe.explain.layers.alignments import N_PERMUTED, align
@@ -24,10 +23,9 @@ from histoscribe.explain.layers.similarity_figures import (
     draw_branches,
     draw_learned,
 )
-from histoscribe.explain.layers.start import initial_network
+from histoscribe.explain.layers.start import initial_network, missing_start
 from histoscribe.explain.random_networks import N_RANDOM, random_networks
 from histoscribe.explain.request import ExplainRequest, trained_on
-from histoscribe.explain.spot_choice import random_spots
 from histoscribe.io.atomic import write_text
 from histoscribe.io.csv_table import csv_text
 from histoscribe.models.base import ExpressionModel
@@ -102,23 +100,40 @@ class SimilarityAnswer:
 
     def _sections(self, networks: list[dict[str, ExpressionModel]]) -> Iterator[dict[str, Layers]]:
         """Layers of all networks for the tiles of each section."""
-        started = perf_counter()
         for done, section in enumerate(track(self.sections, "sections")):
-            drawn = random_spots(len(section.spots), self.n_tiles, section.id)
-            rows = np.sort([spot.row for spot in drawn])
             read: dict[str, Layers] = {}
-            for number, predictor in enumerate(self.request.predictors):
-                layers = self.layers[number]
-                tiles = read_tiles(predictor, section, rows, layers, self.request.cache)
-                read[f"{number}/encoder"] = tiles.encoder
-                for kind, network in networks[number].items():
-                    read[f"{number}/{kind}"] = network_layers(predictor, network, tiles, layers)
-                    stream, branch = network_residuals(predictor, network, tiles)
-                    read |= {f"{number}/{kind}/stream": stream, f"{number}/{kind}/branch": branch}
-            if done == 0:
-                n_left = len(self.sections) - 1
-                tell_estimate(f"{n_left} more sections", n_left * (perf_counter() - started))
+            for number, of in enumerate(networks):
+                read |= self._read(number, of, section, is_first=done == 0)
             yield read
+
+    def _read(
+        self,
+        number: int,
+        networks: Mapping[str, ExpressionModel],
+        section: Section,
+        *,
+        is_first: bool,
+    ) -> Mapping[str, Layers]:
+        """Layers by predictor and network (`0/trained`), on tiles of this section.
+
+        With the first section, the first network tells how long all of them will take.
+        """
+        predictor, layers = self.request.predictors[number], self.layers[number]
+        rows = random_rows(section, self.n_tiles)
+        began = perf_counter()
+        tiles = read_tiles(predictor, section, rows, layers, self.request.cache)
+        tiles_s = perf_counter() - began
+        read = {f"{number}/encoder": tiles.encoder}
+        for kind, network in networks.items():
+            read[f"{number}/{kind}"] = network_layers(predictor, network, tiles, layers)
+            stream, branch = network_residuals(predictor, network, tiles)
+            read |= {f"{number}/{kind}/stream": stream, f"{number}/{kind}/branch": branch}
+            if is_first and kind == "trained":
+                network_s = perf_counter() - began - tiles_s
+                n_networks, n_sections = len(networks), len(self.sections)
+                what = f"layers of {n_networks} networks of {predictor.name}, {n_sections} sections"
+                tell_estimate(what, (tiles_s + network_s * n_networks) * n_sections)
+        return read
 
     def _caveats(self, results: LayerAlignments) -> Iterator[str]:
         yield (
@@ -141,6 +156,13 @@ class SimilarityAnswer:
             words = trained_on(predictor, section)
             if words:
                 yield f"{predictor.name}: {words}."
+        for predictor in self.request.predictors:
+            missing = missing_start(predictor)
+            if missing is not None:
+                yield (
+                    f"{predictor.name} started from {missing}, whose weights are not on this "
+                    "machine: what training kept of them (cka_to_start) is unknown."
+                )
         undefined = results.constant_layers()
         if undefined:
             yield f"The same for all tiles, so without CKA: {', '.join(undefined)}."

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
-
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.explain.layers.activations import (
+    N_PROBED,
     SectionTiles,
     choose_layers,
     network_of,
+    random_rows,
     read_tiles,
     readable_layers,
 )
@@ -27,7 +27,6 @@ from histoscribe.types import Section
 
 FEWEST_TILES = 8
 """Spots of a section; CKA of fewer is little more than noise."""
-_N_PROBED = 4
 
 
 def plan(request: ExplainRequest, settings: LayersQuestionSettings) -> AnswerPlan:
@@ -37,11 +36,11 @@ def plan(request: ExplainRequest, settings: LayersQuestionSettings) -> AnswerPla
     ------
     DataContractError
         For a model that is no network, unknown sections and layers, images that are too coarse,
-        sections with too few spots, and two predictors without a common layer unless layers of
-        both are named.
+        sections with too few spots or without a layer that varies over their tiles, and two
+        predictors without a common layer unless layers of both are named.
     """
     sections = choose_sections(request, settings.sections)
-    probed = [_probed(predictor, sections[0], request) for predictor in request.predictors]
+    probed = [probed_tiles(predictor, sections[0], request) for predictor in request.predictors]
     readable = [
         readable_layers(predictor, tiles)
         for predictor, tiles in zip(request.predictors, probed, strict=True)
@@ -85,9 +84,9 @@ def choose_sections(request: ExplainRequest, names: Sequence[str]) -> tuple[Sect
     return tuple(sections)
 
 
-def _probed(predictor: Predictor, section: Section, request: ExplainRequest) -> SectionTiles:
-    rows = np.arange(min(_N_PROBED, len(section.spots)))
-    return read_tiles(predictor, section, rows, (), request.cache)
+def probed_tiles(predictor: Predictor, section: Section, request: ExplainRequest) -> SectionTiles:
+    """A few tiles at random, on which layers are tried before the long work."""
+    return read_tiles(predictor, section, random_rows(section, N_PROBED), (), request.cache)
 
 
 def _layers(

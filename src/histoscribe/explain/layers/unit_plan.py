@@ -8,9 +8,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from histoscribe.errors import DataContractError, Problem
-from histoscribe.explain.layers.activations import choose_layers, read_tiles, readable_layers
+from histoscribe.explain.layers.activations import choose_layers, readable_layers
 from histoscribe.explain.layers.question import LayersQuestionSettings
-from histoscribe.explain.layers.similarity_plan import choose_sections
+from histoscribe.explain.layers.similarity_plan import choose_sections, probed_tiles
 from histoscribe.explain.layers.unit_targets import (
     UnitTarget,
     layer_channels,
@@ -34,7 +34,6 @@ MOST_UNITS, MOST_GENES = 10, 6
 """More do not fit the figure."""
 N_LAYERS, N_GENES = 5, 2
 """Layers and genes that are asked about unless some are named."""
-_N_PROBED = 2
 Shapes = Mapping[str, tuple[int, int]]
 """Name of a layer -> its channels and its places."""
 
@@ -50,8 +49,7 @@ def plan(request: ExplainRequest, settings: LayersQuestionSettings) -> AnswerPla
     """
     predictor = request.predictor
     sections = choose_sections(request, settings.sections)
-    rows = np.arange(min(_N_PROBED, len(sections[0].spots)))
-    probed = read_tiles(predictor, sections[0], rows, (), request.cache)
+    probed = probed_tiles(predictor, sections[0], request)
     readable = readable_layers(predictor, probed)
     shapes = _shapes(predictor, probed.image, readable)
     targets = [parse_target(text) for text in settings.units]

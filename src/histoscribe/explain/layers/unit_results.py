@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
+from scipy import stats
 
 from histoscribe.explain.finding import Number, defined_mean
 from histoscribe.explain.layers.random_range import next_random
@@ -30,12 +31,12 @@ class UnitResults:
     """By the image made for the target."""
     directions: Float[np.ndarray, "K U"]
     """By images made for random directions of the same layer."""
-    best_of_directions: Float[np.ndarray, "K U"]
-    """By the real tile that lies farthest in a random direction."""
     random_made: Float[np.ndarray, "R U"]
-    """The same target in networks with random weights, by images made for it there."""
+    """Of the targets of networks with random weights, by images made for them there."""
+    random_best: Float[np.ndarray, "R U"]
+    """The same by the real tile that excites each most."""
     random_read: Float[np.ndarray, "R U"]
-    """The same target in these networks, by the image made for the trained one."""
+    """The same by the images made for the trained network."""
 
     @cached_property
     def deviations(self) -> Float[np.ndarray, "n U"]:
@@ -52,24 +53,28 @@ class UnitResults:
         made = "activation by the made image, in deviations over real tiles, mean over targets"
         real = "the same of the real tile that excites each target most"
         above = "share of the targets that the made image excites more than every real tile"
-        towards = "for random directions of the same layers, as the targets see it"
+        by_chance = f"in {len(self.random_made)} networks with random weights, each with images"
         statistic = (
             Number("made_activation", defined_mean(self.made), made),
             Number("best_real_activation", defined_mean(best), real),
             Number("above_real", _share_above(self.made, best), above),
         )
-        shares = np.array([_share_above(one, best) for one in self.directions])
-        networks = len(self.random_made)
         null = (
-            next_random("made_activation", _means(self.directions), f"{made}, made {towards}"),
             next_random(
-                "best_real_activation", _means(self.best_of_directions), f"{real}, {towards}"
+                "made_activation", _means(self.random_made), f"{made}, {by_chance} of its own"
             ),
-            _of_shares("above_real", shares, f"{above}, made {towards}"),
             next_random(
-                "made_activation_random_networks",
-                _means(self.random_made),
-                f"{made}, in {networks} networks with random weights, each with images of its own",
+                "best_real_activation",
+                _means(self.random_best),
+                f"{real}, in networks with random weights",
+            ),
+            _next_share(
+                "above_real", self.random_made, self.random_best, f"{above}, {by_chance} of its own"
+            ),
+            next_random(
+                "made_activation_random_directions",
+                _means(self.directions),
+                f"{made}, made for random directions of the same layers, as the targets see it",
             ),
             next_random(
                 "made_activation_read_by_random_networks",
@@ -93,9 +98,9 @@ class UnitResults:
                 "best_section": [tiles[row][0] for row in best],
                 "best_spot": [tiles[row][1] for row in best],
                 "made_for_random_directions": self.directions.mean(axis=0),
-                "best_real_of_random_directions": self.best_of_directions.mean(axis=0),
                 "random_networks_low": self.random_made.min(axis=0),
                 "random_networks_high": self.random_made.max(axis=0),
+                "best_real_in_random_networks": self.random_best.mean(axis=0),
                 "made_read_by_random_networks": self.random_read.mean(axis=0),
             }
         )
@@ -110,9 +115,23 @@ def in_deviations(
     return (values - real.mean(axis=0)) / np.where(constant, np.nan, spread)
 
 
-def _of_shares(name: str, shares: Float[np.ndarray, " K"], words: str) -> Number:
-    """Mean and range of shares: few are drawn, so the range is all that was drawn."""
-    return Number(name, float(shares.mean()), words, float(shares.min()), float(shares.max()))
+def _next_share(
+    name: str, made: Float[np.ndarray, "R U"], best: Float[np.ndarray, "R U"], words: str
+) -> Number:
+    """Mean over random networks of the share above the best, with the range of one more network.
+
+    Few shares are drawn and they are often all 1, so the range is no narrower than that of as many
+    targets drawn one by one (beta-binomial, with the prior of Jeffreys).
+    """
+    shares = np.array([_share_above(*of) for of in zip(made, best, strict=True)])
+    drawn = next_random(name, shares, words)
+    if drawn.low is None or drawn.high is None:
+        return drawn
+    n, of_all = made.shape[1], made.size
+    above = drawn.value * of_all
+    low, high = stats.betabinom(n, 0.5 + above, 0.5 + of_all - above).interval(0.95)
+    low, high = max(min(drawn.low, low / n), 0.0), min(max(drawn.high, high / n), 1.0)
+    return Number(name, drawn.value, words, float(low), float(high))
 
 
 def _means(values: Float[np.ndarray, "K U"]) -> Float[np.ndarray, " K"]:

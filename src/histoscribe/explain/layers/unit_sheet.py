@@ -25,8 +25,8 @@ def draw_units(
     Parameters
     ----------
     pictures
-        Images made for the targets, for a random direction of their layer, and for the same
-        targets in a network with random weights.
+        Images made for the targets, for a random direction of their layer, and for the targets of
+        a network with random weights.
     """
     n_columns = 3 + _N_BEST + _N_LEAST
     rows = [
@@ -36,8 +36,8 @@ def draw_units(
     below = (
         "Numbers are activations in deviations over the real tiles, of the network that the image "
         "was made for; “random direction”: an image made in as many steps for a random direction "
-        "of the layer, as the target sees it; “random network”: the same target in a network with "
-        "random weights, by an image made for it there."
+        "of the layer, as the target sees it; “random network”: the target that the same rule or "
+        "name gives in a network with random weights, by an image made for it there."
     )
     draw_contact_sheet(rows, title, below, path, n_columns=n_columns)
 

@@ -15,6 +15,7 @@ from histoscribe.data.images import SlideTiles
 from histoscribe.encoders.encoder import Encoder, load_encoder
 from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.finding import Finding
+from histoscribe.explain.layers.activations import random_rows
 from histoscribe.explain.layers.fourier_image import MOST_DEGREES, MOST_SHIFT, TissueColours
 from histoscribe.explain.layers.made_images import make_images
 from histoscribe.explain.layers.unit_results import UnitResults, in_deviations
@@ -29,7 +30,6 @@ from histoscribe.explain.layers.unit_targets import (
 )
 from histoscribe.explain.random_networks import N_RANDOM, random_networks
 from histoscribe.explain.request import ExplainRequest, trained_on
-from histoscribe.explain.spot_choice import random_spots
 from histoscribe.io.atomic import write_text
 from histoscribe.io.csv_table import csv_text
 from histoscribe.predictor.fitted_model import Fitted
@@ -44,6 +44,18 @@ N_DIRECTIONS = 5
 """Random directions for each target."""
 _SEED = 0  # of the directions; nobody needs another one
 _FIRST_ENCODER = 1000  # seed of the first random encoder; those of controls in runs are smaller
+
+
+@dataclass(frozen=True, eq=False)
+class _InRandom:
+    """Activations in a network with random weights, in deviations over the real tiles."""
+
+    made: Float[np.ndarray, " U"]
+    best_real: Float[np.ndarray, " U"]
+    read: Float[np.ndarray, " U"]
+    """By the images made for the trained network."""
+    pictures: UInt8[Tensor, "U 3 P P"]
+    """Images made for this network."""
 
 
 @final
@@ -70,7 +82,7 @@ class UnitsAnswer:
             "sections": " ".join(section.id for section in self.sections),
             "targets": " ".join(target.name for target in self.targets) or "none named",
             "layers": " ".join(self.layers) or "none beside the targets",
-            "channel": "the one that varies most over the tiles",
+            "channel": "the one that varies most over the tiles, in each network",
             "tiles": f"at most {self.n_tiles} of a section",
             "steps": str(self.n_steps),
             "views": f"shifted by {MOST_SHIFT:g} of a side, turned by {MOST_DEGREES:g} degrees",
@@ -82,17 +94,15 @@ class UnitsAnswer:
         """Make the images, read them beside real tiles, and write figure and table."""
         predictor = self.request.predictor
         image, names = self._tiles()
-        channels = read_channels(predictor, self.layers, image)
-        targets = (*(most_varying(of, values) for of, values in channels.items()), *self.targets)
+        targets = self._targets_in(predictor, image)
         directions = random_directions(predictor, targets, image)
         colours = TissueColours.of(image)
         self._tell_estimate(targets, directions, colours)
         real, pictures, read = self._made(predictor, (*targets, *directions), image, colours)
         n, shape = len(targets), (N_DIRECTIONS, len(targets), len(targets))
         made = in_deviations(read[:, :n], real[:, :n])
-        far = in_deviations(real[real[:, n:].argmax(axis=0), :n], real[:, :n])
         random = [
-            self._in_random(network, targets, image, pictures[:n], colours)
+            self._in_random(network, image, pictures[:n], colours)
             for network in track(_random_predictors(predictor), "random networks")
         ]
         results = UnitResults(
@@ -100,12 +110,12 @@ class UnitsAnswer:
             real=real[:, :n],
             made=made[:n].diagonal(),
             directions=made[n:].reshape(shape).diagonal(axis1=1, axis2=2),
-            best_of_directions=far.reshape(shape).diagonal(axis1=1, axis2=2),
-            random_made=np.stack([own for own, _, _ in random]),
-            random_read=np.stack([of_trained for _, of_trained, _ in random]),
+            random_made=np.stack([of.made for of in random]),
+            random_best=np.stack([of.best_real for of in random]),
+            random_read=np.stack([of.read for of in random]),
         )
         write_text(out / TABLE, csv_text(results.table(names)))
-        shown = (pictures[:n], pictures[n : 2 * n], random[0][2])
+        shown = (pictures[:n], pictures[n : 2 * n], random[0].pictures)
         draw_units(results, shown, image, self._title(), out / FIGURE)
         statistic, null = results.numbers()
         return Finding(
@@ -119,12 +129,18 @@ class UnitsAnswer:
             caveat=tuple(self._caveats(len(image))),
         )
 
+    def _targets_in(
+        self, predictor: Predictor, image: UInt8[Tensor, "n 3 P P"]
+    ) -> tuple[UnitTarget, ...]:
+        """The channel of each layer that varies most in this network; then the named targets."""
+        channels = read_channels(predictor, self.layers, image)
+        return (*(most_varying(of, values) for of, values in channels.items()), *self.targets)
+
     def _tiles(self) -> tuple[UInt8[Tensor, "n 3 P P"], list[tuple[str, str]]]:
         """Tiles drawn at random from every section, with section and spot of each."""
         parts, names = [], []
         for section in track(self.sections, "sections"):
-            drawn = random_spots(len(section.spots), self.n_tiles, section.id)
-            rows = np.sort([spot.row for spot in drawn])
+            rows = random_rows(section, self.n_tiles)
             parts.append(SlideTiles(section, self.request.predictor.encoding.tiles).read(rows))
             names += [(section.id, section.spots.ids[row]) for row in rows]
         return torch.cat(parts), names
@@ -151,16 +167,17 @@ class UnitsAnswer:
     def _in_random(
         self,
         predictor: Predictor,
-        targets: Sequence[UnitTarget],
         image: UInt8[Tensor, "n 3 P P"],
         pictures: UInt8[Tensor, "U 3 P P"],
         colours: TissueColours,
-    ) -> tuple[Float[np.ndarray, " U"], Float[np.ndarray, " U"], UInt8[Tensor, "U 3 P P"]]:
-        """In a random network: its own images, those of the trained one, and its own pictures."""
+    ) -> _InRandom:
+        """Read the images of a random network, those of the trained one, and real tiles."""
+        targets = self._targets_in(predictor, image)
         real, made, read = self._made(predictor, targets, image, colours)
         with target_values(predictor, targets) as values:
             of_trained = in_deviations(read_targets(values, pictures), real).diagonal()
-        return in_deviations(read, real).diagonal(), of_trained, made
+        own, best = in_deviations(read, real).diagonal(), in_deviations(real, real).max(axis=0)
+        return _InRandom(own, best, of_trained, made)
 
     def _tell_estimate(
         self, targets: Sequence[UnitTarget], directions: Sequence[Direction], colours: TissueColours
