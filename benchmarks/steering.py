@@ -15,7 +15,8 @@ The probe is that of `explain latent`, refitted within each section, of the gain
 (`probe_gain`) and of the strength that is measured in the tiles (`probe_strength`). The score is
 the correlation within a section, mean over genes and patients.
 
-With `--out` cohorts, features and finished rows are kept, and a second call goes on; `--figure`
+With `--out` cohorts, features and finished rows are kept, and a second call goes on with the rows
+that are missing or were made with other settings; `--figure`
 writes the figure of docs/howto/steer-training.md. `--quick` shows in a minute that it runs.
 """
 
@@ -68,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train every row on every cohort, print the tables and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--gains", nargs="+", default=GAINS)
-    parser.add_argument("--rows", nargs="+", default=tuple(ROWS))
+    parser.add_argument("--gains", nargs="+", choices=GAINS, default=GAINS)
+    parser.add_argument("--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--quick", action="store_true")
@@ -106,11 +107,9 @@ def tables(found: pd.DataFrame) -> str:
         for row in part["row"].unique():
             cells = [cell for name in MEASURES for cell in _cells(part, row, name)]
             lines.append(f"| {row} | {' | '.join(cells)} |")
-        chance = ", ".join(
-            f"{name} {part[f'{name}_low'].mean():.2f} to {part[f'{name}_high'].mean():.2f}"
-            for name in MEASURES[1:]
-        )
-        lines += ["", f"Equally smooth random stains, in one section: {chance}", ""]
+        lines += ["", "Equally smooth random stains, middle 95 %, mean over rows:", ""]
+        lines += [f"* {name}: {_chance(part, name)}" for name in MEASURES[1:]]
+        lines.append("")
     return "\n".join(lines)
 
 
@@ -145,43 +144,56 @@ def draw(found: pd.DataFrame, path: Path) -> None:
 def _cohort(folder: Path, gains: str, seed: int, asked: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures of every row on one cohort; finished rows are read."""
     n_patients = 4 if asked.quick else N_PATIENTS
-    manifest = hs.simulate(
-        folder,
-        n_patients,
-        families=FAMILIES,
-        genes_per_family=4 if asked.quick else 16,
-        spots_per_section=40 if asked.quick else N_SPOTS,
-        seed=seed,
-        stain_gains=gains,
-    )
+    of_cohort: dict[str, Any] = {
+        "families": FAMILIES,
+        "genes_per_family": 4 if asked.quick else 16,
+        "spots_per_section": 40 if asked.quick else N_SPOTS,
+        "seed": seed,
+        "stain_gains": gains,
+    }
+    manifest = hs.simulate(folder, n_patients, **of_cohort)
     n_free = 1 if asked.quick else N_FREE
     patients = [f"P{number + 1}" for number in range(n_patients)]
     done = []
     for row in asked.rows:
         path = folder / "rows" / f"{row.replace(' ', '-')}.json"
-        if not path.is_file():
-            predictor = _trained(manifest, patients[:-n_free], row, seed, asked)
+        of_training = _settings(row, seed, asked)
+        settings = [n_patients, n_free, of_cohort, MODEL, of_training]
+        found = _finished(path, settings)
+        if found is None:
+            predictor = _trained(manifest, patients[:-n_free], of_training)
             measured = _measured(predictor, manifest, patients[-n_free:])
-            write_text(path, json.dumps({"seed": seed, "gains": gains, "row": row, **measured}))
-        done.append(json.loads(path.read_text()))
+            found = {"seed": seed, "gains": gains, "row": row, **measured}
+            write_text(path, json.dumps({"settings": settings, **found}))
+        done.append(found)
     return done
 
 
-def _trained(
-    manifest: Path, patients: Sequence[str], row: str, seed: int, asked: argparse.Namespace
-) -> Predictor:
-    return hs.train(
-        hs.read_cohort(manifest, sections=[f"{patient}S1" for patient in patients]),
-        MODEL,
-        seed=seed,
-        target={"transform": "cp10k-log1p", "n_genes": 16 if asked.quick else 64},
-        train={**TRAIN, "epochs": 2} if asked.quick else TRAIN,
-        run={"device": "cpu"},
-        **{"inputs": INPUTS, **ROWS[row]},
-    )
+def _finished(path: Path, settings: Sequence[Any]) -> dict[str, Any] | None:
+    """Measures of a row that is finished with these settings."""
+    found = json.loads(path.read_text()) if path.is_file() else {}
+    same = found.pop("settings", None) == json.loads(json.dumps(settings))
+    return found if same else None
 
 
-def _measured(predictor: Predictor, manifest: Path, patients: Sequence[str]) -> dict[str, float]:
+def _settings(row: str, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
+    """Settings of the training of a row."""
+    return {
+        "seed": seed,
+        "target": {"transform": "cp10k-log1p", "n_genes": 16 if asked.quick else 64},
+        "train": {**TRAIN, "epochs": 2} if asked.quick else TRAIN,
+        "run": {"device": "cpu"},
+        "inputs": INPUTS,
+        **ROWS[row],
+    }
+
+
+def _trained(manifest: Path, patients: Sequence[str], settings: Mapping[str, Any]) -> Predictor:
+    sections = [f"{patient}S1" for patient in patients]
+    return hs.train(hs.read_cohort(manifest, sections=sections), MODEL, **settings)
+
+
+def _measured(predictor: Predictor, manifest: Path, patients: Sequence[str]) -> dict[str, Any]:
     """Score and probes of the sections of held-out patients, means over these."""
     cohort = hs.read_cohort(manifest)
     parts = []
@@ -202,11 +214,11 @@ def _measured(predictor: Predictor, manifest: Path, patients: Sequence[str]) -> 
                     **_probe("probe_strength", section, spots.values, strength),
                 }
             )
-    return {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
+    return {name: np.mean([part[name] for part in parts], axis=0).tolist() for name in parts[0]}
 
 
-def _probe(name: str, section: Section, values: np.ndarray, stain: np.ndarray) -> dict[str, float]:
-    """Correlation of both stains in the mean, and the range of random stains."""
+def _probe(name: str, section: Section, values: np.ndarray, stain: np.ndarray) -> dict[str, Any]:
+    """Correlation of both stains in the mean, the range of random stains, and these."""
     um = section.spots.xy * section.slide.mpp
     names, rows = (section.id, str(section.patient)), np.arange(len(section.spots))
     probed = ProbedSection.of(names, rows, stain, um)
@@ -214,7 +226,23 @@ def _probe(name: str, section: Section, values: np.ndarray, stain: np.ndarray) -
         raise ValueError(f"section {section.id} cannot be probed")
     found = probed.scores(values[probed.rows].astype(np.float64)).mean(axis=0)
     low, high = np.percentile(found[1:], [2.5, 97.5])
-    return {name: float(found[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return {
+        name: float(found[0]),
+        f"{name}_low": float(low),
+        f"{name}_high": float(high),
+        f"{name}_draws": found[1:],
+    }
+
+
+def _chance(part: pd.DataFrame, name: str) -> str:
+    """Range by chance of one section, and of the mean over the sections of all seeds."""
+    low, high = part[f"{name}_low"].mean(), part[f"{name}_high"].mean()
+    means = [np.mean([*of_row], axis=0) for _, of_row in part.groupby("row")[f"{name}_draws"]]
+    of_means = np.percentile(means, [2.5, 97.5], axis=1).mean(axis=1)
+    return (
+        f"{low:.2f} to {high:.2f} in one section, "
+        f"{of_means[0]:.2f} to {of_means[1]:.2f} in the mean of all sections"
+    )
 
 
 def _cells(part: pd.DataFrame, row: str, name: str) -> tuple[str, str]:

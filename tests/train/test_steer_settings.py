@@ -1,13 +1,20 @@
 """The table `steer`: what it refuses, all at once, and what it measures of the tiles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import histoscribe as hs
 from histoscribe.data.tile_measures.section_measures import STAIN_STRENGTHS
 from histoscribe.errors import DataContractError
+from histoscribe.predictor.steer_lines import steer_lines
+from histoscribe.predictor.steering_curve import STEERING
 from histoscribe.train.run_data import RunData
 from histoscribe.train.settings import RunSettings
+from histoscribe.train.steer_checks import steer_problems
+from histoscribe.train.steer_record import steer_card
+from histoscribe.train.steer_settings import SteerSettings
 from histoscribe.train.tables import training_table
 
 INPUTS = {"tile_px": 64, "mpp": 0.7}
@@ -54,6 +61,44 @@ def test_concepts_that_no_training_can_have_are_refused_together(cohort, tmp_pat
     for words in ("at most 0.7 um/px", "no network: mean, ridge", "one site only"):
         assert words in text
     assert len(error.problems) == 3
+
+
+def test_a_network_without_weights_before_its_last_step_is_refused_early(cohort, tmp_path):
+    text = str(refusal(cohort, tmp_path, {"unlearn": ["stain"]}, ("mlp", "linear-probe")))
+    assert "model linear-probe" in text
+    assert "no weights before its representation" in text
+
+
+def test_classes_are_counted_in_the_training_of_each_member(cohort, tmp_path):
+    run_data = opened(cohort, tmp_path, {"unlearn": ["patient"]})
+    (fold, *_) = hs.patient_folds(run_data.cohort, seed=0)
+    whole, part = fold.train, dict([*fold.train.items()][:1])
+    inner = tuple(replace(fold.inner[0], fit=rows) for rows in (whole, part, part))
+    for members, n_problems in ((1, 0), (3, 1)):
+        train = run_data.settings.train.model_copy(update={"members": members})
+        settings = run_data.settings.model_copy(update={"train": train})
+        split = replace(fold, inner=inner)
+        problems = [*steer_problems(settings, run_data.cohort, [split])]
+        assert len(problems) == n_problems
+        assert all(problem.where.endswith(f"training of fold {fold.name}") for problem in problems)
+
+
+def test_a_card_has_the_mean_share_and_the_warnings_of_every_member():
+    settings = SteerSettings(unlearn=("site",))
+    choices = [
+        {"epoch": 1, STEERING: {name: {"aim": aim, "share": [share]} for name, aim, share in parts}}
+        for parts in (
+            (("genes", "main", 1.0), ("site", "unlearn", 0.0)),
+            (("genes", "main", 0.4), ("site", "unlearn", 0.6)),
+        )
+    ]
+    card = steer_card(settings, choices)
+    assert card.shares == {"genes": pytest.approx(0.7), "site": pytest.approx(0.3)}
+    (stayed,), (outweighs,) = card.not_unlearned, card.warnings
+    assert stayed.startswith("network 1: the concept site was not unlearned")
+    assert outweighs.startswith("network 2: the concept site outweighs the genes")
+    assert "**A concept was not unlearned**: network 1" in "\n".join(steer_lines(card))
+    assert steer_card(SteerSettings(), choices) is None
 
 
 def test_a_single_patient_cannot_be_unlearned(cohort, tmp_path):

@@ -13,6 +13,8 @@ from histoscribe.models.base import register
 from histoscribe.models.networks.mlp import MLPConfig
 from histoscribe.predictor.steering_curve import mean_shares, side_task_warnings
 from histoscribe.train.epoch_end import EpochEnd
+from histoscribe.train.steer_record import steer_warnings
+from histoscribe.train.steer_settings import SteerSettings
 from tests import toys
 from tests.contracts.fitting import KilledError, killed_after, killed_within, predicted_by
 from tests.train.steered import CONCEPT, NUISANCE, STEER, probed, steered_fit, steered_table
@@ -144,6 +146,42 @@ def test_a_side_task_that_outweighs_the_genes_is_named_and_a_light_one_is_not(
     assert texts[0.001] == ("", ())
     assert f"the concept {NUISANCE} outweighs the genes" in texts[30.0][0]
     assert "lower steer.unlearn_weight" in texts[30.0][1][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "concept", "batch"),
+    [
+        ("stformer", "patient", {"batch_spots": 1}),
+        ("abmil", NUISANCE, {"batch_spots": 1}),
+        ("mlp", "site", {"batch_size": 1}),
+    ],
+)
+def test_a_concept_is_unlearned_where_each_batch_has_one_class_or_label(
+    name, concept, batch, table, tmp_path
+):
+    of_patient = np.repeat([-1.5, -0.5, 0.5, 1.5], 60).astype(np.float32)
+    apart = replace(table, concept=table.concept + of_patient[:, None])
+    steer = {"unlearn": (concept,), "unlearn_weight": 1.0}
+    made = steered_fit(name, tmp_path, apart, steer, epochs=2, **batch)
+    assert mean_shares(made.model.choice)[concept] > 0
+    assert not any("not unlearned" in of for of in _warnings(made, steer))
+
+
+def test_a_concept_that_was_never_unlearned_is_named(table, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("histoscribe.train.steering._N_STEPS", 0)
+    constant = replace(table, concept=np.zeros_like(table.concept))
+    for weight in (0.0, 1.0):
+        caplog.clear()
+        steer = {"unlearn": (NUISANCE,), "unlearn_weight": weight}
+        with caplog.at_level(logging.WARNING, logger="histoscribe.train.loop"):
+            made = steered_fit("mlp", tmp_path / str(weight), constant, steer)
+        words = f"the concept {NUISANCE} was not unlearned"
+        assert (words in caplog.text) == (weight > 0)
+        assert any(words in of for of in _warnings(made, steer)) == (weight > 0)
+
+
+def _warnings(made, steer):
+    return steer_warnings(SteerSettings(**steer), made.model.choice)
 
 
 def test_a_network_without_weights_before_its_last_step_is_refused(table, tmp_path):

@@ -137,6 +137,29 @@ def test_sizes_of_gradients_are_those_at_the_representation_after_their_weight()
     assert not steering.take_epoch().any()
 
 
+class PassingBags(Passing):
+    """The same with one representation of each tile of a bag."""
+
+    item = "bag"
+
+    def read(self, representation):
+        return Output(representation.sum(dim=-1, keepdim=True).mean(dim=1))
+
+
+def test_sizes_of_gradients_in_bags_are_those_for_the_mean_of_their_tiles():
+    draw = torch.Generator().manual_seed(0)
+    bags = torch.randn(4, 3, generator=draw)
+    sizes = []
+    for kind, values in ((Passing, bags), (PassingBags, bags[:, None].repeat(1, 5, 1))):
+        torch.manual_seed(0)
+        network, labels = kind(values), made()[2]
+        concept = SteeredConcept("c", "unlearn", 1.0, columns=(0,))
+        steering = Steering((concept,), network.represent())
+        stepped(steering, network, labels)
+        sizes.append(steering.take_epoch()[0])
+    torch.testing.assert_close(sizes[0], sizes[1], rtol=1e-5, atol=0)
+
+
 def predicted(steering, network):
     return steering.heads[0]((network.values.detach() - steering.center) / steering.scale)
 

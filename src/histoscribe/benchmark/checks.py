@@ -29,6 +29,7 @@ _CHECKS: tuple[Callable[[Results], Iterator[Check]], ...] = (
     checks_of_scores.depth_explains,
     checks_of_scores.collapsed,
     checks_of_training.side_tasks,
+    checks_of_training.not_unlearned,
     checks_of_foreign.training_unknown,
     checks_of_foreign.inside_band,
     checks_of_foreign.unit_unknown,

@@ -42,6 +42,8 @@ class ExpressionModel(nn.Module, ABC):
     """Encoder with the published weights that the network starts from; its config then has
     `weights`: `file` or `random`. None for a start from random numbers.
     """
+    learns_representation: ClassVar[bool] = True
+    """Whether any weight lies before the representation; without one, no concept can steer it."""
     usual_tile_px: ClassVar[int | None] = None
     """Side of the tiles that `create_model` assumes; None: it must be given."""
     counts: CountFamily | None

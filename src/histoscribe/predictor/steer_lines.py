@@ -6,7 +6,7 @@ from histoscribe.types import SteerCard
 
 
 def steer_lines(card: SteerCard) -> Iterator[str]:
-    """Aims and weights, shares of the gradient, and what outweighed the genes."""
+    """Aims and weights, shares of the gradient, what outweighed the genes, and what stayed."""
     aims = (
         ("learned", card.learn, card.learn_weight),
         ("unlearned by gradient reversal", card.unlearn, card.unlearn_weight),
@@ -22,3 +22,5 @@ def steer_lines(card: SteerCard) -> Iterator[str]:
     )
     for warning in card.warnings:
         yield f"- **A side task outweighed the genes**: {warning}."
+    for warning in card.not_unlearned:
+        yield f"- **A concept was not unlearned**: {warning}."

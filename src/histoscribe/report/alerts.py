@@ -137,6 +137,10 @@ MEANING = MappingProxyType(
             "The network was moved more by a concept than by what it predicts: scores of genes may "
             "have paid for it.",
         ),
+        "not-unlearned": (
+            "A concept was not unlearned",
+            "The network is as without this concept, so it may still represent it.",
+        ),
         "undefined-scores": (
             "Undefined scores",
             "A gene without variation has no correlation to find.",

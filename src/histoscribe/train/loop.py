@@ -20,7 +20,6 @@ from histoscribe.data.items.limited_bags import limited
 from histoscribe.device import CPU, choose_device
 from histoscribe.models.base import ExpressionModel
 from histoscribe.models.inner_validation import known_scores
-from histoscribe.predictor.steering_curve import side_task_warnings
 from histoscribe.progress import track
 from histoscribe.train.batches import Batches
 from histoscribe.train.count_spread import fit_spread
@@ -30,7 +29,7 @@ from histoscribe.train.processes import train_together
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.shared_task import SharedTask
 from histoscribe.train.spot_losses import SpotLosses
-from histoscribe.train.steer_record import steer_record
+from histoscribe.train.steer_record import steer_record, steer_warnings
 from histoscribe.train.steer_start import start_steering
 from histoscribe.train.task import Task
 from histoscribe.train.turns import turns_of
@@ -71,7 +70,7 @@ def train_network(
         **_inner_scores(end.scores, sides),
         **steer_record(settings.steer, end.steering),
     }
-    for warning in side_task_warnings(model.choice):
+    for warning in steer_warnings(settings.steer, model.choice):
         _log.warning("%s: %s", model.name, warning)
     _log.info("kept epoch %d of %d", end.best_epoch, len(end.scores))
 

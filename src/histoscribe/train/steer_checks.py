@@ -7,6 +7,7 @@ from histoscribe.data.tile_measures.measures import find_measures
 from histoscribe.data.tile_measures.section_measures import STAIN_STRENGTHS
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.cohorts.patient_sites import SITE, sites_of
+from histoscribe.models.base import ExpressionModel
 from histoscribe.train.settings import RunSettings
 from histoscribe.types import Cohort, Fold
 
@@ -26,9 +27,24 @@ def steer_problems(
             expected="a network: models in closed form have no gradient that a concept could steer",
             remedy="leave steer out, or add a network, e.g. mlp",
         )
+    for row in settings.rows:
+        cls = row.cls
+        if issubclass(cls, ExpressionModel) and not cls.learns_representation:
+            yield not_learned(row.name)
     for name in ("patient", "site"):
         if name in steer.unlearn:
-            yield from _class_problems(name, cohort, [_fitted(fold, settings) for fold in folds])
+            parts = [part for fold in folds for part in _fitted(fold, settings)]
+            yield from _class_problems(name, cohort, parts)
+
+
+def not_learned(name: str) -> Problem:
+    """The problem of a network without weights before its representation."""
+    return Problem(
+        where=f"settings, steer: model {name}",
+        found="no weights before its representation, which is what concepts steer",
+        expected="a network with layers before its last step, e.g. mlp",
+        remedy="leave steer out, or name another model",
+    )
 
 
 def _measure_problems(settings: RunSettings) -> Iterator[Problem]:
@@ -41,15 +57,15 @@ def _measure_problems(settings: RunSettings) -> Iterator[Problem]:
 
 def _class_problems(name: str, cohort: Cohort, folds: Sequence[Fold]) -> Iterator[Problem]:
     """A problem of the folds with fewer than two classes among their training spots."""
-    few, classes = [], frozenset[str]()
+    few, classes = dict[str, None](), frozenset[str]()
     for fold in folds:
         of_fold = _classes(name, cohort, fold)
         if len(of_fold) < 2:
-            few.append(fold.name)
+            few[fold.name] = None
             classes |= of_fold
     if not few:
         return
-    listed = ", ".join(few[:5]) + (", ..." if len(few) > 5 else "")
+    listed = ", ".join([*few][:5]) + (", ..." if len(few) > 5 else "")
     if name == "site" and not classes:
         remedy = f"fill the column `{SITE}`, or leave site out of steer.unlearn"
     else:
@@ -62,11 +78,12 @@ def _class_problems(name: str, cohort: Cohort, folds: Sequence[Fold]) -> Iterato
     )
 
 
-def _fitted(fold: Fold, settings: RunSettings) -> Fold:
-    """The fold with only those training spots that networks are fitted on."""
+def _fitted(fold: Fold, settings: RunSettings) -> tuple[Fold, ...]:
+    """The fold with only those training spots that networks are fitted on, for each member."""
     if settings.train.keep == "best" and fold.inner:
-        return replace(fold, train=fold.inner[0].fit)
-    return fold
+        used = fold.inner[: settings.train.members]
+        return tuple(replace(fold, train=inner.fit) for inner in used)
+    return (fold,)
 
 
 def _classes(name: str, cohort: Cohort, fold: Fold) -> frozenset[str]:

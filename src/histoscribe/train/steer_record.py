@@ -1,6 +1,7 @@
 """What steered a training, epoch by epoch, as it is saved with the network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import torch
 from torch import Tensor
 
 from histoscribe.models.inner_validation import known_scores
-from histoscribe.predictor.steering_curve import MAIN, STEERING
+from histoscribe.predictor.steering_curve import MAIN, STEERING, mean_shares, side_task_warnings
 from histoscribe.train.steer_settings import SteerSettings
+from histoscribe.types import SteerCard
 
 
 def steer_record(settings: SteerSettings, epochs: Sequence[Tensor]) -> dict[str, Any]:
@@ -37,6 +39,50 @@ def steer_record(settings: SteerSettings, epochs: Sequence[Tensor]) -> dict[str,
             for column, name in enumerate(names)
         }
     }
+
+
+def steer_warnings(settings: SteerSettings, choice: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say which concepts outweighed the genes, and which were never unlearned."""
+    return (*side_task_warnings(choice), *_never_unlearned(settings, choice))
+
+
+def steer_card(settings: SteerSettings, choices: Sequence[Mapping[str, Any]]) -> SteerCard | None:
+    """Card of the steering concepts, from what training chose for each network.
+
+    Shares are means over networks, and the warnings are those of all.
+    """
+    if not settings.is_used:
+        return None
+    of_each = [mean_shares(choice) for choice in choices]
+    names = dict.fromkeys(name for shares in of_each for name in shares)
+    return SteerCard(
+        **settings.model_dump(),
+        shares={
+            name: fmean(shares[name] for shares in of_each if name in shares) for name in names
+        },
+        warnings=_of_all([side_task_warnings(choice) for choice in choices]),
+        not_unlearned=_of_all([[*_never_unlearned(settings, choice)] for choice in choices]),
+    )
+
+
+def _of_all(texts: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Texts about each network; several networks are numbered."""
+    return tuple(
+        f"network {number}: {text}" if len(texts) > 1 else text
+        for number, part in enumerate(texts, start=1)
+        for text in part
+    )
+
+
+def _never_unlearned(settings: SteerSettings, choice: Mapping[str, Any]) -> Iterator[str]:
+    shares = mean_shares(choice)
+    for name in settings.unlearn:
+        if settings.unlearn_weight > 0 and shares.get(name) == 0:
+            yield (
+                f"the concept {name} was not unlearned: its head was no better than a constant in "
+                "every step up to the epoch that is kept; where a batch has one section or bag, "
+                "set train.accumulate"
+            )
 
 
 def _aim(settings: SteerSettings, name: str) -> str:

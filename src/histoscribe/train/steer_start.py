@@ -5,10 +5,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from histoscribe.data.items.kinds import Sides
-from histoscribe.errors import DataContractError, Problem
+from histoscribe.errors import DataContractError
 from histoscribe.models.base import ExpressionModel
 from histoscribe.seed import integer
 from histoscribe.train.settings import RunSettings
+from histoscribe.train.steer_checks import not_learned
 from histoscribe.train.steer_plan import steer_plan
 from histoscribe.train.steering import Steering
 from histoscribe.transfer import moved_batch
@@ -34,7 +35,7 @@ def start_steering(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(integer(settings.seed, "steer"))
         if not _is_learned(model, sides, device):
-            raise DataContractError(_not_learned(model.name))
+            raise DataContractError(not_learned(model.name))
         representation = _first_representation(model, sides, settings, device)
         return Steering(plan, representation.cpu()).to(device)
 
@@ -48,30 +49,32 @@ def _is_learned(model: ExpressionModel, sides: Sides, device: torch.device) -> b
     return bool(learned)
 
 
-def _not_learned(name: str) -> Problem:
-    return Problem(
-        where=f"settings, steer: model {name}",
-        found="no weights before its representation, which is what concepts steer",
-        expected="a network with layers before its last step, e.g. mlp",
-        remedy="leave steer out, or name another model",
-    )
-
-
 def _first_representation(
     model: ExpressionModel, sides: Sides, settings: RunSettings, device: torch.device
-) -> Float[Tensor, "*B R"]:
+) -> Float[Tensor, "n R"]:
     """Representation of the first training items, as in training, before any step."""
     items, rows = sides.items, sides.fit[:_N_ITEMS]
     most = max(1, settings.train.batch_spots // int(items.n_spots(rows).max()))
-    batch = items.inputs(model.inputs(model.config), rows[:most])
+    # a large bag is a batch by itself, and one representation has no scale
+    last = len(rows) if model.item == "bag" else 1
     buffers = [buffer.clone() for buffer in model.buffers()]
     was_training = model.training
+    model.train()
     with torch.no_grad():
-        representation = model.train().represent(**moved_batch(batch, device))
+        parts = []
+        for start in range(0, last, most):
+            batch = items.inputs(model.inputs(model.config), rows[start : start + most])
+            representation = model.represent(**moved_batch(batch, device))
+            parts.append(_without_padding(representation, batch.get("present")))
         for buffer, value in zip(model.buffers(), buffers, strict=True):
             buffer.copy_(value)
     model.train(was_training)
-    present = batch.get("present")
+    return torch.cat(parts)
+
+
+def _without_padding(
+    representation: Float[Tensor, "*B R"], present: Tensor | None
+) -> Float[Tensor, "n R"]:
     if present is None or present.shape != representation.shape[:-1]:
-        return representation
-    return representation[present.to(device)]
+        return representation.flatten(0, -2)
+    return representation[present.to(representation.device)]

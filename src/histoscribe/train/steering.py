@@ -10,9 +10,11 @@ which no learning rate delays. That of the genes is divided out of all: their lo
 without concepts, and that of concept i is weighted by exp(s_genes - s_i). A reversed head has the s
 of an ordinary one, for it is fitted to L and not to the reversed gradient: the network cannot win
 by making it large. Where a head tells a concept no better than a constant does, nothing is left to
-reverse, and its gradient is left out.
+reverse, and its gradient is left out. The constant is the best one for the batch; in a batch of one
+class or one label, where that would be the answer itself, it is the one that knows nothing.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -46,7 +48,9 @@ class _HeadLoss:
 
     mean: Float[Tensor, ""]
     constant: Float[Tensor, ""]
-    """That of the best prediction that does not look at the representation."""
+    """That of the best prediction that does not look at the representation; in a batch of one class
+    or one label, that of equal frequencies or of the training mean.
+    """
     n: Int[Tensor, ""]
     """Labels that it counts."""
 
@@ -82,13 +86,15 @@ class Steering(nn.Module):
         self.register_buffer("counts", torch.zeros(n_losses, dtype=torch.float64))
         self.optimiser = torch.optim.Adam(self.heads.parameters(), lr=_LEARNING_RATE)
         self._told: list[Tensor] = []
+        self._are_bags = False
 
     def output(self, model: ExpressionModel, inputs: Mapping[str, Any]) -> Output:
         """Predict the genes of a batch as the network itself does, with the representation."""
         representation = model.represent(**inputs)
+        self._are_bags = model.item == "bag"
         read = model.read(_Passed.apply(representation, self, 0))
         output = with_counts(model.count_head, read)
-        if model.item == "bag":
+        if self._are_bags:
             representation = _pooled(representation, inputs.get("present"))
         return replace(output, heads={**output.heads, _READ: representation})
 
@@ -125,7 +131,10 @@ class Steering(nn.Module):
             if concept.aim == "unlearn":  # beyond that, it would learn to mislead the head
                 factor = factor * self._told[number - 1]
             gradient = gradient * factor.to(gradient.dtype)
-        self.squares[number] += gradient.detach().double().square().sum()
+        size = gradient.detach().double()
+        if number == 0 and self._are_bags and size.ndim == 3:
+            size = size.sum(dim=1)  # for the mean of the tiles, as those of the concepts
+        self.squares[number] += size.square().sum()
         return gradient
 
     def take_epoch(self) -> Float[Tensor, "3 n"]:
@@ -210,10 +219,11 @@ def _pooled(
 def _measure_loss(
     predicted: Float[Tensor, "*B c"], measured: Float[Tensor, "*B c"], known: Bool[Tensor, "*B c"]
 ) -> _HeadLoss:
-    """Squared error, and that of the mean of each measure."""
+    """Squared error, and that of the mean of each measure; labels are standardised."""
     measured = torch.where(known, measured, 0.0)
     places = tuple(range(known.ndim - 1))
-    mean = measured.sum(dim=places) / known.sum(dim=places).clamp_min(1)
+    n = known.sum(dim=places)
+    mean = torch.where(n > 1, measured.sum(dim=places) / n.clamp_min(1), 0.0)
     return _HeadLoss(
         _mean((predicted - measured).square(), known),
         _mean((measured - mean).square(), known),
@@ -228,7 +238,9 @@ def _class_loss(
     chosen = functional.one_hot(codes.clamp_min(0), logits.shape[-1]) * known[..., None]
     shares = chosen.flatten(0, -2).sum(dim=0) / known.sum().clamp_min(1)
     losses = -(logits.log_softmax(dim=-1) * chosen).sum(dim=-1)
-    return _HeadLoss(_mean(losses, known), torch.special.entr(shares).sum(), known.sum())
+    alike = shares.new_tensor(math.log(logits.shape[-1]))
+    constant = torch.where((shares > 0).sum() > 1, torch.special.entr(shares).sum(), alike)
+    return _HeadLoss(_mean(losses, known), constant, known.sum())
 
 
 def _mean(losses: Float[Tensor, "*B"], known: Bool[Tensor, "*B"]) -> Float[Tensor, ""]:

@@ -17,13 +17,12 @@ from histoscribe.predictor.facts import (
 )
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.predictor.folder import sha256
-from histoscribe.predictor.steering_curve import mean_shares, side_task_warnings
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
-from histoscribe.train.steer_settings import SteerSettings
+from histoscribe.train.steer_record import steer_card
 from histoscribe.train.turns import Turned, turned_input
 from histoscribe.train.weight_needs import initial_weights
-from histoscribe.types import Fold, PathwaysCard, SpotTable, SteerCard, TrainingCard
+from histoscribe.types import Fold, PathwaysCard, SpotTable, TrainingCard
 
 
 def training_card(
@@ -56,7 +55,7 @@ def training_card(
         row=row.name,
         turned=_turned(fitted.model),
         corners=_corners(fitted.model),
-        steer=_steer_card(run_data.settings.steer, fitted.model),
+        steer=steer_card(run_data.settings.steer, [of.choice for of in fitted.members]),
         weights=_start(initial_weights(row, run_data.weights)),
         exemplars=None if fitted.lookup is None else fitted.lookup.card(),
         pathways=None if fitted.pathways is None else _pathways_card(run_data, fold, target),
@@ -75,16 +74,6 @@ def _turned(model: ExpressionModel) -> Turned | None:
 def _corners(model: ExpressionModel) -> Corners | None:
     recipe = model.recipe()
     return recipe.corners if _turned(model) and recipe.turned == "any-angle" else None
-
-
-def _steer_card(settings: SteerSettings, model: ExpressionModel) -> SteerCard | None:
-    if not settings.is_used:
-        return None
-    return SteerCard(
-        **settings.model_dump(),
-        shares=mean_shares(model.choice),
-        warnings=side_task_warnings(model.choice),
-    )
 
 
 def _start(initial: Path | None) -> str:

@@ -180,6 +180,8 @@ class SteerCard(Card):
     """
     warnings: tuple[str, ...] = ()
     """Concepts whose share was larger than that of the genes, in words."""
+    not_unlearned: tuple[str, ...] = ()
+    """Concepts to unlearn whose gradient was left out in every step, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)

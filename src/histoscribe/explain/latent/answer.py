@@ -20,7 +20,7 @@ from histoscribe.explain.latent.shares import (
     patient_shares,
     site_shares,
 )
-from histoscribe.explain.latent.stain import StainProbe
+from histoscribe.explain.latent.stain import ProbeScores, StainProbe
 from histoscribe.explain.representation import Representation, represent, sample
 from histoscribe.explain.request import ExplainRequest
 from histoscribe.io.atomic import write_text
@@ -71,8 +71,8 @@ class LatentAnswer:
             parts.append(self._part(every, probe))
         tables = [TABLE, *([PROBE_TABLE] if probe.sections else [])]
         write_text(out / TABLE, csv_text(_numbered([part.table for part in parts])))
-        if probe.sections:
-            write_text(out / PROBE_TABLE, csv_text(_numbered([part.probe for part in parts])))
+        if probed := [part.probed.table() for part in parts if part.probed is not None]:
+            write_text(out / PROBE_TABLE, csv_text(_numbered(probed)))
         self._draw(parts, out)
         names = [predictor.name for predictor in request.predictors]
         return Finding(
@@ -91,8 +91,8 @@ class LatentAnswer:
         of_sites = site_shares(spots, self._sites)
         shares = [patient_shares(spots), label_shares(spots), of_sites]
         known = tuple(of for of in shares if of is not None)
-        table = probe.table(every) if probe.sections else pd.DataFrame()
-        return _Part(spots, len(every), tsne(spots.values), known, probe.numbers(every), table)
+        scores = probe.scores(every)
+        return _Part(spots, len(every), tsne(spots.values), known, scores)
 
     @property
     def _sites(self) -> Mapping[str, str]:
@@ -127,22 +127,26 @@ class _Part:
     """Of all sections."""
     xy: Float[np.ndarray, "N 2"]
     shares: tuple[KindShares, ...]
-    probed: tuple[tuple[Number, ...], tuple[Number, ...]]
-    probe: pd.DataFrame
+    probed: ProbeScores | None
+    """None where no section can be probed."""
 
     @property
     def statistic(self) -> tuple[Number, ...]:
-        return (*(number for of in self.shares for number in of.statistic), *self.probed[0])
+        return (*(number for of in self.shares for number in of.statistic), *self._of_probe[0])
 
     @property
     def null(self) -> tuple[Number, ...]:
-        return (*(number for of in self.shares for number in of.null), *self.probed[1])
+        return (*(number for of in self.shares for number in of.null), *self._of_probe[1])
+
+    @property
+    def _of_probe(self) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
+        return ((), ()) if self.probed is None else self.probed.numbers()
 
     @property
     def colourings(self) -> list[Colouring]:
         found = [_colouring(of) for of in self.shares]
-        if self.probed[0] and found:
-            (value,), (chance, before) = self.probed
+        if self.probed is not None and found:
+            (value,), (chance, before) = self.probed.numbers()
             words = (
                 f"\nstain probe {value.value:.2f} ({_span(chance)}, "
                 f"in the encoder's features {before.value:.2f})"

@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from histoscribe.data.images import SlideTiles
-from histoscribe.data.tile_measures.stain_strength import eosin_strength, haematoxylin_strength
+from histoscribe.data.tile_measures.section_measures import STAIN_STRENGTHS
 from histoscribe.data.tile_measures.stained_tile import StainedTile
 from histoscribe.data.tiles import Tiles
 from histoscribe.explain.estimate import tell_estimate
@@ -25,7 +25,7 @@ from histoscribe.types import Section
 
 MOST_TILES = 400
 """Tiles of a section that are measured."""
-STRENGTHS = {"haematoxylin": haematoxylin_strength, "eosin": eosin_strength}
+_STAINS = tuple(name.removesuffix("_strength") for name in STAIN_STRENGTHS)
 _SEED = 0  # of the tiles; nobody needs another one
 _AT_ONCE = 32
 
@@ -47,22 +47,24 @@ class StainProbe:
         parts = [_probed(section, tiles) for section in track(probed, "stain of sections")]
         return cls(tuple(part for part in parts if part is not None))
 
-    def scores(
-        self, spots: Representation, *, features: bool = False
-    ) -> Float[np.ndarray, "sections K draws"]:
-        """Correlations of each section and stain; the first draw is of the measured stain.
+    def scores(self, spots: Representation) -> "ProbeScores | None":
+        """Probe what the network reads, and what the encoder gives; None without sections.
 
-        `spots` are all spots of all sections in their order; `features` probes what the encoder
-        gives instead of what the network reads.
+        `spots` are all spots of all sections in their order.
         """
-        values = spots.feature if features else spots.values
+        if not self.sections:
+            return None
         rows_of = {name: rows for name, _, rows in spots.keys.by_section()}
-        return np.stack(
-            [
-                of.scores(values[rows_of[of.section][of.rows]].astype(np.float64))
-                for of in self.sections
-            ]
-        )
+        found, start = [], perf_counter()
+        for of in track(self.sections, "probe of sections"):
+            rows = rows_of[of.section][of.rows]
+            both = (spots.values[rows], spots.feature[rows])
+            found.append([of.scores(values.astype(np.float64)) for values in both])
+            if len(found) == 1:
+                seconds = (perf_counter() - start) * len(self.sections)
+                tell_estimate(f"the probe of {len(self.sections)} sections", seconds)
+        network, features = np.stack(found, axis=1)
+        return ProbeScores(self, network, features)
 
     def mean(self, scores: Float[np.ndarray, "sections K draws"]) -> Float[np.ndarray, " draws"]:
         """Mean over both stains, the sections of a patient, and patients."""
@@ -70,11 +72,21 @@ class StainProbe:
         each = [scores[patient == one].mean(axis=(0, 1)) for one in np.unique(patient)]
         return np.mean(each, axis=0)
 
-    def numbers(self, spots: Representation) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
+
+@final
+@dataclass(frozen=True, eq=False)
+class ProbeScores:
+    """Correlations of each section and stain; the first draw is of the measured stain."""
+
+    probe: StainProbe
+    network: Float[np.ndarray, "sections K draws"]
+    """With what the last layer reads."""
+    features: Float[np.ndarray, "sections K draws"]
+    """With what the encoder gives."""
+
+    def numbers(self) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
         """The probe of a network, by chance, and in the encoder's features."""
-        if not self.sections:
-            return (), ()
-        found, before = self.mean(self.scores(spots)), self.scores(spots, features=True)
+        found = self.probe.mean(self.network)
         meaning = (
             "correlation of the strength of the stain with what ridge regression of it from the "
             "representation predicts, refitted in each section, mean over patients"
@@ -85,17 +97,17 @@ class StainProbe:
             ),
             Number(
                 "stain_probe_in_features",
-                float(self.mean(before)[0]),
+                float(self.probe.mean(self.features)[0]),
                 f"{meaning}, in the encoder's features",
             ),
         )
         return (Number("stain_probe", float(found[0]), meaning),), null
 
-    def table(self, spots: Representation) -> pd.DataFrame:
+    def table(self) -> pd.DataFrame:
         """A row for each section and stain: its correlation, and those of random stains."""
         rows = []
-        for of, scores in zip(self.sections, self.scores(spots), strict=True):
-            for name, draws in zip(STRENGTHS, scores, strict=True):
+        for of, scores in zip(self.probe.sections, self.network, strict=True):
+            for name, draws in zip(_STAINS, scores, strict=True):
                 low, high = np.percentile(draws[1:], [2.5, 97.5])
                 where = (of.section, of.patient, name, len(of.rows))
                 rows.append((*where, draws[0], draws[1:].mean(), low, high))
@@ -128,8 +140,8 @@ def strengths(
         for pixels in read.permute(0, 2, 3, 1).numpy():
             tile = StainedTile(pixels, tiles.mpp)
             known = tile.has_tissue
-            found.append([of(tile) if known else np.nan for of in STRENGTHS.values()])
-    return np.array(found).reshape(len(rows), len(STRENGTHS))
+            found.append([of(tile) if known else np.nan for of in STAIN_STRENGTHS.values()])
+    return np.array(found).reshape(len(rows), len(STAIN_STRENGTHS))
 
 
 def _tell(sections: Sequence[Section], tiles: Tiles) -> None:

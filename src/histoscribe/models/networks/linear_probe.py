@@ -46,6 +46,7 @@ class LinearProbe(ExpressionModel):
     """
 
     paper = "arXiv:2210.16721"
+    learns_representation = False
     Config = LinearProbeConfig
     config: LinearProbeConfig
     feature_mean: Tensor
