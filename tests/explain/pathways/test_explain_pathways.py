@@ -10,6 +10,7 @@ from histoscribe.errors import DataContractError
 from histoscribe.explain.pathways.reading import read_pathways
 from histoscribe.explain.run import explain
 from histoscribe.io.weights import cache_folder
+from histoscribe.progress import told_to
 from histoscribe.types import Cohort, CohortEntry, Section
 from tests.explain.memory.toy import toy_predictor as without_pathways
 from tests.explain.pathways.toy import N_PATIENTS, SETS, SIDE, fields, toy_cohort, toy_predictor
@@ -105,9 +106,12 @@ def test_scores_are_those_of_the_prediction_to_the_bit(small):
     assert (whole <= 1 + 1e-6).all()
 
 
-def test_without_retraining_genes_outside_the_panel_are_taken(small):
-    predictor = toy_predictor(panel="half")
-    finding = explain("pathways", predictor, toy_cohort(0), retrain=False, pathways="SET_2")
+def test_without_retraining_genes_outside_the_panel_are_taken(small, monkeypatch):
+    monkeypatch.setattr("histoscribe.explain.estimate.WORTH_TELLING_S", 0.0)
+    predictor, lines = toy_predictor(panel="half"), []
+    with told_to(lines.append):
+        finding = explain("pathways", predictor, toy_cohort(0), retrain=False, pathways="SET_2")
+    assert lines[0].startswith("co-activity of 199 draws of random sets, by section: about ")
     assert finding.number("r_score").value > finding.chance("r_score").high
     assert finding.about["training"] == "none: the predictor as it is"
 
@@ -143,7 +147,10 @@ def test_sections_that_cannot_be_used_are_refused():
     assert "only patients whom" in problems(error)
     with pytest.raises(DataContractError) as error:
         explain("pathways", predictor, cohort.subset(["P4S"]))
-    assert "none of the sections" in problems(error)
+    assert "no section P0S, P1S, P2S, P3S, only P4S" in problems(error)
+    with pytest.raises(DataContractError) as error:
+        explain("pathways", predictor, cohort.subset([*trained[1:], "P4S"]))
+    assert "the cohort: no section P0S, only P1S, P2S, P3S, P4S" in problems(error)
     old = cohort["P4S"]
     bare = Section(old.id, old.patient, old.slide, old.spots, None)
     some = [cohort[f"P{number}S"] for number in range(N_PATIENTS) if number != 4]

@@ -1,6 +1,7 @@
 """Parts of `pathways` with known answers."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from histoscribe.explain.pathways.border import N_BANDS, BorderBands
 from histoscribe.explain.pathways.coactivity import (
@@ -9,7 +10,12 @@ from histoscribe.explain.pathways.coactivity import (
     pair_correlations,
     with_mean,
 )
-from histoscribe.explain.pathways.correlation import correlations, unit_maps
+from histoscribe.explain.pathways.correlation import (
+    by_smooth_maps,
+    correlations,
+    of_tiles,
+    unit_maps,
+)
 from histoscribe.explain.pathways.gene_weights import WeightAgreement
 from histoscribe.explain.pathways.halves import SetHalves
 from histoscribe.explain.pathways.over_patients import mean_defined, means_of_patients
@@ -60,6 +66,28 @@ def test_a_constant_score_correlates_by_zero_and_a_constant_activity_is_undefine
     flat, map_ = np.full((9, 1), 3.0), RNG.normal(size=(9, 1))
     assert correlations(unit_maps(flat), unit_maps(map_)) == [0.0]
     assert np.isnan(correlations(unit_maps(map_), unit_maps(flat))).all()
+
+
+def test_above_3000_places_value_and_draws_are_of_the_same_averaged_maps():
+    y, x = np.mgrid[:60, :60]
+    um = 100.0 * np.stack([x.ravel(), y.ravel()], axis=1)
+    maps = [
+        np.stack([gaussian_filter(of, 3.0).ravel() for of in RNG.normal(size=(40, 60, 60))], axis=1)
+        for _ in range(2)
+    ]
+    noisy = [of / of.std(axis=0) + RNG.normal(size=of.shape) for of in maps]
+    one, other = (unit_maps(of_tiles(of, um)) for of in noisy)
+    value, drawn = correlations(one, other), by_smooth_maps(one, other, um, seed=0)
+    assert 0.7 < value.std() / drawn.std() < 1.4
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    assert ((value < low) | (value > high)).sum() <= 6  # of 40, at 5 %; more come in 1 of 70 cases
+    raw = correlations(*(unit_maps(of) for of in noisy))
+    assert raw.std() < 0.8 * value.std()
+    some = np.arange(900)
+    assert np.array_equal(of_tiles(noisy[0][some], um[some]), noisy[0][some])
+    flat = np.concatenate([one[:, :2], np.zeros((len(um), 1))], axis=1)
+    assert np.isnan(by_smooth_maps(one[:, :3], flat, um, seed=0)[:, 2]).all()
+    assert (by_smooth_maps(flat, one[:, :3], um, seed=0)[:, 2] == 0).all()
 
 
 def test_shared_genes_do_not_make_two_sets_alike():

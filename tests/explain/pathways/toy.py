@@ -56,7 +56,11 @@ def fields(seed: int, number: int) -> np.ndarray:
 
 @cache
 def toy_predictor(
-    learning_rate: float = 3e-3, init: str = "init", panel: str = "programmes", epochs: int = 20
+    learning_rate: float = 3e-3,
+    init: str = "init",
+    panel: str = "programmes",
+    epochs: int = 20,
+    seed: int = 0,
 ) -> Predictor:
     """An `stformer` with these settings, trained on the first patients of the cohort of seed 0.
 
@@ -72,6 +76,7 @@ def toy_predictor(
         genes = genes[::2]
     settings = parse_settings(
         {
+            "seed": seed,
             "cohort": "memory",
             "models": ["stformer"],
             "settings": {

@@ -1,5 +1,6 @@
 """The question `together`: its answer, its files, and what it refuses."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -56,6 +57,8 @@ def test_planted_programmes_are_carried_and_found(answered):
     assert finding.number("sets_in_programmes").value >= 2
     assert finding.number("alike_G0:G1").value > 0.9
     assert abs(finding.number("alike_G0:G7").value) < 0.6
+    as_measured = finding.chance("carried_as_measured").value
+    assert finding.number("carried").value < as_measured < 1
     for number in finding.statistic:
         chance = finding.chance(number.name)
         assert chance.low is not None, number.name
@@ -84,6 +87,12 @@ def test_it_writes_figures_and_tables_and_nothing_else(answered):
     assert sections["name"].tolist() == [f"{HELD_OUT}S", HELD_OUT]
 
 
+def test_the_images_of_the_training_are_those_of_the_question(answered, planted):
+    finding, _ = answered
+    record = json.loads((finding.folder / "question.json").read_text())
+    assert sorted(record["images"]) == sorted(record["spots"]) == sorted(planted[1].ids)
+
+
 def test_the_same_question_gives_the_same_bytes(answered, planted, tmp_path):
     finding, wishes = answered
     again = explain("together", *planted, out=tmp_path / "again", **wishes)
@@ -110,7 +119,8 @@ def test_long_work_says_its_estimate_first(planted, monkeypatch):
     monkeypatch.setattr("histoscribe.explain.estimate.WORTH_TELLING_S", 0.0)
     with told_to(lines.append):
         explain("together", *planted, sets="none", shuffles=3)
-    assert any(line.startswith("3 trainings on shuffled rows: about ") for line in lines)
+    for start in ("3 trainings on shuffled rows: about ", "measured values moved 39 times: about "):
+        assert any(line.startswith(start) for line in lines), lines
 
 
 def changed(cohort, **held_out):
@@ -131,13 +141,30 @@ def test_all_that_is_wrong_with_a_question_is_said_at_once(planted, tmp_path):
             predictor,
             cohort,
             genes=["G1", "G99"],
-            pairs=["G1:G77", "G5", "G2:G2"],
+            pairs=["G1:G77", "G5", "G2:G2", "G3:G3:G4"],
             sections=["P9S"],
             sets=str(tmp_path / "missing.gmt"),
         )
     words = "\n".join(map(str, error.value.problems))
-    for part in ("G99", "G77", "pair G5", "pair G2:G2", "section P9S", "missing.gmt"):
+    for part in (
+        "G99",
+        "G77",
+        "pair G5",
+        "pair G2:G2",
+        "pair G3:G3:G4",
+        "section P9S",
+        "missing.gmt",
+    ):
         assert part in words, part
+
+
+def test_id_and_symbol_of_one_gene_are_no_pair(planted, monkeypatch):
+    predictor, cohort = planted
+    symbols = tuple(gene.replace("G", "SYM") for gene in predictor.target.genes)
+    monkeypatch.setattr(type(predictor), "gene_names", symbols)
+    with pytest.raises(DataContractError, match="pair G3:SYM3: no two different genes") as error:
+        explain("together", predictor, cohort, pairs=["G3:SYM3", "G3:SYM4"], sets="none")
+    assert len(error.value.problems) == 1
 
 
 def test_a_missing_gene_of_a_pair_is_named_with_the_near_ones(planted):

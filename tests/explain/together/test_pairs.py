@@ -10,6 +10,7 @@ from histoscribe.explain.together.agreement import (
     CARRIED,
     SAME_SPOTS,
     ComparedMaps,
+    as_measured,
     mean_values,
     moved_measured,
     permuted_genes,
@@ -46,15 +47,19 @@ def test_maps_as_measured_carry_all_of_the_coexpression_and_exchanged_ones_none(
     rng = np.random.default_rng(0)
     signal, measured = programmes(rng)
     section = section_of(measured, rng)
-    as_measured = ComparedMaps.of(section, measured).values
-    assert as_measured[SAME_SPOTS] == pytest.approx(1)
-    assert as_measured[ALIKE] > 0.95
-    assert as_measured[CARRIED] == pytest.approx(1, abs=0.1)
+    whole = ComparedMaps.of(section, measured).values
+    assert whole[SAME_SPOTS] == pytest.approx(1)
+    assert whole[ALIKE] > 0.95
+    assert whole[CARRIED] == pytest.approx(1, abs=0.1)
+    noisy = section_of(programmes(rng, noise=1.0)[1], rng)
+    reached = as_measured([ComparedMaps.of(noisy, rng.permutation(noisy.measured))])
+    own = ComparedMaps.of(noisy, noisy.measured).values
+    assert reached == {name: pytest.approx(own[name]) for name in (ALIKE, CARRIED)}
     elsewhere = ComparedMaps.of(section, rng.permutation(signal)).values
     assert elsewhere[ALIKE] > 0.95  # alike all the same
     assert abs(elsewhere[CARRIED]) < 0.15
     halved = ComparedMaps.of(section, measured / 2).values
-    assert halved[CARRIED] == pytest.approx(as_measured[CARRIED] / 2)
+    assert halved[CARRIED] == pytest.approx(whole[CARRIED] / 2)
 
 
 def test_coexpression_is_a_correlation_without_depth_and_trend():

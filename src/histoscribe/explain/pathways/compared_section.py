@@ -1,14 +1,17 @@
 """What a network gives for the pathways of one section, compared with measured activity."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from histoscribe.data.activity import measured_activity
+from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.pathways.border import BorderBands, BorderProfiles
 from histoscribe.explain.pathways.coactivity import (
     PairAgreement,
@@ -21,12 +24,15 @@ from histoscribe.explain.pathways.correlation import (
     MapAgreement,
     by_smooth_maps,
     correlations,
+    of_tiles,
     unit_maps,
 )
-from histoscribe.explain.pathways.pool import GenePool, activity
+from histoscribe.explain.pathways.pool import N_RANDOM_SETS, GenePool, activity
 from histoscribe.explain.pathways.reading import PathwayReading, read_pathways
+from histoscribe.explain.surrogates import tile_means
 from histoscribe.models.base import ExpressionModel
 from histoscribe.predictor.predictor import Predictor
+from histoscribe.progress import track
 from histoscribe.seed import integer
 from histoscribe.types import Pathways, Section
 
@@ -90,11 +96,9 @@ class SectionComparison:
         z_scores, depth = self.pool.z_scores(section), np.log1p(section.measured.total)
         um, seed = section.spots.xy * section.slide.mpp, integer(_SEED, f"pathways-{section.id}")
         measured = activity(z_scores, self.pool.members)
-        maps = _Measured(z_scores, measured, depth, um, seed)
+        maps = _Measured.of(z_scores, self.pool.members, depth, um, seed)
         trained = self._trained_activity(section)
         scores, attention = own.scores[:, self.tokens], own.attention_map[:, self.tokens]
-        unit, unit_measured = unit_maps(scores, depth), unit_maps(measured, depth)
-        layers = own.attention[:, :, self.tokens]
         return ComparedSection(
             section=section,
             scores=scores,
@@ -105,12 +109,19 @@ class SectionComparison:
             of_attention=self._agreement(maps, attention, [of.attention_map for of in random])
             if own.attention.any()
             else None,
-            layers=np.stack([correlations(unit_maps(of, depth), unit_measured) for of in layers]),
+            layers=np.stack(
+                [
+                    correlations(maps.unit(of), maps.unit_activity)
+                    for of in own.attention[:, :, self.tokens]
+                ]
+            ),
             pairs=self._pairs(own, random, z_scores, depth),
-            same_genes=correlations(unit, unit_maps(trained, depth)),
+            same_genes=correlations(maps.unit(scores), maps.unit(trained)),
             border=None
             if bands is None
-            else BorderProfiles.of(bands, unit, unit_measured, um, seed),
+            else BorderProfiles.of(
+                bands, unit_maps(scores, depth), unit_maps(measured, depth), um, seed
+            ),
         )
 
     @property
@@ -119,6 +130,9 @@ class SectionComparison:
         if sets is None:
             raise ValueError("a network without named pathways")
         return sets
+
+    def _random_members(self) -> Iterator[Bool[np.ndarray, "P G"]]:
+        return track(self.pool.random_members(), "random sets", N_RANDOM_SETS)
 
     def _trained_activity(self, section: Section) -> Float[np.ndarray, "N P"]:
         panel = self.predictor.target.panel_counts(section)
@@ -132,21 +146,18 @@ class SectionComparison:
         values: Float[np.ndarray, "N P"],
         random: Sequence[Float[np.ndarray, "N T"]],
     ) -> MapAgreement:
-        unit, measured = unit_maps(values, of.depth), unit_maps(of.activity, of.depth)
+        unit, measured = of.unit(values), of.unit_activity
         drawn = [
             correlations(unit, unit_maps(activity(of.z_scores, members), of.depth))
-            for members in self.pool.random_members()
+            for members in self._random_members()
         ]
         return MapAgreement(
             value=correlations(unit, measured),
-            plain=correlations(unit_maps(values), unit_maps(of.activity)),
+            plain=correlations(unit_maps(of_tiles(values, of.um)), unit_maps(of.activity)),
             random_sets=np.stack(drawn),
             smooth_maps=by_smooth_maps(unit, measured, of.um, of.seed),
             random_networks=np.stack(
-                [
-                    correlations(unit_maps(map_[:, self.tokens], of.depth), measured)
-                    for map_ in random
-                ]
+                [correlations(of.unit(map_[:, self.tokens]), measured) for map_ in random]
             ),
         )
 
@@ -161,10 +172,13 @@ class SectionComparison:
         attention = with_mean(np.stack([of[tokens] for of in own.between]))
         if not (attention * ~np.eye(len(self.tokens), dtype=bool)).any():
             return None
+        start = perf_counter()
         likeness = coactivity_of(z_scores, self.pool.members, depth)
+        seconds = (perf_counter() - start) * N_RANDOM_SETS
+        tell_estimate(f"co-activity of {N_RANDOM_SETS} draws of random sets, by section", seconds)
         drawn = [
             pair_correlations(attention, coactivity_of(z_scores, members, depth))
-            for members in self.pool.random_members()
+            for members in self._random_members()
         ]
         others = [with_mean(np.stack([of[tokens] for of in other.between])) for other in random]
         return PairAgreement(
@@ -179,10 +193,29 @@ class SectionComparison:
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """Measured activity, depth and places of one section."""
+    """Measured activity and depth of one section by `of_tiles`, and its places."""
 
     z_scores: Float[np.ndarray, "N G"]
     activity: Float[np.ndarray, "N P"]
     depth: Float[np.ndarray, " N"]
     um: Float[np.ndarray, "N 2"]
     seed: int
+
+    @classmethod
+    def of(
+        cls,
+        z_scores: Float[np.ndarray, "N G"],
+        members: Bool[np.ndarray, "P G"],
+        depth: Float[np.ndarray, " N"],
+        um: Float[np.ndarray, "N 2"],
+        seed: int,
+    ) -> "_Measured":
+        means = of_tiles(z_scores, um)
+        return cls(means, activity(means, members), tile_means(depth, um), um, seed)
+
+    @cached_property
+    def unit_activity(self) -> Float[np.ndarray, "N P"]:
+        return unit_maps(self.activity, self.depth)
+
+    def unit(self, values: Float[np.ndarray, "N P"]) -> Float[np.ndarray, "N P"]:
+        return unit_maps(of_tiles(values, self.um), self.depth)

@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from histoscribe.explain.surrogates import correlation_test
+from histoscribe.explain.surrogates import correlation_draws, tile_means
 
 _ROUNDING = 1e-6  # of the largest value of a map: what varies by less is constant
 
@@ -27,6 +27,16 @@ class MapAgreement:
     section have the same waves."""
     random_networks: Float[np.ndarray, "networks P"]
     """Of the maps of networks with random weights, given depth."""
+
+
+def of_tiles(
+    maps: Float[np.ndarray, "N k"], um: Float[np.ndarray, "N 2"]
+) -> Float[np.ndarray, "N k"]:
+    """Maps averaged over tiles above 3,000 places, as surrogates are of such maps; else the same.
+
+    Means of spots are less noisy than spots, so value and draws must be of one kind.
+    """
+    return np.stack([tile_means(column, um) for column in maps.T], axis=1)
 
 
 def unit_maps(
@@ -63,6 +73,10 @@ def by_smooth_maps(
     um: Float[np.ndarray, "N 2"],
     seed: int,
 ) -> Float[np.ndarray, "draws P"]:
-    """Correlation of equally smooth random maps in place of each map."""
-    pairs = zip(unit.T, measured.T, strict=True)
-    return np.stack([correlation_test(one, other, um, seed).draws for one, other in pairs], axis=1)
+    """Correlation of equally smooth random maps in place of each map; NaN as in `correlations`.
+
+    Above 3,000 places the draws are of maps averaged over tiles: give what `of_tiles` returns, so
+    that `correlations` of the same maps compare with them.
+    """
+    known = (measured != 0).any(axis=0)
+    return np.where(known, correlation_draws(unit, measured, um, seed), np.nan)

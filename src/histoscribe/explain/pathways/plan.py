@@ -166,11 +166,13 @@ def _training_problems(
             expected="one of them",
             remedy="leave the file out, or ask with retrain = false",
         )
-    if not set(request.cohort.ids) & set(predictor.card.sections):
+    cohort = request.cohort.ids
+    if lacking := [id_ for id_ in predictor.card.sections if id_ not in cohort]:
         yield Problem(
             where="the cohort",
-            found=f"none of the sections that {predictor.name} was trained on",
-            expected="these, too: the model is trained again on them",
+            found=f"no section {', '.join(lacking)}, only {', '.join(cohort)}",
+            expected=f"every training section of {predictor.name}, too: the model is trained "
+            "again on them",
             remedy="give the whole cohort, or ask with retrain = false",
         )
 

@@ -152,6 +152,8 @@ def mean_pairs(
 def _weight_numbers(weights: WeightAgreement) -> tuple[Number, Number]:
     what = "what training added to the weight" if weights.moved else "weight"
     meaning = f"AUROC of the {what} from a pathway to a gene for the members of its set"
+    if weights.moved:
+        meaning += " (only above its range a finding: training lowers members of useless sets)"
     drawn = mean_defined(weights.random_sets.T)
     name = "auroc_weight_added" if weights.moved else "auroc_weight"
     value = Number(name, defined_mean(weights.value), f"{meaning}; mean over pathways")

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
+from time import perf_counter
 from typing import final
 
 import numpy as np
 from jaxtyping import Float
 
+from histoscribe.explain.estimate import tell_estimate
 from histoscribe.explain.together.moved_labels import moved
 from histoscribe.explain.together.pairs import PairSection, of_pairs
 from histoscribe.progress import track
@@ -23,8 +25,8 @@ MEASURES = {
     ALIKE: "correlation over gene pairs of the likeness of their maps at one end of the tissue "
     "with their co-expression at the other end",
     SAME_SPOTS: "the same in the same spots, where it is too high for smooth maps",
-    CARRIED: "share of the co-expression that is in the maps at the right places: slope of the "
-    "covariance of one gene's map with what was measured of the other, over the pairs",
+    CARRIED: "co-expression that is in the maps, at the right places: slope of the covariance of "
+    "one gene's map with what was measured of the other, over co-expression at the other end",
 }
 """What is measured of a section, with its meaning."""
 
@@ -118,6 +120,16 @@ def mean_values(maps: Sequence[ComparedMaps]) -> Mapping[str, float]:
     return {name: float(weights @ np.array([of.values[name] for of in maps])) for name in MEASURES}
 
 
+def as_measured(maps: Sequence[ComparedMaps]) -> Mapping[str, float]:
+    """`ALIKE` and `CARRIED` of the measured values themselves, as if they were maps.
+
+    Counts are noisy and both ends differ, so these fall short of 1: about the most that `CARRIED`
+    can reach. Maps have less noise than counts, so their `ALIKE` can be higher.
+    """
+    values = mean_values([ComparedMaps.of(of.section, of.section.measured) for of in maps])
+    return {name: values[name] for name in (ALIKE, CARRIED)}
+
+
 def permuted_genes(maps: Sequence[ComparedMaps]) -> Mapping[str, Float[np.ndarray, " draws"]]:
     """`ALIKE` and `SAME_SPOTS` with the co-expression of each gene given to another.
 
@@ -144,9 +156,13 @@ def moved_measured(maps: Sequence[ComparedMaps]) -> Float[np.ndarray, " draws"]:
     Co-expression and smoothness stay, so this is the range of maps at wrong places.
     """
     weights, draws = weights_of([of.section for of in maps]), np.empty(N_MOVED)
+    start = perf_counter()
     with closing(track(range(N_MOVED), "measured values moved")) as runs:
         for run in runs:
             draws[run] = weights @ np.array([_carried_of_moved(of, run) for of in maps])
+            if run == 0:
+                seconds = (perf_counter() - start) * N_MOVED
+                tell_estimate(f"measured values moved {N_MOVED} times", seconds)
     return draws
 
 

@@ -106,6 +106,10 @@ class TogetherAnswer:
             "whether the maps are at the right places."
         )
         yield (
+            "Counts are noisy, so that not even measured values carry all co-expression: "
+            "`carried_as_measured` is about the most that `carried` can reach."
+        )
+        yield (
             "Permuted genes say only whether likeness and co-expression have to do with each "
             "other; models on shuffled rows pass this test, too."
         )

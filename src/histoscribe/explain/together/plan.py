@@ -90,7 +90,8 @@ def plan_together(request: ExplainRequest, settings: TogetherQuestionSettings) -
         pairs=tuple(_places(columns, pair) for pair in genes[0].pairs),
         cache=request.cache,
     )
-    return AnswerPlan(about=answer.about, sections=tuple(sections), work=answer.work)
+    trained = [request.cohort[name] for name in sorted(predictor.card.sections)]
+    return AnswerPlan(about=answer.about, sections=(*trained, *sections), work=answer.work)
 
 
 def _genes(predictor: Predictor, settings: TogetherQuestionSettings) -> _Genes:
@@ -98,8 +99,9 @@ def _genes(predictor: Predictor, settings: TogetherQuestionSettings) -> _Genes:
     panel = predictor.target.genes
     lookup = GeneLookup(zip(panel, predictor.gene_names, strict=True), predictor.name)
     halves = {pair: [name.strip() for name in pair.split(_BETWEEN)] for pair in settings.pairs}
-    problems = [_no_pair(pair) for pair, names in halves.items() if len(set(names)) != 2]
-    of_pairs = [name for names in halves.values() for name in names if len(set(names)) == 2]
+    wrong = [pair for pair, names in halves.items() if not _are_two(lookup, names)]
+    problems = [_no_pair(pair) for pair in wrong]
+    of_pairs = [name for pair, names in halves.items() if pair not in wrong for name in names]
     problems += lookup.problems(dict.fromkeys([*settings.genes, *of_pairs]))
     if len(settings.genes) > MOST_GENES:
         problems.append(_number_of_genes(len(settings.genes), "genes named"))
@@ -109,6 +111,12 @@ def _genes(predictor: Predictor, settings: TogetherQuestionSettings) -> _Genes:
     pairs = [tuple(place[lookup.id_of(name)] for name in names) for names in halves.values()]
     named = [place[gene] for gene in lookup.ids(settings.genes)]
     return _Genes(tuple(named), tuple((one, other) for one, other in pairs))
+
+
+def _are_two(lookup: GeneLookup, names: Sequence[str]) -> bool:
+    """Whether names mean two different genes; the id and the symbol of one gene do not."""
+    ids = {lookup.id_of(name) if lookup.means_one(name) else name for name in names}
+    return len(names) == len(ids) == 2
 
 
 def _no_pair(pair: str) -> Problem:

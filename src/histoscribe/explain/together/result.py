@@ -14,8 +14,10 @@ from histoscribe.explain.together.agreement import (
     ALIKE,
     CARRIED,
     MEASURES,
+    SAME_SPOTS,
     ComparedMaps,
     PairMatrices,
+    as_measured,
     mean_values,
     moved_measured,
     permuted_genes,
@@ -29,6 +31,8 @@ PERMUTED = "_permuted_genes"
 """Ends the name of a number that was computed for permuted genes."""
 MOVED = "_moved_measured"
 """Ends the name of a number with what was measured moved over the section."""
+MEASURED = "_as_measured"
+"""Ends the name of a number of the measured values themselves, as if they were maps."""
 _AGREE = "adjusted Rand index of clusters of maps and clusters of co-expression"
 _PAIR = "correlation of the maps of both genes over the spots, mean over patients"
 
@@ -71,6 +75,11 @@ class TogetherResult:
         return {name: np.array([values[name] for values in of_all]) for name in MEASURES}
 
     @cached_property
+    def measured_values(self) -> Mapping[str, float]:
+        """`ALIKE` and `CARRIED` of the measured values, as if they were maps."""
+        return as_measured(self.maps)
+
+    @cached_property
     def permuted(self) -> Mapping[str, Float[np.ndarray, " draws"]]:
         """`ALIKE` and `SAME_SPOTS` of the model with permuted genes."""
         return permuted_genes(self.maps)
@@ -111,9 +120,14 @@ class TogetherResult:
                 Number(name, self.values[name], f"{meaning}; mean over patients"),
                 number_of_trainings(name, self.shuffled_values[name], meaning),
                 self._elsewhere(name, meaning),
+                *([self._as_measured(name, meaning)] if name != SAME_SPOTS else []),
             )
             for name, meaning in MEASURES.items()
         ]
+
+    def _as_measured(self, name: str, meaning: str) -> Number:
+        words = f"{meaning}; measured values in place of the maps"
+        return Number(f"{name}{MEASURED}", self.measured_values[name], words)
 
     def _elsewhere(self, name: str, meaning: str) -> Number:
         """A measure with permuted genes, or for `CARRIED` with moved measured values."""
