@@ -121,12 +121,12 @@ class UnitsAnswer:
         return Finding(
             question="layers",
             about=self.about,
-            folder=out,
-            figures=(FIGURE,),
-            tables=(TABLE,),
             statistic=statistic,
             null=null,
             caveat=tuple(self._caveats(len(image))),
+            folder=out,
+            figures=(FIGURE,),
+            tables=(TABLE,),
         )
 
     def _targets_in(
