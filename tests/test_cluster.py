@@ -138,5 +138,5 @@ def test_two_places_at_once_are_refused():
 def _wait_for_workers(address):
     from distributed import Client
 
-    with Client(address, timeout=20, set_as_default=False) as client:
-        client.wait_for_workers(1, timeout=20)
+    with Client(address, timeout=120, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=120)
