@@ -167,7 +167,7 @@ def _l1(training: ExtractorTraining, image: torch.Tensor) -> float:
     """Mean absolute difference between windows, in -1..1, and their reconstructions."""
     nets = training.nets
     errors = [
-        (nets.average_generator(nets.average_encoder(part)) - part).abs().mean(dim=(1, 2, 3))
+        (nets.average_generator(nets.average_encoder.style(part)) - part).abs().mean(dim=(1, 2, 3))
         for part in in_unit(image).split(64)
     ]
     return float(torch.cat(errors).mean())
@@ -182,7 +182,7 @@ def _pca_l1(pool: torch.Tensor, image: torch.Tensor) -> float:
 
 
 def _encoder(training: ExtractorTraining) -> Encoder:
-    return extractor_encoder(training.nets.average_encoder, "none")
+    return extractor_encoder(training.finished(), "none")
 
 
 @torch.no_grad()

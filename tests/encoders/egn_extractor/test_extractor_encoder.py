@@ -17,7 +17,9 @@ SMALL = StyleConfig(window_px=64, width=16, full_width_px=8)
 @pytest.fixture(scope="module")
 def net():
     torch.manual_seed(0)
-    return StyleEncoder(SMALL).eval()
+    net = StyleEncoder(SMALL).eval()
+    net.whitening.fit(torch.randn(40, 512))
+    return net
 
 
 @pytest.fixture
@@ -32,6 +34,8 @@ def test_what_is_loaded_is_what_was_saved_to_the_bit(net, file):
     assert checksum.startswith("sha256:")
     image = torch.randn(2, 3, 64, 64)
     assert torch.equal(loaded(image), net(image))
+    assert torch.equal(loaded(image), loaded.whitening(loaded.style(image)))
+    assert not torch.equal(loaded(image), loaded.style(image))
 
 
 def test_equal_extractors_are_equal_files(net, file, tmp_path):

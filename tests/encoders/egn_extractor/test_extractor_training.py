@@ -101,7 +101,21 @@ def test_a_killed_training_goes_on_to_the_same_bits(windows, tmp_path):
     with pytest.raises(KilledError):
         fitted(dying, tmp_path / "part")
     assert equal(whole, fitted(dying, tmp_path / "part"))
-    assert len(calls) == 4 + 4  # three steps, one of them lost with the kill; then steps 2 to 5
+    # three steps, one of them lost with the kill; then steps 2 to 5, and 24 windows to whiten by
+    assert len(calls) == 4 + 4 + 6
+
+
+def test_codes_are_whitened_by_the_training_windows(windows, tmp_path):
+    net = fitted(windows, tmp_path)
+    image = in_unit(windows.read(np.arange(windows.n_rows)))
+    raw, white = net.style(image), net(image)
+    torch.testing.assert_close(white.mean(dim=0), torch.zeros(512), atol=1e-3, rtol=0)
+
+    def largest_share(codes):
+        variance = torch.linalg.eigvalsh(torch.cov(codes.T))
+        return (variance[-1] / variance.sum()).item()
+
+    assert largest_share(white) < 0.5 * largest_share(raw)
 
 
 def test_every_window_is_seen_once_in_a_pass(windows, tmp_path):
@@ -112,8 +126,8 @@ def test_every_window_is_seen_once_in_a_pass(windows, tmp_path):
         return windows.read(rows)
 
     fitted(Windows(read, 12, 64, "few"), tmp_path)
-    assert sorted(seen[:12]) == sorted(seen[12:]) == list(range(12))
-    assert seen[:12] != seen[12:]
+    assert sorted(seen[:12]) == sorted(seen[12:24]) == list(range(12))
+    assert seen[:12] != seen[12:24]
 
 
 def test_a_batch_may_hold_more_than_there_are_windows(windows, tmp_path):
@@ -143,7 +157,7 @@ def test_some_steps_lower_the_error(windows):
 
     def error():
         with torch.no_grad():
-            made = training.nets.average_generator(training.nets.average_encoder(real))
+            made = training.nets.average_generator(training.nets.average_encoder.style(real))
         return (made - real).abs().mean().item()
 
     before = error()

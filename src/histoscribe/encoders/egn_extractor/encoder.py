@@ -24,6 +24,7 @@ from histoscribe.encoders.egn_extractor.layers import (
     StyleConfig,
     rectified,
 )
+from histoscribe.encoders.egn_extractor.whitening import Whitening
 from histoscribe.encoders.record import EncoderRecord
 from histoscribe.encoders.weights import load_exactly, read_weights
 from histoscribe.errors import DataContractError, Problem
@@ -41,9 +42,14 @@ class StyleEncoder(nn.Module):
         self.trunk = ResidualTrunk(config)
         self.last = EqualConv(n_channels, n_channels, 3)
         self.code = EqualLinear(n_channels * COARSEST_PX**2, CODE_WIDTH)
+        self.whitening = Whitening(CODE_WIDTH)
 
     def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 512"]:
-        """Style codes of windows in -1..1."""
+        """Whitened codes of windows in -1..1, which distances are measured between."""
+        return self.whitening(self.style(image))
+
+    def style(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 512"]:
+        """Codes of windows in -1..1 as the generator reads them."""
         return self.code(rectified(self.last(self.trunk(image))).flatten(1))
 
 

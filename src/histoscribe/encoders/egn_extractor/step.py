@@ -85,7 +85,7 @@ class Adversaries:
     def step(self, image: UInt8[Tensor, "B 3 P P"], number: int) -> Losses:
         """Update all nets by one batch; `number` counts the steps before this one."""
         real = in_unit(image)
-        made = self.generator(self.encoder(real))
+        made = self.generator(self.encoder.style(real))
         judged = self._update_judge(real, made.detach(), number)
         self.discriminator.requires_grad_(requires_grad=False)
         adversarial = functional.softplus(-self.discriminator(made)).mean()

@@ -11,6 +11,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,12 @@ from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.encoders.egn_extractor.encoder import StyleEncoder, save_extractor
 from histoscribe.encoders.egn_extractor.layers import WINDOWS_PX
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
-from histoscribe.encoders.egn_extractor.step import Adversaries, Losses, PerceptualDistance
+from histoscribe.encoders.egn_extractor.step import (
+    Adversaries,
+    Losses,
+    PerceptualDistance,
+    in_unit,
+)
 from histoscribe.encoders.encoder import Encoder, load_encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
@@ -34,8 +40,9 @@ from histoscribe.threads import fixed_threads
 
 CHECKPOINT = "extractor.ckpt"
 WEIGHTS = "encoder.safetensors"
-_TRAINING = 1
+_TRAINING = 2
 """Increases when the same windows and settings give other weights."""
+_WHITENED = 4096
 _log = logging.getLogger(__name__)
 
 
@@ -85,6 +92,20 @@ class ExtractorTraining:
         self.n_steps += 1
         if not torch.stack([*vars(losses).values()]).isfinite().all():  # a GPU is waited for once
             raise DataContractError(_diverged(self.n_steps, losses))
+
+    @torch.no_grad()
+    def finished(self) -> StyleEncoder:
+        """Copy of the averaged encoder on the CPU, its codes whitened by training windows.
+
+        These are at most 4,096 of them, drawn by the seed.
+        """
+        net = deepcopy(self.nets.average_encoder).eval()
+        draws = stream(self._seed, "extractor-whitening").permutation(self._windows.n_rows)
+        rows = np.sort(draws[:_WHITENED])
+        batches = np.array_split(rows, -(-len(rows) // self._batch_size))
+        codes = [net.style(in_unit(self._windows.read(of).to(self._device))) for of in batches]
+        net.whitening.fit(torch.cat(codes))
+        return net.cpu()
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed training needs."""
@@ -142,7 +163,7 @@ def fit_extractor(
             training.advance()
             if (step + 1) % settings.checkpoint_steps == 0:
                 training.save(checkpoint)
-    return training.nets.average_encoder.cpu().eval()
+        return training.finished()
 
 
 def trained_extractor(

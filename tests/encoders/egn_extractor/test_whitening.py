@@ -1,0 +1,54 @@
+"""Whitened codes: what distances between windows are made of."""
+
+import pytest
+import torch
+
+from histoscribe.encoders.egn_extractor.whitening import FLOOR, Whitening
+
+WIDTH = 8
+
+
+@pytest.fixture
+def codes():
+    """Codes of 3,000 windows: correlated, and with variances from 0.01 to 100."""
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.logspace(-1, 1, WIDTH)
+    turn, _ = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=generator))
+    return 3 + (torch.randn(3000, WIDTH, generator=generator) * spread) @ turn
+
+
+def fitted(codes, **given):
+    whitening = Whitening(codes.shape[1])
+    whitening.fit(codes, **given)
+    return whitening
+
+
+def test_before_the_fit_nothing_changes(codes):
+    assert torch.equal(Whitening(WIDTH)(codes), codes)
+
+
+def test_without_a_floor_all_directions_have_unit_variance(codes):
+    white = fitted(codes, floor=0.0)(codes)
+    torch.testing.assert_close(white.mean(dim=0), torch.zeros(WIDTH), atol=1e-4, rtol=0)
+    found = torch.cov(white.T, correction=0)
+    torch.testing.assert_close(found, torch.eye(WIDTH), atol=1e-3, rtol=0)
+
+
+def test_noise_is_enlarged_only_up_to_the_floor(codes):
+    before = torch.linalg.eigvalsh(torch.cov(codes.T, correction=0))
+    after = torch.linalg.eigvalsh(torch.cov(fitted(codes)(codes).T, correction=0))
+    expected = before / (before + FLOOR * before.mean())
+    torch.testing.assert_close(after, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_the_unit_of_the_codes_has_no_say(codes):
+    one, other = fitted(codes)(codes[:50]), fitted(100 * codes)(100 * codes[:50])
+    torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_windows", [1, 5])
+def test_few_windows_or_equal_ones_give_finite_codes(n_windows):
+    alike = torch.ones(n_windows, WIDTH)
+    assert torch.equal(fitted(alike)(alike), torch.zeros(n_windows, WIDTH))
+    few = torch.randn(n_windows, WIDTH)
+    assert fitted(few)(few).isfinite().all()
