@@ -47,8 +47,9 @@ class _Toy(ExpressionModel):
         self.register_buffer("mean", torch.from_numpy(facts.feature_mean).float())
         self.register_buffer("scale", torch.from_numpy(facts.feature_scale).float())
 
-    def recipe(self):
-        return Recipe(learning_rate=self.config.learning_rate)
+    @classmethod
+    def recipe(cls, config):
+        return Recipe(learning_rate=config.learning_rate)
 
     def _standard(self, feature, present):
         standard = (feature - self.mean) / self.scale

@@ -14,6 +14,7 @@ from histoscribe.models.base import (
     register,
 )
 from histoscribe.models.catalog import list_models
+from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output
 
 NETWORKS = [name for name in list_models() if issubclass(model_class(name), ExpressionModel)]
@@ -104,6 +105,22 @@ def test_a_model_that_names_a_label_is_refused():
                 return Output(target)
 
     assert "cheat" not in list_models()
+
+
+def test_a_recipe_that_needs_a_made_network_is_refused():
+    with pytest.raises(TypeError, match=r"Late\.recipe must be a class method of the settings"):
+
+        @register("late")
+        class Late(ExpressionModel):
+            """Tells its recipe too late."""
+
+            def recipe(self):
+                return Recipe()
+
+            def forward(self, feature) -> Output:
+                raise NotImplementedError
+
+    assert "late" not in list_models()
 
 
 def test_a_model_of_an_unknown_item_is_refused():

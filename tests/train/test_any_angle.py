@@ -146,7 +146,7 @@ class Net(ExpressionModel):
         torch.nn.Module.__init__(self)
         self.config, self._recipe, self.inputs = None, recipe, lambda _: names
 
-    def recipe(self):
+    def recipe(self, config):
         return self._recipe
 
     def forward(self, image):

@@ -231,13 +231,13 @@ def test_the_recipe_goes_before_the_settings_of_the_run():
     stnet = made("stnet")
     sgd = make_optimiser(stnet, settings)
     assert isinstance(sgd, torch.optim.SGD)
-    assert sgd.defaults["lr"] == stnet.recipe().learning_rate
+    assert sgd.defaults["lr"] == stnet.recipe(stnet.config).learning_rate
     assert sgd.defaults["momentum"] == 0.9
 
 
 def test_adam_has_no_weight_decay(monkeypatch):
     model, settings = made("mlp"), TrainSettings(learning_rate=0.5, weight_decay=0.25)
-    monkeypatch.setattr(model, "recipe", lambda: Recipe(optimiser="adam", learning_rate=1e-5))
+    monkeypatch.setattr(model, "recipe", lambda _: Recipe(optimiser="adam", learning_rate=1e-5))
     adam = make_optimiser(model, settings)
     assert type(adam) is torch.optim.Adam
     assert (adam.defaults["lr"], adam.defaults["weight_decay"]) == (1e-5, 0)

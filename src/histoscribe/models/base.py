@@ -1,7 +1,6 @@
 """Base classes of models, and their registry."""
 
 import inspect
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -9,18 +8,18 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
 from jaxtyping import Float
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
 from histoscribe.errors import Problem
 from histoscribe.models.catalog import add_model, load_class
+from histoscribe.models.configs import make_config as make_config
+from histoscribe.models.configs import wrong_values as wrong_values
 from histoscribe.models.estimator import Estimator as Estimator
 from histoscribe.models.estimator import NoConfig as NoConfig
 from histoscribe.models.facts import Facts as Facts
 from histoscribe.models.layers.count_head import CountHead, with_counts
 from histoscribe.models.recipe import Recipe
-from histoscribe.near_names import each_meant
 from histoscribe.types import CountFamily, Inputs, Item, Labels, Output, TileLimit
 
 
@@ -111,8 +110,10 @@ class ExpressionModel(nn.Module, ABC):
             predicted, target = predicted[labels.present], target[labels.present]
         return functional.mse_loss(predicted, target)
 
-    def recipe(self) -> Recipe:
-        """Training recipe of the network, if its paper gives one."""
+    @classmethod
+    def recipe(cls, config: Any) -> Recipe:
+        """Training recipe of a network with these settings, as far as its paper gives one."""
+        del config
         return Recipe()
 
     def start_from(self, weights: Path) -> None:
@@ -158,7 +159,8 @@ def register(name: str) -> Callable[[_Model], _Model]:
         if another model has the name, or if a class of this package differs from its entry in
         `catalog.toml`.
     TypeError
-        if `forward` names anything but fields of `Inputs`, or `item` is none that there is.
+        if `forward` names anything but fields of `Inputs`, `recipe` is no class method, or
+        `item` is none that there is.
     """
 
     def add(cls: _Model) -> _Model:
@@ -183,6 +185,11 @@ def _check(cls: type[ExpressionModel]) -> None:
         raise TypeError(
             f"{cls.__qualname__}.forward names {', '.join(sorted(named - known))}; "
             "a model reads fields of Inputs only"
+        )
+    if not inspect.ismethod(cls.recipe):
+        raise TypeError(
+            f"{cls.__qualname__}.recipe must be a class method of the settings: "
+            "`@classmethod def recipe(cls, config)`"
         )
     if cls.item not in get_args(Item):
         raise TypeError(
@@ -209,63 +216,6 @@ def model_class(name: str) -> type[Estimator] | type[ExpressionModel]:
         for an unknown name; the message gives similar names.
     """
     return load_class(name)
-
-
-def make_config(name: str, settings: Mapping[str, Any]) -> Any:
-    """Settings of a model; a preset starts from another size than the published one.
-
-    `preset = "tiny"` is for tests, `small`, where a model has it, trains on two cores. A config
-    with other presets lists them in `PRESETS`, each a class method of that name.
-
-    Raises
-    ------
-    ValueError
-        for an unknown key, naming the known ones; for a value of the wrong type.
-    """
-    config_class = model_class(name).Config
-    known = {field.name for field in fields(config_class)}
-    unknown = sorted(set(settings) - known - {"preset"})
-    if unknown:
-        listed = f"its settings are {', '.join(sorted(known))}" if known else "it has no settings"
-        has = each_meant(unknown, known, listed)
-        raise ValueError(f"model {name!r} has no setting {', '.join(unknown)}; {has}")
-    preset = settings.get("preset", "default")
-    offered = getattr(config_class, "PRESETS", ("small", "tiny"))
-    presets = {"default": config_class} | {
-        size: getattr(config_class, size) for size in offered if hasattr(config_class, size)
-    }
-    if preset not in presets:
-        raise ValueError(f"model {name!r} has no preset {preset!r}; choose {' or '.join(presets)}")
-    own = {key: settings[key] for key in settings.keys() & known}
-    return _checked(name, vars(presets[preset]()) | own)
-
-
-def wrong_values(error: ValidationError) -> str:
-    """Say each wrong value of a table of settings, and what it should be, in one line."""
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}"
-        if item["loc"]
-        else item["msg"].removeprefix("Value error, ")
-        for item in error.errors()
-    )
-
-
-def _checked(name: str, values: Mapping[str, Any]) -> Any:
-    """The config of a model; a word where a number belongs would pass for one until it is used."""
-    try:
-        config = TypeAdapter(model_class(name).Config).validate_python(dict(values))
-    except ValidationError as error:
-        raise ValueError(f"model {name!r}: {wrong_values(error)}") from None
-    infinite = [
-        f"{key} = {value}"
-        for key, value in vars(config).items()
-        if isinstance(value, float) and not math.isfinite(value)
-    ]
-    if infinite:
-        raise ValueError(f"model {name!r}: {', '.join(infinite)}: must be finite")
-    if getattr(config, "learning_rate", 1.0) <= 0:
-        raise ValueError(f"model {name!r}: learning_rate = {config.learning_rate}: must be above 0")
-    return config
 
 
 def create_model(

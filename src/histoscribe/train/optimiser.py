@@ -16,7 +16,7 @@ _MOMENTUM = 0.9
 
 def make_optimiser(model: ExpressionModel, settings: TrainSettings) -> torch.optim.Optimizer:
     """Make the optimiser of the model's recipe; the settings fill in open values."""
-    recipe = model.recipe()
+    recipe = model.recipe(model.config)
     rate = settings.learning_rate if recipe.learning_rate is None else recipe.learning_rate
     decay = settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay
     if recipe.optimiser == "adamw":

@@ -119,8 +119,9 @@ class Task(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule of the model's recipe."""
+        recipe = self.model.recipe(self.model.config)
         optimiser = make_optimiser(self.model, self._settings)
-        factor = schedule(self.model.recipe(), self._settings.warmup_epochs, self._steps)
+        factor = schedule(recipe, self._settings.warmup_epochs, self._steps)
         if factor is None:
             return optimiser
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)

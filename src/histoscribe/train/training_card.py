@@ -68,11 +68,15 @@ def _pathways_card(run_data: RunData, fold: Fold, target: Target) -> PathwaysCar
 
 
 def _turned(model: ExpressionModel) -> Turned | None:
-    return turned_input(model.inputs(model.config)) if model.recipe().turned != "no" else None
+    return (
+        turned_input(model.inputs(model.config))
+        if model.recipe(model.config).turned != "no"
+        else None
+    )
 
 
 def _corners(model: ExpressionModel) -> Corners | None:
-    recipe = model.recipe()
+    recipe = model.recipe(model.config)
     return recipe.corners if _turned(model) and recipe.turned == "any-angle" else None
 
 

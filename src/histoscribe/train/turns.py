@@ -51,7 +51,7 @@ def turns_of(model: ExpressionModel, items: Items) -> tuple[Turns | None, Items]
     ValueError
         for a model that turns anything but the tiles of spots by any angle.
     """
-    recipe = model.recipe()
+    recipe = model.recipe(model.config)
     part = turned_input(model.inputs(model.config))
     if recipe.turned == "no" or part is None:
         return None, items

@@ -40,6 +40,11 @@ def inputs(model, n=6, tile_px=32, seed=0):
     return {name: known[name] for name in model.inputs(model.config)}
 
 
+def recipe_of(model):
+    """The model's own recipe."""
+    return model.recipe(model.config)
+
+
 def predict(model, seen):
     """Expression, without gradients."""
     with torch.no_grad():
@@ -61,7 +66,7 @@ def dead_parameters(model, seen):
 
 def errors_before_and_after(model, seen, target, steps):
     """Mean squared error in evaluation before and after training by the model's own recipe."""
-    recipe = model.recipe()
+    recipe = recipe_of(model)
     made = (
         torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=0.9)
         if recipe.optimiser == "sgd"

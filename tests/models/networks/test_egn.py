@@ -11,6 +11,7 @@ from histoscribe.models.networks.egn import EGNConfig
 from histoscribe.models.networks.egn_parts import ExemplarState
 from histoscribe.models.networks.egn_released import ReleasedConfig
 from histoscribe.types import Labels, Output
+from tests.models.networks.networks import recipe_of
 
 NAMES = ("egn", "egn-released")
 WIDTH, GENES, TILE_PX, DIM, TOKENS = 12, 5, 32, 32, 16
@@ -143,8 +144,8 @@ def test_the_presets_weigh_correlation_and_fall_in_rate_each_in_its_own_way():
     lost = [1 - np.corrcoef(predicted[:, g], target[:, g])[0, 1] for g in range(GENES)]
     assert correlation.item() == pytest.approx(np.mean(lost), abs=1e-5)
     torch.testing.assert_close(released.loss(output, labels) - squared, 0.5 * correlation)
-    assert paper.recipe().schedule == "cosine"
-    assert released.recipe().schedule == "warm-restarts"
+    assert recipe_of(paper).schedule == "cosine"
+    assert recipe_of(released).schedule == "warm-restarts"
     assert {EGNConfig().learning_rate, ReleasedConfig().learning_rate} == {5e-4}
 
 
@@ -296,7 +297,7 @@ def test_what_only_exemplars_know_is_learned_from_them_alone(name, floor):
     held_out = {}
     for sees in ("exemplars", "feature"):
         model = network(name, sees=sees).train()
-        optimiser = torch.optim.AdamW(model.parameters(), lr=model.recipe().learning_rate)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=recipe_of(model).learning_rate)
         for step in range(60):
             rows = torch.arange(50) + 50 * (step % (n_fit // 50))
             given = (image[rows], feature[rows], code[rows], target[rows])

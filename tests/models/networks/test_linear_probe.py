@@ -5,6 +5,7 @@ import torch
 
 from histoscribe.models.base import Facts, create_model
 from histoscribe.types import Labels, Output
+from tests.models.networks.networks import recipe_of
 
 N_FEATURES, N_GENES = 6, 3
 
@@ -57,12 +58,12 @@ def test_loss_and_rates_are_those_of_the_guided_network():
         assert torch.equal(net.loss(output, labels), guided.loss(output, labels))
         own = create_model("egn", facts=facts, preset="tiny").Config
         sized = own() if preset == "default" else getattr(own, preset)()
-        recipe = net.recipe()
+        recipe = recipe_of(net)
         assert (recipe.learning_rate, recipe.weight_decay) == (
             sized.learning_rate,
             sized.weight_decay,
         )
-        assert recipe.schedule == guided.recipe().schedule
+        assert recipe.schedule == recipe_of(guided).schedule
 
 
 def test_finds_a_planted_line():

@@ -6,6 +6,7 @@ import torch
 
 from histoscribe.models.base import Facts, create_model, make_config, model_class
 from histoscribe.types import Labels
+from tests.models.networks.networks import recipe_of
 
 FOUR_STAGES = {
     "cyclemlp": {"widths": (8, 16, 24, 32), "depths": (1, 1, 1, 1)},
@@ -77,7 +78,7 @@ def test_settings_that_describe_no_stages_are_refused(name, settings):
 
 
 def test_the_published_size_is_trained_as_the_egn_paper_says(name):
-    recipe = made(name, **FOUR_STAGES[name]).recipe()
+    recipe = recipe_of(made(name, **FOUR_STAGES[name]))
     assert (recipe.optimiser, recipe.schedule) == ("adamw", "cosine")
     assert (recipe.learning_rate, recipe.weight_decay) == (5e-4, 1e-4)
 

@@ -10,6 +10,7 @@ from histoscribe.models.base import create_model, make_config
 from histoscribe.models.count_start import CountStart
 from histoscribe.models.layers.pathway_attention import FLOWS
 from histoscribe.models.layers.section_rows import SectionRows
+from tests.models.networks.networks import recipe_of
 from tests.models.networks.stformers import N_GENES, SIZES, facts, model, pathways, sections
 
 BOTH = ["stformer", "stformer-global"]
@@ -67,8 +68,8 @@ def test_neighbours_are_dropped_in_training_only():
 
 
 def test_places_are_turned_where_the_settings_say_so():
-    assert model().recipe().turned == "no"
-    assert model(turned=True).recipe().turned == "right-angles"
+    assert recipe_of(model()).turned == "no"
+    assert recipe_of(model(turned=True)).turned == "right-angles"
 
 
 def test_named_pathways_have_a_token_and_a_score_each():
@@ -189,7 +190,7 @@ def test_counts_start_from_those_of_the_training_spots():
 
 
 def test_it_is_trained_as_the_document_says():
-    recipe = model().recipe()
+    recipe = recipe_of(model())
     assert (recipe.optimiser, recipe.learning_rate, recipe.weight_decay) == ("adamw", 1e-4, 0)
     assert (recipe.schedule, recipe.warmup_epochs) == ("warmup-cosine", 10)
     assert make_config("stformer", {}).dropout == 0.1

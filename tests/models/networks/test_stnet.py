@@ -18,6 +18,7 @@ from tests.models.networks.networks import (
     inputs,
     network,
     predict,
+    recipe_of,
 )
 
 from torchvision.models import densenet121  # isort: skip
@@ -91,7 +92,7 @@ def test_the_loss_sums_over_the_batch_and_averages_over_genes():
 
 
 def test_trains_as_its_paper_says():
-    recipe = network("stnet", preset="default").recipe()
+    recipe = recipe_of(network("stnet", preset="default"))
     assert (recipe.optimiser, recipe.learning_rate) == ("sgd", 1e-6)
     assert (recipe.schedule, recipe.turned) == ("constant", "right-angles")
 

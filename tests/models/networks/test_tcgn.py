@@ -19,6 +19,7 @@ from tests.models.networks.networks import (
     inputs,
     network,
     predict,
+    recipe_of,
 )
 
 GRAPHS = ["image", "node", "none"]
@@ -199,7 +200,7 @@ def test_settings_that_describe_no_network_are_refused(settings, message):
 
 
 def test_it_trains_as_its_paper_says():
-    recipe = TCGN(facts(224), TCGNConfig(resize_px=224, corners="mean")).recipe()
+    recipe = recipe_of(TCGN(facts(224), TCGNConfig(resize_px=224, corners="mean")))
     assert (recipe.optimiser, recipe.learning_rate, recipe.weight_decay) == ("adam", 1e-5, 0.0)
     assert (recipe.schedule, recipe.turned) == ("constant", "any-angle")
     assert (recipe.side_px, recipe.corners) == (224, "mean")

@@ -106,9 +106,10 @@ class ABMIL(ExpressionModel):
         n_genes = self.head.linear.out_features
         return {"instance_score": n_genes, "attention": 1, "contribution": n_genes}
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: ABMILConfig) -> Recipe:
         """One rate, with the weight decay that is usual for it."""
-        return Recipe(learning_rate=self.config.learning_rate, weight_decay=1e-5)
+        return Recipe(learning_rate=config.learning_rate, weight_decay=1e-5)
 
     def _attention(
         self, hidden: Float[Tensor, "B K R"], present: Bool[Tensor, "B K"]
@@ -212,9 +213,9 @@ class AdditiveMIL(ExpressionModel):
         """One attention per gene."""
         return dict.fromkeys(("instance_score", "attention", "contribution"), len(self.target_mean))
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: AdditiveMILConfig) -> Recipe:
         """SGD with momentum of Nesterov, or AdamW, with the paper's weight decay."""
-        config = self.config
         return Recipe(
             optimiser=config.optimiser, learning_rate=config.learning_rate, weight_decay=0.01
         )

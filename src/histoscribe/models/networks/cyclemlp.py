@@ -89,9 +89,10 @@ class CycleMLP(ExpressionModel):
             maps = stage(shrink(maps.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
         return self.norm(maps).mean(dim=(1, 2), dtype=tiles.dtype)  # not in bfloat16
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: CycleMLPConfig) -> Recipe:
         """The training of the EGN paper."""
-        return compared(self.config.learning_rate)
+        return compared(config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: CycleMLPConfig, tile_px: int) -> Problem | None:

@@ -38,9 +38,10 @@ class EGN(GuidedNetwork):
         super().__init__(facts, config)
         self.token_norm = nn.LayerNorm(config.dim)
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: EGNConfig) -> Recipe:
         """AdamW, one cosine."""
-        rate, decay = self.config.learning_rate, self.config.weight_decay
+        rate, decay = config.learning_rate, config.weight_decay
         return Recipe(learning_rate=rate, weight_decay=decay, schedule="cosine")
 
     def make_projector(self, width: int, n_genes: int) -> Projector:

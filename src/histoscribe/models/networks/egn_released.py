@@ -41,9 +41,10 @@ class ReleasedEGN(GuidedNetwork):
         nn.init.normal_(self.position)
         self.joined_norm = nn.LayerNorm(self.head.linear.in_features)
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: ReleasedConfig) -> Recipe:
         """AdamW, restarted twice an epoch."""
-        rate, decay = self.config.learning_rate, self.config.weight_decay
+        rate, decay = config.learning_rate, config.weight_decay
         return Recipe(learning_rate=rate, weight_decay=decay, schedule="warm-restarts")
 
     def make_projector(self, width: int, n_genes: int) -> Projector:

@@ -119,9 +119,10 @@ class HE2RNA(ExpressionModel):
         n_genes = self.head.linear.out_features
         return dict.fromkeys(("instance_score", "attention", "contribution"), n_genes)
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: HE2RNAConfig) -> Recipe:
         """Adam at one rate: AdamW without decay is the same."""
-        return Recipe(learning_rate=self.config.learning_rate, weight_decay=0.0)
+        return Recipe(learning_rate=config.learning_rate, weight_decay=0.0)
 
     @classmethod
     def tile_limit(cls, config: HE2RNAConfig) -> TileLimit:

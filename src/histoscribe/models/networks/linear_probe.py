@@ -72,7 +72,8 @@ class LinearProbe(ExpressionModel):
         """Mean squared error, plus one minus the genes' mean correlation over the batch."""
         return mse_and_pcc_loss(output.expression, labels.target, self.config.pcc_weight)
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: LinearProbeConfig) -> Recipe:
         """AdamW, one cosine."""
-        rate, decay = self.config.learning_rate, self.config.weight_decay
+        rate, decay = config.learning_rate, config.weight_decay
         return Recipe(learning_rate=rate, weight_decay=decay, schedule="cosine")

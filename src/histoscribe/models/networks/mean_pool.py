@@ -122,9 +122,10 @@ class MeanPool(ExpressionModel):
         """Loss of the model of spots, over bags."""
         return self.net.loss(output, labels)
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: MeanPoolConfig) -> Recipe:
         """Recipe of the model of spots; tiles stay as they are."""
-        return replace(self.net.recipe(), turned="no")
+        return replace(config.inner_class.recipe(config.inner_config), turned="no")
 
     def start_from(self, weights: Path) -> None:
         """Load the initial weights of the model of spots."""

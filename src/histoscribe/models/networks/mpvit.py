@@ -97,9 +97,10 @@ class MPViT(ExpressionModel):
         maps = self.stages(self.stem(tiles))
         return maps.mean(dim=(2, 3), dtype=tiles.dtype)  # not in bfloat16
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: MPViTConfig) -> Recipe:
         """The training of the EGN paper."""
-        return compared(self.config.learning_rate)
+        return compared(config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: MPViTConfig, tile_px: int) -> Problem | None:

@@ -71,9 +71,10 @@ class NSL(ExpressionModel):
         """Read each gene off a straight line over the density of its stain."""
         return Output(self.slope * representation + self.offset)
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: NSLConfig) -> Recipe:
         """The EGN paper's training with another learning rate."""
-        return compared(self.config.learning_rate)
+        return compared(config.learning_rate)
 
 
 def _optical_density(image: Tensor) -> Tensor:

@@ -81,9 +81,10 @@ class Retro(ExpressionModel):
             tokens = tokens + layer.mlp(layer.norm2(tokens))
         return self.patches.pool(tokens)
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: RetroConfig) -> Recipe:
         """Training of the EGN paper."""
-        return compared(self.config.learning_rate)
+        return compared(config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: RetroConfig, tile_px: int) -> Problem | None:

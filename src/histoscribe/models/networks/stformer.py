@@ -160,14 +160,15 @@ class SpatialTranscriptFormer(ExpressionModel):
         limit = math.log(_LARGEST_TAU)
         return self.log_tau.clamp(-limit, limit).exp()
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: STFormerConfig) -> Recipe:
         """AdamW without weight decay; ten epochs of warm-up, then a cosine."""
         return Recipe(
-            learning_rate=self.config.learning_rate,
+            learning_rate=config.learning_rate,
             weight_decay=0.0,
             schedule="warmup-cosine",
             warmup_epochs=10,
-            turned="right-angles" if self.config.turned else "no",
+            turned="right-angles" if config.turned else "no",
         )
 
     def forward(

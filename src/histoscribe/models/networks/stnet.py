@@ -108,11 +108,12 @@ class STNet(ExpressionModel):
         squared = functional.mse_loss(output.expression, labels.target, reduction="sum")
         return squared / labels.target.shape[1]
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: STNetConfig) -> Recipe:
         """SGD with momentum at one rate, on tiles that are mirrored and turned at random."""
         return Recipe(
             optimiser="sgd",
-            learning_rate=self.config.learning_rate,
+            learning_rate=config.learning_rate,
             weight_decay=0.0,
             schedule="constant",
             turned="right-angles",

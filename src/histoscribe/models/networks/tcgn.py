@@ -138,16 +138,17 @@ class CMTNetwork(ExpressionModel):
         """Nodes along one side of a tile; None for a network without graphs."""
         return self.side_px // NODE_PX if len(self.graphs) else None
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: TCGNConfig) -> Recipe:
         """Adam at one rate, on tiles that are mirrored and turned by any angle."""
         return Recipe(
             optimiser="adam",
-            learning_rate=self.config.learning_rate,
+            learning_rate=config.learning_rate,
             weight_decay=0.0,
             schedule="constant",
             turned="any-angle",
-            side_px=self.config.resize_px,
-            corners=self.config.corners,
+            side_px=config.resize_px,
+            corners=config.corners,
         )
 
     @classmethod

@@ -136,9 +136,10 @@ class TransMIL(ExpressionModel):
         """Columns: heads of the first layer, then of the second."""
         return {"class_attention": 2 * self.config.heads}
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: TransMILConfig) -> Recipe:
         """One rate; the paper's RAdam with look-ahead is not in torch."""
-        return Recipe(learning_rate=self.config.learning_rate, weight_decay=1e-5)
+        return Recipe(learning_rate=config.learning_rate, weight_decay=1e-5)
 
     def _tokens(
         self, context_feature: Float[Tensor, "B K D"], present: Bool[Tensor, "B K"]

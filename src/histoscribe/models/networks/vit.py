@@ -40,9 +40,10 @@ class ViT(ExpressionModel):
             tokens = layer(tokens)
         return self.patches.pool(tokens)
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: TransformerConfig) -> Recipe:
         """Training of the EGN paper."""
-        return compared(self.config.learning_rate)
+        return compared(config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: TransformerConfig, tile_px: int) -> Problem | None:

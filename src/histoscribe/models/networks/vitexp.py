@@ -54,9 +54,10 @@ class ViTExp(ExpressionModel):
             tokens = layer(tokens)
         return self.patches.pool(tokens[:, : patches.shape[1]])
 
-    def recipe(self) -> Recipe:
+    @classmethod
+    def recipe(cls, config: TransformerConfig) -> Recipe:
         """Training of the EGN paper."""
-        return compared(self.config.learning_rate)
+        return compared(config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: TransformerConfig, tile_px: int) -> Problem | None:
