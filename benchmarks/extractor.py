@@ -26,6 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from histoscribe.data.tiles import Tiles, tile_batches
+from histoscribe.data.tissue_windows import windows_on_tissue
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 from histoscribe.encoders.egn_extractor.step import in_unit
 from histoscribe.encoders.egn_extractor.training import ExtractorTraining, Windows
@@ -34,7 +35,7 @@ from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.seed import stream
 from histoscribe.simulate import read_truth, simulate
-from histoscribe.types import Cohort, Section, Spots
+from histoscribe.types import Cohort, Section
 
 SIDE_PX, MPP, N_NEIGHBOURS, N_COMPONENTS = 64, 1.0, 9, 16
 SETTINGS = ExtractorSettings(width=64, full_width_px=8, batch_size=16, l1_weight=100.0)
@@ -126,15 +127,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _random_windows(section: Section, n: int) -> torch.Tensor:
-    """Windows anywhere on the tissue under the array: there are more of them than spots."""
-    rng = stream(0, f"windows-{section.id}")
-    spots, slide = section.spots, section.slide
-    half_pitch = spots.pitch_um / slide.mpp / 2
-    xy = spots.xy[rng.integers(len(spots), size=n)]
-    xy = xy + rng.uniform(-half_pitch, half_pitch, (n, 2))
-    xy = np.clip(xy, 0, [slide.width, slide.height])
-    at = Spots(tuple(map(str, range(n))), xy, spots.diameter_um, spots.pitch_um)
-    return _windows(Section(section.id, None, slide, at, None))
+    """Windows anywhere on the section's tissue, as a run draws them."""
+    every, none = np.arange(len(section.spots)), np.arange(0)
+    tiles = Tiles(SIDE_PX, MPP)
+    return _windows(windows_on_tissue(section, tiles, n_windows=n, seed=0, train=every, test=none))
 
 
 def _labelled(cohort: Cohort, ids: tuple[str, ...], folder: Path) -> Labelled:

@@ -4,11 +4,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark, run_cells
+from histoscribe.data.folds import make_folds, whole_fold
 from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohorts.cohort import read_cohort
@@ -23,7 +26,13 @@ from tests.benchmark.runs import tiny_cohort, tiny_settings
 LEARNED = {
     "models": ["ridge"],
     "inputs": {"tile_px": 64, "mpp": 1.0, "encoder": "egn-extractor"},
-    "extractor": {"steps": 2, "batch_size": 4, "width": 8, "full_width_px": 8},
+    "extractor": {
+        "steps": 2,
+        "batch_size": 4,
+        "width": 8,
+        "full_width_px": 8,
+        "windows_per_section": 20,
+    },
 }
 
 
@@ -109,6 +118,33 @@ def test_a_setting_of_frozen_nets_is_refused_beside_an_encoder_that_is_trained(p
     settings = settings_of(place, **{**LEARNED, "inputs": {**LEARNED["inputs"], **setting}})
     with pytest.raises(DataContractError, match=f"inputs.{next(iter(setting))}"):
         needs_of_encoder(settings)
+
+
+def test_windows_of_a_fold_are_kept_on_disk_for_all_folds(place, tmp_path):
+    settings = settings_of(place, **LEARNED)
+    tiles = FoldTiles(settings, read_cohort(settings.cohort), tmp_path)
+    folds = make_folds(tiles.cohort, settings.folds, settings.seed)
+    made = [tiles.windows(fold) for fold in folds]
+    assert [of.n_rows for of in made] == [20 * len(fold.train) for fold in folds]
+    assert len({of.identity for of in made}) == len(folds)
+    assert len(list((tmp_path / "tiles").iterdir())) == len(tiles.cohort)
+    again = FoldTiles(settings, read_cohort(settings.cohort), tmp_path).windows(folds[0])
+    assert again.identity == made[0].identity
+    rows = np.arange(again.n_rows)
+    assert torch.equal(again.read(rows), made[0].read(rows))
+
+
+def test_training_sections_without_tissue_are_all_named(place, tmp_path):
+    shutil.copytree(place / "cohort", tmp_path / "cohort")
+    for grey, picture in enumerate((tmp_path / "cohort").glob("*.jpg"), start=240):
+        with Image.open(picture) as tissue:
+            blank = Image.new("RGB", tissue.size, (grey,) * 3)
+        blank.save(picture)
+    settings = settings_of(tmp_path, **LEARNED)
+    tiles = FoldTiles(settings, read_cohort(settings.cohort), tmp_path)
+    with pytest.raises(DataContractError) as caught:
+        tiles.windows(whole_fold(tiles.cohort))
+    assert len(caught.value.problems) == len(tiles.cohort)
 
 
 def extractor_beside(place, folder, image):

@@ -121,7 +121,7 @@ class NamedEncoder(EncoderSource):
 
 @final
 class TrainedExtractor(EncoderSource):
-    """The extractor of EGN, trained in each fold on the tiles of its training spots."""
+    """The extractor of EGN, trained in each fold on windows of its training sections."""
 
     by_fold = True
 

@@ -10,10 +10,12 @@ from jaxtyping import UInt8
 from histoscribe.data.images import StackedTiles, stored_tiles
 from histoscribe.data.jitter import HedJitter
 from histoscribe.data.tiles import SlideLook, Tiles
+from histoscribe.data.tissue_windows import windows_on_tissue
 from histoscribe.encoders.egn_extractor.training import Windows
+from histoscribe.errors import DataContractError, Problem
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.slide_colours import SlideColours
-from histoscribe.types import Cohort, Fold
+from histoscribe.types import Cohort, Fold, Section
 
 
 @dataclass(eq=False)
@@ -100,13 +102,47 @@ class FoldTiles:
         )
 
     def windows(self, fold: Fold) -> Windows:
-        """Unchanged tiles of a fold's training spots, to train an encoder on."""
-        parts = sorted(fold.train.items())
-        images = StackedTiles([(self.pixels(section, fold), rows) for section, rows in parts])
-        spots = hashlib.sha256(self.geometry(fold).identity.encode())
-        for section, rows in parts:
-            of = self.cohort[section]
-            spots.update(f"{of.slide.pixel_hash()} {of.slide.mpp!r}".encode())
-            spots.update(np.ascontiguousarray(of.spots.xy[rows]).tobytes())
+        """Windows on the tissue of a fold's training sections, to train an encoder on.
+
+        Raises
+        ------
+        DataContractError
+            naming every section whose tissue is smaller than a window.
+        """
+        tiles = self.geometry(fold)
+        identity = hashlib.sha256(tiles.identity.encode())
+        parts = []
+        for of in self._on_tissue(fold, tiles):
+            identity.update(f"{of.slide.pixel_hash()} {of.slide.mpp!r}".encode())
+            identity.update(np.ascontiguousarray(of.spots.xy).tobytes())
+            look = self.slide_look(of.id)
+            pixels = stored_tiles(of, tiles, cache=self.cache, slide_look=look)
+            parts.append((pixels, np.arange(len(pixels))))
+        images = StackedTiles(parts)
         n_rows = sum(len(rows) for _, rows in parts)
-        return Windows(images.read, n_rows, images.side_px, spots.hexdigest())
+        return Windows(images.read, n_rows, images.side_px, identity.hexdigest())
+
+    def _on_tissue(self, fold: Fold, tiles: Tiles) -> list[Section]:
+        """Training sections of a fold, with windows in place of their spots."""
+        settings = self.settings
+        drawn: list[Section] = []
+        problems: list[Problem] = []
+        for section, train in sorted(fold.train.items()):
+            if len(train) == 0:
+                continue
+            try:
+                of = windows_on_tissue(
+                    self.cohort[section],
+                    tiles,
+                    n_windows=settings.extractor.windows_per_section,
+                    seed=settings.seed,
+                    train=train,
+                    test=fold.test.get(section, train[:0]),
+                )
+            except DataContractError as error:
+                problems += error.problems
+            else:
+                drawn.append(of)
+        if problems:
+            raise DataContractError(problems)
+        return drawn

@@ -7,7 +7,14 @@ from torch import nn
 
 from histoscribe.encoders.egn_extractor import training as module
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
-from histoscribe.encoders.egn_extractor.step import Adversaries, in_unit, kept_share, r1_penalty
+from histoscribe.encoders.egn_extractor.step import (
+    Adversaries,
+    Losses,
+    in_unit,
+    kept_share,
+    r1_penalty,
+)
+from histoscribe.encoders.egn_extractor.symmetry import turned
 from histoscribe.encoders.egn_extractor.training import (
     CHECKPOINT,
     ExtractorTraining,
@@ -22,6 +29,9 @@ from tests.device_waits import DeviceWaits
 TINY = ExtractorSettings(
     width=16, full_width_px=8, batch_size=4, steps=6, checkpoint_steps=2, r1_every=3
 )
+
+
+NO_LOSSES = Losses(*torch.zeros(4))
 
 
 class Squared:
@@ -128,6 +138,19 @@ def test_every_window_is_seen_once_in_a_pass(windows, tmp_path):
     fitted(Windows(read, 12, 64, "few"), tmp_path)
     assert sorted(seen[:12]) == sorted(seen[12:24]) == list(range(12))
     assert seen[:12] != seen[12:24]
+
+
+def test_every_window_comes_in_all_eight_symmetries(windows, monkeypatch):
+    training = ExtractorTraining(windows, TINY, perceptual=Squared(), seed=0, device="cpu")
+    given = []
+    monkeypatch.setattr(training.nets, "step", lambda image, _: given.append(image) or NO_LOSSES)
+    for _ in range(40 * windows.n_rows // TINY.batch_size):
+        training.advance()
+    whole = turned(windows.read(np.zeros(8, dtype=int)), np.arange(8))
+    counts = [(torch.cat(given) == of).all(dim=(1, 2, 3)).sum().item() for of in whole]
+    assert len(counts) == 8
+    assert sum(counts) == 40
+    assert min(counts) > 0
 
 
 def test_a_batch_may_hold_more_than_there_are_windows(windows, tmp_path):

@@ -23,6 +23,10 @@ class ExtractorSettings(BaseModel):
     """Channels of the coarse maps of all three nets."""
     full_width_px: Literal[4, 8, 16, 32] = 32
     """Side of the finest map with all channels; each doubling after it halves them."""
+    windows_per_section: _Positive = 2000
+    """Windows drawn on the tissue of each training section and kept on disk: 12 KiB each at 64 px,
+    192 KiB at 256 px.
+    """
     steps: _Positive = 25_000
     """Updates of the encoder and the generator."""
     batch_size: _Positive = 32

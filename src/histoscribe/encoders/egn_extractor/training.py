@@ -31,6 +31,7 @@ from histoscribe.encoders.egn_extractor.step import (
     PerceptualDistance,
     in_unit,
 )
+from histoscribe.encoders.egn_extractor.symmetry import N_SYMMETRIES, turned
 from histoscribe.encoders.encoder import Encoder, load_encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
@@ -40,7 +41,7 @@ from histoscribe.threads import fixed_threads
 
 CHECKPOINT = "extractor.ckpt"
 WEIGHTS = "encoder.safetensors"
-_TRAINING = 2
+_TRAINING = 3
 """Increases when the same windows and settings give other weights."""
 _WHITENED = 4096
 _log = logging.getLogger(__name__)
@@ -56,6 +57,15 @@ class Windows:
     side_px: int
     identity: str
     """Everything that decides their pixels: slides, positions, um/px, colour."""
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One pass over the windows: their order, and the symmetry of each place in it."""
+
+    number: int
+    rows: Int[np.ndarray, " rows"]
+    symmetries: Int[np.ndarray, " rows"]
 
 
 class ExtractorTraining:
@@ -77,7 +87,7 @@ class ExtractorTraining:
             config = settings.nets(windows.side_px)
             self.nets = Adversaries(config, settings, perceptual, device)
         self.n_steps = 0
-        self._order: tuple[int, Int[np.ndarray, " rows"]] = (-1, np.empty(0, dtype=np.int64))
+        self._pass = self._draw(0)
 
     def advance(self) -> None:
         """Take one step.
@@ -87,7 +97,7 @@ class ExtractorTraining:
         DataContractError
             a loss is not finite.
         """
-        image = self._windows.read(self._rows()).to(self._device)
+        image = self._batch().to(self._device)
         losses = self.nets.step(image, self.n_steps)
         self.n_steps += 1
         if not torch.stack([*vars(losses).values()]).isfinite().all():  # a GPU is waited for once
@@ -118,18 +128,24 @@ class ExtractorTraining:
         self.nets.restore(state["nets"])
         self.n_steps = state["n_steps"]
 
-    def _rows(self) -> Int[np.ndarray, " rows"]:
-        """Rows of the next batch: every window once per pass, in a new order for each pass."""
+    def _batch(self) -> UInt8[Tensor, "B 3 P P"]:
+        """Windows of the next step: each once per pass, in a new order and symmetry every time."""
         places = np.arange(self._batch_size) + self.n_steps * self._batch_size
         passes, place = np.divmod(places, self._windows.n_rows)
-        pairs = zip(passes.tolist(), place.tolist(), strict=True)
-        return np.array([self._pass(number)[at] for number, at in pairs])
+        rows, symmetries = np.empty_like(place), np.empty_like(place)
+        for number in np.unique(passes):
+            if self._pass.number != number:
+                self._pass = self._draw(int(number))
+            now = passes == number
+            rows[now] = self._pass.rows[place[now]]
+            symmetries[now] = self._pass.symmetries[place[now]]
+        return turned(self._windows.read(rows), symmetries)
 
-    def _pass(self, number: int) -> Int[np.ndarray, " rows"]:
-        if self._order[0] != number:
-            order = stream(self._seed, f"extractor-pass-{number}").permutation(self._windows.n_rows)
-            self._order = (number, order)
-        return self._order[1]
+    def _draw(self, number: int) -> _Pass:
+        n_rows = self._windows.n_rows
+        order = stream(self._seed, f"extractor-pass-{number}").permutation(n_rows)
+        symmetry = stream(self._seed, f"extractor-symmetry-{number}")
+        return _Pass(number, order, symmetry.integers(N_SYMMETRIES, size=n_rows))
 
 
 def fit_extractor(
@@ -246,7 +262,7 @@ def _check(windows: Windows) -> None:
             Problem(
                 where="extractor",
                 found="no windows to train on",
-                expected="the spots of the training patients",
+                expected="windows on the tissue of the training patients",
                 remedy="have at least one training section with spots",
             )
         )
