@@ -201,14 +201,6 @@ def test_a_network_is_moved_by_what_it_sees_and_by_nothing_else(name, sees):
         assert torch.equal(model(*changed).expression, before) == (sees not in seen_by)
 
 
-def test_without_projector_one_linear_map_each_is_left():
-    model = network("egn", projector=False)
-    assert isinstance(model.shared, torch.nn.Identity)
-    assert sum(value.numel() for value in model.enter.parameters()) == (WIDTH + 1) * DIM
-    model(*inputs()).expression.sum().backward()
-    assert all(value.grad.any() for value in model.enter.parameters())
-
-
 @pytest.mark.parametrize("sees", SIGHTS)
 def test_the_last_layer_reads_the_representation(name, sees):
     model = network(name, sees=sees)

@@ -16,7 +16,9 @@ from histoscribe.models.layers.graph_block import CrossAttention
 from histoscribe.models.networks.stformer import SpatialTranscriptFormer
 from histoscribe.models.networks.tcgn import CMTNetwork
 
-SUPPORTED = "vit, vitexp, retro, egn, egn-released, tcgn, tcgn-xs, stformer, stformer-global"
+SUPPORTED = (
+    "vit, vitexp, retro, egn, egn-readout, egn-released, tcgn, tcgn-xs, stformer, stformer-global"
+)
 """Models whose tokens have places."""
 
 

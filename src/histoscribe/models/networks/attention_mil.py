@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, final
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -159,10 +158,8 @@ class AdditiveMIL(ExpressionModel):
     def __init__(self, facts: Facts, config: AdditiveMILConfig) -> None:
         super().__init__(facts, config)
         n_genes = len(facts.target_mean)
-        spread = np.broadcast_to(facts.target_scale, n_genes)
-        scale = np.where(spread > 0, spread, 1.0)  # of a gene that is constant in training: any
         self.register_buffer("target_mean", torch.from_numpy(facts.output_start).float())
-        self.register_buffer("target_scale", torch.from_numpy(scale).float())
+        self.register_buffer("target_scale", torch.from_numpy(facts.target_unit).float())
         self.tiles = TileFeatures(facts)
         self.linear = nn.Linear(len(facts.feature_mean), config.width)
         self.dropout = nn.Dropout(config.dropout)

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from histoscribe.models.base import Facts, register
-from histoscribe.models.networks.egn_guided import GuidedConfig, GuidedNetwork, Projector
+from histoscribe.models.networks.egn_guided import GuidedConfig, GuidedNetwork
 from histoscribe.models.networks.egn_parts import ExemplarState, Gates
 from histoscribe.models.recipe import Recipe
 
@@ -17,21 +19,14 @@ class EGNConfig(GuidedConfig):
     """Settings of the paper's network."""
 
     projector: bool = True
-    """Two layers with ReLU before the first block; false: one linear map each (the row "no
-    projector", whose linear maps the paper does not describe).
+    """Two layers with ReLU for features, the first one shared by a spot and its exemplars; false:
+    one linear map each (the row "no projector", whose linear maps the paper does not describe).
     """
 
 
-@final
-@register("egn")
-class EGN(GuidedNetwork):
-    """A spot's image read with the look and the expression of the training spots most like it.
+class PaperNetwork(GuidedNetwork):
+    """Projector and blocks of the paper, in its corrected version."""
 
-    Yang et al., WACV 2023, equations as in `docs/methods/egn.md`.
-    """
-
-    paper = "arXiv:2210.16721"
-    Config = EGNConfig
     config: EGNConfig
 
     def __init__(self, facts: Facts, config: EGNConfig) -> None:
@@ -44,26 +39,87 @@ class EGN(GuidedNetwork):
         rate, decay = config.learning_rate, config.weight_decay
         return Recipe(learning_rate=rate, weight_decay=decay, schedule="cosine")
 
-    def make_projector(self, width: int, n_genes: int) -> Projector:
-        """MLP_h, shared by a spot and its exemplars (which have a linear layer first); MLP_s."""
-        dim = self.config.dim
-        if not self.config.projector:
-            return Projector(
-                enter=nn.Linear(width, dim),
-                join=nn.Linear(width + n_genes, dim),
-                shared=nn.Identity(),
-                expression=nn.Linear(n_genes, dim),
-            )
-        return Projector(
-            enter=nn.Identity(),
-            join=nn.Linear(width + n_genes, width),
-            shared=_two_layers(width, dim),
-            expression=_two_layers(n_genes, dim),
-        )
+    def add_projector(self, width: int, n_genes: int) -> None:
+        """MLP_h and MLP_r, and MLP_s, one linear layer."""
+        dim, guided = self.config.dim, self.config.sees == "exemplars"
+        kind = SharedBottom if self.config.projector else LinearMaps
+        self.projector = kind(width, n_genes if guided else 0, dim)
+        if guided:
+            self.expression = nn.Linear(n_genes, dim)
+
+    def project_spot(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B d"]:
+        """MLP_h(e)."""
+        return self.projector.spot(feature)
+
+    def project_exemplars(
+        self, feature: Float[Tensor, "B E D"], expression: Float[Tensor, "B E G"]
+    ) -> ExemplarState:
+        """MLP_r([e_j, y_j]) and MLP_s(y_j)."""
+        code = self.projector.exemplars(torch.cat([feature, expression], dim=-1))
+        return ExemplarState(code, self.expression(expression))
 
     def make_bridge(self, n_tokens: int, *, last: bool) -> nn.Module:
         """Bridging block of the paper."""
         return Bridge(self.config, n_tokens, last=last)
+
+
+@final
+@register("egn")
+class EGN(PaperNetwork):
+    """A spot's image read with the look and the expression of the training spots most like it.
+
+    Yang et al., WACV 2023, equations as in `docs/methods/egn.md`.
+    """
+
+    paper = "arXiv:2210.16721"
+    Config = EGNConfig
+
+
+@final
+class SharedBottom(nn.Module):
+    """MLP_h and MLP_r: a shared layer with ReLU, then one linear layer each.
+
+    The shared layer reads feature and expression. For the spot itself the expression is the
+    training mean, 0 when centred, so only the columns of the feature take part.
+    """
+
+    def __init__(self, width: int, n_genes: int, dim: int) -> None:
+        """`n_genes` is 0 without exemplars."""
+        super().__init__()
+        self.width = width
+        self.bottom = nn.Linear(width + n_genes, dim)
+        self.of_spot = nn.Linear(dim, dim)
+        if n_genes:
+            self.of_exemplar = nn.Linear(dim, dim)
+
+    def spot(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B d"]:
+        """Query: h = W_h relu(W [e, 0] + b)."""
+        weight = self.bottom.weight[:, : self.width]
+        return self.of_spot(functional.linear(feature, weight, self.bottom.bias).relu())
+
+    def exemplars(self, joined: Float[Tensor, "B E joined"]) -> Float[Tensor, "B E d"]:
+        """Codes: r_j = W_r relu(W [e_j, y_j] + b)."""
+        return self.of_exemplar(self.bottom(joined).relu())
+
+
+@final
+class LinearMaps(nn.Module):
+    """One linear map for a spot, one for its exemplars."""
+
+    def __init__(self, width: int, n_genes: int, dim: int) -> None:
+        """`n_genes` is 0 without exemplars."""
+        super().__init__()
+        self.of_spot = nn.Linear(width, dim)
+        if n_genes:
+            self.of_exemplar = nn.Linear(width + n_genes, dim)
+
+    def spot(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B d"]:
+        """Query: h = W e."""
+        return self.of_spot(feature)
+
+    def exemplars(self, joined: Float[Tensor, "B E joined"]) -> Float[Tensor, "B E d"]:
+        """Codes: r_j = W [e_j, y_j]."""
+        return self.of_exemplar(joined)
 
 
 @final
@@ -105,7 +161,3 @@ class Bridge(nn.Module):
         tokens = tokens + self.to_tokens(for_tokens)
         query = query + self.to_query(for_query.mean(dim=1))
         return tokens, query, ExemplarState(code, expression)
-
-
-def _two_layers(width: int, dim: int) -> nn.Module:
-    return nn.Sequential(nn.Linear(width, dim), nn.ReLU(), nn.Linear(dim, dim))

@@ -83,37 +83,24 @@ class GuidedConfig:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Projector:
-    """Layers that map a spot and its exemplars to the width of the tokens."""
-
-    enter: nn.Module
-    """First step of the spot's feature."""
-    join: nn.Module
-    """First step of an exemplar's feature and expression, concatenated."""
-    shared: nn.Module
-    """Second step of both."""
-    expression: nn.Module
-    """Layers for an exemplar's expression alone."""
-
-
 class GuidedNetwork(ExpressionModel):
     """Image tokens in a vision transformer, with bridges to exemplars between its layers.
 
     A subclass gives the projector, the bridging block and the step before pooling and head. Inputs
     that a network does not use have no layers. Expression of exemplars is read as its difference
-    from the training mean, which a bias of the first layer could do as well.
+    from the training mean.
     """
 
     re_adds_position: ClassVar[bool] = False
     """Whether positions are added again before every attention layer."""
+    scales_expression: ClassVar[bool] = True
+    """Whether exemplars' expression is also divided by its training deviation, so that it has the
+    scale of the features whatever the unit of the target.
+    """
     feature_mean: Tensor
     feature_scale: Tensor
     target_mean: Tensor
-    enter: nn.Module
-    join: nn.Module
-    shared: nn.Module
-    expression: nn.Module
+    target_scale: Tensor
     layers: Any  # a ModuleList: its type hides the two halves of its layers
     head: GeneHead
 
@@ -142,13 +129,13 @@ class GuidedNetwork(ExpressionModel):
         self.head = GeneHead(n_joined, facts)
 
     def _add_projector(self, facts: Facts) -> None:
-        projector = self.make_projector(len(facts.feature_mean), len(facts.target_mean))
         self.register_buffer("feature_mean", torch.from_numpy(facts.feature_mean).float())
         self.register_buffer("feature_scale", torch.from_numpy(facts.feature_scale).float())
-        self.enter, self.shared = projector.enter, projector.shared
         if self.config.sees == "exemplars":
             self.register_buffer("target_mean", torch.from_numpy(facts.target_mean).float())
-            self.join, self.expression = projector.join, projector.expression
+            if self.scales_expression:
+                self.register_buffer("target_scale", torch.from_numpy(facts.target_unit).float())
+        self.add_projector(len(facts.feature_mean), len(facts.target_mean))
 
     def _add_bridges(self, n_tokens: int) -> None:
         every, depth = self.config.bridge_every, self.config.depth
@@ -157,8 +144,18 @@ class GuidedNetwork(ExpressionModel):
             self.bridges[str(number)] = self.make_bridge(n_tokens, last=last)
 
     @abstractmethod
-    def make_projector(self, width: int, n_genes: int) -> Projector:
-        """Layers that read features of `width` and expression of `n_genes`."""
+    def add_projector(self, width: int, n_genes: int) -> None:
+        """Add the layers that read features of `width` and expression of `n_genes`."""
+
+    @abstractmethod
+    def project_spot(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B d"]:
+        """Initial query h^0, from the standardised feature of the spot."""
+
+    @abstractmethod
+    def project_exemplars(
+        self, feature: Float[Tensor, "B E D"], expression: Float[Tensor, "B E G"]
+    ) -> ExemplarState:
+        """Initial states r^0 and s^0, from standardised features and centred expression."""
 
     @abstractmethod
     def make_bridge(self, n_tokens: int, *, last: bool) -> nn.Module:
@@ -190,9 +187,11 @@ class GuidedNetwork(ExpressionModel):
         again = self.position if self.re_adds_position else None
         query, exemplars = None, None
         if feature is not None and self.config.sees != "image":
-            query = self._query(feature)
+            query = self.project_spot(self.standardised(feature))
         if exemplar_feature is not None and exemplar_target is not None and self.bridges:
-            exemplars = self._recall(exemplar_feature, exemplar_target)
+            exemplars = self.project_exemplars(
+                self.standardised(exemplar_feature), self.centred(exemplar_target)
+            )
         for number, layer in enumerate(self.layers, start=1):
             tokens = layer.attend(tokens, again)
             if str(number) in self.bridges:
@@ -215,20 +214,14 @@ class GuidedNetwork(ExpressionModel):
         """Problem of tiles that cannot be cut into whole patches."""
         return patch_problem(cls.name, config.patch_px, tile_px)
 
-    def _query(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B d"]:
-        """Initial query h^0."""
-        return self.shared(self.enter(self._standardised(feature)))
-
-    def _recall(
-        self, feature: Float[Tensor, "B E D"], target: Float[Tensor, "B E G"]
-    ) -> ExemplarState:
-        """Initial exemplar states r^0 and s^0."""
-        expression = target - self.target_mean
-        joined = torch.cat([self._standardised(feature), expression], dim=-1)
-        return ExemplarState(self.shared(self.join(joined)), self.expression(expression))
-
-    def _standardised(self, feature: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+    def standardised(self, feature: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+        """Features minus their training mean, over their training deviation."""
         return (feature - self.feature_mean) / self.feature_scale
+
+    def centred(self, target: Float[Tensor, "B E G"]) -> Float[Tensor, "B E G"]:
+        """Expression minus its training mean; over its deviation if `scales_expression`."""
+        difference = target - self.target_mean
+        return difference / self.target_scale if self.scales_expression else difference
 
 
 def _size_problems(config: GuidedConfig) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from histoscribe.models.base import Facts, register
-from histoscribe.models.networks.egn_guided import GuidedConfig, GuidedNetwork, Projector
+from histoscribe.models.networks.egn_guided import GuidedConfig, GuidedNetwork
 from histoscribe.models.networks.egn_parts import ExemplarState, Gates
 from histoscribe.models.recipe import Recipe
 
@@ -35,6 +36,7 @@ class ReleasedEGN(GuidedNetwork):
     Config = ReleasedConfig
     config: ReleasedConfig
     re_adds_position = True
+    scales_expression = False
 
     def __init__(self, facts: Facts, config: ReleasedConfig) -> None:
         super().__init__(facts, config)
@@ -47,15 +49,26 @@ class ReleasedEGN(GuidedNetwork):
         rate, decay = config.learning_rate, config.weight_decay
         return Recipe(learning_rate=rate, weight_decay=decay, schedule="warm-restarts")
 
-    def make_projector(self, width: int, n_genes: int) -> Projector:
+    def add_projector(self, width: int, n_genes: int) -> None:
         """One linear map per input, then residual blocks shared by a spot and its exemplars."""
         dim = self.config.dim
-        return Projector(
-            enter=nn.Linear(width, dim),
-            join=nn.Linear(width + n_genes, dim),
-            shared=nn.Sequential(*(_Residual(dim) for _ in range(_SHARED_BLOCKS))),
-            expression=nn.Linear(n_genes, dim),
-        )
+        enter, join = nn.Linear(width, dim), nn.Linear(width + n_genes, dim)
+        shared = nn.Sequential(*(_Residual(dim) for _ in range(_SHARED_BLOCKS)))
+        expression = nn.Linear(n_genes, dim)
+        self.enter, self.shared = enter, shared
+        if self.config.sees == "exemplars":
+            self.join, self.expression = join, expression
+
+    def project_spot(self, feature: Float[Tensor, "B D"]) -> Float[Tensor, "B d"]:
+        """T(W e)."""
+        return self.shared(self.enter(feature))
+
+    def project_exemplars(
+        self, feature: Float[Tensor, "B E D"], expression: Float[Tensor, "B E G"]
+    ) -> ExemplarState:
+        """T(W [e_j, y_j]) and W y_j."""
+        joined = self.join(torch.cat([feature, expression], dim=-1))
+        return ExemplarState(self.shared(joined), self.expression(expression))
 
     def make_bridge(self, n_tokens: int, *, last: bool) -> nn.Module:
         """Bridging block of the released code."""
