@@ -109,11 +109,11 @@ class ExtractorTraining:
 
         These are at most 4,096 of them, drawn by the seed.
         """
-        net = deepcopy(self.nets.average_encoder).eval()
+        net = deepcopy(self.nets.average_encoder).eval()  # its whitening changes nothing yet
         draws = stream(self._seed, "extractor-whitening").permutation(self._windows.n_rows)
         rows = np.sort(draws[:_WHITENED])
         batches = np.array_split(rows, -(-len(rows) // self._batch_size))
-        codes = [net.style(in_unit(self._windows.read(of).to(self._device))) for of in batches]
+        codes = [net(in_unit(self._windows.read(of).to(self._device))) for of in batches]
         net.whitening.fit(torch.cat(codes))
         return net.cpu()
 
