@@ -8,11 +8,13 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import KDTree
 
 from histoscribe.data.tiles import Tiles
-from histoscribe.data.tissue import TissueMask, tissue_mask
+from histoscribe.data.tissue import MASK_VERSION, TissueMask, tissue_mask
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.seed import stream
 from histoscribe.types import Section, Spots
 
+DRAW_VERSION = f"1-on-tissue-{MASK_VERSION}"
+"""Part of the name of every encoder trained on windows: another draw gives other weights."""
 _UM2_PER_MM2 = 1e6
 
 

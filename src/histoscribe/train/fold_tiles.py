@@ -2,15 +2,16 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
 from histoscribe.data.images import StackedTiles, stored_tiles
 from histoscribe.data.jitter import HedJitter
 from histoscribe.data.tiles import SlideLook, Tiles
-from histoscribe.data.tissue_windows import windows_on_tissue
+from histoscribe.data.tissue_windows import DRAW_VERSION, windows_on_tissue
 from histoscribe.encoders.egn_extractor.training import Windows
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.train.settings import RunSettings
@@ -104,32 +105,36 @@ class FoldTiles:
     def windows(self, fold: Fold) -> Windows:
         """Windows on the tissue of a fold's training sections, to train an encoder on.
 
-        Raises
-        ------
-        DataContractError
-            naming every section whose tissue is smaller than a window.
+        They are drawn, and read from the slides, when the first are read: an encoder that is
+        trained already needs no tissue mask. Reading raises DataContractError, naming every section
+        whose tissue is smaller than a window.
         """
+        ids = sorted(section for section, rows in fold.train.items() if len(rows))
+        n_rows = len(ids) * self.settings.extractor.windows_per_section
         tiles = self.geometry(fold)
-        identity = hashlib.sha256(tiles.identity.encode())
-        parts = []
-        for of in self._on_tissue(fold, tiles):
-            identity.update(f"{of.slide.pixel_hash()} {of.slide.mpp!r}".encode())
-            identity.update(np.ascontiguousarray(of.spots.xy).tobytes())
-            look = self.slide_look(of.id)
-            pixels = stored_tiles(of, tiles, cache=self.cache, slide_look=look)
-            parts.append((pixels, np.arange(len(pixels))))
-        images = StackedTiles(parts)
-        n_rows = sum(len(rows) for _, rows in parts)
-        return Windows(images.read, n_rows, images.side_px, identity.hexdigest())
 
-    def _on_tissue(self, fold: Fold, tiles: Tiles) -> list[Section]:
-        """Training sections of a fold, with windows in place of their spots."""
+        @cache
+        def images() -> StackedTiles:
+            stored = [
+                stored_tiles(of, tiles, cache=self.cache, slide_look=self.slide_look(of.id))
+                for of in self._on_tissue(fold, ids, tiles)
+            ]
+            return StackedTiles([(pixels, np.arange(len(pixels))) for pixels in stored])
+
+        return Windows(
+            lambda rows: images().read(rows),
+            n_rows,
+            tiles.side_px,
+            self._identity_of_windows(fold, ids, tiles),
+        )
+
+    def _on_tissue(self, fold: Fold, ids: list[str], tiles: Tiles) -> list[Section]:
+        """Sections with windows in place of their spots."""
         settings = self.settings
         drawn: list[Section] = []
         problems: list[Problem] = []
-        for section, train in sorted(fold.train.items()):
-            if len(train) == 0:
-                continue
+        for section in ids:
+            train, test = _both_sides(fold, section)
             try:
                 of = windows_on_tissue(
                     self.cohort[section],
@@ -137,7 +142,7 @@ class FoldTiles:
                     n_windows=settings.extractor.windows_per_section,
                     seed=settings.seed,
                     train=train,
-                    test=fold.test.get(section, train[:0]),
+                    test=test,
                 )
             except DataContractError as error:
                 problems += error.problems
@@ -146,3 +151,22 @@ class FoldTiles:
         if problems:
             raise DataContractError(problems)
         return drawn
+
+    def _identity_of_windows(self, fold: Fold, ids: list[str], tiles: Tiles) -> str:
+        """Hash of all that decides the pixels of the windows, known before they are drawn."""
+        seed, number = self.settings.seed, self.settings.extractor.windows_per_section
+        identity = hashlib.sha256(f"{tiles.identity} {DRAW_VERSION} {seed} {number}".encode())
+        for section in ids:
+            of = self.cohort[section]
+            identity.update(f"{section} {of.slide.pixel_hash()} {of.slide.mpp!r}".encode())
+            sides = _both_sides(fold, section)
+            if len(sides[1]):  # places depend on spots only then
+                for rows in sides:
+                    identity.update(np.ascontiguousarray(of.spots.xy[rows]).tobytes())
+        return identity.hexdigest()
+
+
+def _both_sides(fold: Fold, section: str) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " M"]]:
+    """Rows of a section's training and test spots; most sections have one kind only."""
+    train = fold.train[section]
+    return train, fold.test.get(section, train[:0])
