@@ -3,10 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
-from histoscribe.benchmark.score import EVERY
+from histoscribe.benchmark.plan import RunPlan
+from histoscribe.benchmark.score import EVERY, truth_of
+from histoscribe.metrics.moments import pearson_per_gene
 from histoscribe.metrics.summary import SectionScores, Summary, paired_difference, summarise
+from histoscribe.types import Fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +53,17 @@ class SimulatedScores:
                     yield f"{name}_low", found.low
                     yield f"{name}_high", found.high
 
-    def table(self, rows: Sequence[str], pairs: Sequence[tuple[str, str]]) -> str:
-        """Mean correlation and differences, paired, with 95 % over the units."""
+    def table(
+        self,
+        rows: Sequence[str],
+        pairs: Sequence[tuple[str, str]],
+        more: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> str:
+        """Mean correlation and differences, paired, with 95 % over the units.
+
+        `more` gives further columns: the cells of rows, by the heading of the column.
+        """
+        more = more or {}
         found: Mapping[str, dict[str, Summary]] = {
             name: {
                 family: summarise(self._sections(name, family), seed=0) for family in self.families
@@ -63,11 +77,12 @@ class SimulatedScores:
         }
         seeds, first_family = sorted(self.scores["seed"].unique()), self.families[0]
         heads = [f"{family} | 95 %" for family in self.families]
-        heads += [f"{first_family}, seed {seed}" for seed in seeds]
-        n_columns = 1 + 2 * len(self.families) + len(seeds)
+        heads += [*more, *(f"{first_family}, seed {seed}" for seed in seeds)]
+        n_columns = 1 + len(heads) + len(self.families)
         lines = [f"| row | {' | '.join(heads)} |", "|---" * n_columns + "|"]
         for name, summaries in found.items():
             cells = [cell for family in self.families for cell in _cells(summaries[family])]
+            cells += [column.get(name, "") for column in more.values()]
             by_unit = summaries[first_family].by_patient
             for seed in seeds:
                 of = [value for unit, value in by_unit if unit.split("/")[0] == str(seed)]
@@ -81,6 +96,34 @@ class SimulatedScores:
             SectionScores(str(section), str(unit), part["value"].to_numpy())
             for (section, unit), part in rows.groupby(["section", self.unit])
         ]
+
+
+def correlations(
+    plan: RunPlan, fold: Fold, model: str, predicted: Mapping[str, Float[np.ndarray, "N G"]]
+) -> pd.DataFrame:
+    """Correlation of each gene of a row that is no model of the run, by test section.
+
+    `predicted` has the values of the test spots by section, on the scale of the target or any other
+    that correlations allow. The table has the columns of `scores.csv`.
+    """
+    parts = []
+    for section, values in predicted.items():
+        truth = truth_of(plan, fold, plan.targets[fold.name], section)
+        found = pearson_per_gene(values.astype(np.float32), truth.measured)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "model": model,
+                    "fold": fold.name,
+                    "section": section,
+                    "patient": truth.patient,
+                    "gene": truth.genes,
+                    "metric": "pcc",
+                    "value": found,
+                }
+            )
+        )
+    return pd.concat(parts)
 
 
 def _of_seed(scores: pd.DataFrame, seed: int) -> pd.DataFrame:

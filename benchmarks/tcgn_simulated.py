@@ -23,13 +23,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _machine import report
-from _simulated_scores import SimulatedScores
+from _simulated_scores import SimulatedScores, correlations
 from jaxtyping import Float
 
 from histoscribe.benchmark.plan import RunPlan, make_plan
 from histoscribe.benchmark.run import benchmark
-from histoscribe.benchmark.score import ORACLE, truth_of
-from histoscribe.metrics.moments import pearson_per_gene
+from histoscribe.benchmark.score import ORACLE
 from histoscribe.simulate import read_truth, simulate
 from histoscribe.train.settings import RunSettings, parse_settings
 from histoscribe.types import Cohort, Fold
@@ -133,24 +132,9 @@ def _nuclei_scores(plan: RunPlan, fold: Fold, folder: Path) -> pd.DataFrame:
     rows = [numbers[id_][at] for id_, at in sorted(fold.train.items())]
     values = [target.apply(cohort[id_], at) for id_, at in sorted(fold.train.items())]
     curve, *_ = np.linalg.lstsq(np.concatenate(rows), np.concatenate(values), rcond=None)
-    parts = []
-    for section, at in sorted(fold.test.items()):
-        truth = truth_of(plan, fold, target, section)
-        found = pearson_per_gene((numbers[section][at] @ curve).astype(np.float32), truth.measured)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "model": NUCLEI,
-                    "fold": fold.name,
-                    "section": section,
-                    "patient": truth.patient,
-                    "gene": truth.genes,
-                    "metric": "pcc",
-                    "value": found,
-                }
-            )
-        )
-    return pd.concat(parts)
+    return correlations(
+        plan, fold, NUCLEI, {id_: numbers[id_][at] @ curve for id_, at in sorted(fold.test.items())}
+    )
 
 
 def _numbers(
