@@ -15,6 +15,7 @@ QUICK = {  # else minutes
     "bag_maps.py": ("--seeds", "1", "--epochs", "1", "--genes", "rare", "--models", "additive-mil"),
     "bins.py": ("--rows", "60", "--genes", "300", "--per-bin", "20"),
     "chance.py": ("--quick",),
+    "egn_planted.py": ("--quick",),
     "egn_simulated.py": ("--quick",),
     "explain_pathways.py": ("--quick",),
     "exemplars.py": ("--spots", "6000", "--repeats", "1"),

@@ -42,9 +42,8 @@ def _toys():
         yield
 
 
-@cache
-def network(name, counts=None):
-    """A network of this family of counts; tests move its weights by very little."""
+def fresh(name, counts=None):
+    """A new network of this family of counts."""
     facts = Facts.plain(N_GENES, N_FEATURES, TILE_PX)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -52,6 +51,12 @@ def network(name, counts=None):
         return create_model(
             name, facts=replace(facts, target_mean=mean, counts=counts), preset="tiny"
         )
+
+
+@cache
+def network(name, counts=None):
+    """The same network for many tests, which move its weights by very little."""
+    return fresh(name, counts)
 
 
 def inputs(model):
@@ -138,7 +143,7 @@ def test_losses_and_gradients_are_finite_in_mixed_precision(name, loss):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_of_counts_starts_at_the_training_mean(name):
-    values, counts = network(name), network(name, "nb")
+    values, counts = fresh(name), fresh(name, "nb")
     given = inputs(values)
     with torch.no_grad():
         plain = of_spots(values.eval()(**given).expression, given)

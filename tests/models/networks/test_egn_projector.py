@@ -10,16 +10,16 @@ from histoscribe.models.base import create_model
 from tests.models.networks.test_egn import DIM, GENES, NAMES, WIDTH, facts, inputs, network
 
 DEVIATION = 0.1
-IN_UNITS = replace(facts(), target_mean=np.full(GENES, 0.5), target_scale=np.full(GENES, DEVIATION))
+IN_UNITS = replace(facts(), target_mean=np.full(GENES, 0.5))
 """A target of `log10-minmax`: 0 to 1, with a deviation of about 0.1."""
 
 
-def of_units(name, factor=1.0, **settings):
+def of_units(name, factor=1.0, deviation=DEVIATION, **settings):
     """A network on a target in other units, from the same random numbers."""
     told = replace(
         IN_UNITS,
         target_mean=factor * IN_UNITS.target_mean,
-        target_scale=factor * IN_UNITS.target_scale,
+        target_scale=factor * np.full(GENES, deviation),
     )
     torch.manual_seed(0)
     return create_model(name, facts=told, preset="tiny", **settings).eval()
@@ -68,6 +68,7 @@ def test_expression_moves_a_new_network_whatever_its_scale():
     share = moved(of_units("egn"), spots())
     assert share > 0.1
     assert share == pytest.approx(moved(of_units("egn", 100), spots(100)), rel=1e-3)
+    assert moved(of_units("egn", deviation=1.0), spots()) < 0.15 * share
     unscaled = of_units("egn-released")
     assert moved(unscaled, spots()) < 0.05 * share
     assert not hasattr(unscaled, "target_scale")

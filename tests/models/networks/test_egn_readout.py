@@ -1,6 +1,9 @@
 """The readout of exemplars, added to the Exemplar Guided Network."""
 
+import importlib.util
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,45 @@ import torch
 from histoscribe.models.base import create_model, make_config
 from histoscribe.types import Labels
 from tests.models.networks.test_egn import DIM, GENES, facts, inputs, network
+
+FOLDER = Path(__file__).parents[3] / "benchmarks"
+SEED = 7  # the table of the page has seeds 0 to 2
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """benchmarks/egn_planted.py with less to read: tiles of one patch, features of 128."""
+    monkeypatch.syspath_prepend(FOLDER)
+    spec = importlib.util.spec_from_file_location("egn_planted", FOLDER / "egn_planted.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "TILE_PX", 32)
+    monkeypatch.setattr(module, "WIDTH", 128)
+    return module
+
+
+def learned(planted, kind, steps, deviation):
+    """Correlation after these steps, with that of the mean of all exemplars."""
+    spots = planted.Planted.of_seed(kind, deviation, SEED)
+    model = planted.trained("egn-readout", spots, steps, SEED)
+    test, truth = spots.spots(1000)
+    with torch.no_grad():
+        predicted = model(**test).expression
+    mean = planted.correlation(test["exemplar_target"].mean(dim=1), truth)
+    return planted.correlation(predicted, truth), mean
+
+
+def test_one_duplicate_among_eight_strangers_is_found_in_250_steps(planted):
+    read, mean = learned(planted, "duplicate", 250, deviation=0.1)
+    assert mean < 0.4
+    assert read > 0.9
+
+
+def test_strangers_leave_nothing(planted):
+    read, _ = learned(planted, "strangers", 100, deviation=1.0)
+    # the mean over genes has a standard error of 1 / sqrt(spots x genes)
+    assert abs(read) < 3 / np.sqrt(1000 * planted.GENES)
 
 
 def test_without_gain_it_is_the_network():
@@ -27,7 +69,8 @@ def test_it_adds_the_weighted_mean_in_the_unit_of_the_target():
     with torch.no_grad():
         network_alone = model.head(model.represent(*inputs())[:, : 2 * DIM])
         added = (model(*inputs()).expression - network_alone).numpy()
-    gain, sharpness = 10 * model.gain.item(), np.exp(10 * model.log_sharpness.item())
+    gain, sharpness = model.readout_gain.item(), model.sharpness.item()
+    assert (gain, sharpness) == pytest.approx((0.1, 5.0))
     for spot in range(len(image)):
         apart = (code[spot] - feature[spot]).numpy() / told.feature_scale
         weight = np.exp(-sharpness * (apart**2).mean(axis=1) / 2)

@@ -49,6 +49,16 @@ class ReadoutEGN(PaperNetwork):
         self.gain = nn.Parameter(torch.tensor(_GAIN / _PACE))
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(_SHARPNESS) / _PACE))
 
+    @property
+    def readout_gain(self) -> Float[Tensor, ""]:
+        """The gain g."""
+        return _PACE * self.gain
+
+    @property
+    def sharpness(self) -> Float[Tensor, ""]:
+        """The sharpness b."""
+        return (_PACE * self.log_sharpness).exp()
+
     def exemplar_weights(
         self, feature: Float[Tensor, "B D"], exemplar_feature: Float[Tensor, "B E D"]
     ) -> Float[Tensor, "B E"]:
@@ -59,7 +69,7 @@ class ReadoutEGN(PaperNetwork):
         """
         apart = self.standardised(feature)[:, None] - self.standardised(exemplar_feature)
         distance = apart.square().mean(dim=-1) / 2
-        return (-(_PACE * self.log_sharpness).exp() * distance).softmax(dim=-1)
+        return (-self.sharpness * distance).softmax(dim=-1)
 
     def represent(
         self,
@@ -83,4 +93,4 @@ class ReadoutEGN(PaperNetwork):
         """Prediction of `egn` plus g times the weighted mean, in the unit of the target."""
         n_genes = len(self.target_mean)
         of_network, expression = representation[..., :-n_genes], representation[..., -n_genes:]
-        return Output(self.head(of_network) + _PACE * self.gain * self.target_scale * expression)
+        return Output(self.head(of_network) + self.readout_gain * self.target_scale * expression)
