@@ -61,7 +61,7 @@ def _trained(
         out=out,
         inputs={"tile_px": 64, "mpp": 1.75, **inputs},
         target={"transform": "cp10k-log1p", "n_genes": 128},
-        train={"epochs": epochs},
+        train={"epochs": epochs, "batch_size": 64},
         run={"device": "cpu"},
     )
 

@@ -20,7 +20,7 @@ SHOWN = ExemplarsCard(
 
 
 def lines(**rows):
-    return list(row_lines(rows, TrainSettings(epochs=20, keep="last", batch_size=32)))
+    return list(row_lines(rows, TrainSettings(keep="last")))
 
 
 def test_a_run_without_networks_has_no_such_table():
@@ -32,21 +32,33 @@ def test_each_network_says_its_size_its_start_and_its_exemplars():
         model="egn",
         settings={"model": "egn", "preset": "small", "exemplars": {"n": 9}},
         n_parameters={"A": 1000, "B": 1200},
+        epochs=20,
+        batch_size=32,
+        departures=("20 epochs (50)", "preset small"),
         weights={"A": "none", "B": "none"},
         exemplars={"A": SHOWN, "B": replace(SHOWN, pool=1200)},
     )
     text = "\n".join(lines(near=row))
-    assert "20 epochs, the last kept, batches of 32" in text
+    assert "The last epoch was kept." in text
     assert (
-        "| near | egn | preset small | 1,000 to 1,200 | none | 9, nearest by l2, none of the same "
-        "section in training, none of the same patient in test; pools: A 910, B 1,200; retrieval "
-        "shift: said |"
+        "| near | egn | preset small | 20 | 32 | 20 epochs (50), preset small | 1,000 to 1,200 "
+        "| none | 9, nearest by l2, none of the same section in training, none of the same patient "
+        "in test; pools: A 910, B 1,200; retrieval shift: said |"
     ) in text
 
 
 def test_a_network_that_looks_nothing_up_says_so():
-    row = RowCard(model="vit", settings={}, n_parameters={"A": 5}, weights={"A": "sha256:ab"})
-    assert "| vit | vit | as published | 5 | sha256:ab | none |" in "\n".join(lines(vit=row))
+    row = RowCard(
+        model="vit",
+        settings={},
+        n_parameters={"A": 5},
+        epochs=50,
+        batch_size=32,
+        weights={"A": "sha256:ab"},
+    )
+    assert "| vit | vit | default | 50 | 32 |  | 5 | sha256:ab | none |" in "\n".join(
+        lines(vit=row)
+    )
 
 
 def test_a_loss_that_the_settings_name_is_on_the_card():

@@ -49,6 +49,7 @@ def bulk_card(plan: BulkPlan, checks: Sequence[Check]) -> BulkRunCard:
     """Card of a run."""
     bulk, settings = plan.bulk, plan.bulk.settings
     sites = Counter(bag.site for bag in bulk.bags if bag.site is not None)
+    train, networks = settings.train, [row for row in settings.rows if row.is_network]
     return BulkRunCard(
         protocol=settings.folds.protocol,
         leaky=leaky(settings.folds.protocol),
@@ -66,7 +67,9 @@ def bulk_card(plan: BulkPlan, checks: Sequence[Check]) -> BulkRunCard:
         encoder=tuple(json.loads(bulk.run_data.encoders_text())),
         settings={row.name: dict(settings.settings.get(row.name, {})) for row in settings.rows},
         inputs=settings.inputs.model_dump(mode="json"),
-        train=settings.train.model_dump(mode="json"),
+        train=train.model_dump(mode="json"),
+        epochs={row.name: train.epochs_of(row.recipe) for row in networks},
+        batch_size={row.name: train.batch_size_of(row.recipe) for row in networks},
         seed=settings.seed,
         shuffled_runs=SHUFFLED_RUNS,
         checks=tuple(checks),
@@ -147,6 +150,11 @@ def _head(card: BulkRunCard) -> Iterator[str]:
     yield f"- genes: {' to '.join(str(n) for n in sorted(genes))}; unit: {card.unit}"
     yield f"- chosen by: {next(iter(card.target.values())).chosen_by}"
     yield f"- folds: {len(card.folds)}, sha256 {card.folds_sha256[:12]}; seed {card.seed}"
+    if card.epochs:
+        each = (
+            f"{name} {n} in batches of {card.batch_size[name]}" for name, n in card.epochs.items()
+        )
+        yield f"- epochs of networks, at most: {', '.join(each)}"
     for note in card.notes:
         yield f"- {note}"
     yield ""

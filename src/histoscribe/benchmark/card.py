@@ -23,6 +23,7 @@ from histoscribe.metrics.registry import METRICS
 from histoscribe.precision import arithmetic
 from histoscribe.predictor.facts import cohort_card, needs_in_words, versions
 from histoscribe.predictor.folder import read_training_card
+from histoscribe.train.departures import departures
 from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import InputSettings, TrainSettings
 from histoscribe.types import (
@@ -143,10 +144,14 @@ def _row_card(plan: RunPlan, row: ModelRow) -> RowCard:
     }
     weights = {name: card.weights for name, card in cards.items()}
     exemplars = {name: card.exemplars for name, card in cards.items()}
+    train = plan.settings.train.of(row.recipe) if row.is_network else None
     return RowCard(
         model=row.model,
         settings=dict(plan.settings.settings.get(row.name, {})),
         n_parameters={name: card.n_parameters for name, card in cards.items()},
+        epochs=None if train is None else train.epochs,
+        batch_size=None if train is None else train.batch_size,
+        departures=departures(plan.settings, row),
         weights={name: of for name, of in weights.items() if of is not None},
         exemplars={name: of for name, of in exemplars.items() if of is not None},
         steer={name: of.steer for name, of in cards.items() if of.steer is not None},

@@ -14,23 +14,25 @@ def row_lines(rows: Mapping[str, RowCard], train: TrainSettings) -> Iterator[str
     networks = {name: row for name, row in rows.items() if row.weights}
     if not networks:
         return
-    epochs = "the best" if train.keep == "best" else "the last"
+    kept = "best" if train.keep == "best" else "last"
     yield "## Networks"
     yield ""
-    yield (
-        f"{train.epochs} epochs, {epochs} kept, batches of {train.batch_size}. A row without start "
-        "weights began with random numbers."
-    )
+    yield (f"The {kept} epoch was kept. A row without start weights began with random numbers.")
     if train.loss != "model":
         yield ""
         yield f"Loss of all of them: `{train.loss}`{_loss_facts(train)}."
     yield ""
-    yield "| row | model | settings | fitted numbers | start weights | exemplars |"
-    yield "|---|---|---|---|---|---|"
+    yield (
+        "| row | model | settings | epochs | batch | not as published (in brackets what is) "
+        "| fitted numbers | start weights | exemplars |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name, row in networks.items():
         yield (
             f"| {name} | {row.model} | {_settings(row.settings)} "
-            f"| {_span(row.n_parameters)} | {_each(row.weights)} | {_exemplars(row)} |"
+            f"| {row.epochs or train.epochs} | {row.batch_size or train.batch_size} "
+            f"| {', '.join(row.departures)} | {_span(row.n_parameters)} | {_each(row.weights)} "
+            f"| {_exemplars(row)} |"
         )
     yield ""
     for name, row in networks.items():
@@ -59,7 +61,7 @@ def _loss_facts(train: TrainSettings) -> str:
 
 def _settings(settings: Mapping[str, Any]) -> str:
     own = {key: value for key, value in settings.items() if key not in ("model", "exemplars")}
-    return setting_words(own) or "as published"
+    return setting_words(own) or "default"
 
 
 def _span(numbers: Mapping[str, int]) -> str:

@@ -14,6 +14,7 @@ from histoscribe.parallel import Division, check
 from histoscribe.predictor.encoding import WeightFiles
 from histoscribe.progress import tell
 from histoscribe.threads import fixed_threads
+from histoscribe.train.departures import tell_departures
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.shared_run import of_bags
 
@@ -51,6 +52,7 @@ def divided_benchmark(
     """
     if settings.bulk.makes_bags:
         raise DataContractError(of_bags("--jobs, --scheduler, --shard"))
+    tell_departures(settings)
     check(division.where)
     with fixed_threads():
         plan = make_plan(settings, out, weights=weights, cache=cache)

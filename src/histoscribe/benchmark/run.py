@@ -64,6 +64,7 @@ from histoscribe.train.arguments import (
     run_settings,
     weights_of,
 )
+from histoscribe.train.departures import tell_departures
 from histoscribe.train.feature_jobs import extract_all
 from histoscribe.train.settings import RunSettings
 from histoscribe.train.shared_run import OpenRun, SharedRun, check_travels, of_bags
@@ -140,6 +141,7 @@ def benchmark(
     >>> scores.summary  # doctest: +SKIP
     """
     resolved = run_settings(cohort, models, settings, options)
+    tell_departures(resolved)
     weights, cache = weights_of(options), cache_of(options)
     if resolved.bulk.makes_bags:
         if resolved.run.scheduler is not None:

@@ -1,7 +1,8 @@
 """Training recipe of a published network, where it is a part of the model."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 Schedule = Literal["constant", "cosine", "warm-restarts", "warmup-cosine"]
 Turning = Literal["no", "right-angles", "any-angle"]
@@ -10,8 +11,15 @@ Corners = Literal["read", "mean"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Training that a paper gives for its network; None leaves a value to the run's settings."""
+    """Training that a paper gives for its network; None leaves a value to the run's settings.
 
+    A run's own `train.epochs` and `train.batch_size` go before those of the recipe. Everything from
+    `tile_px` on is the run's in any case: the recipe has it so that a run can say where it differs.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    """Items in a step of the optimiser."""
     optimiser: Literal["adamw", "adam", "sgd", "sgd-nesterov"] = "adamw"
     """`adam` is without weight decay. Both kinds of SGD have a momentum of 0.9; `sgd-nesterov` has
     that of Nesterov.
@@ -39,6 +47,17 @@ class Recipe:
     the slide, so that its corners show tissue; `mean` fills them with the mean colour of ImageNet.
     """
 
+    tile_px: int | None = None
+    """Side of the tiles, px."""
+    encoder: str | None = None
+    """Encoder of the features, by its name here."""
+    n_exemplars: int | None = None
+    """Number of nearest exemplars, by L2."""
+    loss: Literal["mse-pcc"] | None = None
+    """As `train.loss` names it; None for the loss of the model."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the model whose defaults are other values."""
+
     def __post_init__(self) -> None:
         if self.optimiser == "adam" and self.weight_decay:
             raise ValueError(
@@ -47,6 +66,19 @@ class Recipe:
             )
 
 
-def compared(learning_rate: float) -> Recipe:
+def compared(learning_rate: float, weight_decay: float = 1e-4) -> Recipe:
     """Training of the Exemplar Guided Network, used for the networks it is compared with."""
-    return Recipe(learning_rate=learning_rate, weight_decay=1e-4, schedule="cosine")
+    return Recipe(
+        epochs=50,
+        batch_size=32,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        schedule="cosine",
+        tile_px=256,
+    )
+
+
+def exemplar_guided(learning_rate: float, weight_decay: float = 1e-4) -> Recipe:
+    """The same for networks that read features, and exemplars chosen by them."""
+    recipe = compared(learning_rate, weight_decay)
+    return replace(recipe, encoder="egn-extractor", n_exemplars=9)

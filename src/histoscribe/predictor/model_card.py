@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from histoscribe.data.fold_settings import leaky
 from histoscribe.data.measured_genes import panel_sizes
@@ -145,7 +146,7 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
     )
     yield f"- Model: {facts.model} ({facts.paper}), {card.n_parameters} fitted numbers."
     if card.weights is not None:
-        yield f"- The network began with {_start(card.weights)}."
+        yield f"- The network began with {_start(card.weights)}{_length(card.train)}."
     if card.turned is not None:
         corners = "" if card.corners is None else f", {_CORNERS[card.corners]}"
         yield f"- {_TURNED[card.turned]}{corners}."
@@ -179,6 +180,11 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
 
 def _start(weights: str) -> str:
     return "random numbers" if weights == "none" else f"published weights ({weights})"
+
+
+def _length(train: Mapping[str, Any]) -> str:
+    at_most = "at most " if train["keep"] == "best" else ""
+    return f", and had {at_most}{train['epochs']} epochs in batches of {train['batch_size']}"
 
 
 def _how_well(facts: CardFacts) -> Iterator[str]:

@@ -83,6 +83,8 @@ def _compared(settings: RunSettings, model: str) -> dict[str, Any]:
     row = settings.row(model)
     free = {*_FREE, *(("train", "steer") if issubclass(row.cls, Estimator) else ())}
     table = settings.model_dump(mode="json", exclude=free)
+    if "train" in table:
+        table["train"] = settings.train.of(row.recipe).model_dump(mode="json")
     exemplars = {} if row.exemplars is None else row.exemplars.model_dump()
     own = {"model": row.model, "encoder": row.encoder, **asdict(row.config)}
     return _flat({**table, "exemplars": exemplars, "settings": {model: own}})

@@ -53,12 +53,13 @@ def train_network(
     train = settings.train
     sides = replace(sides, items=limited(sides.items, model.tile_limit(model.config)))
     end = EpochEnd(model, sides, patience=train.patience, folder=resume, losses=losses)
-    if not end.finished(train.epochs):
+    n_epochs = train.epochs_of(model.recipe(model.config))
+    if not end.finished(n_epochs):
         if settings.run.devices == 1:
             train_in_process(model, sides, settings, resume, losses=losses)
         else:
             train_together(train_in_process, model, sides, settings, resume)
-        end.finished(train.epochs)
+        end.finished(n_epochs)
     end.restore_best(model)
     if model.count_head is not None:
         device = torch.device(choose_device(settings.run.device))
@@ -88,19 +89,20 @@ def train_in_process(
     if train.checkpoint:
         model.checkpointing = True
     end = EpochEnd(model, sides, patience=train.patience, folder=resume, group=group, losses=losses)
-    end.finished(train.epochs)
+    n_epochs = train.epochs_of(model.recipe(model.config))
+    end.finished(n_epochs)
     batches = _batches(model, sides, settings, end, group)
     placed(model, batches.device)
     steering = start_steering(model, sides, settings, batches.device)
-    about = (model, train, settings.seed, batches.n_steps(train.epochs), steering)
+    about = (model, train, settings.seed, batches.n_steps(n_epochs), steering)
     shared = train.accumulate * group.n_processes > 1
     task = SharedTask(*about, group=group) if shared else Task(*about)
     with _contained(), _interruptible(), warnings.catch_warnings():
         # lightning 2.6.6 on torch 2.13: its internal use of LeafSpec, which we cannot change
         warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
         warnings.filterwarnings("ignore", message="max_pool2d_with_indices_backward_cuda")
-        trainer = _trainer(settings, end, group)
-        epochs = range(len(end.scores), train.epochs)
+        trainer = _trainer(settings, n_epochs, end, group)
+        epochs = range(len(end.scores), n_epochs)
         with closing(track(epochs, f"epochs of {model.name}, at most")) as task.epochs:
             trainer.fit(task, batches, ckpt_path=end.checkpoint(), weights_only=True)
     placed(model, CPU)
@@ -119,7 +121,7 @@ def _batches(
         items=items,
         names=model.inputs(model.config),
         rows=sides.fit,
-        batch_size=settings.train.batch_size,
+        batch_size=settings.train.batch_size_of(model.recipe(model.config)),
         batch_spots=settings.train.batch_spots,
         seed=settings.seed,
         turns=turns,
@@ -138,13 +140,15 @@ def _inner_scores(scores: list[float], sides: Sides) -> dict[str, list[float | N
     return {f"inner_{score_kind(sides.val_items, sides.val)}": known_scores(scores)}
 
 
-def _trainer(settings: RunSettings, end: Callback, group: TrainingGroup) -> lightning.Trainer:
+def _trainer(
+    settings: RunSettings, n_epochs: int, end: Callback, group: TrainingGroup
+) -> lightning.Trainer:
     """Trainer of one process on one device: lightning does not know of the others."""
     device = choose_device(settings.run.device)
     return lightning.Trainer(
         accelerator=device,
         devices=1 if device == "cpu" else [group.process],
-        max_epochs=settings.train.epochs,
+        max_epochs=n_epochs,
         callbacks=[end],
         logger=False,
         enable_checkpointing=False,

@@ -94,7 +94,8 @@ def _check_devices(settings: RunSettings) -> None:
 
 def _wait(running: ProcessContext, work: _Work) -> None:
     """Wait until all processes end; show the epochs, and leave no process behind."""
-    epochs = range(work.settings.train.epochs)
+    recipe = work.model.recipe(work.model.config)
+    epochs = range(work.settings.train.epochs_of(recipe))
     try:
         with closing(track(epochs, f"epochs of {work.model.name}, at most")) as shown:
             ended = False

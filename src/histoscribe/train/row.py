@@ -20,6 +20,7 @@ from histoscribe.models.base import (
     wrong_values,
 )
 from histoscribe.models.catalog import list_models, model_source
+from histoscribe.models.recipe import Recipe
 from histoscribe.types import PATHWAYS, Item
 
 _OF_THE_ROW = ("model", "encoder", "exemplars")
@@ -60,6 +61,12 @@ class ModelRow:
     def is_network(self) -> bool:
         """Whether the model is trained by gradients, not fitted in closed form."""
         return issubclass(self.cls, ExpressionModel)
+
+    @property
+    def recipe(self) -> Recipe:
+        """Training of a network as its paper gives it; nothing for an estimator."""
+        cls = self.cls
+        return cls.recipe(self.config) if issubclass(cls, ExpressionModel) else Recipe()
 
     @property
     def scores_pathways(self) -> bool:

@@ -39,6 +39,7 @@ from histoscribe.train.benchmark_of import read_benchmark
 from histoscribe.train.bulk_data import BulkData, open_bulk
 from histoscribe.train.bulk_fit import fit_bulk_predictor
 from histoscribe.train.checkpoint_file import CHECKPOINT
+from histoscribe.train.departures import tell_departures
 from histoscribe.train.feature_jobs import extract_all
 from histoscribe.train.fit import fit
 from histoscribe.train.outline import training_outline
@@ -109,6 +110,7 @@ def train(
         whole = run_settings(cohort, model, settings, options)
     if len(whole.models) != 1:
         raise DataContractError(_several(whole.models))
+    tell_departures(whole)
     weights, cache = weights_of(options), cache_of(options)
     with fixed_threads():
         if whole.bulk.makes_bags:

@@ -40,7 +40,7 @@ def training_card(
         target=target.card(),
         gene_names=gene_names(run_data.cohort, fold.train, target.genes),
         n_features=int(table.feature.shape[1]),
-        train=run_data.settings.train.model_dump(mode="json"),
+        train=run_data.settings.train.of(row.recipe).model_dump(mode="json"),
         versions=versions(),
         encoder=encoder_card(source.open(fold).record, source.needs()),
         n_parameters=n_parameters(fitted.model),

@@ -1,7 +1,7 @@
 """Card of a benchmark on bags: the origin of its numbers, as stored in its `card.json`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from histoscribe.types.card import Card, SectionCard, TargetCard
@@ -41,3 +41,7 @@ class BulkRunCard(Card):
     shuffled_runs: int
     checks: tuple[Check, ...]
     versions: Mapping[str, str]
+    epochs: Mapping[str, int] = field(default_factory=dict)
+    """Epochs of each network, at most."""
+    batch_size: Mapping[str, int] = field(default_factory=dict)
+    """Bags in a batch of each network."""

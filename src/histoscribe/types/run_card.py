@@ -76,6 +76,12 @@ class RowCard(Card):
     settings: Mapping[str, Any]
     """Settings of the row in the run's settings."""
     n_parameters: Mapping[str, int]
+    epochs: int | None = None
+    """Epochs of a network, at most; None for models that are no networks."""
+    batch_size: int | None = None
+    """Items in a batch of a network."""
+    departures: tuple[str, ...] = ()
+    """What differs from the training of its publication, whose values stand in brackets."""
     weights: Mapping[str, str] = field(default_factory=dict)
     """As `TrainingCard.weights`; empty for models that are no networks."""
     exemplars: Mapping[str, ExemplarsCard] = field(default_factory=dict)

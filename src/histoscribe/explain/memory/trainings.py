@@ -168,7 +168,7 @@ class MemoryTrainings:
                 self._fit(self.table, settings, Path(folder))
 
         seconds = n_trainings * self.retraining.seconds(fit)
-        n_epochs = self.run_data.settings.train.epochs
+        n_epochs = self.retraining.n_epochs
         tell_estimate(f"{n_trainings} trainings of at most {n_epochs} epochs", seconds)
 
     def train(self, name: str, exchange: Exchange, folder: Path) -> RecordedTraining:

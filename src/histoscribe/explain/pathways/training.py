@@ -64,8 +64,7 @@ class HalfTraining:
         """Train, after an estimate; a killed training goes on from its last epoch in `resume`."""
         n_out, n_all = int(self.halves.kept_out.sum()), len(self.halves.panel)
         tell_estimate(
-            f"training without {n_out} of {n_all} genes, at most "
-            f"{self.retraining.settings.train.epochs} epochs",
+            f"training without {n_out} of {n_all} genes, at most {self.retraining.n_epochs} epochs",
             self.retraining.seconds(),
         )
         tell(f"training without {n_out} of {n_all} genes of the panel")

@@ -57,6 +57,11 @@ class Retraining:
         (row,) = self.settings.rows
         return row
 
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of a training at most."""
+        return self.settings.train.epochs_of(self.row.recipe)
+
     @cached_property
     def target(self) -> Target:
         """Panel and transform."""
@@ -109,8 +114,7 @@ class Retraining:
         of_epoch
             Trains once with the settings that it is given; by default `fit`.
         """
-        train = self.settings.train
-        once = train.model_copy(update={"epochs": 1})
+        once = self.settings.train.model_copy(update={"epochs": 1})
         settings = self.settings.model_copy(update={"train": once})
         _ = self.table  # read before the clock runs
         start = perf_counter()
@@ -118,4 +122,4 @@ class Retraining:
             self.fit(settings=settings)
         else:
             of_epoch(settings)
-        return (perf_counter() - start) * (train.epochs if self.row.is_network else 1)
+        return (perf_counter() - start) * (self.n_epochs if self.row.is_network else 1)

@@ -214,7 +214,13 @@ class AdditiveMIL(ExpressionModel):
     def recipe(cls, config: AdditiveMILConfig) -> Recipe:
         """SGD with momentum of Nesterov, or AdamW, with the paper's weight decay."""
         return Recipe(
-            optimiser=config.optimiser, learning_rate=config.learning_rate, weight_decay=0.01
+            epochs=100,
+            batch_size=1,
+            optimiser=config.optimiser,
+            learning_rate=config.learning_rate,
+            weight_decay=0.01,
+            tile_px=224,
+            encoder="torchvision:resnet18",
         )
 
     def _scores(

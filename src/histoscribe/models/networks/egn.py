@@ -11,7 +11,7 @@ from torch.nn import functional
 from histoscribe.models.base import Facts, register
 from histoscribe.models.networks.egn_guided import GuidedConfig, GuidedNetwork
 from histoscribe.models.networks.egn_parts import ExemplarState, Gates
-from histoscribe.models.recipe import Recipe
+from histoscribe.models.recipe import Recipe, exemplar_guided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,7 @@ class PaperNetwork(GuidedNetwork):
     @classmethod
     def recipe(cls, config: EGNConfig) -> Recipe:
         """AdamW, one cosine."""
-        rate, decay = config.learning_rate, config.weight_decay
-        return Recipe(learning_rate=rate, weight_decay=decay, schedule="cosine")
+        return exemplar_guided(config.learning_rate, config.weight_decay)
 
     def add_projector(self, width: int, n_genes: int) -> None:
         """MLP_h and MLP_r, and MLP_s, one linear layer."""

@@ -1,6 +1,6 @@
 """The Exemplar Guided Network as in its authors' released code."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from histoscribe.models.base import Facts, register
 from histoscribe.models.networks.egn_guided import GuidedConfig, GuidedNetwork
 from histoscribe.models.networks.egn_parts import ExemplarState, Gates
-from histoscribe.models.recipe import Recipe
+from histoscribe.models.recipe import Recipe, exemplar_guided
 
 _SHARED_BLOCKS = 2  # residual blocks of the projector
 
@@ -46,8 +46,10 @@ class ReleasedEGN(GuidedNetwork):
     @classmethod
     def recipe(cls, config: ReleasedConfig) -> Recipe:
         """AdamW, restarted twice an epoch."""
-        rate, decay = config.learning_rate, config.weight_decay
-        return Recipe(learning_rate=rate, weight_decay=decay, schedule="warm-restarts")
+        recipe = exemplar_guided(config.learning_rate, config.weight_decay)
+        return replace(
+            recipe, schedule="warm-restarts", encoder="torchvision:resnet50", n_exemplars=6
+        )
 
     def add_projector(self, width: int, n_genes: int) -> None:
         """One linear map per input, then residual blocks shared by a spot and its exemplars."""

@@ -122,7 +122,13 @@ class HE2RNA(ExpressionModel):
     @classmethod
     def recipe(cls, config: HE2RNAConfig) -> Recipe:
         """Adam at one rate: AdamW without decay is the same."""
-        return Recipe(learning_rate=config.learning_rate, weight_decay=0.0)
+        return Recipe(
+            epochs=200,
+            batch_size=16,
+            learning_rate=config.learning_rate,
+            weight_decay=0.0,
+            encoder="torchvision:resnet50",
+        )
 
     @classmethod
     def tile_limit(cls, config: HE2RNAConfig) -> TileLimit:

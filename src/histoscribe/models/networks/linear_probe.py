@@ -10,7 +10,7 @@ from torch import Tensor
 from histoscribe.metrics.loss import mse_and_pcc_loss
 from histoscribe.models.base import ExpressionModel, Facts, register
 from histoscribe.models.layers.head import GeneHead
-from histoscribe.models.recipe import Recipe
+from histoscribe.models.recipe import Recipe, exemplar_guided
 from histoscribe.types import Labels, Output
 
 
@@ -75,5 +75,4 @@ class LinearProbe(ExpressionModel):
     @classmethod
     def recipe(cls, config: LinearProbeConfig) -> Recipe:
         """AdamW, one cosine."""
-        rate, decay = config.learning_rate, config.weight_decay
-        return Recipe(learning_rate=rate, weight_decay=decay, schedule="cosine")
+        return exemplar_guided(config.learning_rate, config.weight_decay)

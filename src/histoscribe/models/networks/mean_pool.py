@@ -124,8 +124,9 @@ class MeanPool(ExpressionModel):
 
     @classmethod
     def recipe(cls, config: MeanPoolConfig) -> Recipe:
-        """Recipe of the model of spots; tiles stay as they are."""
-        return replace(config.inner_class.recipe(config.inner_config), turned="no")
+        """Optimiser and rates of the model of spots; tiles stay as they are."""
+        inner = config.inner_class.recipe(config.inner_config)
+        return replace(inner, turned="no", epochs=None, batch_size=None)
 
     def start_from(self, weights: Path) -> None:
         """Load the initial weights of the model of spots."""

@@ -21,6 +21,7 @@ from histoscribe.models.layers.pyramid import check_stages, small_tile, start_li
 from histoscribe.models.recipe import Recipe, compared
 from histoscribe.types import Output
 
+_EPS = 1e-6  # of the layer norms, as in the released code
 _EXPANSION = 4  # hidden width of a block's network, relative to its input
 
 
@@ -158,9 +159,9 @@ class _Block(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm_tokens = nn.LayerNorm(width)
+        self.norm_tokens = nn.LayerNorm(width, eps=_EPS)
         self.attend = FactorAttention(width)
-        self.norm_channels = nn.LayerNorm(width)
+        self.norm_channels = nn.LayerNorm(width, eps=_EPS)
         self.channels = nn.Sequential(
             nn.Linear(width, _EXPANSION * width), nn.GELU(), nn.Linear(_EXPANSION * width, width)
         )

@@ -18,7 +18,7 @@ from histoscribe.models.layers.exemplar_tokens import ExemplarTokens
 from histoscribe.models.layers.head import GeneHead
 from histoscribe.models.layers.image_input import patch_problem
 from histoscribe.models.layers.patch_transformer import PatchTransformer, TransformerConfig
-from histoscribe.models.recipe import Recipe, compared
+from histoscribe.models.recipe import Recipe, exemplar_guided
 from histoscribe.types import Output
 
 _EVERY = 2  # layers from one cross-attention to the next
@@ -84,7 +84,7 @@ class Retro(ExpressionModel):
     @classmethod
     def recipe(cls, config: RetroConfig) -> Recipe:
         """Training of the EGN paper."""
-        return compared(config.learning_rate)
+        return exemplar_guided(config.learning_rate)
 
     @classmethod
     def tile_problem(cls, config: RetroConfig, tile_px: int) -> Problem | None:

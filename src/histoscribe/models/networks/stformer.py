@@ -164,11 +164,16 @@ class SpatialTranscriptFormer(ExpressionModel):
     def recipe(cls, config: STFormerConfig) -> Recipe:
         """AdamW without weight decay; ten epochs of warm-up, then a cosine."""
         return Recipe(
+            epochs=2000,
+            batch_size=8,
             learning_rate=config.learning_rate,
             weight_decay=0.0,
             schedule="warmup-cosine",
             warmup_epochs=10,
             turned="right-angles" if config.turned else "no",
+            encoder="ctranspath",
+            loss="mse-pcc",
+            settings={"pathway_init": "init", "turned": True},
         )
 
     def forward(

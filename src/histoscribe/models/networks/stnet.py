@@ -112,11 +112,14 @@ class STNet(ExpressionModel):
     def recipe(cls, config: STNetConfig) -> Recipe:
         """SGD with momentum at one rate, on tiles that are mirrored and turned at random."""
         return Recipe(
+            epochs=50,
+            batch_size=32,
             optimiser="sgd",
             learning_rate=config.learning_rate,
             weight_decay=0.0,
             schedule="constant",
             turned="right-angles",
+            tile_px=224,
         )
 
     def start_from(self, weights: Path) -> None:

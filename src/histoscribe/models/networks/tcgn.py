@@ -142,6 +142,8 @@ class CMTNetwork(ExpressionModel):
     def recipe(cls, config: TCGNConfig) -> Recipe:
         """Adam at one rate, on tiles that are mirrored and turned by any angle."""
         return Recipe(
+            epochs=79,
+            batch_size=32,
             optimiser="adam",
             learning_rate=config.learning_rate,
             weight_decay=0.0,
@@ -149,6 +151,8 @@ class CMTNetwork(ExpressionModel):
             turned="any-angle",
             side_px=config.resize_px,
             corners=config.corners,
+            tile_px=112,
+            settings={"resize_px": 224, "corners": "mean"},
         )
 
     @classmethod
