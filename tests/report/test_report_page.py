@@ -361,7 +361,7 @@ def test_training_is_drawn_where_the_run_kept_it(run):
     )
     page = page_of(run)
     assert "Training of the networks" in page
-    assert "Epochs kept: 2." in page
+    assert "Epochs kept: 2 of 3." in page
     assert page.count("<polyline") == 2
     loss, score = re.findall('points="([^"]*)"', page)
     assert len(loss.split()) == 3

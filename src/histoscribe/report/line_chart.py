@@ -83,10 +83,10 @@ def axis(values: Sequence[float], start_px: float, end_px: float, margin: float 
     return Axis(low - room, high + room, start_px, end_px)
 
 
-def line_chart(lines: Sequence[Line], x_name: str) -> LineChart:
-    """Chart of lines over whole numbers, e.g. epochs."""
+def line_chart(lines: Sequence[Line], x_name: str, around: Sequence[float] = ()) -> LineChart:
+    """Chart of lines over whole numbers, e.g. epochs; the axis spans the values `around`, too."""
     xs = [x for line in lines for x, _ in line.points]
-    ys = [y for line in lines for _, y in line.points]
+    ys = [*(y for line in lines for _, y in line.points), *around]
     across = axis(xs, _LEFT, WIDTH - _RIGHT, margin=0.02)
     up = axis(ys, HEIGHT - _BOTTOM, _TOP)
     return LineChart(

@@ -1,6 +1,6 @@
 """Loss and inner score of each epoch of the networks of a run, as lines of a small chart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from histoscribe.predictor.training_curve import TRAINING_FILE
 from histoscribe.report.line_chart import Line, LineChart, line_chart
 
 _MOST_LINES = 40  # folds and members in a chart; more cannot be told apart
+_Tables = dict[str, pd.DataFrame]  # of each fold
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,12 @@ class TrainingCurves:
     loss: LineChart | None
     """None for a network without a loss of each epoch."""
     inner_score: LineChart | None
-    """None for a network without validation patients."""
+    """None for a network without validation patients; rows with one metric share the scale."""
     shares: LineChart | None
     """Share of each loss in the gradient; None for a network that no concept steered."""
     metric: str
     kept: str
-    """Epochs whose weights are the result."""
+    """Epochs whose weights are the result, and how many there were."""
 
 
 def training_curves(folder: Path, rows: tuple[str, ...]) -> tuple[TrainingCurves, ...]:
@@ -35,36 +36,45 @@ def training_curves(folder: Path, rows: tuple[str, ...]) -> tuple[TrainingCurves
 
 
 def _curves_of(folder: Path, rows: tuple[str, ...]) -> Iterator[TrainingCurves]:
-    for row in rows:
-        paths = sorted((folder / "predictors" / row).glob(f"*/{TRAINING_FILE}"))
-        tables = {path.parent.name: pd.read_csv(path) for path in paths}
-        if any(len(table) for table in tables.values()):
-            steered = (folder / "predictors" / row).glob(f"*/{STEERING_FILE}")
-            shares = {path.parent.name: pd.read_csv(path) for path in sorted(steered)}
-            yield _curves(row, tables, shares)
+    found = {row: _tables(folder, row, TRAINING_FILE) for row in rows}
+    trained = {row: of for row, of in found.items() if any(len(table) for table in of.values())}
+    scores: dict[str, list[float]] = {}
+    for of in trained.values():
+        known = pd.concat(of.values())["inner_score"].dropna()
+        scores.setdefault(_metric(of), []).extend(known.astype(float))
+    for row, of in trained.items():
+        yield _curves(row, of, _tables(folder, row, STEERING_FILE), scores[_metric(of)])
 
 
-def _curves(
-    row: str, tables: dict[str, pd.DataFrame], steered: dict[str, pd.DataFrame]
-) -> TrainingCurves:
-    metrics = sorted({str(name) for table in tables.values() for name in table["metric"].dropna()})
+def _tables(folder: Path, row: str, name: str) -> _Tables:
+    paths = sorted((folder / "predictors" / row).glob(f"*/{name}"))
+    return {path.parent.name: pd.read_csv(path) for path in paths}
+
+
+def _metric(tables: _Tables) -> str:
+    names = {str(name) for table in tables.values() for name in table["metric"].dropna()}
+    return ", ".join(sorted(names))
+
+
+def _curves(row: str, tables: _Tables, steered: _Tables, scores: Sequence[float]) -> TrainingCurves:
     kept = [int(epoch) for table in tables.values() for epoch in table[table["kept"] == 1]["epoch"]]
+    trained = [int(table["epoch"].max()) for table in tables.values() if len(table)]
     return TrainingCurves(
         row=row,
         loss=_chart(tables, "loss"),
-        inner_score=_chart(tables, "inner_score"),
+        inner_score=_chart(tables, "inner_score", scores),
         shares=_share_chart(steered),
-        metric=", ".join(metrics),
-        kept=_span(sorted(kept)),
+        metric=_metric(tables),
+        kept=f"{_span(sorted(kept))} of {_span(sorted(trained))}",
     )
 
 
-def _chart(tables: dict[str, pd.DataFrame], column: str) -> LineChart | None:
+def _chart(tables: _Tables, column: str, around: Sequence[float] = ()) -> LineChart | None:
     lines = [line for fold, table in tables.items() for line in _lines(fold, table, column)]
-    return line_chart(lines[:_MOST_LINES], "epoch") if lines else None
+    return line_chart(lines[:_MOST_LINES], "epoch", around) if lines else None
 
 
-def _share_chart(tables: dict[str, pd.DataFrame]) -> LineChart | None:
+def _share_chart(tables: _Tables) -> LineChart | None:
     """One line for each loss: the mean over folds and networks, epoch by epoch."""
     if not tables:
         return None
