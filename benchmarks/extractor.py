@@ -1,9 +1,11 @@
 """Results of minutes of training: the extractor on 64-px windows of a simulated cohort.
 
-Run alone: `python benchmarks/extractor.py` trains for a quarter of an hour on two cores. Patients
-that were not trained on are made again from their codes, beside a PCA of the training windows;
-their compartment is read off the code by a linear probe, and looked up among the nearest spots of
-training patients, beside `colour_texture`. All figures are of the averaged weights.
+Run alone: `python benchmarks/extractor.py` trains for a quarter of an hour on two cores; with
+`--steps` it trains for numbers of steps, however busy the machine is. Patients that were not
+trained on are made again from their codes, beside a PCA of the training windows; their compartment
+is read off the features by a linear probe, and looked up among the nearest spots of training
+patients, beside `colour_texture`. All figures are of the averaged weights; the row of 0 steps is of
+random weights.
 
 The settings were chosen on patients of another cohort. An `l1_ratio` below 1 means less error
 than the PCA's.
@@ -31,14 +33,21 @@ from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 from histoscribe.encoders.egn_extractor.step import in_unit
 from histoscribe.encoders.egn_extractor.training import ExtractorTraining, Windows
 from histoscribe.encoders.encoder import Encoder, extractor_encoder, load_encoder
-from histoscribe.encoders.perceptual import load_perceptual
+from histoscribe.encoders.feature_l1 import load_reconstruction_loss
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.seed import stream
 from histoscribe.simulate import read_truth, simulate
 from histoscribe.types import Cohort, Section
 
 SIDE_PX, MPP, N_NEIGHBOURS, N_COMPONENTS = 64, 1.0, 9, 16
-SETTINGS = ExtractorSettings(width=64, full_width_px=8, batch_size=16, l1_weight=100.0)
+SETTINGS = ExtractorSettings(
+    width=64,
+    full_width_px=8,
+    encoder_channels=16,
+    linear_rate=1.0,
+    batch_size=16,
+    l1_weight=100.0,
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,10 @@ def main() -> None:
     print(asked.settings)
     _print_head(len(pool), train, test)
     _print("PCA-16 / colour_texture", pca_l1, plain)
-    perceptual = load_perceptual(random_seed=0 if asked.quick else None)
+    perceptual = load_reconstruction_loss(
+        "torchvision:squeezenet1_0" if asked.quick else None,
+        random_seed=0 if asked.quick else None,
+    )
     training = ExtractorTraining(
         Windows(lambda at: pool[torch.from_numpy(at)], len(pool), SIDE_PX, "simulated"),
         asked.settings,
@@ -88,11 +100,11 @@ def main() -> None:
         device="cpu",
     )
     spent, l1, found = 0.0, float("nan"), plain
-    for minutes in asked.minutes:
-        spent = _train_until(training, minutes, spent)
+    for mark in (0.0, *(asked.steps or asked.minutes)):
+        spent = _train_until(training, mark, spent, in_steps=bool(asked.steps))
         l1 = _l1(training, test.image)
         found = _figures(_encoder(training), train, test)
-        _print(f"{minutes:g} min, {training.n_steps} steps", l1, found)
+        _print(f"{spent / 60:.1f} min, {training.n_steps} steps", l1, found)
     report(
         "extractor",
         perceptual=perceptual.name,
@@ -110,6 +122,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, nargs="+", default=[5.0, 10.0, 15.0])
+    parser.add_argument("--steps", type=int, nargs="+", help="instead of minutes")
     parser.add_argument("--patients", type=int, default=12)
     parser.add_argument("--windows", type=int, default=1500, help="of each training section")
     parser.add_argument("--threads", type=int, default=2)
@@ -149,9 +162,11 @@ def _windows(section: Section) -> torch.Tensor:
     return torch.cat(list(tile_batches(section, Tiles(SIDE_PX, MPP), batches)))
 
 
-def _train_until(training: ExtractorTraining, minutes: float, spent: float) -> float:
-    """Train for this number of minutes; returns the seconds spent."""
-    while spent < 60 * minutes:
+def _train_until(
+    training: ExtractorTraining, mark: float, spent: float, *, in_steps: bool
+) -> float:
+    """Train up to this number of minutes or steps; returns the seconds spent."""
+    while (training.n_steps if in_steps else spent / 60) < mark:
         start = perf_counter()
         training.advance()
         spent += perf_counter() - start

@@ -31,6 +31,7 @@ LEARNED = {
         "batch_size": 4,
         "width": 8,
         "full_width_px": 8,
+        "encoder_channels": 2,
         "windows_per_section": 20,
     },
 }
@@ -58,7 +59,7 @@ def needs_of_encoder(settings):
 
 
 def test_a_predictor_with_an_extractor_takes_the_scores_of_its_benchmark(place, monkeypatch):
-    monkeypatch.setattr(encoders, "load_perceptual", drawn)
+    monkeypatch.setattr(encoders, "load_reconstruction_loss", drawn)
     settings, cache = settings_of(place, **LEARNED), place / "cache"
     run, out = place / "run", place / "out"
     benchmark(settings=settings, out=run, cache=cache)
@@ -176,7 +177,7 @@ def windows_of_all(monkeypatch):
 def test_the_extractor_of_a_fold_does_not_notice_another_picture_of_its_test_patient(
     place, tmp_path, monkeypatch, leak
 ):
-    monkeypatch.setattr(encoders, "load_perceptual", drawn)
+    monkeypatch.setattr(encoders, "load_reconstruction_loss", drawn)
     if leak is not None:
         leak(monkeypatch)
     with Image.open(place / "cohort" / "P2S1.jpg") as picture:

@@ -101,10 +101,7 @@ class Perceptual(nn.Module):
         The width grows with the tile; only tiles of one side are comparable. Raises ValueError
         below 64 px.
         """
-        if image.shape[-1] < SMALLEST_PX:
-            raise ValueError(f"tiles of {image.shape[-1]} px; {SMALLEST_PX} px or more are needed")
-        seen = self.net((image.to(self.mean.dtype) - self.mean) / self.std)
-        return torch.cat([self._weighted(layer, m) for layer, m in enumerate(seen.values())], dim=1)
+        return torch.cat([maps.flatten(1) for maps in self._weighted(image)], dim=1)
 
     def forward(
         self,
@@ -112,13 +109,21 @@ class Perceptual(nn.Module):
         other: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
     ) -> Float[Tensor, " B"]:
         """Distance of each tile (0..255) to its counterpart; 0 for equal tiles."""
-        return (self.embed(image) - self.embed(other)).square().sum(dim=1)
+        pairs = zip(self._weighted(image), self._weighted(other), strict=True)
+        layers = [(maps - others).square().sum(dim=(1, 2, 3)) for maps, others in pairs]
+        return torch.stack(layers).sum(dim=0)
 
-    def _weighted(self, layer: int, seen: Float[Tensor, "B C H W"]) -> Float[Tensor, "B CHW"]:
-        """One layer's maps: unit length at each position, times the roots of the weights."""
-        length = (seen.square().sum(dim=1, keepdim=True) + _LENGTH_EPS).sqrt()
-        root = self.get_buffer(f"root_{layer}") / (seen.shape[-1] * seen.shape[-2]) ** 0.5
-        return (root * seen / length).flatten(1)
+    def _weighted(self, image: Tensor) -> list[Float[Tensor, "B C H W"]]:
+        """Maps of each layer: unit length at each position, times the roots of the weights."""
+        if image.shape[-1] < SMALLEST_PX:
+            raise ValueError(f"tiles of {image.shape[-1]} px; {SMALLEST_PX} px or more are needed")
+        seen = self.net((image.to(self.mean.dtype) - self.mean) / self.std)
+        return [self._of_layer(layer, maps) for layer, maps in enumerate(seen.values())]
+
+    def _of_layer(self, layer: int, maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        length = (maps.square().sum(dim=1, keepdim=True) + _LENGTH_EPS).sqrt()
+        root = self.get_buffer(f"root_{layer}") / (maps.shape[-1] * maps.shape[-2]) ** 0.5
+        return root * (maps / length)
 
 
 def load_perceptual(

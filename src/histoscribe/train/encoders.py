@@ -10,7 +10,7 @@ from histoscribe.device import choose_device
 from histoscribe.encoders.catalog import EXTRACTOR, needs_weights
 from histoscribe.encoders.egn_extractor.training import side_problems, trained_extractor
 from histoscribe.encoders.encoder import Encoder, load_encoder
-from histoscribe.encoders.perceptual import load_perceptual
+from histoscribe.encoders.feature_l1 import load_reconstruction_loss
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.predictor.encoding import WeightFiles, weights_of
 from histoscribe.seed import integer
@@ -153,7 +153,7 @@ class TrainedExtractor(EncoderSource):
         if fold.name not in self._opened:
             settings = self.settings
             device = choose_device(settings.run.device)
-            perceptual = load_perceptual(settings.extractor.perceptual, given=self.weights)
+            perceptual = load_reconstruction_loss(settings.extractor.perceptual, given=self.weights)
             self._opened[fold.name] = trained_extractor(
                 self.tiles.windows(fold),
                 settings.extractor,
@@ -175,7 +175,7 @@ class TrainedExtractor(EncoderSource):
             settings.extractor.nets(side_px)
         except ValueError as error:
             raise DataContractError(_without_channels(error)) from None
-        perceptual = load_perceptual(settings.extractor.perceptual, given=self.weights)
+        perceptual = load_reconstruction_loss(settings.extractor.perceptual, given=self.weights)
         return {"compared_by": f"{perceptual.name} {perceptual.source}"}
 
 

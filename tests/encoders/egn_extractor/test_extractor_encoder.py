@@ -3,6 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 
 from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.encoders.egn_extractor.encoder import StyleEncoder, load_extractor, save_extractor
@@ -11,14 +12,14 @@ from histoscribe.encoders.encoder import extractor_encoder, load_encoder
 from histoscribe.encoders.trained import is_trained
 from histoscribe.errors import DataContractError
 
-SMALL = StyleConfig(window_px=64, width=16, full_width_px=8)
+SMALL = StyleConfig(window_px=64, width=16, full_width_px=8, encoder_channels=2)
 
 
 @pytest.fixture(scope="module")
 def net():
     torch.manual_seed(0)
     net = StyleEncoder(SMALL).eval()
-    net.whitening.fit(torch.randn(40, 512))
+    net.whitening.fit(torch.randn(400, SMALL.n_statistics))
     return net
 
 
@@ -34,8 +35,22 @@ def test_what_is_loaded_is_what_was_saved_to_the_bit(net, file):
     assert checksum.startswith("sha256:")
     image = torch.randn(2, 3, 64, 64)
     assert torch.equal(loaded(image), net(image))
-    assert torch.equal(loaded(image), loaded.whitening(loaded.style(image)))
     assert not torch.equal(loaded(image), loaded.style(image))
+
+
+def test_windows_are_compared_by_the_statistics_of_their_maps(net):
+    """By hand: of one window in its eight symmetries, the maps of the first and the last scale."""
+    image, found = torch.randn(1, 3, 64, 64), []
+    for view in (image, image.flip(-1)):
+        for n in range(4):
+            maps = net.colour(view.rot90(n, (2, 3)))
+            maps = functional.leaky_relu(maps, 0.2) * 2**0.5
+            each = [maps := scale(maps) for scale in net.scales]
+            found.append([each[0].mean((2, 3)), each[-1].std((2, 3), correction=0)])
+    first, last = (torch.stack(part).mean(dim=0) for part in zip(*found, strict=True))
+    raw = torch.linalg.solve(net.whitening.matrix.T, net(image)[0]) + net.whitening.mean
+    torch.testing.assert_close(raw[:4], first[0], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(raw[-16:], last[0], rtol=1e-3, atol=1e-3)
 
 
 def test_equal_extractors_are_equal_files(net, file, tmp_path):
@@ -47,7 +62,8 @@ def test_the_encoder_sees_windows_in_0_to_255_as_training_did(net, file):
     encoder = load_encoder(EXTRACTOR, weights=file)
     image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     torch.testing.assert_close(encoder(image), net(image.float() / 127.5 - 1))
-    assert encoder.width == 512
+    assert encoder.width == SMALL.feature_width == 2 * (4 + 8 + 16 + 16)
+    assert StyleConfig().feature_width == 512
     assert encoder.weights == load_extractor(file)[1]
     assert encoder.weights in encoder.identity
     assert is_trained(EXTRACTOR)
@@ -75,11 +91,11 @@ def test_a_file_with_other_tensors_is_refused(net, file, tmp_path, change):
     with safe_open(file, framework="pt") as opened:
         metadata = opened.metadata()
     if change == "missing":
-        del tensors["code.bias"]
+        del tensors["colour.bias"]
     elif change == "extra":
         tensors["more"] = torch.zeros(1)
     else:
-        tensors["code.bias"] = torch.zeros(3)
+        tensors["colour.bias"] = torch.zeros(99)
     save_file(tensors, tmp_path / "other.safetensors", metadata=metadata)
     with pytest.raises(DataContractError, match=f"1 {change}"):
         load_extractor(tmp_path / "other.safetensors")
@@ -95,5 +111,5 @@ def test_an_extractor_without_a_file_says_how_to_get_one():
     with pytest.raises(DataContractError, match="trains it"):
         load_encoder(EXTRACTOR)
     with pytest.raises(DataContractError) as error:
-        load_encoder(EXTRACTOR, layer="trunk", random_seed=0)
+        load_encoder(EXTRACTOR, layer="scales", random_seed=0)
     assert len(error.value.problems) == 3

@@ -1,10 +1,12 @@
 """What the layers of the extractor promise, against loops and known answers."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch.nn import functional
 
-from histoscribe.encoders.egn_extractor.discriminator import StyleDiscriminator, with_deviation
+from histoscribe.encoders.egn_extractor.discriminator import StyleDiscriminator
 from histoscribe.encoders.egn_extractor.encoder import StyleEncoder
 from histoscribe.encoders.egn_extractor.generator import ModulatedConv, StyleGenerator
 from histoscribe.encoders.egn_extractor.layers import (
@@ -15,7 +17,7 @@ from histoscribe.encoders.egn_extractor.layers import (
     halve,
 )
 
-SMALL = StyleConfig(window_px=64, width=16, full_width_px=8)
+SMALL = StyleConfig(window_px=64, width=16, full_width_px=8, encoder_channels=2)
 
 
 @pytest.fixture(autouse=True)
@@ -58,20 +60,19 @@ def test_demodulated_weights_have_unit_length():
     torch.testing.assert_close(made.square().sum(dim=(2, 3, 4)), torch.ones(3, 4))
 
 
-def test_the_deviation_of_a_group_is_a_known_number():
-    # windows 0 and 2 differ by 2 everywhere: deviation 1; windows 1 and 3 are alike: 0
-    maps = torch.stack([torch.full((3, 2, 2), value) for value in (0.0, 5.0, 2.0, 5.0)])
-    grouped = with_deviation(torch.cat([maps, maps]))  # 8 windows: two groups of four
-    assert grouped.shape == (8, 4, 2, 2)
-    torch.testing.assert_close(grouped[0::2, 3], torch.ones(4, 2, 2))
-    torch.testing.assert_close(grouped[1::2, 3], torch.full((4, 2, 2), 1e-4))
-    torch.testing.assert_close(grouped[:, :3], torch.cat([maps, maps]))
-
-
-def test_a_batch_that_fours_do_not_divide_is_grouped_evenly():
-    assert with_deviation(torch.randn(6, 2, 4, 4)).shape == (6, 3, 4, 4)
-    alone = with_deviation(torch.randn(1, 2, 4, 4))
-    torch.testing.assert_close(alone[:, 2], torch.full((1, 4, 4), 1e-4))
+def test_a_slow_layer_computes_as_a_fast_one_and_learns_less():
+    fast, slow = EqualLinear(6, 4, bias=1.0), EqualLinear(6, 4, bias=1.0, rate=0.01)
+    with torch.no_grad():
+        slow.weight.copy_(100 * fast.weight)
+    values = torch.randn(5, 6)
+    before = fast(values).detach()
+    torch.testing.assert_close(slow(values), before)
+    for layer in (fast, slow):
+        adam = torch.optim.Adam(layer.parameters(), lr=1e-3)
+        layer(values).sum().backward()
+        adam.step()
+    changes = [(layer(values) - before).abs().mean() for layer in (slow, fast)]
+    assert (changes[0] / changes[1]).item() == pytest.approx(0.01, rel=0.01)
 
 
 def test_halving_and_doubling_keep_a_ramp_away_from_the_edge():
@@ -92,10 +93,28 @@ def test_a_new_layer_keeps_unit_variance(layer, shape):
     assert layer.weight.var().item() == pytest.approx(1.0, rel=0.1)
 
 
-def test_widths_are_those_of_the_paper():
+def test_widths_are_those_of_the_paper_and_of_its_source():
     paper = StyleConfig()
     widths = {side: paper.channels(side) for side in paper.sides}
     assert widths == {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64}
+    assert paper.encoder_widths == (64, 128, 256, 512, 512, 512, 512)
+
+
+def test_the_published_encoder_has_the_numbers_of_its_source():
+    """Six scales of two blocks, heads of four layers and a mapping of five, counted by hand."""
+    with torch.device("meta"):
+        net = StyleEncoder(StyleConfig())
+
+    def block(n_in, n_out):
+        return 9 * n_in * n_in + n_in + 9 * n_in * n_out + n_out + n_in * n_out
+
+    widths = (64, 128, 256, 512, 512, 512, 512)
+    blocks = sum(block(*pair) + block(pair[1], pair[1]) for pair in pairwise(widths))
+    square = 512 * 512 + 512
+    pooled = (128 * 4, 256 * 4, 512, 512, 512, 512)
+    heads = sum(512 * n + 512 + 3 * square for n in pooled)
+    by_hand = 4 * 64 + blocks + heads + 5 * square
+    assert sum(parameter.numel() for parameter in net.parameters()) == by_hand
 
 
 @pytest.mark.parametrize("window_px", [0, 32, 96, 512])
@@ -106,10 +125,10 @@ def test_a_window_that_cannot_be_halved_to_4_px_is_refused(window_px):
 
 @pytest.mark.parametrize("window_px", [64, 128])
 def test_nets_fit_together_and_every_parameter_learns(window_px):
-    config = StyleConfig(window_px=window_px, width=32, full_width_px=8)
+    config = StyleConfig(window_px=window_px, width=32, full_width_px=8, encoder_channels=4)
     encoder, generator = StyleEncoder(config), StyleGenerator(config)
     image = torch.randn(2, 3, window_px, window_px)
-    code = encoder(image)
+    code = encoder.style(image)
     made = generator(code)
     score = StyleDiscriminator(config)(made)
     assert (code.shape, made.shape, score.shape) == ((2, 512), image.shape, (2,))
@@ -120,8 +139,19 @@ def test_nets_fit_together_and_every_parameter_learns(window_px):
             assert parameter.grad.abs().sum() > 0, name
 
 
+def test_the_features_of_a_window_do_not_hang_on_how_it_lies():
+    encoder = StyleEncoder(SMALL).eval()
+    image = torch.randn(2, 3, 64, 64)
+    before = encoder(image)
+    for turned in (image.rot90(1, (2, 3)), image.flip(-1), image.flip(-2).rot90(3, (2, 3))):
+        torch.testing.assert_close(encoder(turned), before, rtol=1e-4, atol=1e-5)
+    assert (encoder(image.roll(1, 0)) - before).abs().max() > 0.01
+
+
 def test_windows_do_not_see_their_neighbours_in_the_batch():
     encoder, generator = StyleEncoder(SMALL).eval(), StyleGenerator(SMALL).eval()
     image = torch.randn(3, 3, 64, 64)
-    together = generator(encoder(image))
-    torch.testing.assert_close(generator(encoder(image[1:2])), together[1:2], rtol=1e-4, atol=1e-5)
+    together = generator(encoder.style(image))
+    torch.testing.assert_close(
+        generator(encoder.style(image[1:2])), together[1:2], rtol=1e-4, atol=1e-5
+    )

@@ -18,13 +18,13 @@ def codes():
 
 
 def fitted(codes, **given):
-    whitening = Whitening(codes.shape[1])
+    whitening = Whitening(codes.shape[1], codes.shape[1])
     whitening.fit(codes, **given)
     return whitening
 
 
 def test_before_the_fit_nothing_changes(codes):
-    assert torch.equal(Whitening(WIDTH)(codes), codes)
+    assert torch.equal(Whitening(WIDTH, WIDTH)(codes), codes)
 
 
 def test_without_a_floor_all_directions_have_unit_variance(codes):
@@ -52,3 +52,15 @@ def test_few_windows_or_equal_ones_give_finite_codes(n_windows):
     assert torch.equal(fitted(alike)(alike), torch.zeros(n_windows, WIDTH))
     few = torch.randn(n_windows, WIDTH)
     assert fitted(few)(few).isfinite().all()
+
+
+def test_the_directions_of_largest_variance_are_kept(codes):
+    few = Whitening(WIDTH, 3)
+    few.fit(codes, floor=0.0)
+    white = few(codes)
+    assert white.shape == (3000, 3)
+    # what is left out of a least-squares fit of the codes is the sum of the smallest variances
+    fit = torch.linalg.lstsq(white, codes - codes.mean(dim=0)).solution
+    left = (codes - codes.mean(dim=0) - white @ fit).square().mean(dim=0).sum()
+    variances = torch.linalg.eigvalsh(torch.cov(codes.T, correction=0))
+    torch.testing.assert_close(left, variances[:5].sum(), rtol=1e-3, atol=1e-3)

@@ -4,24 +4,28 @@ Yang et al., WACV 2023 (arXiv:2210.16721), section 3.1: learned without labels, 
 windows from their codes. After training only this net is kept, as a frozen encoder.
 """
 
+import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import final
 
+import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.encoders.egn_extractor.layers import (
-    COARSEST_PX,
     CODE_WIDTH,
     EqualConv,
-    EqualLinear,
-    ResidualTrunk,
+    RectifiedLayers,
+    ResidualBlock,
     StyleConfig,
+    channels_last,
     rectified,
 )
 from histoscribe.encoders.egn_extractor.whitening import Whitening
@@ -30,27 +34,66 @@ from histoscribe.encoders.weights import load_exactly, read_weights
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 
+_HEAD, _MAPPING = 4, 5
+_EPS = 1e-8
+
 
 @final
 class StyleEncoder(nn.Module):
-    """Residual convolutions down to 4 x 4, then one linear layer."""
+    """Style code of a window, from the maps at every scale (S2FGAN, Yang et al., WACV 2022).
+
+    Each scale has two residual blocks, of which the first halves the side. For the code that the
+    generator reads, the maps of each scale are averaged over a few cells and pass four linear
+    layers; their mean over the scales is normalised and passes five more.
+
+    Windows are compared by what the same maps hold before the linear layers: mean and deviation of
+    each channel over the window, averaged over its eight symmetries. A reconstruction needs to
+    know where things lie in a window; which tissue it shows does not depend on that.
+    """
 
     def __init__(self, config: StyleConfig) -> None:
         super().__init__()
         self.config = config
-        n_channels = config.channels(COARSEST_PX)
-        self.trunk = ResidualTrunk(config)
-        self.last = EqualConv(n_channels, n_channels, 3)
-        self.code = EqualLinear(n_channels * COARSEST_PX**2, CODE_WIDTH)
-        self.whitening = Whitening(CODE_WIDTH)
+        widths, rate = config.encoder_widths, config.linear_rate
+        self.colour = EqualConv(3, widths[0], 1)
+        self.scales = nn.ModuleList(
+            nn.Sequential(
+                ResidualBlock(*pair, halving=True), ResidualBlock(pair[1], pair[1], halving=False)
+            )
+            for pair in itertools.pairwise(widths)
+        )
+        self._cells = tuple(1 if n == max(widths) else 2 for n in widths[1:])
+        self.heads = nn.ModuleList(
+            RectifiedLayers(n * cells**2, CODE_WIDTH, _HEAD, rate=rate)
+            for n, cells in zip(widths[1:], self._cells, strict=True)
+        )
+        self.mapping = RectifiedLayers(CODE_WIDTH, CODE_WIDTH, _MAPPING, rate=rate)
+        self.whitening = Whitening(config.n_statistics, config.feature_width)
 
-    def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 512"]:
-        """Whitened codes of windows in -1..1, which distances are measured between."""
-        return self.whitening(self.style(image))
+    def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B D"]:
+        """Whitened features of windows in -1..1, which distances are measured between."""
+        views = [turn for half in (image, image.flip(-1)) for turn in _quarter_turns(half)]
+        return self.whitening(torch.stack([self.statistics(view) for view in views]).mean(dim=0))
 
     def style(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 512"]:
-        """Codes of windows in -1..1 as the generator reads them."""
-        return self.code(rectified(self.last(self.trunk(image))).flatten(1))
+        """Codes of windows in -1..1, as the generator reads them."""
+        total = 0.0
+        for maps, cells, head in zip(self._maps(image), self._cells, self.heads, strict=True):
+            total = total + head(functional.adaptive_avg_pool2d(maps, cells).flatten(1))
+        mean = total / len(self.heads)
+        return self.mapping(mean * (mean.square().mean(dim=1, keepdim=True) + _EPS).rsqrt())
+
+    def statistics(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B S"]:
+        """Mean and deviation over the window of each channel, scale by scale."""
+        found = [torch.std_mean(maps, dim=(2, 3), correction=0) for maps in self._maps(image)]
+        return torch.cat([part for std, mean in found for part in (mean, std)], dim=1)
+
+    def _maps(self, image: Float[Tensor, "B 3 P P"]) -> Iterator[Float[Tensor, "B C H W"]]:
+        """Maps at each scale, from the finest to the coarsest."""
+        maps = rectified(self.colour(channels_last(image)))
+        for scale in self.scales:
+            maps = scale(maps)
+            yield maps
 
 
 def extractor_record(config: StyleConfig) -> EncoderRecord:
@@ -58,7 +101,7 @@ def extractor_record(config: StyleConfig) -> EncoderRecord:
     return EncoderRecord(
         name=EXTRACTOR,
         group="trained here",
-        width=CODE_WIDTH,
+        width=config.feature_width,
         input_px=config.window_px,
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
@@ -88,6 +131,10 @@ def load_extractor(path: Path) -> tuple[StyleEncoder, str]:
     net = StyleEncoder(_config(path))
     load_exactly(net, tensors, net_name=EXTRACTOR, where=str(path))
     return net.eval(), checksum
+
+
+def _quarter_turns(image: Float[Tensor, "B 3 P P"]) -> list[Float[Tensor, "B 3 P P"]]:
+    return [image.rot90(n, dims=(-2, -1)) for n in range(4)]
 
 
 def _config(path: Path) -> StyleConfig:

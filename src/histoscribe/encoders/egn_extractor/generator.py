@@ -19,6 +19,7 @@ from histoscribe.encoders.egn_extractor.layers import (
     CODE_WIDTH,
     EqualLinear,
     StyleConfig,
+    channels_last,
     double,
     rectified,
 )
@@ -83,8 +84,7 @@ class StyleGenerator(nn.Module):
 
     def forward(self, code: Float[Tensor, "B D"]) -> Float[Tensor, "B 3 P P"]:
         """Windows in about -1..1; values are not clipped."""
-        maps = self.constant.expand(len(code), -1, -1, -1)
-        maps = maps.contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
+        maps = channels_last(self.constant.expand(len(code), -1, -1, -1))
         maps = rectified(self.first(maps, code))
         image = self.rgb[0](maps, code)
         for doubling, keeping, rgb in zip(self.doubling, self.keeping, self.rgb[1:], strict=True):

@@ -22,6 +22,7 @@ COARSEST_PX = 4
 WINDOWS_PX = (64, 128, 256)
 
 _SLOPE = 0.2
+_MOST = 8  # times its first channels has E at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,10 @@ class StyleConfig:
     """Channels of the coarse maps."""
     full_width_px: int = 32
     """Side of the finest map with all channels; each doubling after it halves them."""
+    encoder_channels: int = 64
+    """Channels of E at the full side; each of three halvings doubles them."""
+    linear_rate: float = 0.01
+    """Learning rate of E's linear layers as a share of the other layers'."""
 
     def __post_init__(self) -> None:
         if self.window_px not in WINDOWS_PX:
@@ -45,8 +50,24 @@ class StyleConfig:
             )
 
     def channels(self, side_px: int) -> int:
-        """Number of channels of a map of this side."""
+        """Number of channels of a map of this side, in G and F."""
         return min(self.width, self.width * self.full_width_px // side_px)
+
+    @property
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Number of channels of E's maps, from the window to the coarsest."""
+        doubled = (self.encoder_channels << step for step in range(len(self.sides)))
+        return tuple(min(_MOST * self.encoder_channels, n) for n in doubled)
+
+    @property
+    def n_statistics(self) -> int:
+        """Mean and deviation of each channel of E's maps, at every scale."""
+        return 2 * sum(self.encoder_widths[1:])
+
+    @property
+    def feature_width(self) -> int:
+        """Width of E's features: the statistics, or as many directions of them as a code has."""
+        return min(self.n_statistics, CODE_WIDTH)
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -57,17 +78,36 @@ class StyleConfig:
 
 @final
 class EqualLinear(nn.Module):
-    """A linear layer at the equalised learning rate."""
+    """A linear layer at the equalised learning rate, times `rate`."""
 
-    def __init__(self, n_in: int, n_out: int, bias: float = 0.0) -> None:
+    def __init__(self, n_in: int, n_out: int, *, bias: float = 0.0, rate: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_out, n_in))
-        self.bias = nn.Parameter(torch.full((n_out,), bias))
-        self._scale = n_in**-0.5
+        self.weight = nn.Parameter(torch.randn(n_out, n_in) / rate)
+        self.bias = nn.Parameter(torch.full((n_out,), bias / rate))
+        self._scale, self._rate = n_in**-0.5 * rate, rate
 
     def forward(self, values: Float[Tensor, "B I"]) -> Float[Tensor, "B O"]:
         """Apply the layer to each row."""
-        return functional.linear(values, self.weight * self._scale, self.bias)
+        # the values are fewer than the weights: scaling them is the same, and faster
+        return functional.linear(values * self._scale, self.weight, self.bias * self._rate)
+
+
+@final
+class RectifiedLayers(nn.Module):
+    """Linear layers, each followed by the rectifier; all but the first keep the width."""
+
+    def __init__(self, n_in: int, n_out: int, n_layers: int, *, rate: float) -> None:
+        super().__init__()
+        widths = [n_in, *[n_out] * n_layers]
+        self.layers = nn.ModuleList(
+            EqualLinear(*pair, rate=rate) for pair in itertools.pairwise(widths)
+        )
+
+    def forward(self, values: Float[Tensor, "B I"]) -> Float[Tensor, "B O"]:
+        """Apply the layers to each row."""
+        for layer in self.layers:
+            values = rectified(layer(values))
+        return values
 
 
 @final
@@ -87,37 +127,27 @@ class EqualConv(nn.Module):
 
 
 @final
-class ResidualHalving(nn.Module):
-    """Two convolutions and a shortcut, from one side to half of it."""
+class ResidualBlock(nn.Module):
+    """Two convolutions and a shortcut; with `halving` the side of the map is halved."""
 
-    def __init__(self, n_in: int, n_out: int) -> None:
+    def __init__(self, n_in: int, n_out: int, *, halving: bool) -> None:
         super().__init__()
         self.first = EqualConv(n_in, n_in, 3)
         self.second = EqualConv(n_in, n_out, 3)
         self.shortcut = EqualConv(n_in, n_out, 1, bias=False)
+        self._halving = halving
 
     def forward(self, maps: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O h w"]:
-        """Halve the side; the sum of two independent parts is scaled back to unit variance."""
-        changed = rectified(self.second(halve(rectified(self.first(maps)))))
-        return (changed + self.shortcut(halve(maps))) * 2**-0.5
+        """Convolve; the sum of two independent parts is scaled back to unit variance."""
+        changed = rectified(self.first(maps))
+        if self._halving:
+            changed, maps = halve(changed), halve(maps)
+        return (rectified(self.second(changed)) + self.shortcut(maps)) * 2**-0.5
 
 
-@final
-class ResidualTrunk(nn.Module):
-    """From an RGB window to a map of 4 x 4: the first part of encoder and discriminator."""
-
-    def __init__(self, config: StyleConfig) -> None:
-        super().__init__()
-        widths = [config.channels(side) for side in reversed(config.sides)]
-        self.colour = EqualConv(3, widths[0], 1)
-        self.blocks = nn.Sequential(
-            *(ResidualHalving(*pair) for pair in itertools.pairwise(widths))
-        )
-
-    def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B C 4 4"]:
-        """Halve the side block by block."""
-        # with few channels, channels-last halves the time of convolutions on a CPU
-        return self.blocks(rectified(self.colour(image.to(memory_format=torch.channels_last))))
+def channels_last(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+    """Maps in the layout that halves the time of convolutions with few channels on a CPU."""
+    return maps.contiguous(memory_format=torch.channels_last)
 
 
 def rectified(values: Tensor) -> Tensor:

@@ -20,22 +20,28 @@ class ExtractorSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     width: _Positive = 512
-    """Channels of the coarse maps of all three nets."""
+    """Channels of the coarse maps of generator and discriminator."""
     full_width_px: Literal[4, 8, 16, 32] = 32
     """Side of the finest map with all channels; each doubling after it halves them."""
     windows_per_section: _Positive = 2000
     """Windows drawn on the tissue of each training section and kept on disk: 12 KiB each at 64 px,
     192 KiB at 256 px.
     """
+    encoder_channels: _Positive = 64
+    """Channels of the encoder at the full side; each of the first three halvings doubles them."""
     steps: _Positive = 25_000
     """Updates of the encoder and the generator."""
     batch_size: _Positive = 32
     """Windows per step."""
     learning_rate: _Above0 = 2e-3
     """Learning rate of Adam."""
-    l1_weight: _Above0 = 1.0
+    l1_weight: _Above0 = 2.5
     """Weight of the mean absolute difference between a window and its reconstruction, in -1..1."""
-    r1_gamma: Annotated[float, Field(ge=0)] = 10.0
+    perceptual_weight: Annotated[float, Field(ge=0)] = 2.5
+    """Weight of the perceptual distance between a window and its reconstruction."""
+    linear_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Learning rate of the encoder's linear layers, as a share of `learning_rate`."""
+    r1_gamma: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the discriminator's squared gradient at real windows."""
     r1_every: _Positive = 16
     """Steps between two such penalties; each then counts this many times."""
@@ -50,4 +56,10 @@ class ExtractorSettings(BaseModel):
 
     def nets(self, window_px: int) -> StyleConfig:
         """Sizes of the nets for windows of this side."""
-        return StyleConfig(window_px=window_px, width=self.width, full_width_px=self.full_width_px)
+        return StyleConfig(
+            window_px=window_px,
+            width=self.width,
+            full_width_px=self.full_width_px,
+            encoder_channels=self.encoder_channels,
+            linear_rate=self.linear_rate,
+        )

@@ -3,7 +3,9 @@
 Yang et al., WACV 2023 (arXiv:2210.16721), section 3.1, with u = softplus, x a window and x' =
 G(E(x)). The paper prints u(F(x)) + u(-F(x')), to be maximised over F, which has no upper bound.
 This is the pair of Goodfellow et al. 2014 with the non-saturating loss of G, as in StyleGAN2: F
-minimises u(-F(x)) + u(F(x')), E and G minimise u(-F(x')) + |x - x'| + perceptual.
+minimises u(-F(x)) + u(F(x')), E and G minimise u(-F(x')) + 2.5 |x - x'| + 2.5 perceptual, with the
+weights of S2FGAN (Yang et al., WACV 2022), whose architecture and optimisation the paper follows.
+What F judges is changed at random before: `augment`.
 """
 
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from histoscribe.device import Device
+from histoscribe.encoders.egn_extractor.augment import AdaptiveAugmentation
 from histoscribe.encoders.egn_extractor.discriminator import StyleDiscriminator
 from histoscribe.encoders.egn_extractor.encoder import StyleEncoder
 from histoscribe.encoders.egn_extractor.generator import StyleGenerator
@@ -64,12 +67,15 @@ class Adversaries:
         settings: ExtractorSettings,
         perceptual: PerceptualDistance,
         device: Device,
+        *,
+        seed: int,
     ) -> None:
         self.encoder = StyleEncoder(config).to(device)
         self.generator = StyleGenerator(config).to(device)
         self.discriminator = StyleDiscriminator(config).to(device)
         self.average_encoder = deepcopy(self.encoder).requires_grad_(requires_grad=False)
         self.average_generator = deepcopy(self.generator).requires_grad_(requires_grad=False)
+        self.augmentation = AdaptiveAugmentation(seed).to(device)
         self._settings, self._perceptual = settings, perceptual
         rate = settings.learning_rate
         making = [*self.encoder.parameters(), *self.generator.parameters()]
@@ -88,10 +94,13 @@ class Adversaries:
         made = self.generator(self.encoder.style(real))
         judged = self._update_judge(real, made.detach(), number)
         self.discriminator.requires_grad_(requires_grad=False)
-        adversarial = functional.softplus(-self.discriminator(made)).mean()
+        changed = self.augmentation(made, f"made-again-{number}")
+        adversarial = functional.softplus(-self.discriminator(changed)).mean()
         l1 = functional.l1_loss(made, real)
         perceptual = self._perceptual((made + 1) * _HALF_WHITE, image).mean()
-        _update(self._maker, adversarial + self._settings.l1_weight * l1 + perceptual)
+        weights = self._settings
+        total = adversarial + weights.l1_weight * l1 + weights.perceptual_weight * perceptual
+        _update(self._maker, total)
         self.discriminator.requires_grad_(requires_grad=True)
         self._remember(len(image), number)
         return Losses(judged, adversarial.detach(), l1.detach(), perceptual.detach())
@@ -114,12 +123,16 @@ class Adversaries:
             "average_generator": self.average_generator,
             "maker": self._maker,
             "judge": self._judge,
+            "augmentation": self.augmentation,
         }
 
     def _update_judge(self, real: Tensor, made: Tensor, number: int) -> Float[Tensor, ""]:
-        score = self.discriminator
-        loss = (functional.softplus(-score(real)) + functional.softplus(score(made))).mean()
+        score, augment = self.discriminator, self.augmentation
+        of_real = score(augment(real, f"real-{number}"))
+        of_made = score(augment(made, f"made-{number}"))
+        loss = (functional.softplus(-of_real) + functional.softplus(of_made)).mean()
         _update(self._judge, loss)
+        augment.follow(of_real.detach(), number)
         if self._settings.r1_gamma > 0 and number % self._settings.r1_every == 0:
             penalty = r1_penalty(score, real, self._settings.r1_gamma)
             _update(self._judge, penalty * self._settings.r1_every)

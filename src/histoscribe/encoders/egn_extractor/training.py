@@ -85,7 +85,7 @@ class ExtractorTraining:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(integer(seed, "extractor-weights"))
             config = settings.nets(windows.side_px)
-            self.nets = Adversaries(config, settings, perceptual, device)
+            self.nets = Adversaries(config, settings, perceptual, device, seed=seed)
         self.n_steps = 0
         self._pass = self._draw(0)
 

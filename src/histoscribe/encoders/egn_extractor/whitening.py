@@ -18,36 +18,32 @@ FLOOR = 0.1
 
 @final
 class Whitening(nn.Module):
-    """A linear map of codes, fitted after training; before that it changes nothing."""
+    """A linear map of codes to few directions, fitted after training; before, it is a cut."""
 
     mean: Tensor
     matrix: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, n_kept: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("matrix", torch.eye(width))
+        self.register_buffer("matrix", torch.eye(width, n_kept))
 
-    def forward(self, code: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+    def forward(self, code: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
         """Whiten codes."""
         return (code - self.mean) @ self.matrix
 
     def fit(self, codes: Float[Tensor, "N D"], floor: float = FLOOR) -> None:
         """Fit the map to codes of training windows.
 
-        With V the directions of their covariance and v their variances, the map is
-        V (v + floor * mean v)^(-1/2) V^T: it scales directions and turns none, so that each number
-        of the code keeps its place. Codes that are all alike are only centred.
+        With V the directions of their covariance that have the largest variances v, the map is
+        V (v + floor * mean v)^(-1/2). Codes that are all alike are only centred.
         """
         exact = codes.detach().cpu().double()
         mean = exact.mean(dim=0)
-        covariance = torch.cov((exact - mean).T, correction=0)
-        total = covariance.diagonal().mean()
-        if not total > 0:
-            matrix = torch.eye(len(mean), dtype=torch.float64)
-        else:
-            variance, direction = torch.linalg.eigh(covariance)
-            scale = (variance.clamp(min=0) + floor * total).rsqrt()
-            matrix = direction * scale @ direction.T
+        variance, direction = torch.linalg.eigh(torch.cov((exact - mean).T, correction=0))
+        n_kept = self.matrix.shape[1]
+        variance, direction = variance[-n_kept:].clamp(min=0), direction[:, -n_kept:]
+        total = variance.mean()
         self.mean.copy_(mean)
-        self.matrix.copy_(matrix)
+        if total > 0:
+            self.matrix.copy_(direction * (variance + floor * total).rsqrt())
