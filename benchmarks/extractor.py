@@ -3,9 +3,9 @@
 Run alone: `python benchmarks/extractor.py` trains for a quarter of an hour on two cores; with
 `--steps` it trains for numbers of steps, however busy the machine is. Patients that were not
 trained on are made again from their codes, beside a PCA of the training windows; their compartment
-is read off the features by a linear probe, and looked up among the nearest spots of training
-patients, beside `colour_texture`. All figures are of the averaged weights; the row of 0 steps is of
-random weights.
+is read off each of the two codes by a linear probe, and looked up among the nearest spots of
+training patients, beside `colour_texture`. All figures are of the averaged weights; the row of 0
+steps is of random weights.
 
 The settings were chosen on patients of another cohort. An `l1_ratio` below 1 means less error
 than the PCA's.
@@ -14,6 +14,7 @@ than the PCA's.
 import argparse
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -40,6 +41,7 @@ from histoscribe.simulate import read_truth, simulate
 from histoscribe.types import Cohort, Section
 
 SIDE_PX, MPP, N_NEIGHBOURS, N_COMPONENTS = 64, 1.0, 9, 16
+CODES = ("style", "pooled")
 SETTINGS = ExtractorSettings(
     width=64,
     full_width_px=8,
@@ -87,7 +89,7 @@ def main() -> None:
     plain = _figures(load_encoder("colour_texture"), train, test)
     print(asked.settings)
     _print_head(len(pool), train, test)
-    _print("PCA-16 / colour_texture", pca_l1, plain)
+    _print("PCA-16 / colour_texture", pca_l1, (plain, plain))
     perceptual = load_reconstruction_loss(
         "torchvision:squeezenet1_0" if asked.quick else None,
         random_seed=0 if asked.quick else None,
@@ -99,11 +101,12 @@ def main() -> None:
         seed=asked.seed,
         device="cpu",
     )
-    spent, l1, found = 0.0, float("nan"), plain
+    spent, l1, found = 0.0, float("nan"), (plain, plain)
     for mark in (0.0, *(asked.steps or asked.minutes)):
         spent = _train_until(training, mark, spent, in_steps=bool(asked.steps))
         l1 = _l1(training, test.image)
-        found = _figures(_encoder(training), train, test)
+        nets = (training.finished(code) for code in CODES)
+        found = tuple(_figures(extractor_encoder(net, "none"), train, test) for net in nets)
         _print(f"{spent / 60:.1f} min, {training.n_steps} steps", l1, found)
     report(
         "extractor",
@@ -112,10 +115,16 @@ def main() -> None:
         steps=training.n_steps,
         l1=l1,
         l1_ratio=l1 / pca_l1,
-        probe=found.probe,
-        probe_ratio=found.probe / plain.probe,
-        neighbours=found.neighbours,
-        neighbours_ratio=found.neighbours / _chance(train, test),
+        **{
+            f"{what}_{code}": figure
+            for code, of in zip(CODES, found, strict=True)
+            for what, figure in (
+                ("probe", of.probe),
+                ("probe_ratio", of.probe / plain.probe),
+                ("neighbours", of.neighbours),
+                ("neighbours_ratio", of.neighbours / _chance(train, test)),
+            )
+        },
     )
 
 
@@ -192,10 +201,6 @@ def _pca_l1(pool: torch.Tensor, image: torch.Tensor) -> float:
     return float(np.abs(pca.inverse_transform(pca.transform(rows)) - rows).mean())
 
 
-def _encoder(training: ExtractorTraining) -> Encoder:
-    return extractor_encoder(training.finished(), "none")
-
-
 @torch.no_grad()
 def _codes(encoder: Encoder, image: torch.Tensor) -> np.ndarray:
     return torch.cat([encoder(part) for part in image.split(64)]).numpy()
@@ -225,15 +230,17 @@ def _print_head(n_windows: int, train: Labelled, test: Labelled) -> None:
     print(f"{n_windows} training windows; {len(train.image)} training and {len(test.image)} spots")
     print(f"always the commonest compartment: {_commonest(train, test):.3f}")
     print(f"neighbours by chance: {_chance(train, test):.3f}\n")
-    print("| | held-out L1 | probe | neighbours |\n|---|---|---|---|")
+    print(f"| | held-out L1 | probe: {' | '.join(CODES)} | neighbours: {' | '.join(CODES)} |")
+    print("|---|---|---|---|---|---|")
 
 
 def _commonest(train: Labelled, test: Labelled) -> float:
     return float((test.compartment == np.bincount(train.compartment).argmax()).mean())
 
 
-def _print(what: str, l1: float, found: Figures) -> None:
-    print(f"| {what} | {l1:.4f} | {found.probe:.3f} | {found.neighbours:.3f} |", flush=True)
+def _print(what: str, l1: float, found: Sequence[Figures]) -> None:
+    cells = [*(of.probe for of in found), *(of.neighbours for of in found)]
+    print(f"| {what} | {l1:.4f} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
 
 
 if __name__ == "__main__":

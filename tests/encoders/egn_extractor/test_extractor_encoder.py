@@ -12,14 +12,14 @@ from histoscribe.encoders.encoder import extractor_encoder, load_encoder
 from histoscribe.encoders.trained import is_trained
 from histoscribe.errors import DataContractError
 
-SMALL = StyleConfig(window_px=64, width=16, full_width_px=8, encoder_channels=2)
+SMALL = StyleConfig(window_px=64, width=16, full_width_px=8, encoder_channels=2, code="pooled")
 
 
 @pytest.fixture(scope="module")
 def net():
     torch.manual_seed(0)
     net = StyleEncoder(SMALL).eval()
-    net.whitening.fit(torch.randn(400, SMALL.n_statistics))
+    net.whitening.fit(torch.randn(400, SMALL.n_read))
     return net
 
 
@@ -53,6 +53,16 @@ def test_windows_are_compared_by_the_statistics_of_their_maps(net):
     torch.testing.assert_close(raw[-16:], last[0], rtol=1e-3, atol=1e-3)
 
 
+def test_one_net_is_read_in_two_ways(net):
+    image = torch.randn(2, 3, 64, 64)
+    style = net.read_as("style")
+    assert torch.equal(style.style(image), net.style(image))
+    views = [half.rot90(n, (2, 3)) for half in (image, image.flip(-1)) for n in range(4)]
+    by_hand = torch.stack([net.style(view) for view in views]).mean(dim=0)
+    torch.testing.assert_close(style(image), by_hand)
+    assert torch.equal(style.read_as("pooled")(image), net.unwhitened(image))
+
+
 def test_equal_extractors_are_equal_files(net, file, tmp_path):
     save_extractor(net, tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == file.read_bytes()
@@ -63,7 +73,7 @@ def test_the_encoder_sees_windows_in_0_to_255_as_training_did(net, file):
     image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     torch.testing.assert_close(encoder(image), net(image.float() / 127.5 - 1))
     assert encoder.width == SMALL.feature_width == 2 * (4 + 8 + 16 + 16)
-    assert StyleConfig().feature_width == 512
+    assert StyleConfig().feature_width == StyleConfig(code="pooled").feature_width == 512
     assert encoder.weights == load_extractor(file)[1]
     assert encoder.weights in encoder.identity
     assert is_trained(EXTRACTOR)

@@ -139,8 +139,9 @@ def test_nets_fit_together_and_every_parameter_learns(window_px):
             assert parameter.grad.abs().sum() > 0, name
 
 
-def test_the_features_of_a_window_do_not_hang_on_how_it_lies():
-    encoder = StyleEncoder(SMALL).eval()
+@pytest.mark.parametrize("code", ["style", "pooled"])
+def test_the_features_of_a_window_do_not_hang_on_how_it_lies(code):
+    encoder = StyleEncoder(SMALL).read_as(code).eval()
     image = torch.randn(2, 3, 64, 64)
     before = encoder(image)
     for turned in (image.rot90(1, (2, 3)), image.flip(-1), image.flip(-2).rot90(3, (2, 3))):

@@ -6,8 +6,10 @@ windows from their codes. After training only this net is kept, as a frozen enco
 
 import itertools
 import json
+import math
 from collections.abc import Iterator
-from dataclasses import asdict
+from copy import deepcopy
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import final
 
@@ -20,7 +22,9 @@ from torch.nn import functional
 
 from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.encoders.egn_extractor.layers import (
+    COARSEST_PX,
     CODE_WIDTH,
+    Code,
     EqualConv,
     RectifiedLayers,
     ResidualBlock,
@@ -42,13 +46,14 @@ _EPS = 1e-8
 class StyleEncoder(nn.Module):
     """Style code of a window, from the maps at every scale (S2FGAN, Yang et al., WACV 2022).
 
-    Each scale has two residual blocks, of which the first halves the side. For the code that the
-    generator reads, the maps of each scale are averaged over a few cells and pass four linear
-    layers; their mean over the scales is normalised and passes five more.
+    Each scale has two residual blocks, of which the first halves the side. The maps of each scale
+    are averaged over a few cells and pass four linear layers; their mean over the scales is
+    normalised and passes five more.
 
-    Windows are compared by what the same maps hold before the linear layers: mean and deviation of
-    each channel over the window, averaged over its eight symmetries. A reconstruction needs to
-    know where things lie in a window; which tissue it shows does not depend on that.
+    Windows are compared by this code or, `pooled`, by what the same maps hold before the linear
+    layers: mean and deviation of each channel. A reconstruction needs to know where things lie in
+    a window; which tissue it shows does not depend on that. Therefore both are averaged over the
+    eight symmetries of the window.
     """
 
     def __init__(self, config: StyleConfig) -> None:
@@ -62,18 +67,32 @@ class StyleEncoder(nn.Module):
             )
             for pair in itertools.pairwise(widths)
         )
-        self._cells = tuple(1 if n == max(widths) else 2 for n in widths[1:])
+        # few channels are averaged over more cells: a head reads 512 numbers or somewhat more
+        cells = [math.ceil((CODE_WIDTH / n) ** 0.5) for n in widths[1:]]
+        self._cells = [min(n, COARSEST_PX) for n in cells]
         self.heads = nn.ModuleList(
             RectifiedLayers(n * cells**2, CODE_WIDTH, _HEAD, rate=rate)
             for n, cells in zip(widths[1:], self._cells, strict=True)
         )
         self.mapping = RectifiedLayers(CODE_WIDTH, CODE_WIDTH, _MAPPING, rate=rate)
-        self.whitening = Whitening(config.n_statistics, config.feature_width)
+        self.whitening = Whitening(config.n_read, config.feature_width)
 
     def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B D"]:
         """Whitened features of windows in -1..1, which distances are measured between."""
+        return self.whitening(self.unwhitened(image))
+
+    def unwhitened(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N"]:
+        """Code or pooled maps of windows in -1..1, averaged over the eight symmetries."""
+        read = self.style if self.config.code == "style" else self.pooled
         views = [turn for half in (image, image.flip(-1)) for turn in _quarter_turns(half)]
-        return self.whitening(torch.stack([self.statistics(view) for view in views]).mean(dim=0))
+        return torch.stack([read(view) for view in views]).mean(dim=0)
+
+    def read_as(self, code: Code) -> "StyleEncoder":
+        """Copy whose windows are compared by another reading, not whitened yet."""
+        net = deepcopy(self)
+        net.config = replace(self.config, code=code)
+        net.whitening = Whitening(net.config.n_read, net.config.feature_width)
+        return net
 
     def style(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 512"]:
         """Codes of windows in -1..1, as the generator reads them."""
@@ -83,7 +102,7 @@ class StyleEncoder(nn.Module):
         mean = total / len(self.heads)
         return self.mapping(mean * (mean.square().mean(dim=1, keepdim=True) + _EPS).rsqrt())
 
-    def statistics(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B S"]:
+    def pooled(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B S"]:
         """Mean and deviation over the window of each channel, scale by scale."""
         found = [torch.std_mean(maps, dim=(2, 3), correction=0) for maps in self._maps(image)]
         return torch.cat([part for std, mean in found for part in (mean, std)], dim=1)

@@ -8,7 +8,7 @@ arXiv:1710.10196, section 4.1).
 import itertools
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,8 @@ CODE_WIDTH = 512
 """Width of a style code, as in the paper."""
 COARSEST_PX = 4
 """Side of the smallest map: the encoder ends and the generator begins with it."""
+Code = Literal["style", "pooled"]
+"""What windows are compared by: the published code, or E's maps at every scale."""
 WINDOWS_PX = (64, 128, 256)
 
 _SLOPE = 0.2
@@ -39,6 +41,8 @@ class StyleConfig:
     """Channels of E at the full side; each of three halvings doubles them."""
     linear_rate: float = 0.01
     """Learning rate of E's linear layers as a share of the other layers'."""
+    code: Code = "style"
+    """What windows are compared by: the code that G reads, or the maps it is made of."""
 
     def __post_init__(self) -> None:
         if self.window_px not in WINDOWS_PX:
@@ -60,14 +64,14 @@ class StyleConfig:
         return tuple(min(_MOST * self.encoder_channels, n) for n in doubled)
 
     @property
-    def n_statistics(self) -> int:
-        """Mean and deviation of each channel of E's maps, at every scale."""
-        return 2 * sum(self.encoder_widths[1:])
+    def n_read(self) -> int:
+        """Numbers that are read from E; `pooled`: mean and deviation of each channel."""
+        return CODE_WIDTH if self.code == "style" else 2 * sum(self.encoder_widths[1:])
 
     @property
     def feature_width(self) -> int:
-        """Width of E's features: the statistics, or as many directions of them as a code has."""
-        return min(self.n_statistics, CODE_WIDTH)
+        """Width of E's features: as many directions of these numbers as a code has, at most."""
+        return min(self.n_read, CODE_WIDTH)
 
     @property
     def sides(self) -> tuple[int, ...]:

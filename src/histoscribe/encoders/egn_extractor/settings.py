@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from histoscribe.encoders.egn_extractor.layers import StyleConfig
+from histoscribe.encoders.egn_extractor.layers import Code, StyleConfig
 
 _Positive = Annotated[int, Field(ge=1)]
 _Above0 = Annotated[float, Field(gt=0)]
@@ -29,6 +29,10 @@ class ExtractorSettings(BaseModel):
     """
     encoder_channels: _Positive = 64
     """Channels of the encoder at the full side; each of the first three halvings doubles them."""
+    code: Code = "style"
+    """What windows are compared by: `style`, the published code, which the generator reads; or
+    `pooled`, ours: mean and deviation of the encoder's maps at every scale.
+    """
     steps: _Positive = 25_000
     """Updates of the encoder and the generator."""
     batch_size: _Positive = 32
@@ -62,4 +66,5 @@ class ExtractorSettings(BaseModel):
             full_width_px=self.full_width_px,
             encoder_channels=self.encoder_channels,
             linear_rate=self.linear_rate,
+            code=self.code,
         )

@@ -11,7 +11,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from torch import Tensor
 from histoscribe.device import Device
 from histoscribe.encoders.catalog import EXTRACTOR
 from histoscribe.encoders.egn_extractor.encoder import StyleEncoder, save_extractor
-from histoscribe.encoders.egn_extractor.layers import WINDOWS_PX
+from histoscribe.encoders.egn_extractor.layers import WINDOWS_PX, Code
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 from histoscribe.encoders.egn_extractor.step import (
     Adversaries,
@@ -104,16 +103,18 @@ class ExtractorTraining:
             raise DataContractError(_diverged(self.n_steps, losses))
 
     @torch.no_grad()
-    def finished(self) -> StyleEncoder:
+    def finished(self, code: Code | None = None) -> StyleEncoder:
         """Copy of the averaged encoder on the CPU, its codes whitened by training windows.
 
-        These are at most 4,096 of them, drawn by the seed.
+        These are at most 4,096 of them, drawn by the seed. `code` is another reading than that of
+        the settings.
         """
-        net = deepcopy(self.nets.average_encoder).eval()  # its whitening changes nothing yet
+        average = self.nets.average_encoder
+        net = average.read_as(code or average.config.code).eval()
         draws = stream(self._seed, "extractor-whitening").permutation(self._windows.n_rows)
         rows = np.sort(draws[:_WHITENED])
         batches = np.array_split(rows, -(-len(rows) // self._batch_size))
-        codes = [net(in_unit(self._windows.read(of).to(self._device))) for of in batches]
+        codes = [net.unwhitened(in_unit(self._windows.read(of).to(self._device))) for of in batches]
         net.whitening.fit(torch.cat(codes))
         return net.cpu()
 
