@@ -1,5 +1,6 @@
 """What the layers of the extractor promise, against loops and known answers."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -100,10 +101,13 @@ def test_widths_are_those_of_the_paper_and_of_its_source():
     assert paper.encoder_widths == (64, 128, 256, 512, 512, 512, 512)
 
 
-def test_the_published_encoder_has_the_numbers_of_its_source():
+@pytest.mark.parametrize(("n_head", "n_mapping"), [(4, 5), (1, 1)])
+def test_the_published_encoder_has_the_numbers_of_its_source(n_head, n_mapping):
     """Six scales of two blocks, heads of four layers and a mapping of five, counted by hand."""
     with torch.device("meta"):
-        net = StyleEncoder(StyleConfig())
+        config = StyleConfig()
+        assert (config.head_layers, config.mapping_layers) == (4, 5)
+        net = StyleEncoder(replace(config, head_layers=n_head, mapping_layers=n_mapping))
 
     def block(n_in, n_out):
         return 9 * n_in * n_in + n_in + 9 * n_in * n_out + n_out + n_in * n_out
@@ -112,8 +116,8 @@ def test_the_published_encoder_has_the_numbers_of_its_source():
     blocks = sum(block(*pair) + block(pair[1], pair[1]) for pair in pairwise(widths))
     square = 512 * 512 + 512
     pooled = (128 * 4, 256 * 4, 512, 512, 512, 512)
-    heads = sum(512 * n + 512 + 3 * square for n in pooled)
-    by_hand = 4 * 64 + blocks + heads + 5 * square
+    heads = sum(512 * n + 512 + (n_head - 1) * square for n in pooled)
+    by_hand = 4 * 64 + blocks + heads + n_mapping * square
     assert sum(parameter.numel() for parameter in net.parameters()) == by_hand
 
 

@@ -38,7 +38,6 @@ from histoscribe.encoders.weights import load_exactly, read_weights
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
 
-_HEAD, _MAPPING = 4, 5
 _EPS = 1e-8
 
 
@@ -47,8 +46,8 @@ class StyleEncoder(nn.Module):
     """Style code of a window, from the maps at every scale (S2FGAN, Yang et al., WACV 2022).
 
     Each scale has two residual blocks, of which the first halves the side. The maps of each scale
-    are averaged over a few cells and pass four linear layers; their mean over the scales is
-    normalised and passes five more.
+    are averaged over a few cells and pass linear layers, four as published; their mean over the
+    scales is normalised and passes five more.
 
     Windows are compared by this code or, `pooled`, by what the same maps hold before the linear
     layers: mean and deviation of each channel. A reconstruction needs to know where things lie in
@@ -71,10 +70,10 @@ class StyleEncoder(nn.Module):
         cells = [math.ceil((CODE_WIDTH / n) ** 0.5) for n in widths[1:]]
         self._cells = [min(n, COARSEST_PX) for n in cells]
         self.heads = nn.ModuleList(
-            RectifiedLayers(n * cells**2, CODE_WIDTH, _HEAD, rate=rate)
+            RectifiedLayers(n * cells**2, CODE_WIDTH, config.head_layers, rate=rate)
             for n, cells in zip(widths[1:], self._cells, strict=True)
         )
-        self.mapping = RectifiedLayers(CODE_WIDTH, CODE_WIDTH, _MAPPING, rate=rate)
+        self.mapping = RectifiedLayers(CODE_WIDTH, CODE_WIDTH, config.mapping_layers, rate=rate)
         self.whitening = Whitening(config.n_read, config.feature_width)
 
     def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B D"]:

@@ -39,6 +39,10 @@ class StyleConfig:
     """Side of the finest map with all channels; each doubling after it halves them."""
     encoder_channels: int = 64
     """Channels of E at the full side; each of three halvings doubles them."""
+    head_layers: int = 4
+    """Linear layers of E's heads, one head for each scale."""
+    mapping_layers: int = 5
+    """Linear layers of E between the mean of the heads and the code."""
     linear_rate: float = 0.01
     """Learning rate of E's linear layers as a share of the other layers'."""
     code: Code = "style"

@@ -43,6 +43,10 @@ class ExtractorSettings(BaseModel):
     """Weight of the mean absolute difference between a window and its reconstruction, in -1..1."""
     perceptual_weight: Annotated[float, Field(ge=0)] = 2.5
     """Weight of the perceptual distance between a window and its reconstruction."""
+    head_layers: _Positive = 4
+    """Linear layers of the encoder after each scale; with few, a short training gets further."""
+    mapping_layers: _Positive = 5
+    """Linear layers of the encoder between the mean of the scales and the code."""
     linear_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
     """Learning rate of the encoder's linear layers, as a share of `learning_rate`."""
     r1_gamma: Annotated[float, Field(ge=0)] = 1.0
@@ -65,6 +69,8 @@ class ExtractorSettings(BaseModel):
             width=self.width,
             full_width_px=self.full_width_px,
             encoder_channels=self.encoder_channels,
+            head_layers=self.head_layers,
+            mapping_layers=self.mapping_layers,
             linear_rate=self.linear_rate,
             code=self.code,
         )
