@@ -62,8 +62,9 @@ class Motifs:
 def retrieval(plan: RunPlan, fold: Fold, motifs: Motifs) -> pd.DataFrame:
     """Right exemplars of each row that has any: mean `share` of a spot, and spots with `any`.
 
-    `weight` is the weight of the right ones in a readout, else NaN. `chance` is the share of right
-    spots in the pool, `spots` the share of spots with any there. One row a model and test section.
+    Of a readout also the `weight` of the right ones, and its learned `gain` and `sharpness`.
+    `chance` is the share of right spots in the pool, `spots` the share of spots with any there. One
+    row a model and test section.
     """
     parts = []
     for model in plan.settings.models:
@@ -82,7 +83,7 @@ def retrieval(plan: RunPlan, fold: Fold, motifs: Motifs) -> pd.DataFrame:
                     "patient": str(plan.run_data.cohort.patients[section]),
                     "share": right.mean(),
                     "any": right.any(axis=1).mean(),
-                    "weight": _right_weight(plan, fold, model, section, right),
+                    **_readout(plan, fold, model, section, right),
                     "chance": eligible.mean(),
                     "spots": eligible.any(axis=1).mean(),
                 }
@@ -170,22 +171,25 @@ def _exemplar_rows(plan: RunPlan, fold: Fold, model: str, section: str) -> Int[n
     return evidence["exemplar_row"].astype(np.int64)
 
 
-def _right_weight(
+def _readout(
     plan: RunPlan, fold: Fold, model: str, section: str, right: Bool[np.ndarray, "N E"]
-) -> float:
-    """Mean weight of the right exemplars in the readout of a row; NaN for a row without."""
+) -> dict[str, float]:
+    """Mean weight of the right exemplars in the readout of a row, and what it learned."""
     folder = predictor_folder(plan.out, model, fold)
     fitted = load_predictor(folder, plan.run_data.weights).fitted
-    if not isinstance(fitted.model, ReadoutEGN) or fitted.lookup is None:
-        return float("nan")
+    network, lookup = fitted.model, fitted.lookup
+    if not isinstance(network, ReadoutEGN) or lookup is None:
+        return {}
     encoder = plan.settings.row(model).encoder
     feature = plan.run_data.features(encoder, section, fold)[fold.test[section]]
-    of_exemplars = fitted.lookup.pool.feature[_exemplar_rows(plan, fold, model, section)]
+    of_exemplars = lookup.pool.feature[_exemplar_rows(plan, fold, model, section)]
     with torch.inference_mode():
-        weight = fitted.model.exemplar_weights(
+        weight = network.exemplar_weights(
             torch.from_numpy(feature), torch.from_numpy(of_exemplars)
-        )
-    return float((weight.numpy() * right).sum(axis=1).mean())
+        ).numpy()
+        gain, sharpness = network.readout_gain.item(), network.sharpness.item()
+    of_right = float((weight * right).sum(axis=1).mean())
+    return {"weight": of_right, "gain": gain, "sharpness": sharpness}
 
 
 def _mean_over(

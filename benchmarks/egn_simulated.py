@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [name for name in dict.fromkeys(scores.scores["model"]) if name != ORACLE]
     pairs = [pair for pair in dict.fromkeys(PAIRS) if set(pair) <= set(rows)]
     exemplars = pd.concat([run.exemplars for run in runs.values()])
-    print(scores.table(rows, pairs, _right_exemplars(exemplars)))
+    print(scores.table(rows, pairs, _of_exemplars(exemplars)))
     report(
         "egn_simulated",
         n_seeds=len(runs),
@@ -122,21 +122,24 @@ def _gains(
             yield f"{name}_gain_to_target_ratio", gain / TARGET_GAIN
 
 
-def _right_exemplars(exemplars: pd.DataFrame) -> Mapping[str, Mapping[str, str]]:
-    """Cells of three columns of the table, by row: means over patients."""
+def _of_exemplars(exemplars: pd.DataFrame) -> Mapping[str, Mapping[str, str]]:
+    """Further columns of the table, by their heading: cells by row, means over patients."""
     heads = {
-        "right exemplars": "share",
-        "spots with a right one": "any",
-        "weight of right ones": "weight",
+        "right exemplars": ("share", 100, ".1f", " %"),
+        "spots with a right one": ("any", 100, ".1f", " %"),
+        "weight of right ones": ("weight", 100, ".1f", " %"),
+        "gain": ("gain", 1, ".3f", ""),
+        "sharpness": ("sharpness", 1, ".1f", ""),
     }
-    means = exemplars.groupby(["model", "patient"])[list(heads.values())].mean()
-    by_row = means.groupby("model").mean()
-    columns = {
-        head: {str(row): f"{100 * value:.1f} %" for row, value in by_row[name].dropna().items()}
-        for head, name in heads.items()
-    }
+    columns: dict[str, dict[str, str]] = {}
+    for head, (name, factor, digits, unit) in heads.items():
+        if name in exemplars:
+            of_row = exemplars.groupby("model")[name].mean().dropna()
+            columns[head] = {
+                str(row): f"{factor * value:{digits}}{unit}" for row, value in of_row.items()
+            }
     for cells in columns.values():
-        if NEAREST in cells:  # the same exemplars; one row only names what it takes
+        if NEAREST in cells:  # the same exemplars
             cells |= {NEIGHBOURS: cells[NEAREST], BLEND: cells[NEAREST]}
     return columns
 
