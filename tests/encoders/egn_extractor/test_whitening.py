@@ -64,3 +64,18 @@ def test_the_directions_of_largest_variance_are_kept(codes):
     left = (codes - codes.mean(dim=0) - white @ fit).square().mean(dim=0).sum()
     variances = torch.linalg.eigvalsh(torch.cov(codes.T, correction=0))
     torch.testing.assert_close(left, variances[:5].sum(), rtol=1e-3, atol=1e-3)
+
+
+def test_few_windows_have_the_directions_that_the_full_covariance_has():
+    """Fewer windows than numbers: their products are used, with the same result."""
+    few = torch.randn(20, 50, generator=torch.Generator().manual_seed(0))
+    whitening = Whitening(50, 8)
+    whitening.fit(few, floor=0.0)
+    white = whitening(few)
+    torch.testing.assert_close(torch.cov(white.T, correction=0), torch.eye(8), atol=1e-4, rtol=0)
+    variance = torch.linalg.eigvalsh(torch.cov(few.T, correction=0))[-8:]
+    along = whitening.matrix.norm(dim=0)
+    torch.testing.assert_close(along, variance.rsqrt(), rtol=1e-4, atol=1e-5)
+    more = Whitening(50, 40)
+    more.fit(few)
+    assert more(few)[:, 20:].eq(0).all()

@@ -50,9 +50,9 @@ class StyleEncoder(nn.Module):
     scales is normalised and passes five more.
 
     Windows are compared by this code or, `pooled`, by what the same maps hold before the linear
-    layers: mean and deviation of each channel. A reconstruction needs to know where things lie in
-    a window; which tissue it shows does not depend on that. Therefore both are averaged over the
-    eight symmetries of the window.
+    layers: mean, deviation and correlations of the channels. A reconstruction needs to know where
+    things lie in a window; which tissue it shows does not depend on that. Therefore both are
+    averaged over the eight symmetries of the window.
     """
 
     def __init__(self, config: StyleConfig) -> None:
@@ -101,10 +101,15 @@ class StyleEncoder(nn.Module):
         mean = total / len(self.heads)
         return self.mapping(mean * (mean.square().mean(dim=1, keepdim=True) + _EPS).rsqrt())
 
-    def pooled(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B S"]:
-        """Mean and deviation over the window of each channel, scale by scale."""
-        found = [torch.std_mean(maps, dim=(2, 3), correction=0) for maps in self._maps(image)]
-        return torch.cat([part for std, mean in found for part in (mean, std)], dim=1)
+    def pooled(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N"]:
+        """Mean and deviation of each channel, scale by scale; then the finest correlations.
+
+        These are the correlations of all pairs of channels at the finest scale: which patterns lie
+        together, as in the textures of Gatys et al., arXiv:1508.06576.
+        """
+        maps = list(self._maps(image))
+        of_channels = [part for of in maps for part in _mean_and_deviation(of)]
+        return torch.cat([*of_channels, _correlations(maps[0])], dim=1)
 
     def _maps(self, image: Float[Tensor, "B 3 P P"]) -> Iterator[Float[Tensor, "B C H W"]]:
         """Maps at each scale, from the finest to the coarsest."""
@@ -149,6 +154,22 @@ def load_extractor(path: Path) -> tuple[StyleEncoder, str]:
     net = StyleEncoder(_config(path))
     load_exactly(net, tensors, net_name=EXTRACTOR, where=str(path))
     return net.eval(), checksum
+
+
+def _mean_and_deviation(
+    maps: Float[Tensor, "B C H W"],
+) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B C"]]:
+    mean = maps.mean(dim=(2, 3))
+    variance = (maps - mean[:, :, None, None]).square().mean(dim=(2, 3))
+    return mean, (variance + _EPS).sqrt()
+
+
+def _correlations(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N"]:
+    """Correlation over the places of each pair of channels."""
+    mean, deviation = _mean_and_deviation(maps)
+    unit = (maps.flatten(2) - mean[:, :, None]) / deviation[:, :, None]
+    row, column = torch.triu_indices(maps.shape[1], maps.shape[1], offset=1)
+    return (unit @ unit.mT / unit.shape[2])[:, row, column]
 
 
 def _quarter_turns(image: Float[Tensor, "B 3 P P"]) -> list[Float[Tensor, "B 3 P P"]]:

@@ -17,6 +17,8 @@ from torch.nn import functional
 
 CODE_WIDTH = 512
 """Width of a style code, as in the paper."""
+N_DIRECTIONS = 128
+"""Directions of a code that windows are compared by: smaller ones are mostly noise."""
 COARSEST_PX = 4
 """Side of the smallest map: the encoder ends and the generator begins with it."""
 Code = Literal["style", "pooled"]
@@ -69,13 +71,18 @@ class StyleConfig:
 
     @property
     def n_read(self) -> int:
-        """Numbers that are read from E; `pooled`: mean and deviation of each channel."""
-        return CODE_WIDTH if self.code == "style" else 2 * sum(self.encoder_widths[1:])
+        """Numbers that are read from E.
+
+        `pooled`: mean and deviation of each channel, and the correlations at the finest scale.
+        """
+        widths = self.encoder_widths[1:]
+        n_pairs = widths[0] * (widths[0] - 1) // 2
+        return CODE_WIDTH if self.code == "style" else 2 * sum(widths) + n_pairs
 
     @property
     def feature_width(self) -> int:
-        """Width of E's features: as many directions of these numbers as a code has, at most."""
-        return min(self.n_read, CODE_WIDTH)
+        """Width of E's features: the directions of these numbers that are kept."""
+        return min(self.n_read, N_DIRECTIONS)
 
     @property
     def sides(self) -> tuple[int, ...]:
