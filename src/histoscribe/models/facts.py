@@ -50,7 +50,7 @@ class Facts:
     def target_unit(self) -> Float[np.ndarray, " G"]:
         """`target_scale` of each gene; 1 for a gene that is constant but for rounding."""
         spread = np.broadcast_to(self.target_scale, len(self.target_mean))
-        return np.where(spread > 1e-6 * (1 + np.abs(self.target_mean)), spread, 1.0)
+        return np.where(spread > 1e-6 * np.abs(self.target_mean), spread, 1.0)
 
     @property
     def start_of_counts(self) -> CountStart:

@@ -74,7 +74,7 @@ def test_expression_moves_a_new_network_whatever_its_scale():
     assert not hasattr(unscaled, "target_scale")
 
 
-@pytest.mark.parametrize("factor", [0.01, 100.0])
+@pytest.mark.parametrize("factor", [1e-6, 0.01, 100.0])
 @pytest.mark.parametrize(
     ("name", "settings"),
     [("egn", {}), ("egn", {"projector": False}), ("egn-readout", {}), ("retro", {})],
