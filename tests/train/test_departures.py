@@ -15,6 +15,7 @@ from histoscribe.train.settings import parse_settings
 from tests.contracts.fitting import fitted
 from tests.contracts.tables import planted_table
 
+KEPT = "best epoch on held-out training patients (last epoch)"
 EGN_PAPER = {
     "inputs": {"tile_px": 256, "encoder": "egn-extractor"},
     "train": {"keep": "last"},
@@ -77,9 +78,14 @@ def test_a_run_as_published_says_nothing():
     assert departure_line(settings_of(*WITHOUT, "ridge", train={"epochs": 3})) == ""
 
 
+def test_a_network_without_a_publication_differs_from_none():
+    assert departure_line(settings_of("egn-readout", train={"epochs": 3})) == ""
+
+
 def test_every_difference_of_a_row_is_named():
     plain = settings_of("egn")
     assert departures(plain, plain.row("egn")) == (
+        KEPT,
         "may stop before its cosine ends",
         "tiles of 224 px (256)",
         "encoder colour_texture (egn-extractor)",
@@ -87,28 +93,55 @@ def test_every_difference_of_a_row_is_named():
     settings = settings_of(
         "egn",
         inputs=EGN_PAPER["inputs"],
-        train={"keep": "last", "epochs": 20, "accumulate": 2, "loss": "pcc"},
+        train={"keep": "last", "epochs": 1, "accumulate": 2, "loss": "pcc"},
         settings={
-            "egn": {"preset": "small", "depth": 2, "exemplars": {"n": 3, "draw": "random"}},
+            "egn": {"preset": "small", "depth": 2, "exemplars": {"n": 1, "draw": "random"}},
         },
     )
     assert departures(settings, settings.row("egn")) == (
-        "20 epochs (50)",
+        "1 epoch (50)",
         "batch 64 (32)",
         "loss pcc (of its own)",
-        "3 exemplars (9)",
+        "1 exemplar (9)",
         "exemplars at random (nearest)",
         "preset small",
         "depth 2 (8)",
     )
 
 
+def test_the_kept_epoch_is_compared():
+    patient = settings_of("egn", "stnet", "tcgn", train={"patience": 50})
+    kept = {row.name: departures(patient, row)[:1] for row in patient.rows}
+    assert kept == {
+        "egn": (KEPT,),
+        "stnet": (),
+        "tcgn": ("best epoch on held-out training patients (best epoch on test sections)",),
+    }
+    assert "may stop before its cosine ends" not in departures(patient, patient.row("egn"))
+    leaky = {"protocol": "section", "leaks": ["epoch"]}
+    tested = settings_of("vit", "tcgn", folds=leaky, inputs={"tile_px": 112})
+    assert departures(tested, tested.row("vit"))[0] == "best epoch on test sections (last epoch)"
+    assert not any("epoch" in of for of in departures(tested, tested.row("tcgn")))
+
+
+def test_batches_that_end_early_are_compared():
+    own = {"he2rna": {"super_tiles": 100}}
+    ended = "batches end at 20,000 tiles (none do)"
+    for settings, expected in (({}, True), (own, False)):
+        run = settings_of("he2rna", "additive-mil", settings=settings)
+        assert (ended in departures(run, run.row("he2rna"))) is expected
+        assert ended not in departures(run, run.row("additive-mil"))
+
+
 def test_published_settings_that_are_no_default_are_compared_too():
     given = {"resize_px": 224, "corners": "mean", "weights": "random"}
     settings = settings_of(
-        "tcgn", settings={"tcgn": given}, inputs={"tile_px": 112}, train={"loss": "mse"}
+        "tcgn", settings={"tcgn": given}, inputs={"tile_px": 112}, train={"keep": "last"}
     )
-    assert departures(settings, settings.row("tcgn")) == ('weights "random" ("file")',)
+    assert departures(settings, settings.row("tcgn")) == (
+        "last epoch (best epoch on test sections)",
+        'weights "random" ("file")',
+    )
 
 
 def test_rows_with_one_difference_share_its_words_and_many_are_counted():
@@ -116,7 +149,7 @@ def test_rows_with_one_difference_share_its_words_and_many_are_counted():
     tables = {**EGN_PAPER, "train": {"keep": "last", "epochs": 8}}
     line = departure_line(settings_of("egn", *rows, "ridge", settings=rows, **tables))
     assert line == (
-        f"{BEFORE}all 8: 8 epochs (50); k1: 1 exemplars (9); k2: 2 exemplars (9); "
+        f"{BEFORE}all 8: 8 epochs (50); k1: 1 exemplar (9); k2: 2 exemplars (9); "
         "k3: 3 exemplars (9); and 4 more"
     )
 
@@ -127,8 +160,8 @@ def test_it_is_the_first_line_of_a_run(run, tmp_path):
     with told_to(told.append), pytest.raises(DataContractError, match="nowhere"):
         run(tmp_path / "nowhere.csv", "egn", out=tmp_path / "out")
     assert told == [
-        f"{BEFORE}egn: may stop before its cosine ends, tiles of 224 px (256), "
-        "encoder colour_texture (egn-extractor)"
+        f"{BEFORE}egn: {KEPT}, may stop before its cosine ends, "
+        "tiles of 224 px (256), encoder colour_texture (egn-extractor)"
     ]
 
 

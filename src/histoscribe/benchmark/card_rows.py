@@ -23,8 +23,8 @@ def row_lines(rows: Mapping[str, RowCard], train: TrainSettings) -> Iterator[str
         yield f"Loss of all of them: `{train.loss}`{_loss_facts(train)}."
     yield ""
     yield (
-        "| row | model | settings | epochs | batch | not as published (in brackets what is) "
-        "| fitted numbers | start weights | exemplars |"
+        "| row | model | settings | epochs | batch, at most "
+        "| not as published (in brackets what is) | fitted numbers | start weights | exemplars |"
     )
     yield "|---|---|---|---|---|---|---|---|---|"
     for name, row in networks.items():

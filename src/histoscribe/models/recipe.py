@@ -7,6 +7,7 @@ from typing import Any, Literal
 Schedule = Literal["constant", "cosine", "warm-restarts", "warmup-cosine"]
 Turning = Literal["no", "right-angles", "any-angle"]
 Corners = Literal["read", "mean"]
+Kept = Literal["last", "best", "best-on-test"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +54,18 @@ class Recipe:
     """Encoder of the features, by its name here."""
     n_exemplars: int | None = None
     """Number of nearest exemplars, by L2."""
+    keeps: Kept = "last"
+    """Epoch that the publication keeps: its last, the best one on training patients that were held
+    out, or the best one on what it is tested on.
+    """
     loss: Literal["mse-pcc"] | None = None
     """As `train.loss` names it; None for the loss of the model."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the model whose defaults are other values."""
+    published: bool = True
+    """Whether this is the training of a publication of this network; false for a network of ours
+    that is trained as another one.
+    """
 
     def __post_init__(self) -> None:
         if self.optimiser == "adam" and self.weight_decay:

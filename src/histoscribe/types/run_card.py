@@ -79,7 +79,7 @@ class RowCard(Card):
     epochs: int | None = None
     """Epochs of a network, at most; None for models that are no networks."""
     batch_size: int | None = None
-    """Items in a batch of a network."""
+    """Items in a batch of a network, at most."""
     departures: tuple[str, ...] = ()
     """What differs from the training of its publication, whose values stand in brackets."""
     weights: Mapping[str, str] = field(default_factory=dict)

@@ -221,6 +221,7 @@ class AdditiveMIL(ExpressionModel):
             weight_decay=0.01,
             tile_px=224,
             encoder="torchvision:resnet18",
+            keeps="best",
         )
 
     def _scores(

@@ -190,7 +190,7 @@ class GuidedNetwork(ExpressionModel):
             query = self.project_spot(self.standardised(feature))
         if exemplar_feature is not None and exemplar_target is not None and self.bridges:
             exemplars = self.project_exemplars(
-                self.standardised(exemplar_feature), self.centred(exemplar_target)
+                self.standardised(exemplar_feature), self.standardised_expression(exemplar_target)
             )
         for number, layer in enumerate(self.layers, start=1):
             tokens = layer.attend(tokens, again)
@@ -218,7 +218,7 @@ class GuidedNetwork(ExpressionModel):
         """Features minus their training mean, over their training deviation."""
         return (feature - self.feature_mean) / self.feature_scale
 
-    def centred(self, target: Float[Tensor, "B E G"]) -> Float[Tensor, "B E G"]:
+    def standardised_expression(self, target: Float[Tensor, "B E G"]) -> Float[Tensor, "B E G"]:
         """Expression minus its training mean; over its deviation if `scales_expression`."""
         difference = target - self.target_mean
         return difference / self.target_scale if self.scales_expression else difference

@@ -1,8 +1,8 @@
 """The Exemplar Guided Network with a direct readout of its exemplars; ours, of no paper."""
 
 import math
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, replace
+from typing import Literal, final
 
 import torch
 from jaxtyping import Float, UInt8
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from histoscribe.models.base import Facts, register
 from histoscribe.models.networks.egn import EGNConfig, PaperNetwork
+from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output
 
 _PACE = (
@@ -22,12 +23,8 @@ _GAIN, _SHARPNESS = 0.1, 5.0  # at the start
 class ReadoutConfig(EGNConfig):
     """Settings of `egn`; it always reads exemplars."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.sees != "exemplars":
-            raise ValueError(
-                f'sees = "{self.sees}": egn-readout reads exemplars; without them use model = "egn"'
-            )
+    sees: Literal["exemplars"] = "exemplars"
+    """Exemplars; `egn` can do without them."""
 
 
 @final
@@ -48,6 +45,11 @@ class ReadoutEGN(PaperNetwork):
         super().__init__(facts, config)
         self.gain = nn.Parameter(torch.tensor(_GAIN / _PACE))
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(_SHARPNESS) / _PACE))
+
+    @classmethod
+    def recipe(cls, config: EGNConfig) -> Recipe:
+        """Training of `egn`: there is no publication of this network."""
+        return replace(super().recipe(config), published=False)
 
     @property
     def readout_gain(self) -> Float[Tensor, ""]:
@@ -86,7 +88,7 @@ class ReadoutEGN(PaperNetwork):
             raise ValueError("give feature, exemplar_feature and exemplar_target")
         of_network = super().represent(image, feature, exemplar_feature, exemplar_target)
         weight = self.exemplar_weights(feature, exemplar_feature)
-        expression = (weight[..., None] * self.centred(exemplar_target)).sum(dim=1)
+        expression = (weight[..., None] * self.standardised_expression(exemplar_target)).sum(dim=1)
         return torch.cat([of_network, expression], dim=1)
 
     def read(self, representation: Float[Tensor, "*B R"]) -> Output:

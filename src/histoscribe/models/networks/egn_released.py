@@ -48,7 +48,11 @@ class ReleasedEGN(GuidedNetwork):
         """AdamW, restarted twice an epoch."""
         recipe = exemplar_guided(config.learning_rate, config.weight_decay)
         return replace(
-            recipe, schedule="warm-restarts", encoder="torchvision:resnet50", n_exemplars=6
+            recipe,
+            schedule="warm-restarts",
+            encoder="torchvision:resnet50",
+            n_exemplars=6,
+            keeps="best-on-test",
         )
 
     def add_projector(self, width: int, n_genes: int) -> None:

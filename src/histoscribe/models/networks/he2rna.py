@@ -128,6 +128,7 @@ class HE2RNA(ExpressionModel):
             learning_rate=config.learning_rate,
             weight_decay=0.0,
             encoder="torchvision:resnet50",
+            keeps="best",
         )
 
     @classmethod

@@ -120,6 +120,7 @@ class STNet(ExpressionModel):
             schedule="constant",
             turned="right-angles",
             tile_px=224,
+            keeps="best",
         )
 
     def start_from(self, weights: Path) -> None:

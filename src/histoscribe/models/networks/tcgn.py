@@ -152,6 +152,7 @@ class CMTNetwork(ExpressionModel):
             side_px=config.resize_px,
             corners=config.corners,
             tile_px=112,
+            keeps="best-on-test",
             settings={"resize_px": 224, "corners": "mean"},
         )
 
