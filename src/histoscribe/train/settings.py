@@ -270,7 +270,10 @@ def parse_settings(table: Mapping[str, Any], where: str) -> RunSettings:
 
 
 def dump_settings(settings: RunSettings) -> str:
-    """Complete settings as TOML; reading it back gives the same settings."""
+    """All settings as TOML; reading it back gives the same settings.
+
+    Values that are left to each model stay open: cards have the epochs and the batch of each row.
+    """
     return tomli_w.dumps(_without_none(settings.model_dump(mode="json")))
 
 

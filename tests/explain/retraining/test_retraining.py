@@ -118,6 +118,17 @@ def test_a_training_in_several_processes_is_repeated_in_one(tmp_path):
         training_recipe(two, epochs_needed=True)
 
 
+def test_epochs_and_batch_are_those_of_the_card_where_the_settings_leave_them_open(tmp_path):
+    first = toy_predictor()
+    head, of_train, rest = (first.folder / "settings.toml").read_text().partition("[train]\n")
+    for line in ("epochs = 8\n", "batch_size = 32\n"):
+        assert rest.count(line) == 1
+        rest = rest.replace(line, "")
+    (tmp_path / "settings.toml").write_text(head + of_train + rest)
+    again = training_recipe(replace(first, folder=tmp_path)).train
+    assert (again.epochs, again.batch_size) == (8, 32)
+
+
 def test_what_was_not_trained_on_spots_is_refused(tmp_path):
     lost = replace(toy_predictor(), folder=tmp_path)
     with pytest.raises(DataContractError, match=r"no settings\.toml beside it"):

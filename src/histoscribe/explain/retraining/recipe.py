@@ -14,12 +14,14 @@ _SETTINGS = "settings.toml"
 _OF_ITS_COHORT = {"cohort", "sections", "where", "filters", "folds"}
 """Tables that the given cohort and the question take the place of."""
 
+_OF_THE_MODEL = {"epochs", "batch_size"}  # in `[train]`, where the settings may leave them open
+
 
 def training_recipe(predictor: Predictor, *, epochs_needed: bool = False) -> RunSettings:
     """Settings that train the model of a predictor again, on a cohort in memory.
 
-    Cohort, sections, filters and folds are not those of the predictor. The model is trained in one
-    process, and computes features in this one.
+    Cohort, sections, filters and folds are not those of the predictor; epochs and batch are those
+    of its card. The model is trained in one process, and computes features in this one.
 
     Parameters
     ----------
@@ -51,6 +53,9 @@ def training_recipe(predictor: Predictor, *, epochs_needed: bool = False) -> Run
         "settings": {} if own is None else {predictor.row: dict(own)},
         "run": {**table["run"], "devices": 1},
     }
+    # the file leaves them open where the model's own were taken, and those may have changed since
+    trained = {key: value for key, value in predictor.card.train.items() if key in _OF_THE_MODEL}
+    table["train"] = {**table["train"], **trained}
     if epochs_needed:
         table["train"] = {**table["train"], "keep": "best"}
     return parse_settings(table, str(path))
