@@ -73,9 +73,10 @@ def tables(run: Path) -> str:
 
 def _about(settings: RunSettings) -> str:
     folds, k = settings.folds, settings.folds.k
+    n_epochs = settings.train.epochs_of(settings.row(FULL).recipe)
     return (
         f"{settings.cohort.split('/')[-1]}, protocol {folds.protocol} (k = {k}), seed "
-        f"{settings.seed}, {settings.train.epochs} epochs, tiles {settings.inputs.tile_px} px at "
+        f"{settings.seed}, {n_epochs} epochs, tiles {settings.inputs.tile_px} px at "
         f"{settings.inputs.mpp:g} um/px. PCC@F, @S, @M: lower quartile, median and mean over genes "
         "of the correlation pooled over the test spots of a fold, mean over folds. The paper's: "
         "other protocol, for reference only."
