@@ -210,6 +210,7 @@ def test_the_recipe_of_tcga_runs_on_files_of_its_layout(patients, place):
     assert mape["ridge"] < mape["mean"]
     card = (place / "patients" / "card.md").read_text()
     assert "sites: A6 4, AA 4" in card
+    assert "- he2rna is not as published (in brackets what is): 8 epochs (200), batch 4" in card
 
 
 @pytest.mark.slow
@@ -266,6 +267,8 @@ def test_a_predictor_of_bags_predicts_all_slides_of_a_patient_together(tcga, pla
         of_bags = predictor.fitted.values_of_bags(LabelledBags(table), found.patients)
         np.testing.assert_allclose(found.deviation, of_bags.deviation, rtol=1e-3, atol=1e-6)
         expected = of_bags.values
+        words = "- Not as published (in brackets what is): 2 epochs (200), batch 4 (16), "
+        assert words in (folder / "MODEL_CARD.md").read_text()
     else:
         assert found.deviation is None
         expected = predictor.fitted.predict_means(bulk.means(None, bags))

@@ -74,6 +74,13 @@ def test_an_encoder_without_weights_asks_for_none(facts):
     assert "--weights" not in model_card(replace(facts, encoding=plain))
 
 
+def test_what_is_not_as_published_is_said(facts):
+    assert "Not as published" not in model_card(facts)
+    card = replace(facts.card, departures=("20 epochs (50)", "preset small"))
+    line = "- Not as published (in brackets what is): 20 epochs (50), preset small.\n"
+    assert line in model_card(replace(facts, card=card))
+
+
 def test_a_leaky_protocol_is_said(facts):
     text = model_card(replace(facts, card=replace(facts.card, protocol="spot")))
     assert "Claims about new patients" in text

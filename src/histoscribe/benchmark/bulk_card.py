@@ -13,6 +13,7 @@ from histoscribe.data.fold_settings import leaks_in_words, leaky
 from histoscribe.data.folds import fold_cards, folds_hash
 from histoscribe.metrics.chance import SHUFFLED_RUNS
 from histoscribe.predictor.facts import cohort_card, versions
+from histoscribe.train.departures import departures
 from histoscribe.types import BulkRunCard, Check
 
 FEWEST_PATIENTS = 5
@@ -70,6 +71,7 @@ def bulk_card(plan: BulkPlan, checks: Sequence[Check]) -> BulkRunCard:
         train=train.model_dump(mode="json"),
         epochs={row.name: train.epochs_of(row.recipe) for row in networks},
         batch_size={row.name: train.batch_size_of(row.recipe) for row in networks},
+        departures={row.name: of for row in networks if (of := departures(settings, row))},
         seed=settings.seed,
         shuffled_runs=SHUFFLED_RUNS,
         checks=tuple(checks),
@@ -152,9 +154,12 @@ def _head(card: BulkRunCard) -> Iterator[str]:
     yield f"- folds: {len(card.folds)}, sha256 {card.folds_sha256[:12]}; seed {card.seed}"
     if card.epochs:
         each = (
-            f"{name} {n} in batches of {card.batch_size[name]}" for name, n in card.epochs.items()
+            f"{name} {n} in batches of at most {card.batch_size[name]}"
+            for name, n in card.epochs.items()
         )
         yield f"- epochs of networks, at most: {', '.join(each)}"
+    for name, of in card.departures.items():
+        yield f"- {name} is not as published (in brackets what is): {', '.join(of)}"
     for note in card.notes:
         yield f"- {note}"
     yield ""

@@ -147,6 +147,7 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
     yield f"- Model: {facts.model} ({facts.paper}), {card.n_parameters} fitted numbers."
     if card.weights is not None:
         yield f"- The network began with {_start(card.weights)}{_length(card.train)}."
+    yield from _not_as_published(card.departures)
     if card.turned is not None:
         corners = "" if card.corners is None else f", {_CORNERS[card.corners]}"
         yield f"- {_TURNED[card.turned]}{corners}."
@@ -178,13 +179,19 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
         yield f"\nand {len(sections) - _MOST_LISTED} more, see predictor.json."
 
 
+def _not_as_published(departures: tuple[str, ...]) -> Iterator[str]:
+    if departures:
+        yield f"- Not as published (in brackets what is): {', '.join(departures)}."
+
+
 def _start(weights: str) -> str:
     return "random numbers" if weights == "none" else f"published weights ({weights})"
 
 
 def _length(train: Mapping[str, Any]) -> str:
     at_most = "at most " if train["keep"] == "best" else ""
-    return f", and had {at_most}{train['epochs']} epochs in batches of {train['batch_size']}"
+    n_epochs = _n(train["epochs"], "epoch")
+    return f", and had {at_most}{n_epochs} in batches of at most {train['batch_size']}"
 
 
 def _how_well(facts: CardFacts) -> Iterator[str]:

@@ -17,6 +17,7 @@ from histoscribe.predictor.facts import (
 )
 from histoscribe.predictor.fitted_model import Fitted
 from histoscribe.predictor.folder import sha256
+from histoscribe.train.departures import departures
 from histoscribe.train.row import ModelRow
 from histoscribe.train.run_data import RunData
 from histoscribe.train.steer_record import steer_card
@@ -53,6 +54,7 @@ def training_card(
     return replace(
         card,
         row=row.name,
+        departures=departures(run_data.settings, row),
         turned=_turned(fitted.model),
         corners=_corners(fitted.model),
         steer=steer_card(run_data.settings.steer, [of.choice for of in fitted.members]),

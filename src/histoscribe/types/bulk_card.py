@@ -44,4 +44,8 @@ class BulkRunCard(Card):
     epochs: Mapping[str, int] = field(default_factory=dict)
     """Epochs of each network, at most."""
     batch_size: Mapping[str, int] = field(default_factory=dict)
-    """Bags in a batch of each network."""
+    """Bags in a batch of each network, at most."""
+    departures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Row -> what differs from the training of its publication, as in `RowCard`; rows of which
+    nothing does are left out.
+    """

@@ -227,6 +227,8 @@ class TrainingCard(Card):
     exemplars: ExemplarsCard | None = None
     pathways: PathwaysCard | None = None
     """Gene sets of a network with scores of pathways."""
+    departures: tuple[str, ...] = ()
+    """What differs from the training of its publication, whose values stand in brackets."""
     source: ModelSource | None = None
     """Origin of the model; None for one of this package."""
     made_up_labels: str | None = None
