@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from histoscribe.encoders.egn_extractor.augment import AdaptiveAugmentation, moved, recoloured
+from histoscribe.encoders.egn_extractor.augment import (
+    _CHANGES,
+    AdaptiveAugmentation,
+    _Draws,
+    moved,
+    recoloured,
+)
 
 
 @pytest.fixture
@@ -60,19 +66,85 @@ def test_colours_are_mixed_by_a_matrix():
     torch.testing.assert_close(mixed[0, :, 0, 0], expected)
 
 
-def test_hue_saturation_and_flip_keep_what_they_name():
-    """With brightness and contrast off, grey stays grey; a turn of hue keeps the colour's size."""
-    from histoscribe.encoders.egn_extractor.augment import _CHANGES, _Draws
+def only(*names, n=500, seed=0):
+    """Draws of windows that have these changes and no other."""
+    random = torch.Generator().manual_seed(seed)
+    gate = torch.ones(n, len(_CHANGES), 1)
+    gate[:, [_CHANGES.index(name) for name in names]] = 0
+    uniform = torch.rand(n, len(_CHANGES), 2, generator=random)
+    normal = torch.randn(uniform.shape, generator=random)
+    return _Draws(torch.tensor(1.0), gate, uniform, normal)
 
-    gate = torch.ones(4, len(_CHANGES), 1)
-    gate[:, _CHANGES.index("hue")] = 0
-    generator = torch.Generator().manual_seed(0)
-    uniform = torch.rand(4, len(_CHANGES), 2, generator=generator)
-    draws = _Draws(torch.tensor(0.5), gate, uniform, torch.randn(uniform.shape))
-    colour = draws.colour()
-    length = (colour[:, :, :3] @ torch.tensor([1.0, -1, 0])).norm(dim=1)
-    torch.testing.assert_close(length, torch.full((4,), math.sqrt(2)))
-    torch.testing.assert_close(colour.sum(dim=2), torch.ones(4, 3))
+
+def normal(draws, name):
+    return draws.normal[:, _CHANGES.index(name), 0]
+
+
+def test_a_window_is_scaled_by_powers_of_2():
+    draws = only("scale")
+    sizes = torch.linalg.svdvals(draws.placing(16)[:, :, :2])
+    expected = torch.exp2(0.2 * normal(draws, "scale"))[:, None].expand(-1, 2)
+    torch.testing.assert_close(sizes, expected)
+
+
+def test_a_stretch_has_any_direction_and_keeps_the_area():
+    draws = only("turn", "stretch", "turn_again")
+    outer, sizes, axes = torch.linalg.svd(draws.placing(16)[:, :, :2])
+    torch.testing.assert_close(sizes.prod(dim=1), torch.ones(500))
+    torch.testing.assert_close(sizes[:, 0], torch.exp2(0.2 * normal(draws, "stretch").abs()))
+    for axis in (axes[:, 0], outer[:, :, 0]):  # in the window that is made, and in the one read
+        angle = torch.rad2deg(torch.atan2(axis[:, 1], axis[:, 0])).remainder(90)
+        assert ((angle > 30) & (angle < 60)).float().mean() > 0.2
+
+
+def test_a_window_is_shifted_by_whole_px_and_moved_by_any_part():
+    shift = only("shift").placing(16)[:, :, 2] * 8  # px
+    torch.testing.assert_close(shift, shift.round())
+    assert set(shift.round().flatten().tolist()) == {-2, -1, 0, 1, 2}  # an eighth of the side
+    draws = only("move")
+    move = draws.placing(16)[:, :, 2] * 8
+    torch.testing.assert_close(move, 2 * draws.normal[:, _CHANGES.index("move")])
+
+
+def test_mirrors_and_quarters_are_equally_frequent():
+    eye = torch.eye(2)
+    turn = torch.tensor([[0.0, -1], [1, 0]])
+    placed = only("mirror", "quarter").placing(16)[:, :, :2]
+    for mirror in (eye, torch.diag(torch.tensor([-1.0, 1]))):
+        for times in range(4):
+            symmetry = mirror @ torch.linalg.matrix_power(turn, times)
+            share = (placed - symmetry).abs().amax(dim=(1, 2)).lt(1e-5).float().mean()
+            assert 0.08 < share < 0.17
+
+
+def test_brightness_is_added_before_contrast_and_flip():
+    draws = only("brightness", "contrast", "flip")
+    grey = torch.full((500, 3, 1, 1), 0.3)
+    factor = torch.exp2(0.5 * normal(draws, "contrast"))
+    sign = 1 - 2 * draws.uniform[:, _CHANGES.index("flip"), 0].ge(0.5).float()
+    expected = factor * sign * (0.3 + 0.2 * normal(draws, "brightness"))
+    changed = recoloured(grey, draws.colour()).flatten(1)
+    torch.testing.assert_close(changed, expected[:, None].expand(-1, 3))
+
+
+def test_contrast_scales_every_colour_and_a_flip_turns_its_lightness_alone():
+    factor = only("contrast").colour()[:, :, :3]
+    expected = torch.exp2(0.5 * normal(only("contrast"), "contrast"))[:, None, None] * torch.eye(3)
+    torch.testing.assert_close(factor, expected)
+    flipped = only("flip").colour()[:, :, :3] @ torch.tensor([1.0, -1, 0])
+    torch.testing.assert_close(flipped, torch.tensor([1.0, -1, 0]).expand(500, -1))
+
+
+def test_hue_and_saturation_keep_grey_and_change_the_rest_alone():
+    for name in ("hue", "saturation"):
+        colour = only(name).colour()
+        torch.testing.assert_close(colour.sum(dim=2), torch.ones(500, 3))
+    length = (only("hue").colour()[:, :, :3] @ torch.tensor([1.0, -1, 0])).norm(dim=1)
+    torch.testing.assert_close(length, torch.full((500,), math.sqrt(2)))
+    draws = only("saturation")
+    colourful = draws.colour()[:, :, :3] @ torch.tensor([1.0, -1, 0])
+    by = torch.exp2(normal(draws, "saturation"))[:, None] * torch.tensor([1.0, -1, 0])
+    torch.testing.assert_close(colourful, by)
 
 
 def test_the_probability_rises_while_more_than_sixty_percent_are_judged_right():

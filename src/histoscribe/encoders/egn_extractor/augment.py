@@ -45,7 +45,7 @@ class AdaptiveAugmentation(nn.Module):
         draws = _Draws.drawn(
             integer(self._seed, f"extractor-augmentation-{use}"), self.probability, len(image)
         )
-        return recoloured(moved(image, draws.placing()), draws.colour())
+        return recoloured(moved(image, draws.placing(image.shape[-1])), draws.colour())
 
     def follow(self, score: Float[Tensor, " B"], number: int) -> None:
         """Note F's scores of real windows in step `number`, and change p every few steps."""
@@ -112,13 +112,15 @@ class _Draws:
         )
         return cls(probability, *(part.to(probability.device) for part in numbers))
 
-    def placing(self) -> Float[Tensor, "B 2 3"]:
-        """Transformation of places, for `moved`."""
+    def placing(self, side: int) -> Float[Tensor, "B 2 3"]:
+        """Transformation of places in windows of so many px, for `moved`."""
         # two turns by any angle: together they have the probability p
         turning = 1 - (1 - self.probability).sqrt()
         mirror = 1 - 2 * self._steps("mirror", 2)
         quarter = self._steps("quarter", 4) * (math.pi / 2)
-        shift = self._value("shift", self.uniform * 0.5 - 0.25)
+        half = side / 2  # px; places are -1..1 over the window
+        # by whole px, which blur nothing
+        shift = self._value("shift", ((self.uniform * 0.5 - 0.25) * half).round() / half)
         scale = torch.exp2(self._value("scale", 0.2 * self.normal))[:, 0]
         turns = [
             self._value(name, (2 * self.uniform - 1) * math.pi, turning)[:, 0]
@@ -131,8 +133,9 @@ class _Draws:
             _affine(nothing, (mirror, torch.ones_like(mirror))),
             _affine(quarter),
             _affine(nothing, move=shift),
-            _affine(turns[0], (scale, scale)),
-            _affine(turns[1], (stretch, 1 / stretch)),
+            # the stretch lies between the two turns, so that it has any direction
+            _affine(turns[0], (stretch, 1 / stretch)),
+            _affine(turns[1], (scale, scale)),
             _affine(nothing, move=move),
         )
         return reduce(torch.matmul, steps)[:, :2]
