@@ -22,9 +22,9 @@ def vgg():
 
 def test_five_rectified_maps_are_compared_with_halving_weights(vgg):
     assert isinstance(vgg, FeatureL1)
-    assert (vgg.name, vgg.source) == ("L1 of maps of torchvision:vgg19", "random:0")
+    assert (vgg.name, vgg.source) == ("L1 of maps of torchvision:vgg19 in -1..1", "random:0")
     image, other = tiles(2), tiles(2, seed=1)
-    maps, others = ((tile - vgg.mean) / vgg.std for tile in (image, other))
+    maps, others = image / 127.5 - 1, other / 127.5 - 1  # as the source gives them to the net
     expected, n_rectified, weights = (
         torch.zeros(2),
         0,

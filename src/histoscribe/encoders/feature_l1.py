@@ -2,7 +2,9 @@
 
 The mean absolute difference between the maps of VGG-19 at the first rectifier of each of its five
 parts, the coarsest weighing 1 and each finer one half of the next (S2FGAN, Yang et al., WACV 2022;
-the finest weighs 1/32). Without weights of VGG-19 the perceptual distance of another net stands in.
+the finest weighs 1/32). As there, the net reads tiles in -1..1, although it was trained on others:
+this scales the term. Without weights of VGG-19 the perceptual distance of another net stands in,
+which reads tiles as that net was trained on, and LPIPS as it was published.
 """
 
 from collections.abc import Mapping
@@ -15,7 +17,6 @@ from torch import Tensor, nn
 
 from histoscribe import torchvision_guard  # noqa: F401 - before torchvision
 from histoscribe.encoders.perceptual import Perceptual, load_perceptual
-from histoscribe.encoders.record import IMAGENET_MEAN, IMAGENET_STD
 from histoscribe.encoders.weights import load_exactly, read_weights
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.weights import find_weights, weight_places
@@ -23,24 +24,20 @@ from histoscribe.seed import integer
 
 VGG19 = "torchvision:vgg19"
 _SHARES = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}  # of layers of `features`
+_HALF_WHITE = 127.5
 
 
 @final
 class FeatureL1(nn.Module):
     """Mean absolute difference of VGG-19's maps; frozen, and differentiable by its tiles."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, net: nn.Sequential, source: str) -> None:
         super().__init__()
-        self.name = f"L1 of maps of {VGG19}"
+        self.name = f"L1 of maps of {VGG19} in -1..1"
         """Name for the card."""
         self.source = source
         """`sha256:...` of the net's file, or `random:<seed>`, for the card."""
         self.layers = net[: max(_SHARES) + 1].eval().requires_grad_(requires_grad=False)
-        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN)[:, None, None])
-        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD)[:, None, None])
 
     def forward(
         self,
@@ -48,9 +45,8 @@ class FeatureL1(nn.Module):
         other: UInt8[Tensor, "B 3 P P"] | Float[Tensor, "B 3 P P"],
     ) -> Float[Tensor, " B"]:
         """Distance of each tile (0..255) to its counterpart; 0 for equal tiles."""
-        maps, others = (
-            (tile.to(self.mean.dtype) - self.mean) / self.std for tile in (image, other)
-        )
+        dtype = next(self.layers.parameters()).dtype
+        maps, others = (tile.to(dtype) / _HALF_WHITE - 1 for tile in (image, other))
         total = maps.new_zeros(len(maps))
         for number, layer in enumerate(self.layers):
             maps, others = layer(maps), layer(others)

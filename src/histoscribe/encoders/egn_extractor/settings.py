@@ -11,9 +11,9 @@ _Above0 = Annotated[float, Field(gt=0)]
 
 
 class ExtractorSettings(BaseModel):
-    """Settings of `inputs.encoder = "egn-extractor"`; the defaults are the paper's.
+    """Settings of `inputs.encoder = "egn-extractor"`; the defaults are those of S2FGAN.
 
-    The paper gives no weights for its loss terms; those, and the length and batch size of the
+    The paper names it as its source. The number of windows, and the length and batch size of the
     training, are our choice.
     """
 
@@ -31,7 +31,7 @@ class ExtractorSettings(BaseModel):
     """Channels of the encoder at the full side; each of the first three halvings doubles them."""
     code: Code = "style"
     """What windows are compared by: `style`, the published code, which the generator reads; or
-    `pooled`, ours: mean and deviation of the encoder's maps at every scale.
+    `pooled`, ours: mean, deviation and correlations of the encoder's maps.
     """
     steps: _Positive = 25_000
     """Updates of the encoder and the generator."""
@@ -41,8 +41,6 @@ class ExtractorSettings(BaseModel):
     """Learning rate of Adam."""
     l1_weight: _Above0 = 2.5
     """Weight of the mean absolute difference between a window and its reconstruction, in -1..1."""
-    perceptual_weight: Annotated[float, Field(ge=0)] = 2.5
-    """Weight of the perceptual distance between a window and its reconstruction."""
     head_layers: _Positive = 4
     """Linear layers of the encoder after each scale; with few, a short training gets further."""
     mapping_layers: _Positive = 5

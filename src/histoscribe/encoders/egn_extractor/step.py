@@ -29,6 +29,7 @@ from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 _BETAS = (0.0, 0.99)
 _EARLY = 0.05  # the average covers at most this share of all windows so far
 _HALF_WHITE = 127.5
+_PERCEPTUAL_WEIGHT = 2.5  # of S2FGAN
 
 
 @runtime_checkable
@@ -98,8 +99,7 @@ class Adversaries:
         adversarial = functional.softplus(-self.discriminator(changed)).mean()
         l1 = functional.l1_loss(made, real)
         perceptual = self._perceptual((made + 1) * _HALF_WHITE, image).mean()
-        weights = self._settings
-        total = adversarial + weights.l1_weight * l1 + weights.perceptual_weight * perceptual
+        total = adversarial + self._settings.l1_weight * l1 + _PERCEPTUAL_WEIGHT * perceptual
         _update(self._maker, total)
         self.discriminator.requires_grad_(requires_grad=True)
         self._remember(len(image), number)

@@ -34,13 +34,14 @@ from histoscribe.encoders.egn_extractor.symmetry import N_SYMMETRIES, turned
 from histoscribe.encoders.encoder import Encoder, load_encoder
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
+from histoscribe.precision import whole_convolutions
 from histoscribe.progress import track
 from histoscribe.seed import integer, stream
 from histoscribe.threads import fixed_threads
 
 CHECKPOINT = "extractor.ckpt"
 WEIGHTS = "encoder.safetensors"
-_TRAINING = 3
+_TRAINING = 4
 """Increases when the same windows and settings give other weights."""
 _WHITENED = 4096
 _log = logging.getLogger(__name__)
@@ -114,7 +115,10 @@ class ExtractorTraining:
         draws = stream(self._seed, "extractor-whitening").permutation(self._windows.n_rows)
         rows = np.sort(draws[:_WHITENED])
         batches = np.array_split(rows, -(-len(rows) // self._batch_size))
-        codes = [net.unwhitened(in_unit(self._windows.read(of).to(self._device))) for of in batches]
+        with whole_convolutions(torch.device(self._device)):  # as an encoder computes them
+            codes = [
+                net.unwhitened(in_unit(self._windows.read(of).to(self._device))) for of in batches
+            ]
         net.whitening.fit(torch.cat(codes))
         return net.cpu()
 
