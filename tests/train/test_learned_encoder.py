@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.spatial import KDTree
 
 from histoscribe.benchmark.plan import make_plan
 from histoscribe.benchmark.run import benchmark, run_cells
 from histoscribe.data.folds import make_folds, whole_fold
+from histoscribe.data.images import stored_tiles
+from histoscribe.data.tissue import tissue_mask
 from histoscribe.encoders.perceptual import load_perceptual
 from histoscribe.errors import DataContractError
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.predictor.saving import load_predictor
-from histoscribe.train import encoders
+from histoscribe.train import encoders, fold_tiles
 from histoscribe.train import weight_needs as needed
 from histoscribe.train.encoders import encoder_source
 from histoscribe.train.fold_tiles import FoldTiles
@@ -135,6 +138,36 @@ def test_windows_of_a_fold_are_kept_on_disk_for_all_folds(place, tmp_path):
     again = FoldTiles(settings, read_cohort(settings.cohort), tmp_path).windows(folds[0])
     assert again.identity == made[0].identity
     assert torch.equal(again.read(rows), pixels[0])
+
+
+def test_windows_of_a_divided_section_lie_on_the_side_of_its_training_spots(
+    place, tmp_path, monkeypatch
+):
+    settings = settings_of(place, **LEARNED, folds={"protocol": "spot", "k": 3})
+    tiles = FoldTiles(settings, read_cohort(settings.cohort), tmp_path)
+    folds = make_folds(tiles.cohort, settings.folds, settings.seed)
+    made = [tiles.windows(fold) for fold in folds]
+    assert len({of.identity for of in made}) == 3  # folds share no extractor
+    drawn = []
+
+    def kept(section, *args, **given):
+        drawn.append(section)
+        return stored_tiles(section, *args, **given)
+
+    monkeypatch.setattr(fold_tiles, "stored_tiles", kept)
+    for fold, of in zip(folds, made, strict=True):
+        drawn.clear()
+        of.read(np.arange(1))
+        assert [section.id for section in drawn] == sorted(fold.train)
+        for section in drawn:
+            xy = tiles.cohort[section.id].spots.xy
+            to_train, to_test = (
+                KDTree(xy[side[section.id]]).query(section.spots.xy)[0]
+                for side in (fold.train, fold.test)
+            )
+            # the centre of its mask px is nearer to a training spot: half its diagonal away at most
+            half = np.hypot(*tissue_mask(section.slide).px_per_mask_px) / 2
+            assert (to_train <= to_test + 2 * half).all()
 
 
 def test_training_sections_without_tissue_are_all_named(place, tmp_path):
