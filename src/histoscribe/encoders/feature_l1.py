@@ -37,7 +37,8 @@ class FeatureL1(nn.Module):
         """Name for the card."""
         self.source = source
         """`sha256:...` of the net's file, or `random:<seed>`, for the card."""
-        self.layers = net[: max(_SHARES) + 1].eval().requires_grad_(requires_grad=False)
+        self.layers = nn.Sequential(*list(net)[: max(_SHARES) + 1]).eval()
+        self.layers.requires_grad_(requires_grad=False)
 
     def forward(
         self,
