@@ -159,6 +159,22 @@ def test_a_signed_file_with_other_tensors_is_refused(copied, row, file, spoiled)
     assert file in str(error.value)
 
 
+def test_a_network_of_other_layers_is_one_problem(copied):
+    folder = copied("egn")
+
+    def rename(arrays):
+        for name in list(arrays):
+            arrays[f"before.{name}"] = arrays.pop(name)
+
+    spoil(folder / "weights.safetensors", rename)
+    with pytest.raises(DataContractError, match="network has changed since: train it") as error:
+        load_predictor(signed(folder))
+    (problem,) = error.value.problems
+    words = r"no tensor .* others; a tensor before.* others that nobody reads"
+    assert re.fullmatch(words, problem.found)
+    assert len(problem.found) < 600
+
+
 @pytest.mark.parametrize("n_bytes", [2**40, 50_000_000, 3])
 @pytest.mark.parametrize(("row", "file"), FILES, ids=[" ".join(of) for of in FILES])
 def test_a_header_is_held_against_the_file_before_it_is_read(copied, row, file, n_bytes):

@@ -4,7 +4,7 @@ A file may be whole and still be the wrong one: of another model, cut, or with n
 none. A header states sizes, so it is held against what is expected before anything is read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ _NAMES = {
     "I64": "int64",
     "BOOL": "bool",
 }
+_MOST_NAMED = 8  # tensors, in a message
 _REMEDY = "the folder was changed or copied in part: copy or train it again"
 
 
@@ -97,18 +98,24 @@ def read_arrays(
     Raises
     ------
     DataContractError
-        listing every tensor that is missing, unknown, of another type or shape, or not finite.
+        naming tensors that are missing or unknown, or listing each of another type or shape, or
+        with numbers that are not finite.
     """
-    check_layout(path, expected, **lengths)
+    check_layout(path, expected, remedy=_REMEDY, **lengths)
     with safe_open(path, framework="np") as file:
         arrays = {name: file.get_tensor(name) for name in expected}
     check_values(path, arrays)
     return arrays
 
 
-def check_layout(path: Path, expected: Mapping[str, TensorLayout], **lengths: int) -> None:
-    """Raise a DataContractError unless the file holds exactly these tensors."""
-    problems = [*_layout_problems(path, tensor_facts(path), expected, dict(lengths))]
+def check_layout(
+    path: Path, expected: Mapping[str, TensorLayout], *, remedy: str = _REMEDY, **lengths: int
+) -> None:
+    """Raise a DataContractError unless the file holds exactly these tensors.
+
+    `remedy` is for the message of other tensors; other names are one problem.
+    """
+    problems = [*_layout_problems(path, tensor_facts(path), expected, dict(lengths), remedy)]
     if problems:
         raise DataContractError(problems)
 
@@ -141,17 +148,30 @@ def _layout_problems(
     found: Mapping[str, TensorFact],
     expected: Mapping[str, TensorLayout],
     lengths: dict[str, int],
+    remedy: str,
 ) -> Iterator[Problem]:
-    for name in sorted(expected.keys() | found.keys()):
-        if name not in found:
-            yield Problem(str(path), f"no tensor {name}", f"{name} {expected[name]}", _REMEDY)
-        elif name not in expected:
-            names = f"{len(expected)} tensors: {', '.join(sorted(expected)[:8])}"
-            yield Problem(str(path), f"a tensor {name} that nobody reads", names, _REMEDY)
-        elif not _fits(found[name], expected[name], lengths):
+    if found.keys() != expected.keys():
+        names = f"{len(expected)} tensors: {_some(expected)}"
+        yield Problem(str(path), _other_names(found, expected), names, remedy)
+        return
+    for name in sorted(expected):
+        if not _fits(found[name], expected[name], lengths):
             known = ", ".join(f"{letter} = {length}" for letter, length in lengths.items())
             as_expected = f"{expected[name]}" + (f" with {known}" if known else "")
-            yield Problem(str(path), f"{name} {found[name]}", as_expected, _REMEDY)
+            yield Problem(str(path), f"{name} {found[name]}", as_expected, remedy)
+
+
+def _other_names(found: Iterable[str], expected: Iterable[str]) -> str:
+    """What is missing, and what nobody reads, in one line however many tensors they are."""
+    missing, unread = {*expected} - {*found}, {*found} - {*expected}
+    parts = [f"no tensor {_some(missing)}"] if missing else []
+    parts += [f"a tensor {_some(unread)} that nobody reads"] if unread else []
+    return "; ".join(parts)
+
+
+def _some(names: Collection[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(sorted(names)[:_MOST_NAMED]) + (f" and {more} others" if more > 0 else "")
 
 
 def _fits(found: TensorFact, expected: TensorLayout, lengths: dict[str, int]) -> bool:

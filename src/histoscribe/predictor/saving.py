@@ -61,6 +61,7 @@ _RANGE = "value_range.safetensors"
 _EXEMPLARS = "exemplars.safetensors"
 _ENCODER = "encoder.safetensors"
 _WEIGHTS = "weights.safetensors"
+_CHANGED = "the network has changed since: train it again, or use the versions of its card"
 
 
 def save_predictor(predictor: Predictor, folder: Path) -> Predictor:
@@ -333,6 +334,7 @@ def _load_network(
             key: TensorLayout(tuple(of.shape), (str(of.dtype).removeprefix("torch."),))
             for key, of in sizes.items()
         },
+        remedy=_CHANGED,
     )
     tensors = safetensors.torch.load_file(path)
     check_values(path, {key: of.numpy() for key, of in tensors.items()})
