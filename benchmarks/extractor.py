@@ -49,6 +49,7 @@ SETTINGS = ExtractorSettings(
     head_layers=1,
     mapping_layers=1,
     linear_rate=1.0,
+    learning_rate=0.004,
     batch_size=16,
     l1_weight=100.0,
 )

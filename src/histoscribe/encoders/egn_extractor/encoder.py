@@ -95,10 +95,11 @@ class StyleEncoder(nn.Module):
 
     def style(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 512"]:
         """Codes of windows in -1..1, as the generator reads them."""
-        total = 0.0
-        for maps, cells, head in zip(self._maps(image), self._cells, self.heads, strict=True):
-            total = total + head(functional.adaptive_avg_pool2d(maps, cells).flatten(1))
-        mean = total / len(self.heads)
+        parts = [
+            head(functional.adaptive_avg_pool2d(maps, cells).flatten(1))
+            for maps, cells, head in zip(self._maps(image), self._cells, self.heads, strict=True)
+        ]
+        mean = torch.stack(parts).mean(dim=0)
         return self.mapping(mean * (mean.square().mean(dim=1, keepdim=True) + _EPS).rsqrt())
 
     def pooled(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N"]:
