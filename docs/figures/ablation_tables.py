@@ -20,7 +20,7 @@ from histoscribe.train.row import ModelRow
 from histoscribe.train.settings import RunSettings, parse_settings
 
 FULL = "egn"
-METRICS = ("PCC@F", "PCC@S", "PCC@M")
+METRICS = ("PCC@F", "PCC@S", "PCC@M", "pcc_given_depth")
 TITLES = {
     "space": "Table 2: where exemplars are looked up",
     "bridge": "Table 3: the exemplar-bridging block",
@@ -78,8 +78,9 @@ def _about(settings: RunSettings) -> str:
         f"{settings.cohort.split('/')[-1]}, protocol {folds.protocol} (k = {k}), seed "
         f"{settings.seed}, {n_epochs} epochs, tiles {settings.inputs.tile_px} px at "
         f"{settings.inputs.mpp:g} um/px. PCC@F, @S, @M: lower quartile, median and mean over genes "
-        "of the correlation pooled over the test spots of a fold, mean over folds. The paper's: "
-        "other protocol, for reference only."
+        "of the correlation pooled over the test spots of a fold, mean over folds; "
+        "pcc_given_depth: mean correlation within a section, given the depth of its spots. The "
+        "paper's: other protocol, for reference only."
     )
 
 
