@@ -108,7 +108,7 @@ def main() -> None:
     for mark in (0.0, *(asked.steps or asked.minutes)):
         spent = _train_until(training, mark, spent, in_steps=bool(asked.steps))
         l1 = _l1(training, test.image)
-        nets = (training.finished(code) for code in CODES)
+        nets = (training.whitened_encoder(code) for code in CODES)
         found = tuple(_figures(extractor_encoder(net, "none"), train, test) for net in nets)
         _print(f"{spent / 60:.1f} min, {training.n_steps} steps", l1, found)
     report(

@@ -50,7 +50,7 @@ def test_pooled_are_the_statistics_of_the_maps(net):
     torch.testing.assert_close(net.pooled(image)[0], expected, rtol=1e-3, atol=1e-4)
     views = [half.rot90(n, (2, 3)) for half in (image, image.flip(-1)) for n in range(4)]
     mean = torch.stack([net.pooled(view) for view in views]).mean(dim=0)
-    torch.testing.assert_close(net.unwhitened(image), mean)
+    torch.testing.assert_close(net.raw_features(image), mean)
 
 
 def test_one_net_is_read_in_two_ways(net):
@@ -59,8 +59,8 @@ def test_one_net_is_read_in_two_ways(net):
     assert torch.equal(style.style(image), net.style(image))
     views = [half.rot90(n, (2, 3)) for half in (image, image.flip(-1)) for n in range(4)]
     by_hand = torch.stack([net.style(view) for view in views]).mean(dim=0)
-    torch.testing.assert_close(style.unwhitened(image), by_hand)
-    assert torch.equal(style.read_as("pooled").unwhitened(image), net.unwhitened(image))
+    torch.testing.assert_close(style.raw_features(image), by_hand)
+    assert torch.equal(style.read_as("pooled").raw_features(image), net.raw_features(image))
 
 
 def test_equal_extractors_are_equal_files(net, file, tmp_path):

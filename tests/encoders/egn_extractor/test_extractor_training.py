@@ -124,7 +124,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(windows, tmp_path):
 def test_codes_are_whitened_by_the_training_windows(windows, tmp_path):
     net = fitted(windows, tmp_path)
     image = in_unit(windows.read(np.arange(windows.n_rows)))
-    raw, white = net.unwhitened(image), net(image)
+    raw, white = net.raw_features(image), net(image)
     torch.testing.assert_close(white.mean(dim=0), torch.zeros(128), atol=1e-3, rtol=0)
 
     def largest_share(codes):
@@ -138,10 +138,10 @@ def test_either_code_is_whitened_and_a_wide_one_is_cut(windows):
     wide = TINY.model_copy(update={"encoder_channels": 12})  # 2 * 264 numbers, and 24 * 23 / 2
     training = ExtractorTraining(windows, wide, perceptual=Squared(), seed=0, device="cpu")
     image = in_unit(windows.read(np.arange(4)))
-    pooled, style = training.finished("pooled"), training.finished("style")
-    assert pooled.unwhitened(image).shape == (4, 528 + 276)
+    pooled, style = training.whitened_encoder("pooled"), training.whitened_encoder("style")
+    assert pooled.raw_features(image).shape == (4, 528 + 276)
     assert pooled(image).shape == style(image).shape == (4, 128)
-    assert torch.equal(training.finished()(image), style(image))
+    assert torch.equal(training.whitened_encoder()(image), style(image))
 
 
 def test_every_window_is_seen_once_in_a_pass(windows, tmp_path):

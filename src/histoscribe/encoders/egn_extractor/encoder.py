@@ -78,9 +78,9 @@ class StyleEncoder(nn.Module):
 
     def forward(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B D"]:
         """Whitened features of windows in -1..1, which distances are measured between."""
-        return self.whitening(self.unwhitened(image))
+        return self.whitening(self.raw_features(image))
 
-    def unwhitened(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N"]:
+    def raw_features(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N"]:
         """Code or pooled maps of windows in -1..1, averaged over the eight symmetries."""
         read = self.style if self.config.code == "style" else self.pooled
         views = [turn for half in (image, image.flip(-1)) for turn in _quarter_turns(half)]

@@ -104,7 +104,7 @@ class ExtractorTraining:
             raise DataContractError(_diverged(self.n_steps, losses))
 
     @torch.no_grad()
-    def finished(self, code: Code | None = None) -> StyleEncoder:
+    def whitened_encoder(self, code: Code | None = None) -> StyleEncoder:
         """Copy of the averaged encoder on the CPU, its codes whitened by training windows.
 
         These are at most 4,096 of them, drawn by the seed. `code` is another reading than that of
@@ -117,7 +117,8 @@ class ExtractorTraining:
         batches = np.array_split(rows, -(-len(rows) // self._batch_size))
         with whole_convolutions(torch.device(self._device)):  # as an encoder computes them
             codes = [
-                net.unwhitened(in_unit(self._windows.read(of).to(self._device))) for of in batches
+                net.raw_features(in_unit(self._windows.read(of).to(self._device)))
+                for of in track(batches, "windows for the whitening")
             ]
         net.whitening.fit(torch.cat(codes))
         return net.cpu()
@@ -184,7 +185,7 @@ def fit_extractor(
             training.advance()
             if (step + 1) % settings.checkpoint_steps == 0:
                 training.save(checkpoint)
-        return training.finished()
+        return training.whitened_encoder()
 
 
 def trained_extractor(

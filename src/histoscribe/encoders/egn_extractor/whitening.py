@@ -38,8 +38,8 @@ class Whitening(nn.Module):
         """Fit the map to codes of training windows.
 
         With V the directions of their covariance that have the largest variances v, the map is
-        V (v + floor * mean v)^(-1/2). Codes that are all alike are only centred; directions that so
-        few windows do not have give 0.
+        V (v + floor * mean v)^(-1/2). Equal codes are only centred. Fewer windows than directions
+        leave the other columns of the map at 0.
         """
         exact = codes.detach().cpu().double()
         mean = exact.mean(dim=0)

@@ -13,9 +13,8 @@ from histoscribe.models.networks.egn import EGNConfig, PaperNetwork
 from histoscribe.models.recipe import Recipe
 from histoscribe.types import Output
 
-_PACE = (
-    10.0  # a parameter moves by the learning rate per step; gain and sharpness move so much more
-)
+# a parameter moves by the learning rate per step: gain and sharpness move this many times faster
+_PACE = 10.0
 _GAIN, _SHARPNESS = 0.1, 5.0  # at the start
 
 
