@@ -30,10 +30,12 @@ from sklearn.preprocessing import StandardScaler
 
 from histoscribe.data.tiles import Tiles, tile_batches
 from histoscribe.data.tissue_windows import windows_on_tissue
+from histoscribe.encoders.egn_extractor.encoder import StyleEncoder
+from histoscribe.encoders.egn_extractor.layers import Code
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 from histoscribe.encoders.egn_extractor.step import in_unit
 from histoscribe.encoders.egn_extractor.training import ExtractorTraining, Windows
-from histoscribe.encoders.encoder import Encoder, extractor_encoder, load_encoder
+from histoscribe.encoders.encoder import Encoder, load_encoder
 from histoscribe.encoders.feature_l1 import load_reconstruction_loss
 from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.seed import stream
@@ -41,7 +43,7 @@ from histoscribe.simulate import read_truth, simulate
 from histoscribe.types import Cohort, Section
 
 SIDE_PX, MPP, N_NEIGHBOURS, N_COMPONENTS = 64, 1.0, 9, 16
-CODES = ("style", "pooled")
+CODES: tuple[Code, ...] = ("style", "pooled")
 SETTINGS = ExtractorSettings(
     width=64,
     full_width_px=8,
@@ -89,7 +91,8 @@ def main() -> None:
         pool = torch.cat([_random_windows(cohort[s], asked.windows) for s in fitted])
         train, test = _labelled(cohort, fitted, out), _labelled(cohort, held, out)
     pca_l1 = _pca_l1(pool, test.image)
-    plain = _figures(load_encoder("colour_texture"), train, test)
+    colours = load_encoder("colour_texture")
+    plain = _figures(_features(colours, train), train, _features(colours, test), test)
     print(asked.settings)
     _print_head(len(pool), train, test)
     _print("PCA-16 / colour_texture", pca_l1, (plain, plain))
@@ -104,12 +107,11 @@ def main() -> None:
         seed=asked.seed,
         device="cpu",
     )
-    spent, l1, found = 0.0, float("nan"), (plain, plain)
+    spent, l1, found = 0.0, float("nan"), [plain, plain]
     for mark in (0.0, *(asked.steps or asked.minutes)):
         spent = _train_until(training, mark, spent, in_steps=bool(asked.steps))
         l1 = _l1(training, test.image)
-        nets = (training.whitened_encoder(code) for code in CODES)
-        found = tuple(_figures(extractor_encoder(net, "none"), train, test) for net in nets)
+        found = _figures_of_codes(training, train, test)
         _print(f"{spent / 60:.1f} min, {training.n_steps} steps", l1, found)
     report(
         "extractor",
@@ -204,23 +206,40 @@ def _pca_l1(pool: torch.Tensor, image: torch.Tensor) -> float:
     return float(np.abs(pca.inverse_transform(pca.transform(rows)) - rows).mean())
 
 
+def _figures_of_codes(
+    training: ExtractorTraining, train: Labelled, test: Labelled
+) -> list[Figures]:
+    """Figures of each reading; all are read from one pass over the windows."""
+    nets = training.whitened_encoders(CODES)
+    known, tested = _codes(nets, train), _codes(nets, test)
+    return [_figures(a, train, b, test) for a, b in zip(known, tested, strict=True)]
+
+
 @torch.no_grad()
-def _codes(encoder: Encoder, image: torch.Tensor) -> np.ndarray:
-    return torch.cat([encoder(part) for part in image.split(64)]).numpy()
+def _codes(nets: Sequence[StyleEncoder], of: Labelled) -> list[np.ndarray]:
+    parts = [nets[0].readings(in_unit(part), CODES) for part in of.image.split(64)]
+    return [
+        net.whitening(torch.cat(raw)).numpy()
+        for net, raw in zip(nets, zip(*parts, strict=True), strict=True)
+    ]
 
 
-def _figures(encoder: Encoder, train: Labelled, test: Labelled) -> Figures:
+@torch.no_grad()
+def _features(encoder: Encoder, of: Labelled) -> np.ndarray:
+    return torch.cat([encoder(part) for part in of.image.split(64)]).numpy()
+
+
+def _figures(known: np.ndarray, train: Labelled, tested: np.ndarray, test: Labelled) -> Figures:
     """Fit the probe; its penalty is chosen by leaving out training patients."""
-    known, asked = _codes(encoder, train.image), _codes(encoder, test.image)
     probe = GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000)),
         {"logisticregression__C": [1e-4, 1e-3, 1e-2, 0.1, 1.0]},
         cv=GroupKFold(3),
     ).fit(known, train.compartment, groups=train.patient)
-    distance = torch.cdist(torch.from_numpy(asked), torch.from_numpy(known))
+    distance = torch.cdist(torch.from_numpy(tested), torch.from_numpy(known))
     nearest = distance.topk(N_NEIGHBOURS, largest=False).indices.numpy()
     same = train.compartment[nearest] == test.compartment[:, None]
-    return Figures(float((probe.predict(asked) == test.compartment).mean()), float(same.mean()))
+    return Figures(float((probe.predict(tested) == test.compartment).mean()), float(same.mean()))
 
 
 def _chance(train: Labelled, test: Labelled) -> float:

@@ -40,17 +40,19 @@ def test_what_is_loaded_is_what_was_saved_to_the_bit(net, file):
 
 
 def test_pooled_are_the_statistics_of_the_maps(net):
-    """By hand, with numpy: mean, deviation, and correlations at the finest scale."""
+    """By hand, with numpy: mean, deviation, and correlations at the finest scale; all views."""
     image = torch.randn(1, 3, 64, 64)
+    views = [half.rot90(n, (2, 3)) for half in (image, image.flip(-1)) for n in range(4)]
+    by_hand = np.mean([_statistics(net, view) for view in views], axis=0, dtype=np.float32)
+    found = net.raw_features(image)[0]
+    torch.testing.assert_close(found, torch.from_numpy(by_hand), rtol=1e-3, atol=1e-4)
+
+
+def _statistics(net, image):
     maps = functional.leaky_relu(net.colour(image), 0.2) * 2**0.5
     each = [(maps := scale(maps))[0].flatten(1).detach().numpy() for scale in net.scales]
-    expected = [part for of in each for part in (of.mean(axis=1), of.std(axis=1))]
-    finest = np.corrcoef(each[0])[np.triu_indices(4, 1)]
-    expected = torch.from_numpy(np.concatenate([*expected, finest]).astype(np.float32))
-    torch.testing.assert_close(net.pooled(image)[0], expected, rtol=1e-3, atol=1e-4)
-    views = [half.rot90(n, (2, 3)) for half in (image, image.flip(-1)) for n in range(4)]
-    mean = torch.stack([net.pooled(view) for view in views]).mean(dim=0)
-    torch.testing.assert_close(net.raw_features(image), mean)
+    of_channels = [part for of in each for part in (of.mean(axis=1), of.std(axis=1))]
+    return np.concatenate([*of_channels, np.corrcoef(each[0])[np.triu_indices(4, 1)]])
 
 
 def test_one_net_is_read_in_two_ways(net):

@@ -138,10 +138,14 @@ def test_either_code_is_whitened_and_a_wide_one_is_cut(windows):
     wide = TINY.model_copy(update={"encoder_channels": 12})  # 2 * 264 numbers, and 24 * 23 / 2
     training = ExtractorTraining(windows, wide, perceptual=Squared(), seed=0, device="cpu")
     image = in_unit(windows.read(np.arange(4)))
-    pooled, style = training.whitened_encoder("pooled"), training.whitened_encoder("style")
+    pooled, style = training.whitened_encoders(("pooled", "style"))
     assert pooled.raw_features(image).shape == (4, 528 + 276)
     assert pooled(image).shape == style(image).shape == (4, 128)
-    assert torch.equal(training.whitened_encoder()(image), style(image))
+    alone = training.whitened_encoders(("style",))[0]
+    assert torch.equal(alone(image), style(image))
+    for net in (pooled, style):
+        both = net.readings(image, ("style", "pooled"))
+        assert torch.equal(both[net is pooled], net.raw_features(image))
 
 
 def test_every_window_is_seen_once_in_a_pass(windows, tmp_path):

@@ -7,7 +7,7 @@ windows from their codes. After training only this net is kept, as a frozen enco
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,6 +37,9 @@ from histoscribe.encoders.record import EncoderRecord
 from histoscribe.encoders.weights import load_exactly, read_weights
 from histoscribe.errors import DataContractError, Problem
 from histoscribe.io.atomic import replacing
+
+Maps = Sequence[Float[Tensor, "B _ _ _"]]
+"""Maps of a batch of windows, from the finest scale to the coarsest."""
 
 _EPS = 1e-8
 
@@ -82,9 +85,19 @@ class StyleEncoder(nn.Module):
 
     def raw_features(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N"]:
         """Code or pooled maps of windows in -1..1, averaged over the eight symmetries."""
-        read = self.style if self.config.code == "style" else self.pooled
-        views = [turn for half in (image, image.flip(-1)) for turn in _quarter_turns(half)]
-        return torch.stack([read(view) for view in views]).mean(dim=0)
+        return self.readings(image, (self.config.code,))[0]
+
+    def readings(
+        self, image: Float[Tensor, "B 3 P P"], codes: Sequence[Code]
+    ) -> list[Float[Tensor, "B N"]]:
+        """Several readings of windows in -1..1 from one pass, each as `raw_features` gives it."""
+        read = {"style": self._style, "pooled": self._pooled}
+        of_views = []
+        for half in (image, image.flip(-1)):
+            for view in _quarter_turns(half):
+                maps = list(self._maps(view))
+                of_views.append([read[code](maps) for code in codes])
+        return [torch.stack(views).mean(dim=0) for views in zip(*of_views, strict=True)]
 
     def read_as(self, code: Code) -> "StyleEncoder":
         """Copy whose windows are compared by another reading, not whitened yet."""
@@ -95,20 +108,22 @@ class StyleEncoder(nn.Module):
 
     def style(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 512"]:
         """Codes of windows in -1..1, as the generator reads them."""
+        return self._style(list(self._maps(image)))
+
+    def _style(self, maps: Maps) -> Float[Tensor, "B 512"]:
         parts = [
-            head(functional.adaptive_avg_pool2d(maps, cells).flatten(1))
-            for maps, cells, head in zip(self._maps(image), self._cells, self.heads, strict=True)
+            head(functional.adaptive_avg_pool2d(of, cells).flatten(1))
+            for of, cells, head in zip(maps, self._cells, self.heads, strict=True)
         ]
         mean = torch.stack(parts).mean(dim=0)
         return self.mapping(mean * (mean.square().mean(dim=1, keepdim=True) + _EPS).rsqrt())
 
-    def pooled(self, image: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N"]:
+    def _pooled(self, maps: Maps) -> Float[Tensor, "B N"]:
         """Mean and deviation of each channel, scale by scale; then the finest correlations.
 
         These are the correlations of all pairs of channels at the finest scale: which patterns lie
         together, as in the textures of Gatys et al., arXiv:1508.06576.
         """
-        maps = list(self._maps(image))
         of_channels = [part for of in maps for part in _mean_and_deviation(of)]
         return torch.cat([*of_channels, _correlations(maps[0])], dim=1)
 

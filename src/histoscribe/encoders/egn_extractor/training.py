@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,24 +104,24 @@ class ExtractorTraining:
             raise DataContractError(_diverged(self.n_steps, losses))
 
     @torch.no_grad()
-    def whitened_encoder(self, code: Code | None = None) -> StyleEncoder:
-        """Copy of the averaged encoder on the CPU, its codes whitened by training windows.
+    def whitened_encoders(self, codes: Sequence[Code]) -> list[StyleEncoder]:
+        """Copies of the averaged encoder on the CPU, one for each reading, whitened.
 
-        These are at most 4,096 of them, drawn by the seed. `code` is another reading than that of
-        the settings.
+        The windows for the whitening are at most 4,096 of the training, drawn by the seed.
         """
         average = self.nets.average_encoder
-        net = average.read_as(code or average.config.code).eval()
         draws = stream(self._seed, "extractor-whitening").permutation(self._windows.n_rows)
         rows = np.sort(draws[:_WHITENED])
         batches = np.array_split(rows, -(-len(rows) // self._batch_size))
         with whole_convolutions(torch.device(self._device)):  # as an encoder computes them
-            codes = [
-                net.raw_features(in_unit(self._windows.read(of).to(self._device)))
+            found = [
+                average.readings(in_unit(self._windows.read(of).to(self._device)), codes)
                 for of in track(batches, "windows for the whitening")
             ]
-        net.whitening.fit(torch.cat(codes))
-        return net.cpu()
+        nets = [average.read_as(code).eval() for code in codes]
+        for net, features in zip(nets, zip(*found, strict=True), strict=True):
+            net.whitening.fit(torch.cat(features))
+        return [net.cpu() for net in nets]
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed training needs."""
@@ -185,7 +185,7 @@ def fit_extractor(
             training.advance()
             if (step + 1) % settings.checkpoint_steps == 0:
                 training.save(checkpoint)
-        return training.whitened_encoder()
+        return training.whitened_encoders([settings.code])[0]
 
 
 def trained_extractor(
