@@ -13,102 +13,53 @@ than the PCA's.
 
 import argparse
 import json
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import torch
+from _extractor_windows import (
+    CODES,
+    SETTINGS,
+    Figures,
+    Labelled,
+    chance,
+    extractor_training,
+    figures,
+    perceptual_term,
+    simulated_windows,
+)
 from _machine import report
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from histoscribe.data.tiles import Tiles, tile_batches
-from histoscribe.data.tissue_windows import windows_on_tissue
 from histoscribe.encoders.egn_extractor.encoder import StyleEncoder
-from histoscribe.encoders.egn_extractor.layers import Code
 from histoscribe.encoders.egn_extractor.settings import ExtractorSettings
 from histoscribe.encoders.egn_extractor.step import in_unit
-from histoscribe.encoders.egn_extractor.training import ExtractorTraining, Windows
+from histoscribe.encoders.egn_extractor.training import ExtractorTraining
 from histoscribe.encoders.encoder import Encoder, load_encoder
-from histoscribe.encoders.feature_l1 import load_reconstruction_loss
-from histoscribe.io.cohorts.cohort import read_cohort
 from histoscribe.seed import stream
-from histoscribe.simulate import read_truth, simulate
-from histoscribe.types import Cohort, Section
 
-SIDE_PX, MPP, N_NEIGHBOURS, N_COMPONENTS = 64, 1.0, 9, 16
-CODES: tuple[Code, ...] = ("style", "pooled")
-SETTINGS = ExtractorSettings(
-    width=64,
-    full_width_px=8,
-    encoder_channels=16,
-    head_layers=1,
-    mapping_layers=1,
-    linear_rate=1.0,
-    learning_rate=0.004,
-    batch_size=16,
-    l1_weight=100.0,
-)
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Windows around spots, with the simulator's truth."""
-
-    image: torch.Tensor
-    compartment: np.ndarray
-    patient: np.ndarray
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Scores of a feature on patients outside the training data."""
-
-    probe: float
-    """Share of spots whose compartment a linear probe predicts correctly."""
-    neighbours: float
-    """Share of the nine nearest training spots in the spot's compartment."""
+N_COMPONENTS = 16
 
 
 def main() -> None:
     """Train, measure at each mark, print the table and one line of JSON."""
     asked = _arguments()
     torch.set_num_threads(asked.threads)
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        manifest = simulate(
-            out, asked.patients, spots_per_section=200, genes_per_family=2, seed=asked.seed
-        )
-        cohort = read_cohort(manifest)
-        held = cohort.ids[: len(cohort.ids) // 4]
-        fitted = cohort.ids[len(held) :]
-        pool = torch.cat([_random_windows(cohort[s], asked.windows) for s in fitted])
-        train, test = _labelled(cohort, fitted, out), _labelled(cohort, held, out)
-    pca_l1 = _pca_l1(pool, test.image)
+    windows = simulated_windows(seed=asked.seed, n_patients=asked.patients, n_windows=asked.windows)
+    train, test = windows.train, windows.test
+    pca_l1 = _pca_l1(windows.pool, test.image)
     colours = load_encoder("colour_texture")
-    plain = _figures(_features(colours, train), train, _features(colours, test), test)
+    plain = figures(_features(colours, train), train, _features(colours, test), test)
     print(asked.settings)
-    _print_head(len(pool), train, test)
+    windows.describe()
+    print(f"| | held-out L1 | probe: {' | '.join(CODES)} | neighbours: {' | '.join(CODES)} |")
+    print("|---|---|---|---|---|---|")
     _print("PCA-16 / colour_texture", pca_l1, (plain, plain))
-    perceptual = load_reconstruction_loss(
-        "torchvision:squeezenet1_0" if asked.quick else None,
-        random_seed=0 if asked.quick else None,
-    )
-    training = ExtractorTraining(
-        Windows(lambda at: pool[torch.from_numpy(at)], len(pool), SIDE_PX, "simulated"),
-        asked.settings,
-        perceptual=perceptual,
-        seed=asked.seed,
-        device="cpu",
-    )
+    perceptual = perceptual_term(random=asked.quick)
+    training = extractor_training(windows.pool, asked.settings, perceptual, seed=asked.seed)
     spent, l1, found = 0.0, float("nan"), [plain, plain]
-    for mark in (0.0, *(asked.steps or asked.minutes)):
+    for mark in asked.steps or asked.minutes:
         spent = _train_until(training, mark, spent, in_steps=bool(asked.steps))
         l1 = _l1(training, test.image)
         found = _figures_of_codes(training, train, test)
@@ -127,7 +78,7 @@ def main() -> None:
                 ("probe", of.probe),
                 ("probe_ratio", of.probe / plain.probe),
                 ("neighbours", of.neighbours),
-                ("neighbours_ratio", of.neighbours / _chance(train, test)),
+                ("neighbours_ratio", of.neighbours / chance(train, test)),
             )
         },
     )
@@ -135,7 +86,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, nargs="+", default=[5.0, 10.0, 15.0])
+    parser.add_argument("--minutes", type=float, nargs="+", default=[0.0, 5.0, 10.0, 15.0])
     parser.add_argument("--steps", type=int, nargs="+", help="instead of minutes")
     parser.add_argument("--patients", type=int, default=12)
     parser.add_argument("--windows", type=int, default=1500, help="of each training section")
@@ -149,31 +100,8 @@ def _arguments() -> argparse.Namespace:
     changed = SETTINGS.model_dump() | json.loads(asked.settings)
     asked.settings = ExtractorSettings.model_validate(changed)
     if asked.quick:
-        asked.minutes, asked.patients, asked.windows = [0.02], 4, 100
+        asked.minutes, asked.patients, asked.windows = [0.0, 0.02], 4, 100
     return asked
-
-
-def _random_windows(section: Section, n: int) -> torch.Tensor:
-    """Windows anywhere on the section's tissue, as a run draws them."""
-    every, none = np.arange(len(section.spots)), np.arange(0)
-    tiles = Tiles(SIDE_PX, MPP)
-    return _windows(windows_on_tissue(section, tiles, n_windows=n, seed=0, train=every, test=none))
-
-
-def _labelled(cohort: Cohort, ids: tuple[str, ...], folder: Path) -> Labelled:
-    images, kinds, patients = [], [], []
-    for name in ids:
-        section, truth = cohort[name], read_truth(folder, name)
-        row = {spot: n for n, spot in enumerate(truth.spot_ids)}
-        kinds.append(truth.fraction[[row[spot] for spot in section.spots.ids]].argmax(axis=1))
-        images.append(_windows(section))
-        patients += [section.patient] * len(section.spots)
-    return Labelled(torch.cat(images), np.concatenate(kinds), np.array(patients))
-
-
-def _windows(section: Section) -> torch.Tensor:
-    batches = np.array_split(np.arange(len(section.spots)), -(-len(section.spots) // 64))
-    return torch.cat(list(tile_batches(section, Tiles(SIDE_PX, MPP), batches)))
 
 
 def _train_until(
@@ -212,7 +140,7 @@ def _figures_of_codes(
     """Figures of each reading; all are read from one pass over the windows."""
     nets = training.whitened_encoders(CODES)
     known, tested = _codes(nets, train), _codes(nets, test)
-    return [_figures(a, train, b, test) for a, b in zip(known, tested, strict=True)]
+    return [figures(a, train, b, test) for a, b in zip(known, tested, strict=True)]
 
 
 @torch.no_grad()
@@ -227,37 +155,6 @@ def _codes(nets: Sequence[StyleEncoder], of: Labelled) -> list[np.ndarray]:
 @torch.no_grad()
 def _features(encoder: Encoder, of: Labelled) -> np.ndarray:
     return torch.cat([encoder(part) for part in of.image.split(64)]).numpy()
-
-
-def _figures(known: np.ndarray, train: Labelled, tested: np.ndarray, test: Labelled) -> Figures:
-    """Fit the probe; its penalty is chosen by leaving out training patients."""
-    probe = GridSearchCV(
-        make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000)),
-        {"logisticregression__C": [1e-4, 1e-3, 1e-2, 0.1, 1.0]},
-        cv=GroupKFold(3),
-    ).fit(known, train.compartment, groups=train.patient)
-    distance = torch.cdist(torch.from_numpy(tested), torch.from_numpy(known))
-    nearest = distance.topk(N_NEIGHBOURS, largest=False).indices.numpy()
-    same = train.compartment[nearest] == test.compartment[:, None]
-    return Figures(float((probe.predict(tested) == test.compartment).mean()), float(same.mean()))
-
-
-def _chance(train: Labelled, test: Labelled) -> float:
-    """Share of training spots in a spot's compartment, mean over the test spots."""
-    share = np.bincount(train.compartment, minlength=5) / len(train.compartment)
-    return float(share[test.compartment].mean())
-
-
-def _print_head(n_windows: int, train: Labelled, test: Labelled) -> None:
-    print(f"{n_windows} training windows; {len(train.image)} training and {len(test.image)} spots")
-    print(f"always the commonest compartment: {_commonest(train, test):.3f}")
-    print(f"neighbours by chance: {_chance(train, test):.3f}\n")
-    print(f"| | held-out L1 | probe: {' | '.join(CODES)} | neighbours: {' | '.join(CODES)} |")
-    print("|---|---|---|---|---|---|")
-
-
-def _commonest(train: Labelled, test: Labelled) -> float:
-    return float((test.compartment == np.bincount(train.compartment).argmax()).mean())
 
 
 def _print(what: str, l1: float, found: Sequence[Figures]) -> None:

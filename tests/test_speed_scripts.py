@@ -21,6 +21,7 @@ QUICK = {  # else minutes
     "exemplars.py": ("--spots", "6000", "--repeats", "1"),
     "extraction.py": ("--quick",),
     "extractor.py": ("--quick",),
+    "extractor_readings.py": ("--quick",),
     "fine_grid.py": ("--side", "2000", "--rows", "4"),
     "nuclei.py": ("--quick",),
     "pathways.py": ("--quick",),

@@ -91,13 +91,18 @@ class StyleEncoder(nn.Module):
         self, image: Float[Tensor, "B 3 P P"], codes: Sequence[Code]
     ) -> list[Float[Tensor, "B N"]]:
         """Several readings of windows in -1..1 from one pass, each as `raw_features` gives it."""
-        read = {"style": self._style, "pooled": self._pooled}
-        of_views = []
-        for half in (image, image.flip(-1)):
-            for view in _quarter_turns(half):
-                maps = list(self._maps(view))
-                of_views.append([read[code](maps) for code in codes])
+        halves = (image, image.flip(-1))
+        of_views = [
+            self.readings_of_view(view, codes) for half in halves for view in _quarter_turns(half)
+        ]
         return [torch.stack(views).mean(dim=0) for views in zip(*of_views, strict=True)]
+
+    def readings_of_view(
+        self, image: Float[Tensor, "B 3 P P"], codes: Sequence[Code]
+    ) -> list[Float[Tensor, "B N"]]:
+        """Readings of one view of windows in -1..1, not averaged over symmetries."""
+        maps = list(self._maps(image))
+        return [self._style(maps) if code == "style" else self._pooled(maps) for code in codes]
 
     def read_as(self, code: Code) -> "StyleEncoder":
         """Copy whose windows are compared by another reading, not whitened yet."""
