@@ -62,7 +62,7 @@ def main() -> None:
     for mark in asked.steps or asked.minutes:
         spent = _train_until(training, mark, spent, in_steps=bool(asked.steps))
         l1 = _l1(training, test.image)
-        found = _figures_of_codes(training, train, test)
+        found = [] if asked.l1 else _figures_of_codes(training, train, test)
         _print(f"{spent / 60:.1f} min, {training.n_steps} steps", l1, found)
     report(
         "extractor",
@@ -71,17 +71,22 @@ def main() -> None:
         steps=training.n_steps,
         l1=l1,
         l1_ratio=l1 / pca_l1,
-        **{
-            f"{what}_{code}": figure
-            for code, of in zip(CODES, found, strict=True)
-            for what, figure in (
-                ("probe", of.probe),
-                ("probe_ratio", of.probe / plain.probe),
-                ("neighbours", of.neighbours),
-                ("neighbours_ratio", of.neighbours / chance(train, test)),
-            )
-        },
+        **_ratios(found, plain, chance(train, test)),
     )
+
+
+def _ratios(found: Sequence[Figures], plain: Figures, guessed: float) -> dict[str, float]:
+    """Figures of each reading that was measured, and their ratios to those beside them."""
+    return {
+        f"{what}_{code}": figure
+        for code, of in zip(CODES, found, strict=False)  # --l1 measures none
+        for what, figure in (
+            ("probe", of.probe),
+            ("probe_ratio", of.probe / plain.probe),
+            ("neighbours", of.neighbours),
+            ("neighbours_ratio", of.neighbours / guessed),
+        )
+    }
 
 
 def _arguments() -> argparse.Namespace:
@@ -95,6 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--settings", default="{}", help='JSON over the settings, e.g. {"l1_weight": 1}'
     )
+    parser.add_argument("--l1", action="store_true", help="measure the reconstructions only")
     parser.add_argument("--quick", action="store_true", help="whether it runs, and no more")
     asked = parser.parse_args()
     changed = SETTINGS.model_dump() | json.loads(asked.settings)
@@ -158,8 +164,9 @@ def _features(encoder: Encoder, of: Labelled) -> np.ndarray:
 
 
 def _print(what: str, l1: float, found: Sequence[Figures]) -> None:
-    cells = [*(of.probe for of in found), *(of.neighbours for of in found)]
-    print(f"| {what} | {l1:.4f} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
+    scores = [*(of.probe for of in found), *(of.neighbours for of in found)]
+    cells = [f"{score:.3f}" for score in scores] or [""] * 2 * len(CODES)
+    print(f"| {what} | {l1:.4f} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
