@@ -3,7 +3,8 @@
 `python benchmarks/egn.py [--device cpu|cuda] [--batch N] [--repeats N] [--steps N]
 [--preset NAME]`: the forward pass of both forms at full size (256 px, 9 exemplars, features of
 2048, 250 genes) beside timm's bare transformer of the same width, depth, heads and tokens, in one
-run, in float32 and under bfloat16 autocast; at most 1.15 times the bare one is asked. Then
+run, in float32 and under bfloat16 autocast; at most 1.15 times the bare one is asked. Operations
+of one spot are counted, too. Then
 `--steps` training steps of `egn` (of `--preset`) on tiles from a file, as a run reads them: the
 share of a step in which the network does not wait for its batch; at least 0.9 is asked.
 """
@@ -18,6 +19,7 @@ from time import perf_counter
 import numpy as np
 import torch
 from _machine import report, seconds
+from torch.utils.flop_counter import FlopCounterMode
 
 from histoscribe import torchvision_guard  # noqa: F401 - before timm
 from histoscribe.data.images import StackedTiles
@@ -45,11 +47,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     device = torch.device(given.device)
     torch.manual_seed(0)
-    ratios = forward_ratios(device, given.batch, given.repeats)
+    ratios = operation_ratios() | forward_ratios(device, given.batch, given.repeats)
     busy = training_share(device, given.batch, given.steps, given.preset)
     print(f"busy in {busy:.1%} of a training step")
     name = torch.cuda.get_device_name() if given.device == "cuda" else "cpu"
     report("egn", device=name, batch=given.batch, preset=given.preset, **ratios, busy_share=busy)
+
+
+def operation_ratios() -> dict[str, float]:
+    """Operations of each form for one spot over those of the bare transformer; printed."""
+    given = _spots(1, torch.device("cpu"))
+    bare, pixels = _bare().eval(), given["image"].float()
+    n_bare = _operations(lambda: bare(pixels))
+    forms = {name: create_model(name, facts=_facts()).eval() for name in FORMS}
+    ratios = {name: _operations(_forward(form, given)) / n_bare for name, form in forms.items()}
+    shown = ", ".join(f"{name} {ratio:.3f}" for name, ratio in ratios.items())
+    print(f"operations of a spot, times those of the bare transformer: {shown}\n")
+    return {f"{name}_to_bare_operations_ratio": ratio for name, ratio in ratios.items()}
+
+
+def _operations(work: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        work()
+    return counter.get_total_flops()
 
 
 def forward_ratios(device: torch.device, batch: int, repeats: int) -> dict[str, float]:
