@@ -44,25 +44,25 @@ N_COMPONENTS = 16
 
 def main() -> None:
     """Train, measure at each mark, print the table and one line of JSON."""
-    asked = _arguments()
-    torch.set_num_threads(asked.threads)
-    windows = simulated_windows(seed=asked.seed, n_patients=asked.patients, n_windows=asked.windows)
+    given = _arguments()
+    torch.set_num_threads(given.threads)
+    windows = simulated_windows(seed=given.seed, n_patients=given.patients, n_windows=given.windows)
     train, test = windows.train, windows.test
     pca_l1 = _pca_l1(windows.pool, test.image)
     colours = load_encoder("colour_texture")
     plain = figures(_features(colours, train), train, _features(colours, test), test)
-    print(asked.settings)
+    print(given.settings)
     windows.describe()
     print(f"| | held-out L1 | probe: {' | '.join(CODES)} | neighbours: {' | '.join(CODES)} |")
     print("|---|---|---|---|---|---|")
     _print("PCA-16 / colour_texture", pca_l1, (plain, plain))
-    perceptual = perceptual_term(random=asked.quick)
-    training = extractor_training(windows.pool, asked.settings, perceptual, seed=asked.seed)
+    perceptual = perceptual_term(random=given.quick)
+    training = extractor_training(windows.pool, given.settings, perceptual, seed=given.seed)
     spent, l1, found = 0.0, float("nan"), [plain, plain]
-    for mark in asked.steps or asked.minutes:
-        spent = _train_until(training, mark, spent, in_steps=bool(asked.steps))
+    for mark in given.steps or given.minutes:
+        spent = _train_until(training, mark, spent, in_steps=bool(given.steps))
         l1 = _l1(training, test.image)
-        found = [] if asked.l1 else _figures_of_codes(training, train, test)
+        found = [] if given.l1 else _figures_of_codes(training, train, test)
         _print(f"{spent / 60:.1f} min, {training.n_steps} steps", l1, found)
     report(
         "extractor",
@@ -102,12 +102,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--l1", action="store_true", help="measure the reconstructions only")
     parser.add_argument("--quick", action="store_true", help="whether it runs, and no more")
-    asked = parser.parse_args()
-    changed = SETTINGS.model_dump() | json.loads(asked.settings)
-    asked.settings = ExtractorSettings.model_validate(changed)
-    if asked.quick:
-        asked.minutes, asked.patients, asked.windows = [0.0, 0.02], 4, 100
-    return asked
+    given = parser.parse_args()
+    changed = SETTINGS.model_dump() | json.loads(given.settings)
+    given.settings = ExtractorSettings.model_validate(changed)
+    if given.quick:
+        given.minutes, given.patients, given.windows = [0.0, 0.02], 4, 100
+    return given
 
 
 def _train_until(

@@ -40,12 +40,12 @@ Features = dict[str, np.ndarray]
 
 def main() -> None:
     """Train, read, score; print the table and one line of JSON."""
-    asked = _arguments()
+    given = _arguments()
     torch.set_num_threads(1)
-    windows = simulated_windows(seed=asked.seed, n_patients=asked.patients, n_windows=asked.windows)
-    perceptual = perceptual_term(random=asked.quick)
-    training = extractor_training(windows.pool, SETTINGS, perceptual, seed=asked.seed)
-    for _ in range(asked.steps):
+    windows = simulated_windows(seed=given.seed, n_patients=given.patients, n_windows=given.windows)
+    perceptual = perceptual_term(random=given.quick)
+    training = extractor_training(windows.pool, SETTINGS, perceptual, seed=given.seed)
+    for _ in range(given.steps):
         training.advance()
     windows.describe()
     print("| reading | form | probe | neighbours |")
@@ -56,7 +56,7 @@ def main() -> None:
         found = figures(features["train"], windows.train, features["test"], windows.test)
         print(f"| {name} | {form} | {found.probe:.3f} | {found.neighbours:.3f} |", flush=True)
         scores[name, form] = found
-    report("extractor_readings", steps=asked.steps, seed=asked.seed, **_gains(scores))
+    report("extractor_readings", steps=given.steps, seed=given.seed, **_gains(scores))
 
 
 def _arguments() -> argparse.Namespace:
@@ -66,10 +66,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--patients", type=int, default=12)
     parser.add_argument("--windows", type=int, default=1500, help="of each training section")
     parser.add_argument("--quick", action="store_true", help="whether it runs, and no more")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.steps, asked.patients, asked.windows = 2, 4, 100
-    return asked
+    given = parser.parse_args()
+    if given.quick:
+        given.steps, given.patients, given.windows = 2, 4, 100
+    return given
 
 
 def _readings(net: StyleEncoder, windows: SimulatedWindows) -> Iterator[tuple[str, str, Features]]:

@@ -143,9 +143,9 @@ def test_either_code_is_whitened_and_a_wide_one_is_cut(windows):
     assert pooled(image).shape == style(image).shape == (4, 128)
     alone = training.whitened_encoders(("style",))[0]
     assert torch.equal(alone(image), style(image))
-    for net in (pooled, style):
-        both = net.readings(image, ("style", "pooled"))
-        assert torch.equal(both[net is pooled], net.raw_features(image))
+    of_pooled, of_style = pooled.readings(image, ("pooled", "style"))
+    assert torch.equal(of_pooled, pooled.raw_features(image))
+    assert torch.equal(of_style, style.raw_features(image))
 
 
 def test_every_window_is_seen_once_in_a_pass(windows, tmp_path):
